@@ -1,0 +1,170 @@
+"""The contract: every operation that a backend offers, by name, shapes and meaning. The one list of them.
+
+A backend is a module (or a package) with these functions. Letters: N samples, H x W pixels, C channels in, F filters
+(channels out), KH x KW window, OH x OW output pixels, L length, K classes. Arrays are channels last and of one
+floating dtype; an operation returns new arrays and changes none that it was given, the optimiser steps excepted,
+which update `values` and their slots in place.
+
+Each operation has its backward beside it. `saved` is what the forward keeps for it: opaque, owned by the backend
+that made it. `textbook/` is the readable implementation and the specification of all the others.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, Sequence
+
+Array = Any
+"""A NumPy or CuPy array: whatever lives in the memory of the backend."""
+
+Saved = Any
+"""What a forward operation keeps for its backward."""
+
+Pair = tuple[int, int]
+
+ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
+"""The activations that `conv2d`, `dense` and `activation` apply, by Keras's names; softmax is over the last axis."""
+
+
+class Backend(Protocol):
+    """What `minicnn.backends.active()` returns."""
+
+    # memory: the only doors between the host and the device
+    def to_device(self, array: Array, dtype: Any = None) -> Array:
+        """The array in the backend's memory, converted to `dtype`; the same object where nothing has to change."""
+
+    def to_host(self, array: Array) -> Any:
+        """The array as NumPy's; the same object where it already is one."""
+
+    def take(self, array: Array, indices: Array) -> Array:
+        """array[indices] along the first axis: how a batch is gathered."""
+
+    # convolution and dense: an affine map and its activation
+    def conv2d(
+        self, x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str, activation: str
+    ) -> tuple[Array, Saved]:
+        """x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) or None -> y (N, OH, OW, F)."""
+
+    def conv2d_backward(
+        self, dy: Array, saved: Saved, need_dx: bool = True
+    ) -> tuple[Array | None, Array, Array | None]:
+        """dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,) or None."""
+
+    def dense(self, x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
+        """x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)."""
+
+    def dense_backward(
+        self, dy: Array, saved: Saved, need_dx: bool = True
+    ) -> tuple[Array | None, Array, Array | None]:
+        """dy (..., F) -> dx (..., C) or None, dkernel (C, F), dbias (F,) or None."""
+
+    # pooling
+    def max_pool2d(self, x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, OH, OW, C), the largest value of each window; padding never wins."""
+
+    def max_pool2d_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (N, OH, OW, C) -> dx (N, H, W, C): each dy goes to its window's first maximum."""
+
+    def average_pool2d(self, x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, OH, OW, C), each window's mean; padding is not counted."""
+
+    def average_pool2d_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (N, OH, OW, C) -> dx (N, H, W, C): each dy is shared by the cells of its window."""
+
+    # normalisation and regularisation
+    def batch_norm(
+        self,
+        x: Array,
+        gamma: Array,
+        beta: Array,
+        moving_mean: Array,
+        moving_variance: Array,
+        momentum: float,
+        epsilon: float,
+        training: bool,
+    ) -> tuple[Array, Array, Array, Saved]:
+        """x (..., C), the rest (C,) -> y (..., C) and the new moving mean and variance (C,)."""
+
+    def batch_norm_backward(
+        self, dy: Array, saved: Saved, need_dx: bool = True
+    ) -> tuple[Array | None, Array, Array]:
+        """dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)."""
+
+    def dropout(self, x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
+        """x of any shape -> y, each element kept with probability 1 - rate and scaled by 1 / (1 - rate).
+
+        The mask is a function of (seed, call, index) alone, the same in every backend.
+        """
+
+    def dropout_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    # activations as layers of their own
+    def activation(self, x: Array, activation: str) -> tuple[Array, Saved]:
+        """One of ACTIVATIONS on x of any shape -> y of the same shape."""
+
+    def activation_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    def rectify(
+        self, x: Array, negative_slope: float, max_value: float | None, threshold: float
+    ) -> tuple[Array, Saved]:
+        """Keras's general ReLU on x of any shape -> y of the same shape."""
+
+    def rectify_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    # losses: means over the samples; the backward starts the chain, so it takes no dy
+    def one_hot(self, labels: Array, classes: int, dtype: Any) -> Array:
+        """Integer labels (...) in 0 … classes − 1 -> (..., K) of zeros and ones."""
+
+    def softmax_crossentropy(self, logits: Array, target: Array) -> tuple[Array, Saved]:
+        """logits (..., K), target (..., K) -> loss (), the softmax fused in."""
+
+    def softmax_crossentropy_backward(self, saved: Saved) -> Array:
+        """-> dlogits (..., K)."""
+
+    def crossentropy(self, probabilities: Array, target: Array) -> tuple[Array, Saved]:
+        """probabilities (..., K), target (..., K) -> loss ()."""
+
+    def crossentropy_backward(self, saved: Saved) -> Array:
+        """-> dprobabilities (..., K)."""
+
+    def mean_squared_error(self, prediction: Array, target: Array) -> tuple[Array, Saved]:
+        """prediction and target of one shape -> loss ()."""
+
+    def mean_squared_error_backward(self, saved: Saved) -> Array:
+        """-> dprediction."""
+
+    def count_correct(self, scores: Array, target: Array) -> Array:
+        """scores (..., K), target (..., K) -> (), how often the two have their maximum at the same class."""
+
+    # optimiser steps, in place
+    def sgd_step(
+        self,
+        values: Sequence[Array],
+        grads: Sequence[Array],
+        velocities: Sequence[Array],
+        learning_rate: float,
+        momentum: float,
+        nesterov: bool,
+    ) -> None:
+        """Move every value against its gradient, with momentum."""
+
+    def adam_step(
+        self,
+        values: Sequence[Array],
+        grads: Sequence[Array],
+        means: Sequence[Array],
+        variances: Sequence[Array],
+        step: int,
+        learning_rate: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        weight_decay: float,
+    ) -> None:
+        """Move every value by Adam's rule; `step` counts from 1, `weight_decay` is decoupled (AdamW)."""
+
+
+OPERATIONS = tuple(name for name in vars(Backend) if not name.startswith("_"))
+"""The names of all the operations, in the order above."""

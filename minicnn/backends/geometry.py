@@ -1,0 +1,22 @@
+"""Where windows lie on an axis: output lengths and padding, in TensorFlow's convention (shared by layers and backends)."""
+
+from __future__ import annotations
+
+
+def output_length(length: int, window: int, stride: int, padding: str) -> int:
+    """How many windows fit along an axis.
+
+    valid: floor((length − window) / stride) + 1        same: ceil(length / stride)
+    """
+    if padding == "same":
+        return -(-length // stride)
+    return (length - window) // stride + 1
+
+
+def pad_amounts(length: int, window: int, stride: int, padding: str) -> tuple[int, int]:
+    """How many cells to add before and after an axis; "same" puts the odd one at the end, as TensorFlow does."""
+    if padding == "valid":
+        return 0, 0
+    windows = output_length(length, window, stride, padding)
+    total = max((windows - 1) * stride + window - length, 0)
+    return total // 2, total - total // 2

@@ -1,0 +1,54 @@
+"""Optimiser steps: how a gradient moves its parameter. The only operations that work in place."""
+
+from __future__ import annotations
+
+from typing import Sequence
+
+import numpy as np
+
+from ..contract import Array
+
+
+def sgd_step(
+    values: Sequence[Array],
+    grads: Sequence[Array],
+    velocities: Sequence[Array],
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+) -> None:
+    """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter.
+
+    velocity ← momentum · velocity − learning_rate · grad
+    value ← value + velocity                                          (nesterov: + momentum · velocity − learning_rate · grad)
+    """
+    for value, grad, velocity in zip(values, grads, velocities, strict=True):
+        velocity *= momentum
+        velocity -= learning_rate * grad
+        value += momentum * velocity - learning_rate * grad if nesterov else velocity
+
+
+def adam_step(
+    values: Sequence[Array],
+    grads: Sequence[Array],
+    means: Sequence[Array],
+    variances: Sequence[Array],
+    step: int,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    weight_decay: float,
+) -> None:
+    """Adam (Kingma & Ba, 2015, section 2's last form), with AdamW's decoupled decay (Loshchilov & Hutter, 2019).
+
+    mean ← β₁ · mean + (1 − β₁) · grad            variance ← β₂ · variance + (1 − β₂) · grad²
+    value ← value − learning_rate · weight_decay · value
+    value ← value − α · mean / (√variance + epsilon),   α = learning_rate · √(1 − β₂ᵗ) / (1 − β₁ᵗ),   t = step from 1
+    """
+    alpha = learning_rate * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
+    for value, grad, mean, variance in zip(values, grads, means, variances, strict=True):
+        mean += (1 - beta_1) * (grad - mean)
+        variance += (1 - beta_2) * (grad * grad - variance)
+        value -= learning_rate * weight_decay * value
+        value -= alpha * mean / (np.sqrt(variance) + epsilon)
