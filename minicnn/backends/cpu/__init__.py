@@ -1,0 +1,52 @@
+"""The CPU backend: the textbook's operations, compiled by Numba where that pays."""
+
+from ..textbook.activations import activation, activation_backward, rectify, rectify_backward
+from ..textbook.conv import conv2d, conv2d_backward
+from ..textbook.dense import dense, dense_backward
+from ..textbook.dropout import dropout, dropout_backward
+from ..textbook.losses import (
+    count_correct,
+    crossentropy,
+    crossentropy_backward,
+    mean_squared_error,
+    mean_squared_error_backward,
+    one_hot,
+    softmax_crossentropy,
+    softmax_crossentropy_backward,
+)
+from ..textbook.memory import take, to_device, to_host
+from ..textbook.normalization import batch_norm, batch_norm_backward
+from ..textbook.optimizers import adam_step, sgd_step
+from ..textbook.pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward
+
+__all__ = [
+    "activation",
+    "activation_backward",
+    "adam_step",
+    "average_pool2d",
+    "average_pool2d_backward",
+    "batch_norm",
+    "batch_norm_backward",
+    "conv2d",
+    "conv2d_backward",
+    "count_correct",
+    "crossentropy",
+    "crossentropy_backward",
+    "dense",
+    "dense_backward",
+    "dropout",
+    "dropout_backward",
+    "max_pool2d",
+    "max_pool2d_backward",
+    "mean_squared_error",
+    "mean_squared_error_backward",
+    "one_hot",
+    "rectify",
+    "rectify_backward",
+    "sgd_step",
+    "softmax_crossentropy",
+    "softmax_crossentropy_backward",
+    "take",
+    "to_device",
+    "to_host",
+]
