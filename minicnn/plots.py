@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .errors import explain
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -36,14 +38,14 @@ def plot_history(history: Mapping[str, Sequence[float]], title: str = "Learning 
 
     Raises `ValueError` if `loss` is missing or empty, or if the lists differ in length.
     """
-    if not len(history.get("loss", ())):
-        raise ValueError(f"plot_history: history needs a non-empty list 'loss'; it has the metrics {list(history)}.")
-    panels = [metric for metric in ("loss", "accuracy") if metric in history]
-    curves = [name for metric in panels for name in (metric, f"val_{metric}") if name in history]
-    lengths = {name: len(history[name]) for name in curves}
+    lengths = {metric: len(values) for metric, values in history.items()}
+    found = f"lists of lengths {lengths}"
+    if not lengths.get("loss"):
+        raise ValueError(explain("plot_history", "a history with a non-empty list 'loss'", found, "Train first."))
     if len(set(lengths.values())) > 1:
-        raise ValueError(f"plot_history: every metric needs one number per epoch; got lists of lengths {lengths}.")
+        raise ValueError(explain("plot_history", "one number per epoch for every metric", found, "Make them agree."))
 
+    panels = [metric for metric in ("loss", "accuracy") if metric in history]
     figure = _figure(title, width=5.2 * len(panels), height=4.4)
     for axes, metric in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
         _draw_curves(axes, metric, history)
@@ -172,13 +174,12 @@ def plot_roc_curves(
     """
     y_true = _labels("plot_roc_curves", "y_true", y_true, class_names)
     probabilities = np.asarray(probabilities)
-    if probabilities.shape != (len(y_true), len(class_names)):
-        raise ValueError(
-            f"plot_roc_curves: probabilities needs shape (samples, classes) = {(len(y_true), len(class_names))}; "
-            f"got {probabilities.shape}. Pass the output of model.predict(x)."
-        )
+    where, remedy = "plot_roc_curves: probabilities", "Pass the output of model.predict(x)."
+    if probabilities.shape != (expected := (len(y_true), len(class_names))):
+        shape = f"shape {expected}, a score per sample and class"
+        raise ValueError(explain(where, shape, probabilities.shape, remedy))
     if not np.isfinite(probabilities).all():
-        raise ValueError("plot_roc_curves: probabilities holds NaN or infinity; look at the model's output first.")
+        raise ValueError(explain(where, "finite scores", "NaN or infinity", "Look at the model's output first."))
 
     figure = _figure(title, width=13, height=5.4)
     whole, corner = figure.subplots(1, 2)
@@ -244,10 +245,8 @@ def plot_samples(
     labels = _labels("plot_samples", "labels", labels, class_names)
     images = np.asarray(images)
     if images.ndim not in (3, 4) or len(images) != len(labels) or images.shape[3:] not in ((), (1,), (3,)):
-        raise ValueError(
-            f"plot_samples: images needs shape ({len(labels)}, height, width), one image per label, with or without a "
-            f"last axis of 1 or 3 channels; got {images.shape}."
-        )
+        expected = f"shape ({len(labels)}, height, width), with or without a last axis of 1 or 3 channels"
+        raise ValueError(explain("plot_samples: images", expected, images.shape, "Give one image per label."))
 
     figure = _figure(title, width=1.6 + 0.68 * per_class, height=0.7 + 0.68 * len(class_names))
     axes = figure.add_subplot()
@@ -319,22 +318,21 @@ def _label_pair(
     true = _labels(function, "y_true", y_true, class_names)
     predicted = _labels(function, "y_pred", y_pred, class_names)
     if len(true) != len(predicted):
-        raise ValueError(
-            f"{function}: y_true has {len(true)} labels and y_pred {len(predicted)}; they need one for each sample."
-        )
+        expected = f"as many as in y_true ({len(true)})"
+        raise ValueError(explain(f"{function}: y_pred", expected, len(predicted), "Give one for each sample."))
     return true, predicted
 
 
 def _labels(function: str, argument: str, values: Labels, class_names: Sequence[str]) -> np.ndarray:
     labels = np.asarray(values)
-    expected = (
-        f"{function}: {argument} needs class numbers, a non-empty 1-D array of integers 0 to {len(class_names) - 1}"
-    )
+    where = f"{function}: {argument}"
     if labels.ndim != 1 or labels.size == 0:
-        hint = " For one-hot labels or probabilities, take .argmax(axis=1)." if labels.ndim == 2 else ""
-        raise ValueError(f"{expected}; got shape {labels.shape}.{hint}")
+        remedy = "For one-hot labels or probabilities, take .argmax(axis=1)."
+        raise ValueError(explain(where, "a non-empty 1-D array of class numbers", f"shape {labels.shape}", remedy))
     if not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(f"{expected}; got {labels.dtype}.")
+        raise ValueError(explain(where, "class numbers of an integer type", labels.dtype, "Give class numbers."))
     if labels.min() < 0 or labels.max() >= len(class_names):
-        raise ValueError(f"{expected}; got values from {labels.min()} to {labels.max()}. Give a name for every class.")
+        expected = f"class numbers from 0 to {len(class_names) - 1}"
+        found = f"values from {labels.min()} to {labels.max()}"
+        raise ValueError(explain(where, expected, found, "Give a name for every class."))
     return labels
