@@ -1,0 +1,66 @@
+# Every target does its own set-up: Python >= 3.10 and make are all that a fresh machine needs.
+# The virtual environment is made once, and again when pyproject.toml changes.
+
+PYTHON = python3
+ARGS =
+
+VENV = .venv
+PARITY_VENV = .venvs/parity
+MODELS = baseline model1 model2 model3 model4 model5 model6
+
+.DEFAULT_GOAL = help
+.PHONY: help test lint docs parity clean $(MODELS)
+.NOTPARALLEL:  # two pip runs at once would spoil the environment
+.SECONDARY:    # make must not delete the stamps
+
+help:
+	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
+	@echo
+	@echo "  model5    train Model 5 and show its figures; likewise: baseline, model1 ... model6"
+	@echo "            (make model5 ARGS=\"--epochs 3\", make model5 ARGS=--help)"
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1@\2/p' Makefile | awk -F@ '{ printf "  %-9s %s\n", $$1, $$2 }'
+
+$(MODELS): $(VENV)/.has-fast,report
+	@$(VENV)/bin/python examples/$@.py $(ARGS)
+
+test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" picks some)
+	@$(VENV)/bin/python -m pytest --ignore=tests/parity $(ARGS)
+
+lint: $(VENV)/.has-test  ## check style (ruff) and types (mypy)
+	@$(VENV)/bin/python -m ruff check .
+	@$(VENV)/bin/python -m ruff format --check .
+	@$(VENV)/bin/python -m mypy
+
+docs: $(VENV)/.has-docs  ## build the documentation into site/
+	@$(VENV)/bin/python -m mkdocs build --strict $(ARGS)
+
+parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs both, about 2 GB)
+	@$(PARITY_VENV)/bin/python -c "import torch, keras"
+	@$(PARITY_VENV)/bin/python -m pytest tests/parity $(ARGS)
+
+clean:  ## remove all that make has made, environments included; trained models in runs/ stay
+	rm -rf .venv .venvs site build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# $(VENV)/.has-EXTRAS: the stamp of an environment that has minicnn[EXTRAS].
+%/.created:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || \
+		{ echo "minicnn needs Python 3.10 or newer, and '$(PYTHON)' is not. Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c "import ensurepip, venv" || \
+		{ echo "'$(PYTHON)' lacks its venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "Creating the virtual environment $* (once) ..."
+	@$(PYTHON) -m venv $*
+	@$*/bin/python -m pip install --quiet --upgrade pip
+	@touch $@
+
+define install
+	@echo "Installing minicnn[$*] into $(@D) (once; this may take some minutes) ..."
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+endef
+
+$(VENV)/.has-%: pyproject.toml | $(VENV)/.created
+	$(install)
+
+$(PARITY_VENV)/.has-%: pyproject.toml | $(PARITY_VENV)/.created
+	$(install)
