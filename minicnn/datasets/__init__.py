@@ -1,0 +1,16 @@
+"""Fashion-MNIST: find it, fetch it, check it, load it."""
+
+from minicnn.datasets import fashion_mnist
+from minicnn.datasets.fashion_mnist import CLASS_NAMES, FashionMNIST, SampleDataWarning, load_fashion_mnist
+from minicnn.datasets.idx import DataFileError
+from minicnn.datasets.labels import to_categorical
+
+__all__ = [
+    "CLASS_NAMES",
+    "DataFileError",
+    "FashionMNIST",
+    "SampleDataWarning",
+    "fashion_mnist",
+    "load_fashion_mnist",
+    "to_categorical",
+]

@@ -1,0 +1,121 @@
+"""Fashion-MNIST: 28 × 28 grey images of ten kinds of clothing, 60,000 to train on and 10,000 to test with.
+
+Xiao, Rasul, Vollgraf: "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms" (2017),
+https://arxiv.org/abs/1708.07747
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from minicnn.datasets import idx, places
+from minicnn.datasets.download import DownloadError, fetch
+from minicnn.datasets.editions import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
+
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+
+EXPECTED_SAMPLE_ACCURACY = "about 0.85"
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+class SampleDataWarning(UserWarning):
+    """The full data set was not found: this run uses the small sample that ships with minicnn."""
+
+
+@dataclass(frozen=True, eq=False)
+class FashionMNIST:
+    """The data and where they came from; unpacks as `(x_train, y_train), (x_test, y_test)`.
+
+    Images are uint8 arrays of shape (N, 28, 28), labels uint8 arrays of shape (N,) with values 0 to 9.
+    `source` is the directory that was read; `is_sample` tells the embedded sample from the full data set.
+    """
+
+    train: Split
+    test: Split
+    source: str
+    is_sample: bool
+
+    def __iter__(self) -> Iterator[Split]:
+        return iter((self.train, self.test))
+
+
+def load_data() -> tuple[Split, Split]:
+    """`(x_train, y_train), (x_test, y_test)`, as `keras.datasets.fashion_mnist.load_data()` returns them."""
+    data = load_fashion_mnist()
+    return data.train, data.test
+
+
+def load_fashion_mnist(
+    data_dir: str | os.PathLike[str] | None = None, *, download: bool = True, quiet: bool = False
+) -> FashionMNIST:
+    """Find, check and load Fashion-MNIST.
+
+    Searched in this order: `data_dir` (if given, nothing else is tried), $MINICNN_DATA (likewise), minicnn's cache,
+    the places where other tools leave the files (`minicnn.datasets.places.PLACES`), the network (unless
+    `download=False`), and last the embedded sample of 6,000 + 1,000 images, with a SampleDataWarning.
+    `quiet` silences the download's progress, never a warning.
+
+    Raises FileNotFoundError if a directory that was named lacks a file, DataFileError (a ValueError) if a file is
+    truncated, of the wrong shape or has a wrong checksum.
+    """
+    directory = _locate(data_dir, download, quiet)
+    is_sample = directory.resolve() == SAMPLE_DIRECTORY.resolve()
+    if is_sample:
+        warnings.warn(_sample_notice(), SampleDataWarning, stacklevel=2)
+    x_train, y_train, x_test, y_test = (_read(directory, file) for file in (SAMPLE if is_sample else FULL))
+    return FashionMNIST((x_train, y_train), (x_test, y_test), str(directory), is_sample)
+
+
+def _locate(data_dir: str | os.PathLike[str] | None, download: bool, quiet: bool) -> Path:
+    """The directory to read: one that was named or found, else the download, else the sample."""
+    directory = places.find(data_dir)
+    if directory is None and download:
+        try:
+            directory = fetch(quiet=quiet)
+        except DownloadError as error:
+            warnings.warn(str(error), SampleDataWarning, stacklevel=3)
+    return directory or SAMPLE_DIRECTORY
+
+
+def _read(directory: Path, expected: DataFile) -> np.ndarray:
+    """The items of one file, once its structure, shape and checksum are right."""
+    path = places.file_in(directory, expected.name)
+    if path is None:  # places.find has seen to every directory but our own
+        raise FileNotFoundError(f"minicnn's sample: expected {expected.name}.gz in {directory}; reinstall minicnn.")
+    content = idx.read_content(path)
+    items = idx.decode(content, path)
+    if items.shape != expected.shape:
+        raise idx.DataFileError(path, f"items of shape {expected.shape}", f"{items.shape}")
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 != expected.sha256:
+        raise idx.DataFileError(path, f"SHA-256 {expected.sha256} of the unpacked file", sha256)
+    return items
+
+
+def _sample_notice() -> str:
+    return (
+        f"This is minicnn's embedded sample of Fashion-MNIST: {SAMPLE.train_labels.shape[0]:,} training and "
+        f"{SAMPLE.test_labels.shape[0]:,} test images, not {FULL.train_labels.shape[0]:,} and "
+        f"{FULL.test_labels.shape[0]:,}. Expect a test accuracy of {EXPECTED_SAMPLE_ACCURACY} from it. "
+        "To get the rest: connect to the network and run again; or apt-get install dataset-fashion-mnist (Debian, "
+        "Ubuntu); or name a directory that holds the four IDX files, with data_dir or $MINICNN_DATA."
+    )

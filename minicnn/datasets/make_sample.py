@@ -1,0 +1,49 @@
+"""Cut the embedded sample out of the full data set: `python -m minicnn.datasets.make_sample`.
+
+It takes the first 600 training and the first 100 test images of each class and leaves them in the order in which
+the full files have them. Nothing is drawn by chance, so every run gives the same files.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+
+from minicnn.datasets import idx
+from minicnn.datasets.editions import NAMES, SAMPLE_DIRECTORY
+from minicnn.datasets.fashion_mnist import CLASS_NAMES, FashionMNIST, load_fashion_mnist
+
+TRAIN_PER_CLASS = 600
+TEST_PER_CLASS = 100
+
+
+def sample_of(data: FashionMNIST) -> dict[str, bytes]:
+    """The sample's four IDX files, by name."""
+    arrays = (*first_of_each_class(*data.train, TRAIN_PER_CLASS), *first_of_each_class(*data.test, TEST_PER_CLASS))
+    return {name: idx.encode(array) for name, array in zip(NAMES, arrays, strict=True)}
+
+
+def first_of_each_class(images: np.ndarray, labels: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The first `count` images of each class with their labels, in the order given."""
+    chosen = [np.flatnonzero(labels == number)[:count] for number in range(len(CLASS_NAMES))]
+    index = np.sort(np.concatenate(chosen))
+    return images[index], labels[index]
+
+
+def write_sample(directory: Path) -> None:
+    """Write the four files, gzipped without a date, each atomically. Raises FileNotFoundError without the full set."""
+    data = load_fashion_mnist()
+    if data.is_sample:
+        raise FileNotFoundError("make_sample: expected the full data set, found the sample; see the warning above.")
+    for name, content in sample_of(data).items():
+        target = directory / f"{name}.gz"
+        unfinished = target.with_suffix(".tmp")
+        unfinished.write_bytes(gzip.compress(content, mtime=0))
+        os.replace(unfinished, target)
+
+
+if __name__ == "__main__":
+    write_sample(SAMPLE_DIRECTORY)

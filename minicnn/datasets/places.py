@@ -1,0 +1,69 @@
+"""Where Fashion-MNIST may already lie on this machine."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from minicnn.datasets.editions import NAMES
+
+# Searched from first to last, after minicnn's own cache. An unset variable stays as it is and so names no directory.
+PLACES = (
+    "/usr/share/datasets/fashion-mnist",  # Debian and Ubuntu: apt-get install dataset-fashion-mnist
+    "$KERAS_HOME/datasets/fashion-mnist",  # Keras
+    "~/.keras/datasets/fashion-mnist",
+    "data/FashionMNIST/raw",  # torchvision, by the root its users give it
+    "FashionMNIST/raw",
+    "~/data/FashionMNIST/raw",
+    "~/.cache/torch/FashionMNIST/raw",
+    "~/.torch/datasets/FashionMNIST/raw",
+)
+
+
+def find(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
+    """The first directory that holds all four files, or None.
+
+    A directory named by `data_dir`, else by $MINICNN_DATA, is the only one tried.
+    Raises FileNotFoundError if such a directory lacks a file.
+    """
+    for named_by, directory in (("data_dir", data_dir), ("$MINICNN_DATA", os.environ.get("MINICNN_DATA") or None)):
+        if directory is not None:
+            return require_files(expand(directory), named_by)
+    searched = (cache_directory(), *map(expand, PLACES))
+    return next((place for place in searched if not missing_files(place)), None)
+
+
+def require_files(directory: Path, named_by: str) -> Path:
+    """The directory itself; raises FileNotFoundError if one of the four files is not in it."""
+    missing = missing_files(directory)
+    if not missing:
+        return directory
+    finding = f"no {', no '.join(missing)}" if directory.is_dir() else "no such directory"
+    raise FileNotFoundError(
+        f"{named_by}: expected the four files of Fashion-MNIST in {directory} ({', '.join(NAMES)}; each plain or .gz), "
+        f"found {finding}. Put them there, or leave {named_by} unset to search the usual places."
+    )
+
+
+def missing_files(directory: Path) -> list[str]:
+    """Which of the four files are not in the directory, neither plain nor gzipped."""
+    return [name for name in NAMES if file_in(directory, name) is None]
+
+
+def file_in(directory: Path, name: str) -> Path | None:
+    """The plain or gzipped file of this name, or None. The plain one goes first: it is faster to read."""
+    candidates = (directory / name, directory / f"{name}.gz")
+    # os.path.isfile, unlike Path.is_file, also answers for directories that this user may not enter.
+    return next((path for path in candidates if os.path.isfile(path)), None)
+
+
+def cache_directory() -> Path:
+    """Where minicnn keeps what it downloads, in the user's cache directory."""
+    import pooch
+
+    return Path(pooch.os_cache("minicnn")) / "fashion-mnist"
+
+
+def expand(path: str | os.PathLike[str]) -> Path:
+    """The path with `~` and `$VARIABLES` replaced."""
+    return Path(os.path.expandvars(os.path.expanduser(path)))

@@ -1,0 +1,516 @@
+"""Fashion-MNIST is found in the promised order, checked before it is used, and fetched or replaced where it lacks."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pooch
+import pytest
+
+from minicnn import datasets
+from minicnn.datasets import (
+    CLASS_NAMES,
+    DataFileError,
+    SampleDataWarning,
+    download,
+    fashion_mnist,
+    idx,
+    load_fashion_mnist,
+    make_sample,
+    places,
+    to_categorical,
+)
+from minicnn.datasets.editions import FULL, NAMES, SAMPLE, SAMPLE_DIRECTORY, DataFile, Edition
+
+pytestmark = pytest.mark.filterwarnings("ignore::minicnn.datasets.SampleDataWarning")  # tests of it use pytest.warns
+
+TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS = NAMES
+
+
+def tiny_arrays() -> list[np.ndarray]:
+    rng = np.random.default_rng(7)
+    images = [rng.integers(0, 256, (count, 28, 28), dtype=np.uint8) for count in (20, 10)]
+    labels = [np.arange(count, dtype=np.uint8) % 10 for count in (20, 10)]
+    return [images[0], labels[0], images[1], labels[1]]
+
+
+TINY = dict(zip(NAMES, map(idx.encode, tiny_arrays()), strict=True))
+TINY_EDITION = Edition(
+    *(DataFile(name, idx.decode(TINY[name], name).shape, hashlib.sha256(TINY[name]).hexdigest()) for name in NAMES)
+)
+TINY_ARCHIVES = {f"{name}.gz": gzip.compress(content) for name, content in TINY.items()}
+
+
+def put_files(directory: Path, *, packed: bool = True) -> Path:
+    directory.mkdir(parents=True)
+    for name, content in (TINY_ARCHIVES if packed else TINY).items():
+        (directory / name).write_bytes(content)
+    return directory
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine of our own: an empty home and cache, no network, and a data set of 20 + 10 images as the full one."""
+    home = tmp_path / "home"
+    (home / "work").mkdir(parents=True)
+    monkeypatch.chdir(home / "work")
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(home))
+    for variable in ("MINICNN_DATA", "KERAS_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(pooch, "os_cache", lambda project: home / "cache" / project)
+    assert places.PLACES[0] == "/usr/share/datasets/fashion-mnist"
+    monkeypatch.setattr(places, "PLACES", (str(home / "system"), *places.PLACES[1:]))
+    monkeypatch.setattr(fashion_mnist, "FULL", TINY_EDITION)
+    monkeypatch.setattr(download, "MIRRORS", ())
+    sums = {archive: hashlib.sha256(content).hexdigest() for archive, content in TINY_ARCHIVES.items()}
+    monkeypatch.setattr(download, "ARCHIVES", sums)
+    return home
+
+
+def assert_tiny(data: fashion_mnist.FashionMNIST, source: Path) -> None:
+    assert (data.source, data.is_sample) == (str(source), False)
+    for found, expected in zip((*data.train, *data.test), tiny_arrays(), strict=True):
+        np.testing.assert_array_equal(found, expected, strict=True)
+
+
+# ---- IDX
+
+
+@pytest.mark.parametrize("shape", [(5,), (0, 28, 28), (3, 4), (2, 3, 4)])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
+def test_idx_round_trip(shape, pack, tmp_path):
+    items = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    path = tmp_path / "items"
+    path.write_bytes(pack(idx.encode(items)))
+    found = idx.decode(idx.read_content(path), path)
+    np.testing.assert_array_equal(found, items, strict=True)
+    assert found.flags.writeable
+
+
+def test_idx_header_is_the_published_one():
+    assert idx.encode(np.array([[1, 2, 3]], np.uint8)) == bytes([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 3, 1, 2, 3])
+
+
+WELL_FORMED = idx.encode(np.arange(12, dtype=np.uint8).reshape(3, 4))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected", "finding"),
+    [
+        (b"", "magic number 00 00 08", "an empty file"),
+        (b"<html>Not found</html>", "magic number 00 00 08", "3c 68 74 6d"),
+        (b"\x00\x00\x0d" + WELL_FORMED[3:], "magic number 00 00 08", "00 00 0d 02"),
+        (WELL_FORMED[:7], "a header of 12 bytes for 2 axes", "7 bytes"),
+        (WELL_FORMED[:-1], r"24 bytes, .* items of shape \(3, 4\)", "23: the file is truncated"),
+        (WELL_FORMED + b"\x00", r"24 bytes, .* items of shape \(3, 4\)", "25: bytes trail behind"),
+    ],
+    ids=["empty", "web page", "floats", "short header", "truncated", "trailing"],
+)
+def test_damaged_idx(content, expected, finding):
+    with pytest.raises(
+        DataFileError, match=f"some-file: expected .*{expected}.*, found .*{finding}.* Replace or delete"
+    ):
+        idx.decode(content, "some-file")
+
+
+def test_idx_holds_unsigned_bytes_only():
+    with pytest.raises(TypeError, match="expected an array of dtype uint8, found float32"):
+        idx.encode(np.zeros(3, np.float32))
+
+
+# ---- finding
+
+
+@pytest.mark.parametrize("packed", [True, False], ids=["gzipped", "plain"])
+def test_explicit_directory(machine, packed):
+    place = put_files(machine / "mine", packed=packed)
+    assert_tiny(load_fashion_mnist(place), place)
+    assert_tiny(load_fashion_mnist("~/mine"), place)
+
+
+def test_a_directory_may_mix_plain_and_gzipped_files(machine):
+    place = put_files(machine / "mine")
+    (place / f"{TEST_LABELS}.gz").unlink()
+    (place / TEST_LABELS).write_bytes(TINY[TEST_LABELS])
+    assert_tiny(load_fashion_mnist(place), place)
+
+
+def test_search_order(machine, monkeypatch):
+    """All places are filled; then the one that was used goes, and the next one in the promised order must be used."""
+    monkeypatch.setenv("MINICNN_DATA", str(put_files(machine / "from-variable")))
+    monkeypatch.setenv("KERAS_HOME", str(machine / "keras"))
+    implicit = [machine / "cache/minicnn/fashion-mnist", *map(places.expand, places.PLACES)]
+    for place in implicit:
+        put_files(place)
+    named = put_files(machine / "named")
+    assert_tiny(load_fashion_mnist(named), named)
+    assert_tiny(load_fashion_mnist(), machine / "from-variable")
+    monkeypatch.setenv("MINICNN_DATA", "")  # set but empty: as if unset
+    for place in implicit:
+        assert_tiny(load_fashion_mnist(), place)
+        (place / f"{TRAIN_LABELS}.gz").unlink()  # a place that lacks one file is passed over
+    with pytest.warns(SampleDataWarning):
+        assert load_fashion_mnist(download=False).is_sample
+
+
+@pytest.mark.parametrize("home_of", ["~/.keras/datasets/fashion-mnist", "~/data/FashionMNIST/raw"])
+def test_places_of_keras_and_torchvision_are_searched(machine, home_of):
+    place = put_files(places.expand(home_of))
+    assert_tiny(load_fashion_mnist(), place)
+
+
+@pytest.mark.parametrize("named_by", ["data_dir", "MINICNN_DATA"])
+@pytest.mark.parametrize("defect", ["no such directory", f"no {TRAIN_LABELS}"])
+def test_a_named_directory_is_the_only_one_tried(machine, monkeypatch, named_by, defect):
+    put_files(machine / "system")
+    place = machine / "named"
+    if defect != "no such directory":
+        put_files(place)
+        (place / f"{TRAIN_LABELS}.gz").unlink()
+    data_dir = place if named_by == "data_dir" else None
+    if data_dir is None:
+        monkeypatch.setenv("MINICNN_DATA", str(place))
+    with pytest.raises(FileNotFoundError, match=rf"{named_by}: expected the four files .*named.* found {defect}\."):
+        load_fashion_mnist(data_dir)
+
+
+# ---- checking
+
+
+def replaced(name: str, content: bytes) -> tuple[str, bytes]:
+    return f"{name}.gz", gzip.compress(content)
+
+
+ALTERED_PIXEL = TINY[TEST_IMAGES][:-1] + bytes([TINY[TEST_IMAGES][-1] ^ 1])
+ARCHIVE = TINY_ARCHIVES[f"{TRAIN_IMAGES}.gz"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        (f"{TRAIN_IMAGES}.gz", ARCHIVE[: len(ARCHIVE) // 2], "a complete gzip file, found .* do not unpack"),
+        (f"{TRAIN_IMAGES}.gz", ARCHIVE[:-8] + bytes(8), "a complete gzip file, found .*CRC"),
+        (*replaced(TRAIN_IMAGES, TINY[TRAIN_IMAGES][:-100]), "15,696 bytes.*found 15,596: the file is truncated"),
+        (*replaced(TRAIN_LABELS, TINY[TRAIN_LABELS] + b"\x00"), "28 bytes.*found 29: bytes trail"),
+        (*replaced(TEST_LABELS, TINY[TRAIN_LABELS]), r"items of shape \(10,\), found \(20,\)"),
+        (*replaced(TEST_IMAGES, TINY[TEST_LABELS]), r"items of shape \(10, 28, 28\), found \(10,\)"),
+        (*replaced(TEST_IMAGES, ALTERED_PIXEL), "SHA-256 [0-9a-f]{64} .*, found [0-9a-f]{64}"),
+    ],
+    ids=["cut gzip", "gzip CRC", "truncated", "trailing", "count", "axes", "checksum"],
+)
+def test_damaged_file_names_file_expectation_and_finding(machine, file, content, message):
+    place = put_files(machine / "mine")
+    (place / file).write_bytes(content)
+    with pytest.raises(DataFileError, match=f"{file}: expected .*{message}.* Replace or delete this file"):
+        load_fashion_mnist(place)
+
+
+# ---- fetching
+
+
+@contextmanager
+def serving(answer):
+    """An HTTP server on this machine; `answer(handler, file_name)` replies. Yields (address, names asked for)."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append(self.path.rpartition("/")[2])
+            answer(self, asked[-1])
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def reply(handler: BaseHTTPRequestHandler, content: bytes, announced: int | None = None) -> None:
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(announced or len(content)))
+    handler.end_headers()
+    handler.wfile.write(content)
+
+
+def intact(handler, name):
+    reply(handler, TINY_ARCHIVES[name])
+
+
+def corrupt(handler, name):
+    reply(handler, b"?" + TINY_ARCHIVES[name][1:])
+
+
+def cut_short(handler, name):
+    reply(handler, TINY_ARCHIVES[name][:-5], announced=len(TINY_ARCHIVES[name]))
+
+
+def absent(handler, name):
+    handler.send_error(404)
+
+
+def train_only(handler, name):
+    (intact if name.startswith("train") else absent)(handler, name)
+
+
+@pytest.fixture
+def late():
+    """An answer that comes only after five seconds, or when the test is over."""
+    over = threading.Event()
+
+    def answer(handler, name):
+        over.wait(5)
+        with suppress(OSError):  # nobody listens any more
+            intact(handler, name)
+
+    yield answer
+    over.set()
+
+
+def test_download_goes_to_the_cache_and_is_found_there_next_time(machine, monkeypatch):
+    with serving(intact) as (address, asked):
+        monkeypatch.setattr(download, "MIRRORS", (address,))
+        for _ in range(2):
+            assert_tiny(load_fashion_mnist(quiet=True), machine / "cache/minicnn/fashion-mnist")
+    assert sorted(asked) == sorted(TINY_ARCHIVES)
+
+
+@pytest.mark.parametrize("first", [corrupt, cut_short, absent])
+def test_next_address_is_tried(machine, monkeypatch, first):
+    with serving(first) as (bad, asked_of_bad), serving(intact) as (good, asked_of_good):
+        monkeypatch.setattr(download, "MIRRORS", (bad, good))
+        assert_tiny(load_fashion_mnist(quiet=True), places.cache_directory())
+    assert len(asked_of_bad) == 1
+    assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
+
+
+def test_silent_address_times_out(machine, monkeypatch, late):
+    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    with serving(late) as (hanging, asked_of_hanging), serving(intact) as (good, asked_of_good):
+        monkeypatch.setattr(download, "MIRRORS", (hanging, good))
+        assert_tiny(load_fashion_mnist(quiet=True), places.cache_directory())
+    assert len(asked_of_hanging) == 1
+    assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
+
+
+def test_files_that_one_address_gave_are_kept(machine, monkeypatch):
+    with serving(train_only) as (half, _), serving(intact) as (whole, asked_of_whole):
+        monkeypatch.setattr(download, "MIRRORS", (half, whole))
+        assert_tiny(load_fashion_mnist(quiet=True), places.cache_directory())
+    assert sorted(asked_of_whole) == [f"{TEST_IMAGES}.gz", f"{TEST_LABELS}.gz"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"), [(absent, "404"), (corrupt, "wrong checksum"), (cut_short, "(IncompleteRead|wrong checksum)")]
+)
+def test_nothing_to_download_falls_back_to_the_sample_and_says_why(machine, monkeypatch, answer, reason):
+    with serving(answer) as (address, _):
+        monkeypatch.setattr(download, "MIRRORS", (address, address))
+        with pytest.warns(SampleDataWarning, match=f"could not be downloaded .*{reason}") as warned:
+            data = load_fashion_mnist(quiet=True)
+    assert data.is_sample
+    assert any("embedded sample" in str(warning.message) for warning in warned)
+    assert not [path for path in places.cache_directory().rglob("*") if path.is_file()]
+
+
+def test_no_network_at_all(machine, monkeypatch):
+    with serving(intact) as (address, _):
+        pass  # nobody listens at this address any more
+    monkeypatch.setattr(download, "MIRRORS", (address,))
+    with pytest.warns(SampleDataWarning, match="no connection"):
+        assert load_fashion_mnist(quiet=True).is_sample
+
+
+def test_cache_that_cannot_be_written_falls_back_to_the_sample(machine, monkeypatch):
+    (machine / "cache").write_text("a file where the directory should be")
+    with serving(intact) as (address, _):
+        monkeypatch.setattr(download, "MIRRORS", (address,))
+        with pytest.warns(SampleDataWarning, match="could not be downloaded"):
+            assert load_fashion_mnist(quiet=True).is_sample
+
+
+def test_download_can_be_declined(machine, monkeypatch):
+    with serving(intact) as (address, asked):
+        monkeypatch.setattr(download, "MIRRORS", (address,))
+        with pytest.warns(SampleDataWarning):
+            assert load_fashion_mnist(download=False).is_sample
+    assert asked == []
+
+
+@pytest.mark.parametrize(("terminal", "quiet"), [(True, False), (True, True), (False, False)])
+def test_progress_bar_only_in_a_terminal_and_not_when_quiet(machine, monkeypatch, capsys, terminal, quiet):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
+    with serving(intact) as (address, _):
+        monkeypatch.setattr(download, "MIRRORS", (address,))
+        load_fashion_mnist(quiet=quiet)
+    assert ("100%" in capsys.readouterr().err) == (terminal and not quiet)
+
+
+def test_addresses_and_sums_cover_the_four_files():
+    assert len(set(download.MIRRORS)) > 1
+    assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in download.MIRRORS)
+    assert sorted(download.ARCHIVES) == sorted(f"{name}.gz" for name in NAMES)
+
+
+# ---- the sample
+
+
+def test_every_use_of_the_sample_says_what_it_is_and_how_to_get_the_rest(machine):
+    for _ in range(2):
+        with pytest.warns(SampleDataWarning) as warned:
+            load_fashion_mnist(download=False, quiet=True)
+        notice = str(warned[-1].message)
+        for part in ("6,000", "1,000", fashion_mnist.EXPECTED_SAMPLE_ACCURACY):
+            assert part in notice
+        for remedy in ("apt-get install dataset-fashion-mnist", "data_dir", "$MINICNN_DATA", "network"):
+            assert remedy in notice
+        assert warned[-1].filename == __file__
+
+
+def test_sample_is_class_balanced(machine):
+    with pytest.warns(SampleDataWarning):
+        data = load_fashion_mnist(download=False)
+    for (images, labels), count in ((data.train, 600), (data.test, 100)):
+        np.testing.assert_array_equal(np.bincount(labels), np.full(10, count))
+        assert images.shape == (10 * count, 28, 28)
+        assert (images.dtype, labels.dtype) == (np.uint8, np.uint8)
+    assert data.is_sample
+
+
+def test_sample_can_be_named(machine):
+    with pytest.warns(SampleDataWarning):
+        assert load_fashion_mnist(SAMPLE_DIRECTORY).is_sample
+
+
+def test_sample_of_a_broken_installation(machine, monkeypatch, tmp_path):
+    monkeypatch.setattr(fashion_mnist, "SAMPLE_DIRECTORY", tmp_path / "gone")
+    with (
+        pytest.warns(SampleDataWarning),
+        pytest.raises(FileNotFoundError, match=f"expected {TRAIN_IMAGES}.gz in .*gone.*reinstall minicnn"),
+    ):
+        load_fashion_mnist(download=False)
+
+
+def test_sample_ships_with_its_licence():
+    licence = (SAMPLE_DIRECTORY / "LICENSE").read_text(encoding="utf-8")
+    assert "Copyright © 2017 Zalando SE, https://tech.zalando.com" in licence
+    assert "The above copyright notice and this permission notice shall be included" in licence
+    assert 2e6 < sum(path.stat().st_size for path in SAMPLE_DIRECTORY.iterdir()) < 4e6
+
+
+def test_first_of_each_class_keeps_the_order():
+    labels = np.array([*range(9), 1, 9, 1, 0, *range(10)], np.uint8)
+    images = np.arange(len(labels))
+    chosen, their_labels = make_sample.first_of_each_class(images, labels, 2)
+    np.testing.assert_array_equal(chosen, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 16, 17, 18, 19, 20, 21, 22])
+    np.testing.assert_array_equal(their_labels, labels[chosen])
+
+
+def test_sample_is_not_made_from_the_sample(machine, tmp_path):
+    with pytest.warns(SampleDataWarning), pytest.raises(FileNotFoundError, match="found the sample"):
+        make_sample.write_sample(tmp_path)
+
+
+# ---- the full data set, where this machine has it
+
+
+@pytest.fixture(scope="module")
+def full_data() -> fashion_mnist.FashionMNIST:
+    data = load_fashion_mnist(download=False)
+    if data.is_sample:
+        pytest.skip("the full Fashion-MNIST is not on this machine")
+    return data
+
+
+def test_full_data_set(full_data):
+    for (images, labels), count in ((full_data.train, 6000), (full_data.test, 1000)):
+        np.testing.assert_array_equal(np.bincount(labels), np.full(10, count))
+        assert images.shape == (10 * count, 28, 28)
+        assert (images.min(), images.max()) == (0, 255)
+    np.testing.assert_array_equal(full_data.train[1][:4], [9, 0, 0, 3])
+
+
+def test_sample_is_what_make_sample_makes(full_data, tmp_path):
+    make_sample.write_sample(tmp_path)
+    made = {path.name: idx.read_content(path) for path in tmp_path.iterdir()}
+    shipped = {path.name: idx.read_content(path) for path in SAMPLE_DIRECTORY.glob("*.gz")}
+    assert made == shipped
+
+
+# ---- what users see
+
+
+def test_unpacks_and_matches_keras_load_data(machine):
+    put_files(machine / ".keras/datasets/fashion-mnist")
+    (x_train, y_train), (x_test, y_test) = load_fashion_mnist()
+    assert [array.shape for array in (x_train, y_train, x_test, y_test)] == [(20, 28, 28), (20,), (10, 28, 28), (10,)]
+    loaded = datasets.fashion_mnist.load_data()
+    assert isinstance(loaded, tuple)
+    for found, expected in zip((*loaded[0], *loaded[1]), (x_train, y_train, x_test, y_test), strict=True):
+        np.testing.assert_array_equal(found, expected, strict=True)
+
+
+def test_class_names_stand_in_label_order():
+    report = "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
+    assert ", ".join(CLASS_NAMES) == report
+
+
+def test_editions_differ_in_size_only():
+    assert [file.name for file in FULL] == [file.name for file in SAMPLE] == list(NAMES)
+    assert [file.shape[1:] for file in FULL] == [file.shape[1:] for file in SAMPLE]
+
+
+def test_import_is_light():
+    script = "import sys, minicnn.datasets; print([m for m in ('pooch', 'tqdm', 'requests') if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+# ---- one-hot labels
+
+
+@pytest.mark.parametrize("shape", [(7,), (7, 1), (2, 3), (0,)])
+def test_to_categorical(shape):
+    labels = np.random.default_rng(1).integers(0, 4, shape)
+    rows = to_categorical(labels, 4)
+    assert rows.dtype == np.float32
+    assert rows.shape == (*((7,) if shape == (7, 1) else shape), 4)
+    np.testing.assert_array_equal(rows.argmax(-1).ravel(), labels.ravel())
+    np.testing.assert_array_equal(np.sort(rows, -1), np.broadcast_to([0, 0, 0, 1], rows.shape))
+
+
+def test_to_categorical_counts_the_classes_itself():
+    np.testing.assert_array_equal(to_categorical([2, 0]), [[0, 0, 1], [1, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "num_classes", "error", "message"),
+    [
+        ([0, 3, 10], 10, ValueError, r"labels from 0 to 9 .* found 10 \(1 of 3"),
+        ([0, -1], 10, ValueError, "labels from 0 to 9 .* found -1"),
+        ([0.0, 1.0], 10, TypeError, "expected integer labels, found dtype float64"),
+        (["boot"], 10, TypeError, "expected integer labels, found dtype <U4"),
+        (np.zeros(0, int), None, ValueError, "expected at least one label, found none"),
+        ([0], 0, ValueError, "num_classes to be a positive integer, found 0"),
+        ([0], 10.0, ValueError, r"num_classes to be a positive integer, found 10\.0"),
+    ],
+)
+def test_to_categorical_refuses(labels, num_classes, error, message):
+    with pytest.raises(error, match=f"to_categorical: .*{message}"):
+        to_categorical(labels, num_classes)
