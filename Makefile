@@ -50,12 +50,12 @@ clean:  ## remove all that make has made, environments included; trained models 
 		{ echo "'$(PYTHON)' lacks its venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Creating the virtual environment $* (once) ..."
 	@$(PYTHON) -m venv $*
-	@$*/bin/python -m pip install --quiet --upgrade pip
+	@$*/bin/python -m pip install -qq --upgrade pip
 	@touch $@
 
 define install
 	@echo "Installing minicnn[$*] into $(@D) (once; this may take some minutes) ..."
-	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[$*]"
 	@touch $@
 endef
 
