@@ -26,7 +26,6 @@ from minicnn.datasets import (
     load_fashion_mnist,
     make_sample,
     places,
-    to_categorical,
 )
 from minicnn.datasets.editions import FULL, NAMES, SAMPLE, SAMPLE_DIRECTORY, DataFile, Edition
 
@@ -81,51 +80,6 @@ def assert_tiny(data: fashion_mnist.FashionMNIST, source: Path) -> None:
     assert (data.source, data.is_sample) == (str(source), False)
     for found, expected in zip((*data.train, *data.test), tiny_arrays(), strict=True):
         np.testing.assert_array_equal(found, expected, strict=True)
-
-
-# ---- IDX
-
-
-@pytest.mark.parametrize("shape", [(5,), (0, 28, 28), (3, 4), (2, 3, 4)])
-@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzipped"])
-def test_idx_round_trip(shape, pack, tmp_path):
-    items = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-    path = tmp_path / "items"
-    path.write_bytes(pack(idx.encode(items)))
-    found = idx.decode(idx.read_content(path), path)
-    np.testing.assert_array_equal(found, items, strict=True)
-    assert found.flags.writeable
-
-
-def test_idx_header_is_the_published_one():
-    assert idx.encode(np.array([[1, 2, 3]], np.uint8)) == bytes([0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 3, 1, 2, 3])
-
-
-WELL_FORMED = idx.encode(np.arange(12, dtype=np.uint8).reshape(3, 4))
-
-
-@pytest.mark.parametrize(
-    ("content", "expected", "finding"),
-    [
-        (b"", "magic number 00 00 08", "an empty file"),
-        (b"<html>Not found</html>", "magic number 00 00 08", "3c 68 74 6d"),
-        (b"\x00\x00\x0d" + WELL_FORMED[3:], "magic number 00 00 08", "00 00 0d 02"),
-        (WELL_FORMED[:7], "a header of 12 bytes for 2 axes", "7 bytes"),
-        (WELL_FORMED[:-1], r"24 bytes, .* items of shape \(3, 4\)", "23: the file is truncated"),
-        (WELL_FORMED + b"\x00", r"24 bytes, .* items of shape \(3, 4\)", "25: bytes trail behind"),
-    ],
-    ids=["empty", "web page", "floats", "short header", "truncated", "trailing"],
-)
-def test_damaged_idx(content, expected, finding):
-    with pytest.raises(
-        DataFileError, match=f"some-file: expected .*{expected}.*, found .*{finding}.* Replace or delete"
-    ):
-        idx.decode(content, "some-file")
-
-
-def test_idx_holds_unsigned_bytes_only():
-    with pytest.raises(TypeError, match="expected an array of dtype uint8, found float32"):
-        idx.encode(np.zeros(3, np.float32))
 
 
 # ---- finding
@@ -402,7 +356,9 @@ def test_sample_of_a_broken_installation(machine, monkeypatch, tmp_path):
     monkeypatch.setattr(fashion_mnist, "SAMPLE_DIRECTORY", tmp_path / "gone")
     with (
         pytest.warns(SampleDataWarning),
-        pytest.raises(FileNotFoundError, match=f"expected {TRAIN_IMAGES}.gz in .*gone.*reinstall minicnn"),
+        pytest.raises(
+            FileNotFoundError, match=f"expected {TRAIN_IMAGES}.gz in .*gone.*no such file.*Reinstall minicnn"
+        ),
     ):
         load_fashion_mnist(download=False)
 
@@ -480,37 +436,3 @@ def test_import_is_light():
     script = "import sys, minicnn.datasets; print([m for m in ('pooch', 'tqdm', 'requests') if m in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
-
-
-# ---- one-hot labels
-
-
-@pytest.mark.parametrize("shape", [(7,), (7, 1), (2, 3), (0,)])
-def test_to_categorical(shape):
-    labels = np.random.default_rng(1).integers(0, 4, shape)
-    rows = to_categorical(labels, 4)
-    assert rows.dtype == np.float32
-    assert rows.shape == (*((7,) if shape == (7, 1) else shape), 4)
-    np.testing.assert_array_equal(rows.argmax(-1).ravel(), labels.ravel())
-    np.testing.assert_array_equal(np.sort(rows, -1), np.broadcast_to([0, 0, 0, 1], rows.shape))
-
-
-def test_to_categorical_counts_the_classes_itself():
-    np.testing.assert_array_equal(to_categorical([2, 0]), [[0, 0, 1], [1, 0, 0]])
-
-
-@pytest.mark.parametrize(
-    ("labels", "num_classes", "error", "message"),
-    [
-        ([0, 3, 10], 10, ValueError, r"labels from 0 to 9 .* found 10 \(1 of 3"),
-        ([0, -1], 10, ValueError, "labels from 0 to 9 .* found -1"),
-        ([0.0, 1.0], 10, TypeError, "expected integer labels, found dtype float64"),
-        (["boot"], 10, TypeError, "expected integer labels, found dtype <U4"),
-        (np.zeros(0, int), None, ValueError, "expected at least one label, found none"),
-        ([0], 0, ValueError, "num_classes to be a positive integer, found 0"),
-        ([0], 10.0, ValueError, r"num_classes to be a positive integer, found 10\.0"),
-    ],
-)
-def test_to_categorical_refuses(labels, num_classes, error, message):
-    with pytest.raises(error, match=f"to_categorical: .*{message}"):
-        to_categorical(labels, num_classes)

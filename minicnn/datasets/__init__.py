@@ -1,9 +1,9 @@
 """Fashion-MNIST: find it, fetch it, check it, load it."""
 
-from minicnn.datasets import fashion_mnist
-from minicnn.datasets.fashion_mnist import CLASS_NAMES, FashionMNIST, SampleDataWarning, load_fashion_mnist
-from minicnn.datasets.idx import DataFileError
-from minicnn.datasets.labels import to_categorical
+from . import fashion_mnist
+from .fashion_mnist import CLASS_NAMES, FashionMNIST, SampleDataWarning, load_fashion_mnist
+from .idx import DataFileError
+from .labels import to_categorical
 
 __all__ = [
     "CLASS_NAMES",

@@ -15,9 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minicnn.datasets import idx, places
-from minicnn.datasets.download import DownloadError, fetch
-from minicnn.datasets.editions import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
+from ..errors import explain
+from . import idx, places
+from .download import DownloadError, fetch
+from .editions import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -100,7 +101,9 @@ def _read(directory: Path, expected: DataFile) -> np.ndarray:
     """The items of one file, once its structure, shape and checksum are right."""
     path = places.file_in(directory, expected.name)
     if path is None:  # places.find has seen to every directory but our own
-        raise FileNotFoundError(f"minicnn's sample: expected {expected.name}.gz in {directory}; reinstall minicnn.")
+        raise FileNotFoundError(
+            explain("minicnn's sample", f"{expected.name}.gz in {directory}", "no such file", "Reinstall minicnn.")
+        )
     content = idx.read_content(path)
     items = idx.decode(content, path)
     if items.shape != expected.shape:

@@ -18,6 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import explain
+
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTES = b"\x00\x00\x08"
 
@@ -26,7 +28,7 @@ class DataFileError(ValueError):
     """A data file that is damaged, or is not what its name says."""
 
     def __init__(self, path: str | os.PathLike[str], expected: str, found: str) -> None:
-        super().__init__(f"{path}: expected {expected}, found {found}. Replace or delete this file, then load again.")
+        super().__init__(explain(str(path), expected, found, "Replace or delete this file, then load again."))
 
 
 def read_content(path: str | os.PathLike[str]) -> bytes:
@@ -67,5 +69,5 @@ def decode(content: bytes, path: str | os.PathLike[str]) -> np.ndarray:
 def encode(items: np.ndarray) -> bytes:
     """The bytes of the IDX file that holds this uint8 array: what `decode` turns back into it."""
     if items.dtype != np.uint8:
-        raise TypeError(f"IDX encode: expected an array of dtype uint8, found {items.dtype}; convert it first.")
+        raise TypeError(explain("idx.encode", "an array of dtype uint8", items.dtype, "Convert it first."))
     return UNSIGNED_BYTES + bytes([items.ndim]) + np.array(items.shape, ">u4").tobytes() + items.tobytes()

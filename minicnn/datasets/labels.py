@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..errors import explain
+
+WHERE = "to_categorical"
+
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     """One-hot rows: float32, of shape `x.shape + (num_classes,)`, with a 1 at each label and 0 elsewhere.
@@ -17,20 +21,18 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     """
     labels = np.asarray(x)
     if labels.dtype.kind not in "iu":
-        raise TypeError(f"to_categorical: expected integer labels, found dtype {labels.dtype}; convert, .astype(int).")
+        raise TypeError(explain(WHERE, "integer labels", f"dtype {labels.dtype}", "Convert them, with .astype(int)."))
     if labels.ndim > 1 and labels.shape[-1] == 1:
         labels = labels[..., 0]
     if num_classes is None:
         if labels.size == 0:
-            raise ValueError("to_categorical: expected at least one label, found none; give num_classes.")
-        num_classes = int(labels.max()) + 1
+            raise ValueError(explain(WHERE, "at least one label", "none", "Give num_classes."))
+        num_classes = max(int(labels.max()), 0) + 1
     if not isinstance(num_classes, (int, np.integer)) or num_classes < 1:
-        raise ValueError(f"to_categorical: expected num_classes to be a positive integer, found {num_classes!r}.")
+        raise ValueError(explain(WHERE, "a positive integer as num_classes", repr(num_classes), "Count the classes."))
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():
-        raise ValueError(
-            f"to_categorical: expected labels from 0 to {num_classes - 1} (num_classes={num_classes}), "
-            f"found {labels[wrong][0]} ({wrong.sum():,} of {labels.size:,} labels are out of range). "
-            "Number the classes from 0, or raise num_classes."
-        )
+        expected = f"labels from 0 to {num_classes - 1} (num_classes={num_classes})"
+        found = f"{labels[wrong][0]} ({wrong.sum():,} of {labels.size:,} labels are out of range)"
+        raise ValueError(explain(WHERE, expected, found, "Number the classes from 0, or raise num_classes."))
     return np.eye(num_classes, dtype=np.float32)[labels]

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from minicnn.datasets import idx
-from minicnn.datasets.editions import NAMES, SAMPLE_DIRECTORY
-from minicnn.datasets.fashion_mnist import CLASS_NAMES, FashionMNIST, load_fashion_mnist
+from ..errors import explain
+from . import idx
+from .editions import NAMES, SAMPLE_DIRECTORY
+from .fashion_mnist import CLASS_NAMES, FashionMNIST, load_fashion_mnist
 
 TRAIN_PER_CLASS = 600
 TEST_PER_CLASS = 100
@@ -37,7 +38,8 @@ def write_sample(directory: Path) -> None:
     """Write the four files, gzipped without a date, each atomically. Raises FileNotFoundError without the full set."""
     data = load_fashion_mnist()
     if data.is_sample:
-        raise FileNotFoundError("make_sample: expected the full data set, found the sample; see the warning above.")
+        remedy = "Install the full one; the warning above says how."
+        raise FileNotFoundError(explain("make_sample", "the full data set", "the sample", remedy))
     for name, content in sample_of(data).items():
         target = directory / f"{name}.gz"
         unfinished = target.with_suffix(".tmp")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from minicnn.datasets.editions import NAMES
+from ..errors import explain
+from .editions import NAMES
 
 # Searched from first to last, after minicnn's own cache. An unset variable stays as it is and so names no directory.
 PLACES = (
@@ -39,10 +40,9 @@ def require_files(directory: Path, named_by: str) -> Path:
     if not missing:
         return directory
     finding = f"no {', no '.join(missing)}" if directory.is_dir() else "no such directory"
-    raise FileNotFoundError(
-        f"{named_by}: expected the four files of Fashion-MNIST in {directory} ({', '.join(NAMES)}; each plain or .gz), "
-        f"found {finding}. Put them there, or leave {named_by} unset to search the usual places."
-    )
+    expected = f"the four files of Fashion-MNIST in {directory} ({', '.join(NAMES)}; each plain or .gz)"
+    remedy = f"Put them there, or leave {named_by} unset to search the usual places."
+    raise FileNotFoundError(explain(named_by, expected, finding, remedy))
 
 
 def missing_files(directory: Path) -> list[str]:
