@@ -32,7 +32,7 @@ lint: $(VENV)/.has-test  ## check style (ruff) and types (mypy)
 	@$(VENV)/bin/python -m mypy
 
 docs: $(VENV)/.has-docs  ## build the documentation into site/
-	@$(VENV)/bin/python -m mkdocs build --strict $(ARGS)
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict $(ARGS)
 
 parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs both, about 2 GB)
 	@$(PARITY_VENV)/bin/python -c "import torch, keras"
