@@ -1,7 +1,7 @@
 """The CPU backend: the textbook's operations, compiled by Numba where that pays."""
 
 from ..textbook.activations import activation, activation_backward, rectify, rectify_backward
-from ..textbook.conv import conv2d, conv2d_backward
+from .conv import conv2d, conv2d_backward
 from ..textbook.dense import dense, dense_backward
 from ..textbook.dropout import dropout, dropout_backward
 from ..textbook.losses import (

@@ -1,0 +1,71 @@
+"""How a function becomes a kernel: compiled by Numba, cached on disk, run by a team of threads.
+
+A kernel never holds Python's lock, so other Python threads go on meanwhile. Work is shared out by hand: a parallel
+kernel loops over its threads, and each takes its `share` of the samples. So every number is added up in an order that
+depends on the number of threads alone, never on their timing.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import wraps
+from threading import Lock
+from typing import Any, Callable
+
+import numpy as np
+from numba import get_num_threads, njit
+from numba.core import event
+
+from ..contract import Array
+
+_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}  # "numpy": 1 / 0 is infinite and needs no branch
+
+_team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
+
+serial = njit(**_OPTIONS)
+"""Decorator: a function that kernels call, or a kernel too small to share out."""
+
+
+def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator: a kernel whose first argument is the number of threads; callers leave it out."""
+    kernel = njit(parallel=True, **_OPTIONS)(function)
+
+    @wraps(function)
+    def launch(*args: Any) -> Any:
+        with _team:
+            return kernel(get_num_threads(), *args)
+
+    return launch
+
+
+@serial
+def share(items, parts, part):
+    """The range of items that falls to one of several parts: contiguous, sizes equal but for one item."""
+    return items * part // parts, items * (part + 1) // parts
+
+
+def compilable(*arrays: Array | None) -> bool:
+    """Whether the kernels take these arrays: all float32 or all float64. The textbook takes everything else."""
+    dtypes = {array.dtype for array in arrays if array is not None}
+    return len(dtypes) == 1 and dtypes <= _DTYPES
+
+
+_DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+class _Notice(event.Listener):
+    """Says once, on stderr, that kernels are being compiled; kernels that come from the cache raise no such event."""
+
+    def __init__(self) -> None:
+        self.said = False
+
+    def on_start(self, event: Any) -> None:
+        if not self.said and event.data["dispatcher"].py_func.__module__.startswith(__package__):
+            self.said = True
+            print("minicnn: compiling its kernels for this machine, once (some seconds) …", file=sys.stderr)
+
+    def on_end(self, event: Any) -> None:
+        pass
+
+
+event.register("numba:compile", _Notice())
