@@ -1,3 +1,42 @@
-"""minicnn: convolutional networks from scratch, to read, to check and to train."""
+"""minicnn: convolutional networks from scratch, to read, to check and to train.
+
+The maths is in `minicnn.backends.textbook`, one operation and its backward on each page; layers, losses and models are
+named and behave as in Keras 3; what Keras hides is in the open: `model.forward`, `model.backward`, `model.parameters`.
+"""
+
+from . import callbacks, config, datasets, initializers, layers, losses, metrics, models, optimizers, saving, utils
+from .backends import backend_name, device_name, to_device, to_host, use_backend, use_device
+from .errors import BackendError, ModelFileError, NonFiniteError
+from .layers import Input
+from .models import Sequential
+from .random import set_random_seed
+from .saving import load_model
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "BackendError",
+    "Input",
+    "ModelFileError",
+    "NonFiniteError",
+    "Sequential",
+    "backend_name",
+    "callbacks",
+    "config",
+    "datasets",
+    "device_name",
+    "initializers",
+    "layers",
+    "load_model",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "saving",
+    "set_random_seed",
+    "to_device",
+    "to_host",
+    "use_backend",
+    "use_device",
+    "utils",
+]

@@ -1,9 +1,10 @@
-"""The errors that minicnn raises beside ValueError and TypeError, and the one sentence that all of them are built on."""
+"""The errors that minicnn raises beside ValueError and TypeError, and the one sentence that all are built on."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import Any, Iterable
+from typing import Any
 
 
 class BackendError(RuntimeError):

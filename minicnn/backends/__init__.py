@@ -30,7 +30,7 @@ def active() -> Backend:
 
 
 def backend_name() -> str:
-    """The name of the backend in force; the first call settles the default: "numba", or "numpy" where Numba is absent."""
+    """The name of the backend in force; the first call settles on "numba", or on "numpy" where Numba is absent."""
     global _chosen
     if _chosen is None:
         _chosen = _default_backend()
@@ -38,7 +38,7 @@ def backend_name() -> str:
 
 
 def device_name() -> str:
-    """"cpu" or "gpu": where the backend in force keeps its arrays."""
+    """ "cpu" or "gpu": where the backend in force keeps its arrays."""
     return next(device for device, backends in DEVICES.items() if backend_name() in backends)
 
 
@@ -67,7 +67,7 @@ def use_device(device: str) -> Switch:
 
 
 def to_device(array: Any, dtype: Any = None) -> Array:
-    """The array in the memory of the backend in force, converted to `dtype`; the same object if nothing has to change."""
+    """The array in the memory of the backend in force, converted to `dtype`; the same object if it fits already."""
     return active().to_device(array, dtype)
 
 
@@ -117,4 +117,4 @@ def _installed(*packages: str) -> bool:
 
 
 def _load(name: str) -> Backend:
-    return import_module(f".{MODULES[name]}", __package__)  # type: ignore[return-value]
+    return import_module(f".{MODULES[name]}", __package__)

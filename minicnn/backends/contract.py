@@ -11,7 +11,8 @@ that made it. `textbook/` is the readable implementation and the specification o
 
 from __future__ import annotations
 
-from typing import Any, Protocol, Sequence
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 Array = Any
 """A NumPy or CuPy array: whatever lives in the memory of the backend."""
@@ -52,9 +53,7 @@ class Backend(Protocol):
     def dense(self, x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
         """x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)."""
 
-    def dense_backward(
-        self, dy: Array, saved: Saved, need_dx: bool = True
-    ) -> tuple[Array | None, Array, Array | None]:
+    def dense_backward(self, dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
         """dy (..., F) -> dx (..., C) or None, dkernel (C, F), dbias (F,) or None."""
 
     # pooling
@@ -84,9 +83,7 @@ class Backend(Protocol):
     ) -> tuple[Array, Array, Array, Saved]:
         """x (..., C), the rest (C,) -> y (..., C) and the new moving mean and variance (C,)."""
 
-    def batch_norm_backward(
-        self, dy: Array, saved: Saved, need_dx: bool = True
-    ) -> tuple[Array | None, Array, Array]:
+    def batch_norm_backward(self, dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
         """dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)."""
 
     def dropout(self, x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
@@ -135,8 +132,8 @@ class Backend(Protocol):
     def mean_squared_error_backward(self, saved: Saved) -> Array:
         """-> dprediction."""
 
-    def count_correct(self, scores: Array, target: Array) -> Array:
-        """scores (..., K), target (..., K) -> (), how often the two have their maximum at the same class."""
+    def count_correct(self, scores: Array, labels: Array) -> Array:
+        """scores (..., K), integer labels (...) -> (), how often the largest score is the label's."""
 
     # optimiser steps, in place
     def sgd_step(

@@ -1,4 +1,4 @@
-"""Where windows lie on an axis: output lengths and padding, in TensorFlow's convention (shared by layers and backends)."""
+"""Where windows lie on an axis: output lengths and padding, TensorFlow's convention, shared by layers and backends."""
 
 from __future__ import annotations
 

@@ -27,10 +27,8 @@ def conv2d(
     return y, (x, kernel, bias, y, strides, padding, activation)
 
 
-def conv2d_backward(
-    dy: Array, saved: Saved, need_dx: bool = True
-) -> tuple[Array | None, Array, Array | None]:
-    """The same matrix product, differentiated: z = R·K + b gives dK = Rᵀ·dz, db = Σ dz, dR = dz·Kᵀ; col2im turns dR into dx.
+def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
+    """The same product, differentiated: z = R·K + b gives dK = Rᵀ·dz, db = Σ dz, dR = dz·Kᵀ; col2im makes dR dx.
 
     dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,) or None
     """

@@ -69,6 +69,6 @@ def mean_squared_error_backward(saved: Saved) -> Array:
     return 2 * saved / saved.size
 
 
-def count_correct(scores: Array, target: Array) -> Array:
-    """How many samples have their largest score at the target's largest entry; (..., K), (..., K) -> ()."""
-    return (scores.argmax(axis=-1) == target.argmax(axis=-1)).sum()
+def count_correct(scores: Array, labels: Array) -> Array:
+    """How many samples have their largest score at their label; scores (..., K), labels (...) -> ()."""
+    return (scores.argmax(axis=-1) == labels).sum()

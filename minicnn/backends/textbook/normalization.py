@@ -37,9 +37,7 @@ def batch_norm(
     return y, moving_mean, moving_variance, (normalized, inverse_std, gamma, training)
 
 
-def batch_norm_backward(
-    dy: Array, saved: Saved, need_dx: bool = True
-) -> tuple[Array | None, Array, Array]:
+def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
     """With M = the number of samples and pixels that mean and variance were taken over, for each channel:
 
     dgamma = Σ dy·x̂     dbeta = Σ dy     dx = gamma / std · (dy − dbeta / M − x̂ · dgamma / M)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ def sgd_step(
     """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter.
 
     velocity ← momentum · velocity − learning_rate · grad
-    value ← value + velocity                                          (nesterov: + momentum · velocity − learning_rate · grad)
+    value ← value + velocity                   (nesterov: + momentum · velocity − learning_rate · grad)
     """
     for value, grad, velocity in zip(values, grads, velocities, strict=True):
         velocity *= momentum

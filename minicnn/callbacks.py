@@ -1,0 +1,269 @@
+"""Callbacks: what else happens while `fit` runs. Keras's names and arguments."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import numpy as np
+
+from .errors import did_you_mean, explain
+
+if TYPE_CHECKING:
+    from .training import Trainer
+
+Logs = Mapping[str, float]
+
+
+class Callback:
+    """Base of all callbacks: override what you need. `self.model` is the model that is being trained."""
+
+    model: Any
+
+    def set_model(self, model: Trainer) -> None:
+        self.model = model
+
+    def on_train_begin(self) -> None:
+        """Before the first epoch."""
+
+    def on_train_end(self) -> None:
+        """After the last epoch, or when training was interrupted."""
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        """Before an epoch, counted from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        """After an epoch and its validation; logs has loss, the metrics and their val_ twins."""
+
+    def on_train_batch_begin(self, batch: int) -> None:
+        """Before a step."""
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        """After a step; logs has the epoch's figures so far."""
+
+
+class CallbackList:
+    """Calls the same method of every callback, in order."""
+
+    def __init__(self, callbacks: Sequence[Callback], model: Trainer) -> None:
+        self._callbacks = list(callbacks)
+        for callback in self._callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(explain("fit callbacks", "Callback objects", repr(callback), "Subclass Callback."))
+            callback.set_model(model)
+
+    def __getattr__(self, method: str) -> Callable[..., None]:
+        def call_all(*args: Any) -> None:
+            for callback in self._callbacks:
+                getattr(callback, method)(*args)
+
+        return call_all
+
+
+class History(Callback):
+    """Remembers every epoch's figures: history.history["val_accuracy"] is a list, one number an epoch."""
+
+    def __init__(self) -> None:
+        self.epoch: list[int] = []
+        self.history: dict[str, list[float]] = {}
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.epoch.append(epoch)
+        for name, figure in logs.items():
+            self.history.setdefault(name, []).append(figure)
+
+
+class ProgressBar(Callback):
+    """What `fit` shows: nothing (0), a bar (1) or a line (2) an epoch; "auto" is 1 on a terminal, else 2."""
+
+    def __init__(self, verbose: str | int, batches: int, epochs: int) -> None:
+        if verbose not in ("auto", 0, 1, 2):
+            raise ValueError(
+                explain("fit verbose", '"auto", 0, 1 or 2', repr(verbose), "0 is silent, 1 a bar, 2 lines.")
+            )
+        self.level = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
+        self.batches, self.epochs = batches, epochs
+        self.bar: Any = None
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        if self.level == 1:
+            from tqdm.auto import tqdm
+
+            self.bar = tqdm(total=self.batches, desc=f"Epoch {epoch + 1}/{self.epochs}", unit="batch", file=sys.stderr)
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        if self.bar is not None and self.bar.update():  # True when the bar was drawn: a few times a second
+            self.bar.set_postfix_str(_figures(logs), refresh=False)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self.bar is not None:
+            self.bar.set_postfix_str(_figures(logs), refresh=True)
+            self.bar.close()
+            self.bar = None
+        elif self.level == 2:
+            print(f"Epoch {epoch + 1}/{self.epochs} - {_figures(logs)}", flush=True)
+
+    def on_train_end(self) -> None:
+        if self.bar is not None:  # interrupted
+            self.bar.close()
+
+
+def _figures(logs: Logs) -> str:
+    return " - ".join(f"{name}: {figure:.4f}" for name, figure in logs.items())
+
+
+class _Monitor:
+    """Watches one figure and says whether it is better than the best so far."""
+
+    def __init__(self, where: str, monitor: str, mode: str = "auto", min_delta: float = 0.0) -> None:
+        if mode not in ("auto", "min", "max"):
+            raise ValueError(explain(f"{where} mode", '"auto", "min" or "max"', repr(mode), "A loss wants min."))
+        self.where, self.monitor = where, monitor
+        larger_is_better = mode == "max" or (mode == "auto" and "acc" in monitor)
+        self.sign = 1 if larger_is_better else -1
+        self.min_delta = abs(min_delta)
+        self.best = -np.inf * self.sign
+
+    def current(self, logs: Logs) -> float:
+        if self.monitor not in logs:
+            raise ValueError(
+                explain(
+                    f"{self.where} monitor", "a figure of this training", self.monitor, did_you_mean(self.monitor, logs)
+                )
+            )
+        return logs[self.monitor]
+
+    def improves(self, current: float) -> bool:
+        return self.sign * (current - self.best) > self.min_delta
+
+
+class EarlyStopping(Callback):
+    """Stops training when `monitor` has not improved by `min_delta` for `patience` epochs.
+
+    Keras's arguments: monitor, min_delta, patience, verbose, mode, baseline, restore_best_weights, start_from_epoch.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        self._make_monitor = lambda: _Monitor("EarlyStopping", monitor, mode, min_delta)
+        self._make_monitor()  # a wrong mode is an error here, not in fit
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.stopped_epoch = 0
+        self.best_epoch = 0
+
+    def on_train_begin(self) -> None:
+        self.monitor = self._make_monitor()
+        self.wait = 0
+        self.best_weights: list[np.ndarray] | None = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        current = self.monitor.current(logs)
+        if epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        if self.monitor.improves(current):
+            self.monitor.best, self.best_epoch = current, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.monitor.sign * (current - self.baseline) > 0:
+                self.wait = 0
+        if self.wait >= self.patience and epoch > 0 and self.wait > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self) -> None:
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.best_weights is not None:
+            self.model.set_weights(self.best_weights)
+
+
+class ModelCheckpoint(Callback):
+    """Saves the model after every epoch, or with save_best_only when `monitor` improved.
+
+    `filepath` may hold {epoch} and any figure: "model-{epoch:02d}-{val_loss:.3f}.npz". A saved model resumes bit for
+    bit: Sequential.load(path).fit(…, initial_epoch=…).
+    """
+
+    def __init__(
+        self,
+        filepath: str | Path,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+    ) -> None:
+        self.filepath, self.verbose = str(filepath), verbose
+        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.monitor = _Monitor("ModelCheckpoint", monitor, mode)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        if self.save_best_only:
+            current = self.monitor.current(logs)
+            if not self.monitor.improves(current):
+                return
+            self.monitor.best = current
+        path = self.filepath.format(epoch=epoch + 1, **logs)
+        (self.model.save_weights if self.save_weights_only else self.model.save)(path)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: saved {path}")
+
+
+class LearningRateScheduler(Callback):
+    """Before every epoch, learning_rate ← schedule(epoch, learning_rate), epochs counted from 0."""
+
+    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
+        self.schedule, self.verbose = schedule, verbose
+
+    def on_epoch_begin(self, epoch: int) -> None:
+        rate = self.schedule(epoch, float(self.model.optimizer.learning_rate))
+        if not isinstance(rate, (int, float, np.floating)) or not np.isfinite(rate) or rate < 0:
+            raise ValueError(
+                explain(
+                    "LearningRateScheduler", "a finite number of at least 0", repr(rate), "Return it from schedule."
+                )
+            )
+        self.model.optimizer.learning_rate = float(rate)
+        if self.verbose:
+            print(f"Epoch {epoch + 1}: learning rate {rate:g}")
+
+
+class CSVLogger(Callback):
+    """Writes one line an epoch to a CSV file: epoch and all figures; append=True goes on in an existing file."""
+
+    def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
+        self.filename, self.separator, self.append = Path(filename), separator, append
+        self._file: TextIO | None = None
+
+    def on_train_begin(self) -> None:
+        self._has_header = self.append and self.filename.exists() and self.filename.stat().st_size > 0
+        self.filename.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        assert self._file is not None
+        writer = csv.DictWriter(self._file, ["epoch", *logs], delimiter=self.separator)
+        if not self._has_header:
+            writer.writeheader()
+            self._has_header = True
+        writer.writerow({"epoch": epoch, **logs})
+        self._file.flush()
+
+    def on_train_end(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,87 @@
+"""Things made from named arguments: layers, initialisers, losses and optimisers.
+
+They all remember the arguments that they were made with, so that a model can be written to a file and read back, and
+they all refuse an argument that they don't know with an error that names the ones that they do.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from .errors import did_you_mean, explain
+
+T = TypeVar("T", bound="Configurable")
+
+
+class _RecordArguments(type):
+    """Checks the arguments of a call to a class before its __init__ runs, and records them on the instance."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        given = _bind(cls, args, kwargs)
+        instance = super().__call__(*args, **kwargs)
+        instance.arguments = given
+        return instance
+
+
+class Configurable(metaclass=_RecordArguments):
+    """Base of everything that has a Keras-style configuration."""
+
+    arguments: dict[str, Any]
+    """The arguments that the constructor was called with, by name."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments as plain data, from which `from_description` makes an equal object."""
+        return {name: _to_plain(value) for name, value in self.arguments.items()}
+
+    def describe(self) -> dict[str, Any]:
+        """{"class": its name, "config": its arguments}, ready for JSON."""
+        return {"class": type(self).__name__, "config": self.get_config()}
+
+
+def from_description(description: Mapping[str, Any], classes: Mapping[str, type[T]], kind: str) -> T:
+    """The object that `describe` described, made by one of `classes` (nothing else is ever called)."""
+    name = description["class"]
+    if name not in classes:
+        raise ValueError(explain(f"unknown {kind}", "the name of a class", repr(name), did_you_mean(name, classes)))
+    return classes[name](**description["config"])
+
+
+def argument_names(cls: type) -> list[str]:
+    """The names that a class's constructor takes: its own, and the keyword-only ones that it passes on as **options."""
+    own, *inherited = [inspect.signature(vars(c)["__init__"]).parameters for c in cls.__mro__ if "__init__" in vars(c)]
+    names = [name for name, p in own.items() if name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    if any(p.kind == p.VAR_KEYWORD for p in own.values()):
+        names += [name for parameters in inherited for name, p in parameters.items() if p.kind == p.KEYWORD_ONLY]
+    return names
+
+
+def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    known = argument_names(cls)
+    for name in kwargs:
+        if name not in known:
+            raise TypeError(
+                explain(cls.__name__, "an argument that it has", f"{name}={kwargs[name]!r}", did_you_mean(name, known))
+            )
+    try:
+        bound = _signature(cls).bind(None, *args, **kwargs).arguments
+    except TypeError as error:
+        raise TypeError(f"{cls.__name__}: {error}. Its arguments: {', '.join(known)}.") from None
+    given = dict(list(bound.items())[1:])  # without self
+    passed_on = given.pop("options", {})
+    return {**given, **passed_on}
+
+
+def _signature(cls: type) -> inspect.Signature:
+    return inspect.signature(next(vars(c)["__init__"] for c in cls.__mro__ if "__init__" in vars(c)))
+
+
+def _to_plain(value: Any) -> Any:
+    if isinstance(value, Configurable):
+        return value.describe()
+    if isinstance(value, (tuple, list)):
+        return [_to_plain(item) for item in value]
+    if hasattr(value, "item"):  # a NumPy scalar
+        return value.item()
+    return value

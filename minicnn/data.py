@@ -1,0 +1,86 @@
+"""From arrays to batches: check them once, then gather one batch after another on the device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from .backends import active, to_device
+from .backends.contract import Array
+from .errors import explain
+from .layers import arguments
+from .losses import check_finite
+
+
+class Batches:
+    """Samples x, and targets y if there are any, in batches of `batch_size`; the last one may be smaller.
+
+    Raises TypeError or ValueError, saying what was expected and found, if x or y cannot be learned from.
+    """
+
+    def __init__(self, x: Any, y: Any = None, batch_size: int | None = None, where: str = "data") -> None:
+        self.x = check_samples(where, "x", x)
+        self.y = None if y is None else np.asarray(y)
+        self.batch_size = arguments.positive_int(f"{where} batch_size", 32 if batch_size is None else batch_size)
+        if self.y is not None and len(self.y) != len(self.x):
+            raise ValueError(
+                explain(where, f"as many targets as samples, {len(self.x)}", str(len(self.y)), "Pair x and y up again.")
+            )
+
+    @property
+    def samples(self) -> int:
+        return len(self.x)
+
+    def __len__(self) -> int:
+        return -(-self.samples // self.batch_size)
+
+    def slices(self) -> Iterator[slice]:
+        """Where each batch lies in a sequence of all samples."""
+        return (slice(start, start + self.batch_size) for start in range(0, self.samples, self.batch_size))
+
+    def in_order(self, dtype: Any) -> Iterator[tuple[Array, Array | None]]:
+        """The batches as the samples come, x converted to `dtype`."""
+        x, y = to_device(self.x), None if self.y is None else to_device(self.y)
+        for where in self.slices():
+            yield to_device(x[where], dtype), None if y is None else y[where]
+
+    def shuffled(self, dtype: Any, order: np.ndarray) -> Iterator[tuple[Array, Array | None]]:
+        """The batches along a permutation of the samples, x converted to `dtype`."""
+        take = active().take
+        x, y, order = to_device(self.x), None if self.y is None else to_device(self.y), to_device(order)
+        for where in self.slices():
+            yield to_device(take(x, order[where]), dtype), None if y is None else take(y, order[where])
+
+    def split(self, share: float) -> tuple[Batches, Batches]:
+        """All but the last `share` of the samples, and that last share: Keras's validation_split."""
+        arguments.fraction("fit validation_split", share)
+        at = int(self.samples * (1 - share))
+        if not 0 < at < self.samples:
+            raise ValueError(
+                explain("fit validation_split", "a share that leaves samples on both sides", share, "Use more samples.")
+            )
+        first, last = (
+            Batches(self.x[part], None if self.y is None else self.y[part], self.batch_size, "fit")
+            for part in (slice(0, at), slice(at, None))
+        )
+        return first, last
+
+
+def check_samples(where: str, what: str, x: Any) -> np.ndarray:
+    """x as an array of finite numbers with at least one sample."""
+    try:
+        x = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
+    except ValueError:
+        raise ValueError(
+            explain(where, f"{what} of samples of one shape", "samples of different shapes", "Bring them to one shape.")
+        ) from None
+    if x.ndim < 2:
+        raise ValueError(
+            explain(where, f"{what} of shape (samples, …)", f"shape {x.shape}", "Add the batch axis: x[numpy.newaxis].")
+        )
+    if 0 in x.shape:
+        raise ValueError(explain(where, "at least one sample", f"{what} of shape {x.shape}", "The batch is empty."))
+    check_finite(where, what, x)
+    return x

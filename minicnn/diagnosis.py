@@ -1,0 +1,46 @@
+"""When the loss turns NaN: walk through the network and name the first thing that is not a finite number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .backends import to_host
+from .backends.contract import Array
+from .errors import NonFiniteError
+
+if TYPE_CHECKING:
+    from .models import Sequential
+
+REMEDY = (
+    "Training has stopped before this batch moved a weight. Usual causes: a learning rate that is too high "
+    "(try a tenth of it), or inputs that are not scaled (divide pixels by 255)."
+)
+
+
+def non_finite_error(model: Sequential, x: Array, loss: Any) -> NonFiniteError:
+    """The error for a loss that is NaN or infinite on batch x (N, …): it names the first quantity that went bad."""
+    culprit = _first_non_finite(model, x) or "every layer's weights and outputs are finite, so it is the loss itself"
+    return NonFiniteError(
+        f"The loss is {float(to_host(loss))} at step {model.optimizer.iterations + 1}: {culprit}. {REMEDY}"
+    )
+
+
+def _first_non_finite(model: Sequential, x: Array) -> str | None:
+    if found := _describe(x):
+        return f"the input x holds {found}"
+    for layer in model.layers:
+        for weight in layer.weights:
+            if found := _describe(weight.value):
+                return f"{layer}: its {weight.name.split('/')[-1]} holds {found}"
+        x = layer.forward(x, training=True)
+        if found := _describe(x):
+            return f"{layer}: its output holds {found}, though its input and weights are finite"
+    return None
+
+
+def _describe(array: Array) -> str | None:
+    values = to_host(array)
+    bad = int((~np.isfinite(values)).sum())
+    return f"{bad} NaN or infinite values of {values.size}" if bad else None

@@ -1,0 +1,200 @@
+"""Where weights start: Keras's initialisers, by class or by string name.
+
+The variance-scaling ones draw with variance scale / n, so that signals neither fade nor explode on their way:
+Glorot n = (fan_in + fan_out) / 2, scale 1 (Glorot & Bengio, 2010); He n = fan_in, scale 2 (He et al., 2015);
+LeCun n = fan_in, scale 1 (LeCun et al., 1998).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .configurable import Configurable, from_description
+from .errors import did_you_mean, explain
+from .random import draw_seed
+
+TRUNCATED_STDDEV = 0.87962566103423978
+"""The standard deviation of a standard normal cut off at ±2, by which Keras's "normal" variants correct theirs."""
+
+
+class Initializer(Configurable):
+    """Makes the first value of a parameter: initializer(shape) -> float64 array."""
+
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        raise NotImplementedError
+
+
+class Zeros(Initializer):
+    """All zeros."""
+
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        return np.zeros(shape)
+
+
+class Ones(Initializer):
+    """All ones."""
+
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        return np.ones(shape)
+
+
+class Constant(Initializer):
+    """All `value`."""
+
+    def __init__(self, value: float = 0.0) -> None:
+        self.value = value
+
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        return np.full(shape, float(self.value))
+
+
+class _Random(Initializer):
+    """An initialiser that draws; without a seed of its own it takes the next one of `set_random_seed`'s generator."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = seed
+
+    def generator(self) -> np.random.Generator:
+        return np.random.default_rng(draw_seed() if self.seed is None else self.seed)
+
+
+class RandomNormal(_Random):
+    """Normal with the given mean and standard deviation."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        return self.generator().normal(self.mean, self.stddev, shape)
+
+
+class RandomUniform(_Random):
+    """Uniform between minval and maxval."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.minval, self.maxval = minval, maxval
+
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        return self.generator().uniform(self.minval, self.maxval, shape)
+
+
+class _VarianceScaling(_Random):
+    """Draws with variance scale / n, n by `fans`."""
+
+    scale = 1.0
+
+    def variance(self, shape: Sequence[int]) -> float:
+        fan_in, fan_out = fans(shape)
+        return self.scale / max(1.0, self.mode(fan_in, fan_out))
+
+    @staticmethod
+    def mode(fan_in: float, fan_out: float) -> float:
+        return fan_in
+
+
+class _Uniform(_VarianceScaling):
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        limit = np.sqrt(3 * self.variance(shape))
+        return self.generator().uniform(-limit, limit, shape)
+
+
+class _TruncatedNormal(_VarianceScaling):
+    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+        generator = self.generator()
+        values = generator.normal(size=shape)
+        while (outside := np.abs(values) > 2).any():
+            values[outside] = generator.normal(size=int(outside.sum()))
+        return values * np.sqrt(self.variance(shape)) / TRUNCATED_STDDEV
+
+
+class _GlorotMode:
+    @staticmethod
+    def mode(fan_in: float, fan_out: float) -> float:
+        return (fan_in + fan_out) / 2
+
+
+class GlorotUniform(_GlorotMode, _Uniform):
+    """Uniform in ±√(6 / (fan_in + fan_out)): Keras's default for kernels."""
+
+
+class GlorotNormal(_GlorotMode, _TruncatedNormal):
+    """Truncated normal of variance 2 / (fan_in + fan_out)."""
+
+
+class HeUniform(_Uniform):
+    """Uniform in ±√(6 / fan_in): made for relu, which halves the variance."""
+
+    scale = 2.0
+
+
+class HeNormal(_TruncatedNormal):
+    """Truncated normal of variance 2 / fan_in: made for relu, which halves the variance."""
+
+    scale = 2.0
+
+
+class LecunUniform(_Uniform):
+    """Uniform in ±√(3 / fan_in)."""
+
+
+class LecunNormal(_TruncatedNormal):
+    """Truncated normal of variance 1 / fan_in."""
+
+
+CLASSES: dict[str, type[Initializer]] = {
+    cls.__name__: cls
+    for cls in (
+        Zeros,
+        Ones,
+        Constant,
+        RandomNormal,
+        RandomUniform,
+        GlorotUniform,
+        GlorotNormal,
+        HeUniform,
+        HeNormal,
+        LecunUniform,
+        LecunNormal,
+    )
+}
+
+NAMES = {
+    "zeros": Zeros,
+    "ones": Ones,
+    "constant": Constant,
+    "random_normal": RandomNormal,
+    "random_uniform": RandomUniform,
+    "glorot_uniform": GlorotUniform,
+    "glorot_normal": GlorotNormal,
+    "he_uniform": HeUniform,
+    "he_normal": HeNormal,
+    "lecun_uniform": LecunUniform,
+    "lecun_normal": LecunNormal,
+}
+
+
+def fans(shape: Sequence[int]) -> tuple[float, float]:
+    """How many inputs reach one output, and how many outputs one input reaches; shape (window…, in, out)."""
+    if len(shape) < 2:
+        size = float(np.prod(shape))
+        return size, size
+    window = float(np.prod(shape[:-2]))
+    return window * shape[-2], window * shape[-1]
+
+
+def get(identifier: Any) -> Initializer:
+    """An initialiser from itself, its string name or its description. Raises ValueError for an unknown one."""
+    if isinstance(identifier, Initializer):
+        return identifier
+    if isinstance(identifier, dict):
+        return from_description(identifier, CLASSES, "initializer")
+    if identifier in NAMES:
+        return NAMES[identifier]()
+    if identifier in CLASSES:
+        return CLASSES[identifier]()
+    raise ValueError(explain("initializer", "a name", repr(identifier), did_you_mean(identifier, NAMES)))

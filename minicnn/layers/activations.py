@@ -1,0 +1,77 @@
+"""Activations as layers of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends.contract import Array
+from ..errors import explain
+from . import arguments
+from .base import Layer, Shape
+
+
+class Activation(Layer):
+    """y = activation(x), of any shape; activation is "linear", "relu", "sigmoid", "tanh" or "softmax" (last axis)."""
+
+    def __init__(self, activation: str | None, **options: Any) -> None:
+        super().__init__(**options)
+        self.activation = arguments.activation(f"{self} activation", activation)
+
+    def call(self, x: Array, training: bool) -> Array:
+        y, self.saved = self.ops.activation(x, self.activation)
+        return y
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array:
+        return self.ops.activation_backward(dy, self.saved)
+
+
+class Softmax(Layer):
+    """y = eˣ / Σ eˣ along `axis`: positive numbers that sum to 1.
+
+    Its backward is the Jacobian-vector product dx = y · (dy − Σ dy·y); training fuses it with the cross-entropy.
+    """
+
+    def __init__(self, axis: int = -1, **options: Any) -> None:
+        super().__init__(**options)
+        self.axis = axis
+        self.activation = "softmax"
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if not -len(input_shape) <= self.axis < len(input_shape):
+            raise ValueError(
+                explain(str(self), f"an axis of shape {input_shape}", f"axis={self.axis}", "The usual one is -1.")
+            )
+        return input_shape
+
+    def call(self, x: Array, training: bool) -> Array:
+        y, self.saved = self.ops.activation(x.swapaxes(self.axis, -1), self.activation)
+        return y.swapaxes(self.axis, -1)
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array:
+        return self.ops.activation_backward(dy.swapaxes(self.axis, -1), self.saved).swapaxes(self.axis, -1)
+
+
+class ReLU(Layer):
+    """y = max(x, 0) and Keras's generalisation of it.
+
+    y = max_value where x ≥ max_value, x where x ≥ threshold, negative_slope · (x − threshold) below.
+    """
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float = 0.0,
+        threshold: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.max_value = None if max_value is None else arguments.non_negative(f"{self} max_value", max_value)
+        self.negative_slope = arguments.non_negative(f"{self} negative_slope", negative_slope)
+        self.threshold = arguments.non_negative(f"{self} threshold", threshold)
+
+    def call(self, x: Array, training: bool) -> Array:
+        y, self.saved = self.ops.rectify(x, self.negative_slope, self.max_value, self.threshold)
+        return y
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array:
+        return self.ops.rectify_backward(dy, self.saved)

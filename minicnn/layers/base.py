@@ -1,0 +1,244 @@
+"""What every layer is: named parameters, a shape rule, and one forward and one backward."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import initializers
+from ..backends import active, to_device, to_host
+from ..backends.contract import Array, Backend, Saved
+from ..config import check_precision, floatx
+from ..configurable import Configurable
+from ..errors import explain
+
+Shape = tuple[int, ...]
+
+
+class Parameter:
+    """One array of a layer: `name`, `value`, and for those that training moves, `grad` (None before a backward)."""
+
+    def __init__(self, name: str, value: Array, trainable: bool = True) -> None:
+        self.name = name
+        self.value = value
+        self.grad: Array | None = None
+        self.trainable = trainable
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, shape={tuple(self.value.shape)}, dtype={self.value.dtype})"
+
+
+class Layer(Configurable):
+    """Base of all layers.
+
+    A subclass says in `build` which parameters it has, in `compute_output_shape` what comes out, in `call` and
+    `call_backward` which pair of operations does the maths. Everything else, the checks above all, happens here.
+    """
+
+    axes: tuple[str, ...] | None = None
+    """The names of the input's axes, "batch" first; None where any rank will do."""
+
+    channel_axis = -1
+    """The axis whose length the parameters were built for."""
+
+    activation = "linear"
+    """The activation that the layer ends in."""
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        dtype: Any = None,
+        input_shape: Sequence[int] | None = None,
+        trainable: bool = True,
+    ) -> None:
+        self.name = name or default_name(type(self))
+        self.dtype = np.dtype(check_precision(f"{type(self).__name__} dtype", dtype or floatx()))
+        self.requested_input_shape = None if input_shape is None else tuple(input_shape)
+        self.trainable = trainable
+        self.weights: list[Parameter] = []  # in Keras's order
+        self.input_shape: tuple[int | None, ...] | None = None  # set when built; the batch axis is None
+        self.output_shape: tuple[int | None, ...] | None = None
+        self.ops: Backend | None = None  # the backend of the last forward: its backward must be the same one's
+        self.saved: Saved = None
+        self._last_output_shape: Shape | None = None
+
+    # what a subclass defines
+
+    def build(self, input_shape: Shape) -> None:
+        """Make the parameters for inputs of this shape (batch axis included, of any length)."""
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        """The output's shape for an input's; raises ValueError where the input cannot be taken."""
+        return input_shape
+
+    def call(self, x: Array, training: bool) -> Array:
+        """y from x: one operation, whose `saved` goes to self.saved."""
+        raise NotImplementedError
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
+        """dx from dy: that operation's backward, which also fills the parameters' `grad`."""
+        raise NotImplementedError
+
+    # what a user calls
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = layer(x). Builds the layer on its first input; raises ValueError or TypeError if x does not fit."""
+        self.check_input(x)
+        self.ensure_built(x.shape)
+        self.ops = active()
+        y = self.call(x, training)
+        self._last_output_shape = y.shape
+        return y
+
+    def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
+        """The gradient by the input from the gradient by the output of the last forward; fills the parameters' `grad`.
+
+        With need_dx=False the input's gradient may be skipped (None): nothing stands before the first layer.
+        """
+        if self.saved is None:
+            raise RuntimeError(f"{self}: backward needs a forward before it. Call forward(x) first.")
+        if tuple(dy.shape) != self._last_output_shape:
+            raise ValueError(
+                explain(
+                    f"{self} backward",
+                    f"dy of y's shape {self._last_output_shape}",
+                    f"dy of shape {tuple(dy.shape)}",
+                    "dy is the gradient of the loss by y, so the two shapes are equal.",
+                )
+            )
+        if dy.dtype != self.dtype:
+            raise TypeError(self.dtype_message(f"{self} backward", "dy", dy.dtype))
+        return self.call_backward(dy, need_dx)
+
+    def parameters(self) -> list[Parameter]:
+        """The parameters that training moves, in a fixed order."""
+        return [weight for weight in self.weights if weight.trainable] if self.trainable else []
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights, in Keras's order and shapes."""
+        return [np.array(to_host(weight.value)) for weight in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace all weights, in Keras's order and shapes. Raises ValueError if number or shapes differ."""
+        check_weights(str(self), self.weights, weights)
+        for weight, value in zip(self.weights, weights, strict=True):
+            weight.value = to_device(np.array(value, self.dtype))
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold."""
+        return sum(int(weight.value.size) for weight in self.weights)
+
+    def get_state(self) -> dict[str, Any]:
+        """What beside the weights decides the next forward (dropout's place in its random stream), as plain data."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what get_state returned."""
+
+    # what the base does for all of them
+
+    @property
+    def built(self) -> bool:
+        return self.input_shape is not None
+
+    def ensure_built(self, input_shape: Sequence[int | None]) -> None:
+        """Build the layer if it is not yet; the batch axis may be None."""
+        if self.built:
+            return
+        shape: Any = (1, *input_shape[1:])
+        output_shape = self.compute_output_shape(shape)
+        self.build(shape)
+        self.input_shape = (None, *input_shape[1:])
+        self.output_shape = (None, *output_shape[1:])
+
+    def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
+        """A new parameter of this layer, initialised, on the device."""
+        value = to_device(np.asarray(initializers.get(initializer)(shape), self.dtype))
+        weight = Parameter(f"{self.name}/{name}", value, trainable)
+        self.weights.append(weight)
+        return weight
+
+    def check_input(self, x: Array) -> None:
+        """Raise ValueError or TypeError, naming layer, expectation, finding and remedy, unless x can be taken."""
+        if not hasattr(x, "dtype") or not hasattr(x, "shape"):
+            raise TypeError(explain(str(self), "an array", type(x).__name__, "Convert it with numpy.asarray first."))
+        if x.dtype != self.dtype:
+            raise TypeError(self.dtype_message(str(self), "input", x.dtype))
+        self.check_rank(x.shape)
+        if x.shape[0] == 0:
+            raise ValueError(explain(str(self), "at least one sample", f"shape {x.shape}", "The batch is empty."))
+        if self.weights and x.shape[self.channel_axis] != (built_for := self.input_shape[self.channel_axis]):  # type: ignore[index]
+            raise ValueError(
+                explain(
+                    str(self),
+                    f"{built_for} channels on axis {self.channel_axis}, as it was built with",
+                    f"input of shape {tuple(x.shape)}",
+                    "Arrays are channels last; feed the same features as in the first batch, or make a new layer.",
+                )
+            )
+
+    def check_rank(self, shape: Sequence[int | None]) -> None:
+        """Raise ValueError unless the shape has as many axes as the layer's `axes`."""
+        if self.axes is None or len(shape) == len(self.axes):
+            return
+        if len(shape) == len(self.axes) - 1 and "channels" in self.axes:
+            remedy = "If the channel axis is missing, add it: x[..., numpy.newaxis]."
+        else:
+            remedy = "Flatten() or a reshape before it brings the axes to that number."
+        raise ValueError(
+            explain(
+                str(self),
+                f"{len(self.axes)} axes ({', '.join(self.axes)})",
+                f"{len(shape)} axes, shape {tuple(shape)}",
+                remedy,
+            )
+        )
+
+    def dtype_message(self, where: str, what: str, found: Any) -> str:
+        return explain(
+            where,
+            f"{what} of dtype {self.dtype}",
+            str(found),
+            f'Convert it with .astype("{self.dtype}"), or make the layer with dtype="{found}".',
+        )
+
+    def __call__(self, x: Array, training: bool = False) -> Array:
+        return self.forward(x, training)
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__} {self.name!r}"
+
+    def __repr__(self) -> str:
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
+        return f"{type(self).__name__}({arguments})"
+
+
+def default_name(cls: type) -> str:
+    """Keras's snake-case name: Conv2D -> conv2d, MaxPooling2D -> max_pooling2d, ReLU -> re_lu."""
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", cls.__name__)
+    return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def check_weights(where: str, weights: Sequence[Parameter], values: Sequence[Any]) -> None:
+    """Raise ValueError unless there is one value of the right shape for every weight."""
+    if not weights and values:
+        raise ValueError(explain(where, "no weights yet", f"{len(values)} arrays", "Build it first: with an Input."))
+    if len(values) != len(weights):
+        names = ", ".join(weight.name for weight in weights)
+        raise ValueError(
+            explain(where, f"{len(weights)} arrays ({names})", f"{len(values)} arrays", "Keep Keras's order.")
+        )
+    for weight, value in zip(weights, values, strict=True):
+        if tuple(np.shape(value)) != tuple(weight.value.shape):
+            raise ValueError(
+                explain(
+                    f"{where}, {weight.name}",
+                    f"shape {tuple(weight.value.shape)}",
+                    f"shape {tuple(np.shape(value))}",
+                    "Kernels are (window…, in, out), as in Keras.",
+                )
+            )

@@ -1,0 +1,81 @@
+"""Convolution layers: F learned kernels slide over the input, each looking for one pattern."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends.contract import Array
+from . import arguments
+from .base import Shape
+from .windowed import SlidingWindow
+
+
+class _Conv(SlidingWindow):
+    """A convolution of any spatial rank: y = activation(x ∗ kernel + bias)."""
+
+    window_argument = "kernel_size"
+
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int | tuple[int, ...],
+        strides: int | tuple[int, ...] = 1,
+        padding: str = "valid",
+        *,
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **options: Any,
+    ) -> None:
+        super().__init__(kernel_size, strides, padding, **options)
+        self.filters = arguments.positive_int(f"{self} filters", filters)
+        self.activation = arguments.activation(f"{self} activation", activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+
+    def build(self, input_shape: Shape) -> None:
+        channels = input_shape[-1]
+        self.kernel = self.add_weight("kernel", (*self.window, channels, self.filters), self.kernel_initializer)
+        self.bias = self.add_weight("bias", (self.filters,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], *self.output_axes(input_shape), self.filters)
+
+    def call(self, x: Array, training: bool) -> Array:
+        self.output_axes(x.shape)
+        kernel = self.kernel.value if self.spatial_rank == 2 else self.kernel.value[None]  # (KH, KW, C, F)
+        bias = self.bias.value if self.bias else None
+        y, self.saved = self.ops.conv2d(self.to_images(x), kernel, bias, self.strides_2d, self.padding, self.activation)
+        return self.from_images(y)
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
+        dx, dkernel, dbias = self.ops.conv2d_backward(self.to_images(dy), self.saved, need_dx)
+        self.kernel.grad = dkernel if self.spatial_rank == 2 else dkernel[0]
+        if self.bias:
+            self.bias.grad = dbias
+        return self.from_images(dx) if need_dx else None
+
+
+class Conv1D(_Conv):
+    """Convolution over one axis: (N, L, C) -> (N, OL, filters), kernel (kernel_size, C, filters).
+
+    y[n, p] = activation(bias + Σ_i x[n, p·stride + i] · kernel[i])
+
+    Arguments are Keras's: filters, kernel_size, strides, padding ("valid" or "same"), activation, use_bias,
+    kernel_initializer, bias_initializer; name, dtype, input_shape, trainable.
+    """
+
+    spatial_rank = 1
+
+
+class Conv2D(_Conv):
+    """Convolution over two axes: (N, H, W, C) -> (N, OH, OW, filters), kernel (KH, KW, C, filters).
+
+    y[n, p, q] = activation(bias + Σ_ij x[n, p·SH + i, q·SW + j] · kernel[i, j])
+
+    Arguments are Keras's: filters, kernel_size, strides, padding ("valid" or "same"), activation, use_bias,
+    kernel_initializer, bias_initializer; name, dtype, input_shape, trainable.
+    """
+
+    spatial_rank = 2

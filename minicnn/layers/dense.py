@@ -1,0 +1,63 @@
+"""The dense layer: every output is a weighted sum of every input."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends.contract import Array
+from ..errors import explain
+from . import arguments
+from .base import Layer, Shape
+
+
+class Dense(Layer):
+    """y = activation(x · kernel + bias): (..., C) -> (..., units), kernel (C, units).
+
+    Arguments are Keras's: units, activation, use_bias, kernel_initializer, bias_initializer;
+    name, dtype, input_shape, trainable.
+    """
+
+    def __init__(
+        self,
+        units: int,
+        activation: str | None = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.units = arguments.positive_int(f"{self} units", units)
+        self.activation = arguments.activation(f"{self} activation", activation)
+        self.use_bias = bool(use_bias)
+        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+
+    def check_rank(self, shape: Any) -> None:
+        if len(shape) < 2:
+            raise ValueError(
+                explain(
+                    str(self),
+                    "at least 2 axes (batch, features)",
+                    f"shape {tuple(shape)}",
+                    "Add the batch axis: x[None].",
+                )
+            )
+
+    def build(self, input_shape: Shape) -> None:
+        self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
+        self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_rank(input_shape)
+        return (*input_shape[:-1], self.units)
+
+    def call(self, x: Array, training: bool) -> Array:
+        bias = self.bias.value if self.bias else None
+        y, self.saved = self.ops.dense(x, self.kernel.value, bias, self.activation)
+        return y
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
+        dx, self.kernel.grad, dbias = self.ops.dense_backward(dy, self.saved, need_dx)
+        if self.bias:
+            self.bias.grad = dbias
+        return dx

@@ -1,0 +1,45 @@
+"""Dropout: silence random elements while training, so that no unit can rely on a single other one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends.contract import Array
+from ..random import draw_seed
+from . import arguments
+from .base import Layer, Shape
+
+
+class Dropout(Layer):
+    """While training, y = x / (1 − rate) with probability 1 − rate and 0 otherwise; else y = x.
+
+    The mask depends on nothing but the layer's seed and how many masks it has drawn, so a resumed run draws the same.
+    """
+
+    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.rate = arguments.fraction(f"{self} rate", rate)
+        self.seed = seed
+        self.calls = 0  # masks drawn so far
+
+    def build(self, input_shape: Shape) -> None:
+        if self.seed is None:
+            self.seed = draw_seed()
+
+    def call(self, x: Array, training: bool) -> Array:
+        self.dropping = training and self.rate > 0
+        if not self.dropping:
+            self.saved = ()
+            return x
+        y, self.saved = self.ops.dropout(x, self.rate, self.seed, self.calls)
+        self.calls += 1
+        return y
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array:
+        return self.ops.dropout_backward(dy, self.saved) if self.dropping else dy
+
+    def get_state(self) -> dict[str, Any]:
+        return {"seed": self.seed, "calls": self.calls}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        self.seed, self.calls = state["seed"], int(state["calls"])

@@ -1,0 +1,22 @@
+"""Flatten: the same numbers in one row a sample, as Dense wants them."""
+
+from __future__ import annotations
+
+from math import prod
+
+from ..backends.contract import Array
+from .base import Layer, Shape
+
+
+class Flatten(Layer):
+    """(N, ...) -> (N, product of the rest)."""
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        return (input_shape[0], prod(input_shape[1:]))
+
+    def call(self, x: Array, training: bool) -> Array:
+        self.saved = x.shape
+        return x.reshape(self.compute_output_shape(x.shape))
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array:
+        return dy.reshape(self.saved)

@@ -1,0 +1,87 @@
+"""Batch normalisation: keeps every channel at a mean and a variance of its own choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends import to_device
+from ..backends.contract import Array
+from ..errors import explain
+from . import arguments
+from .base import Layer, Parameter, Shape
+
+
+class BatchNormalization(Layer):
+    """y = gamma · (x − mean) / √(variance + epsilon) + beta, for each channel (the entries of `axis`).
+
+    While training, mean and variance are the batch's and the moving ones follow; else the moving ones are used.
+    Weights in Keras's order: gamma, beta, moving_mean, moving_variance. A layer with trainable=False uses and keeps its
+    moving statistics, as in Keras.
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 0.001,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.axis = self.channel_axis = axis
+        self.momentum = arguments.non_negative(f"{self} momentum", momentum)
+        self.epsilon = arguments.non_negative(f"{self} epsilon", epsilon)
+        self.center, self.scale = bool(center), bool(scale)
+        self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
+        self.moving_mean_initializer = moving_mean_initializer
+        self.moving_variance_initializer = moving_variance_initializer
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        rank = len(input_shape)
+        if not -rank <= self.axis < rank or self.axis in (0, -rank):
+            raise ValueError(
+                explain(
+                    str(self),
+                    f"an axis of shape {tuple(input_shape)} other than the batch",
+                    f"axis={self.axis}",
+                    "The usual one is -1, the channels.",
+                )
+            )
+        return input_shape
+
+    def build(self, input_shape: Shape) -> None:
+        C = (input_shape[self.axis],)
+        self.gamma = self._weight_or_constant("gamma", C, self.gamma_initializer, self.scale, 1)
+        self.beta = self._weight_or_constant("beta", C, self.beta_initializer, self.center, 0)
+        self.moving_mean = self.add_weight("moving_mean", C, self.moving_mean_initializer, trainable=False)
+        self.moving_variance = self.add_weight("moving_variance", C, self.moving_variance_initializer, trainable=False)
+
+    def _weight_or_constant(self, name: str, shape: Shape, initializer: Any, learned: bool, constant: int) -> Parameter:
+        """A weight of the layer, or, switched off by scale=False or center=False, a constant that is not one."""
+        if learned:
+            return self.add_weight(name, shape, initializer)
+        return Parameter(f"{self.name}/{name}", to_device([constant] * shape[0], self.dtype), trainable=False)
+
+    def call(self, x: Array, training: bool) -> Array:
+        y, self.moving_mean.value, self.moving_variance.value, self.saved = self.ops.batch_norm(
+            x.swapaxes(self.axis, -1),
+            self.gamma.value,
+            self.beta.value,
+            self.moving_mean.value,
+            self.moving_variance.value,
+            self.momentum,
+            self.epsilon,
+            training and self.trainable,
+        )
+        return y.swapaxes(self.axis, -1)
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
+        dx, self.gamma.grad, self.beta.grad = self.ops.batch_norm_backward(
+            dy.swapaxes(self.axis, -1), self.saved, need_dx
+        )
+        return dx.swapaxes(self.axis, -1) if need_dx else None

@@ -1,0 +1,61 @@
+"""What convolution and pooling share: a window that slides over one or two axes. One axis is an image of height 1."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..backends.contract import Array, Pair
+from ..backends.geometry import output_length
+from ..errors import explain
+from . import arguments
+from .base import Layer, Shape
+
+
+class SlidingWindow(Layer):
+    """Base of the layers that look at their input through a window; `spatial_rank` is 1 or 2."""
+
+    spatial_rank: int
+    window_argument: str
+    """What Keras calls the window's size here."""
+
+    def __init__(self, window: Any, strides: Any, padding: Any, **options: Any) -> None:
+        super().__init__(**options)
+        rank = self.spatial_rank
+        self.axes = ("batch", "length", "channels") if rank == 1 else ("batch", "height", "width", "channels")
+        self.window = arguments.window(f"{self} {self.window_argument}", window, rank)
+        self.strides = arguments.window(f"{self} strides", strides, rank)
+        self.padding = arguments.padding(f"{self} padding", padding)
+
+    @property
+    def window_2d(self) -> Pair:
+        return self.window if self.spatial_rank == 2 else (1, *self.window)  # type: ignore[return-value]
+
+    @property
+    def strides_2d(self) -> Pair:
+        return self.strides if self.spatial_rank == 2 else (1, *self.strides)  # type: ignore[return-value]
+
+    def to_images(self, x: Array) -> Array:
+        """(N, L, C) -> (N, 1, L, C); images stay."""
+        return x if self.spatial_rank == 2 else x[:, None]
+
+    def from_images(self, y: Array) -> Array:
+        """(N, 1, OL, F) -> (N, OL, F); images stay."""
+        return y if self.spatial_rank == 2 else y[:, 0]
+
+    def output_axes(self, input_shape: Shape) -> Shape:
+        """The lengths of the output's spatial axes; raises ValueError where the window is larger than the input."""
+        self.check_rank(input_shape)
+        lengths = tuple(
+            output_length(length, window, stride, self.padding)
+            for length, window, stride in zip(input_shape[1:-1], self.window, self.strides, strict=True)
+        )
+        if min(lengths) < 1:
+            raise ValueError(
+                explain(
+                    str(self),
+                    f"an input of at least its window, {self.window}",
+                    f"shape {tuple(input_shape)}",
+                    'Use padding="same", a smaller window, or fewer poolings before it.',
+                )
+            )
+        return lengths

@@ -1,0 +1,190 @@
+"""Losses: how wrong a prediction is, and the gradient with which backpropagation starts.
+
+loss = CategoricalCrossentropy()
+value = loss.forward(y_true, y_pred)    # one number: the mean over the samples
+dy = loss.backward()                    # its gradient by y_pred, for model.backward
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .backends import active, to_device
+from .backends.contract import Array, Backend, Saved
+from .configurable import Configurable, from_description
+from .errors import did_you_mean, explain
+
+
+class Loss(Configurable):
+    """Base of all losses."""
+
+    name: ClassVar[str]
+
+    ops: Backend
+    """The backend of the last forward: the backward must be the same one's."""
+
+    saved: Saved
+
+    def forward(self, y_true: Array, y_pred: Array) -> Array:
+        """The mean loss over the samples, a scalar."""
+        raise NotImplementedError
+
+    def backward(self) -> Array:
+        """The gradient of the last forward's loss by its y_pred."""
+        raise NotImplementedError
+
+    def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
+        """The targets in their proper form, on the host; raises ValueError or TypeError if they have none."""
+        if y_true.shape != output_shape:
+            raise ValueError(
+                explain(
+                    type(self).__name__,
+                    f"targets of the model's output shape {output_shape}",
+                    f"targets of shape {y_true.shape}",
+                    "One target is needed for every output.",
+                )
+            )
+        check_finite(type(self).__name__, "targets", y_true)
+        return y_true
+
+    def __call__(self, y_true: Array, y_pred: Array) -> Array:
+        return self.forward(y_true, y_pred)
+
+    def _target(self, y_true: Array, y_pred: Array) -> Array:
+        return to_device(y_true, y_pred.dtype)
+
+
+class MeanSquaredError(Loss):
+    """loss = mean (y_pred − y_true)², over samples and outputs."""
+
+    name = "mean_squared_error"
+
+    def forward(self, y_true: Array, y_pred: Array) -> Array:
+        self.ops = active()
+        value, self.saved = self.ops.mean_squared_error(y_pred, self._target(y_true, y_pred))
+        return value
+
+    def backward(self) -> Array:
+        return self.ops.mean_squared_error_backward(self.saved)
+
+
+class Crossentropy(Loss):
+    """−Σ target · log p, of probabilities, or with from_logits=True of logits, the softmax fused in."""
+
+    def __init__(self, from_logits: bool = False) -> None:
+        self.from_logits = bool(from_logits)
+
+    def on_logits(self) -> Loss:
+        """The same loss taken on logits: what `fit` uses when a model ends in softmax, for speed and accuracy."""
+        return type(self)(from_logits=True)
+
+    def forward(self, y_true: Array, y_pred: Array) -> Array:
+        self.ops = active()
+        target = self._target(y_true, y_pred)
+        crossentropy = self.ops.softmax_crossentropy if self.from_logits else self.ops.crossentropy
+        value, self.saved = crossentropy(y_pred, target)
+        return value
+
+    def backward(self) -> Array:
+        if self.from_logits:
+            return self.ops.softmax_crossentropy_backward(self.saved)
+        return self.ops.crossentropy_backward(self.saved)
+
+
+class CategoricalCrossentropy(Crossentropy):
+    """loss = −1/N Σ y_true · log p, y_true (N, K) one-hot or any distribution over the classes."""
+
+    name = "categorical_crossentropy"
+
+    def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
+        if y_true.shape != output_shape and y_true.ndim == len(output_shape) - 1:
+            raise ValueError(
+                explain(
+                    type(self).__name__,
+                    f"one-hot targets of shape {output_shape}",
+                    f"targets of shape {y_true.shape}",
+                    "For integer labels: loss='sparse_categorical_crossentropy', or minicnn.utils.to_categorical(y).",
+                )
+            )
+        y_true = super().check_targets(y_true, output_shape)
+        if (y_true < 0).any():
+            raise ValueError(
+                explain(type(self).__name__, "targets of at least 0", str(y_true.min()), "They are shares.")
+            )
+        return y_true
+
+
+class SparseCategoricalCrossentropy(Crossentropy):
+    """loss = −1/N Σ log p[label], y_true (N,) integer labels in 0 … K − 1."""
+
+    name = "sparse_categorical_crossentropy"
+
+    def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
+        where, K = type(self).__name__, output_shape[-1]
+        if y_true.shape == (*output_shape[:-1], 1):
+            y_true = y_true[..., 0]
+        if y_true.shape != output_shape[:-1]:
+            raise ValueError(
+                explain(
+                    where,
+                    f"integer labels of shape {output_shape[:-1]}",
+                    f"targets of shape {y_true.shape}",
+                    "For one-hot targets use loss='categorical_crossentropy'.",
+                )
+            )
+        if not np.issubdtype(y_true.dtype, np.integer):
+            raise TypeError(
+                explain(
+                    where, "integer labels", f"dtype {y_true.dtype}", 'If they are whole numbers: y.astype("int64").'
+                )
+            )
+        if y_true.min() < 0 or y_true.max() >= K:
+            raise ValueError(
+                explain(
+                    where,
+                    f"labels in 0 … {K - 1} for {K} outputs",
+                    f"labels from {y_true.min()} to {y_true.max()}",
+                    "Number the classes from 0, or give the last layer as many units as there are classes.",
+                )
+            )
+        return y_true
+
+    def _target(self, y_true: Array, y_pred: Array) -> Array:
+        return active().one_hot(to_device(y_true), y_pred.shape[-1], y_pred.dtype)
+
+
+CLASSES: dict[str, type[Loss]] = {
+    cls.__name__: cls for cls in (CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy)
+}
+
+NAMES: dict[str, type[Loss]] = {**{cls.name: cls for cls in CLASSES.values()}, "mse": MeanSquaredError}
+
+
+def get(identifier: Any) -> Loss:
+    """A loss from itself, its class's or string name, or its description. Raises ValueError for an unknown one."""
+    if isinstance(identifier, Loss):
+        return identifier
+    if isinstance(identifier, dict):
+        return from_description(identifier, CLASSES, "loss")
+    for names in (NAMES, CLASSES):
+        if isinstance(identifier, str) and identifier in names:
+            return names[identifier]()
+    raise ValueError(explain("loss", "the name of a loss", repr(identifier), did_you_mean(identifier, NAMES)))
+
+
+def check_finite(where: str, what: str, array: np.ndarray) -> None:
+    """Raise ValueError if the array holds a NaN or an infinity, TypeError if it is not of real numbers."""
+    if array.dtype.kind not in "buif":
+        raise TypeError(explain(where, f"{what} of numbers", f"dtype {array.dtype}", "Convert them to float32 first."))
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = np.argwhere(~np.isfinite(array))
+        raise ValueError(
+            explain(
+                where,
+                f"finite {what}",
+                f"{len(bad)} NaN or infinite values, the first at index {tuple(bad[0].tolist())}",
+                "Clean the data: numpy.isfinite finds them.",
+            )
+        )

@@ -1,0 +1,156 @@
+"""Optimisers: how gradients move the parameters. Never inside a backward: a step is a call of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .backends import active, to_device, to_host
+from .backends.contract import Array
+from .configurable import Configurable, from_description
+from .errors import did_you_mean, explain
+from .layers import arguments
+from .layers.base import Parameter
+
+
+class Optimizer(Configurable):
+    """Base of all optimisers: `step(parameters)` moves every value by its grad, in place.
+
+    The first step fixes which parameters these are; each has its slots (velocities, moments), arrays of its shape.
+    """
+
+    slot_names: tuple[str, ...] = ()
+
+    def __init__(self, learning_rate: float) -> None:
+        self.learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", learning_rate)
+        self.iterations = 0
+        self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
+
+    def step(self, parameters: Sequence[Parameter]) -> None:
+        """Move the parameters. Raises RuntimeError if one has no gradient, ValueError if they are new ones."""
+        self.build(parameters)
+        for parameter in parameters:
+            if parameter.grad is None:
+                raise RuntimeError(f"{parameter.name} has no gradient: call model.backward before step.")
+        self.iterations += 1
+        self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
+
+    def update(self, values: list[Array], grads: list[Array]) -> None:
+        """The rule itself: one operation of the backend."""
+        raise NotImplementedError
+
+    def build(self, parameters: Sequence[Parameter]) -> None:
+        """Make the slots, all zeros, on the first call; check on later ones that the parameters are still the same."""
+        shapes = [tuple(parameter.value.shape) for parameter in parameters]
+        if not self.slots:
+            self.slots = [
+                [to_device(np.zeros(p.value.shape, p.value.dtype)) for p in parameters] for _ in self.slot_names
+            ]
+        built_for = [tuple(slot.shape) for slot in self.slots[0]] if self.slots else shapes
+        if shapes != built_for:
+            raise ValueError(
+                explain(
+                    type(self).__name__,
+                    f"the parameters of its first step, of shapes {built_for}",
+                    f"shapes {shapes}",
+                    "Make a new optimiser for another model, or after changing what is trainable.",
+                )
+            )
+
+    def get_state(self) -> list[np.ndarray]:
+        """Copies of all slot arrays; with `iterations` and the configuration they are the whole state."""
+        return [np.array(to_host(array)) for slot in self.slots for array in slot]
+
+    def set_state(self, iterations: int, arrays: Sequence[Any], parameters: Sequence[Parameter]) -> None:
+        """Put back what get_state returned, for these parameters."""
+        self.slots = []
+        self.build(parameters)
+        flat = [(slot, index) for slot in self.slots for index in range(len(slot))]
+        if len(arrays) != len(flat):
+            raise ValueError(explain(type(self).__name__, f"{len(flat)} slot arrays", str(len(arrays)), "Wrong file?"))
+        for (slot, index), array in zip(flat, arrays, strict=True):
+            slot[index] = to_device(np.array(array, slot[index].dtype))
+        self.iterations = int(iterations)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "learning_rate": float(self.learning_rate)}  # schedules change it
+
+
+class SGD(Optimizer):
+    """Gradient descent: velocity ← momentum · velocity − learning_rate · grad; value ← value + velocity."""
+
+    slot_names = ("velocities",)
+
+    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False) -> None:
+        super().__init__(learning_rate)
+        self.momentum = arguments.fraction("SGD momentum", momentum)
+        self.nesterov = bool(nesterov)
+
+    def update(self, values: list[Array], grads: list[Array]) -> None:
+        (velocities,) = self.slots
+        active().sgd_step(values, grads, velocities, float(self.learning_rate), self.momentum, self.nesterov)
+
+
+class Adam(Optimizer):
+    """Adam (Kingma & Ba, 2015): steps of about learning_rate, whatever the gradient's scale."""
+
+    slot_names = ("means", "variances")
+    weight_decay = 0.0
+
+    def __init__(
+        self, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
+    ) -> None:
+        super().__init__(learning_rate)
+        where = type(self).__name__
+        self.beta_1 = arguments.fraction(f"{where} beta_1", beta_1)
+        self.beta_2 = arguments.fraction(f"{where} beta_2", beta_2)
+        self.epsilon = arguments.non_negative(f"{where} epsilon", epsilon)
+
+    def update(self, values: list[Array], grads: list[Array]) -> None:
+        means, variances = self.slots
+        active().adam_step(
+            values,
+            grads,
+            means,
+            variances,
+            self.iterations,
+            float(self.learning_rate),
+            self.beta_1,
+            self.beta_2,
+            self.epsilon,
+            self.weight_decay,
+        )
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019): value −= learning_rate · weight_decay · value."""
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+    ) -> None:
+        super().__init__(learning_rate, beta_1, beta_2, epsilon)
+        self.weight_decay = arguments.non_negative("AdamW weight_decay", weight_decay)
+
+
+CLASSES: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adam, AdamW)}
+
+
+def get(identifier: Any) -> Optimizer:
+    """An optimiser from itself, its name (in any case) or its description. Raises ValueError for an unknown one."""
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, dict):
+        return from_description(identifier, CLASSES, "optimizer")
+    names: dict[str, Any] = {name.lower(): cls for name, cls in CLASSES.items()}
+    if isinstance(identifier, str) and identifier.lower() in names:
+        return names[identifier.lower()]()
+    raise ValueError(
+        explain("optimizer", "the name of an optimiser", repr(identifier), did_you_mean(identifier, names))
+    )

@@ -1,0 +1,224 @@
+"""Training: batches through the network and back. `fit` is four lines, repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import losses, metrics, optimizers
+from .backends import to_device, to_host
+from .backends.contract import Array
+from .callbacks import Callback, CallbackList, History, ProgressBar
+from .data import Batches, check_samples
+from .diagnosis import non_finite_error
+from .errors import explain
+from .losses import Loss
+from .metrics import Accuracy, Mean, RunningLogs
+from .optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from .layers import Layer, Parameter
+
+
+class Trainer:
+    """What a model that has layers, `forward`, `backward` and `parameters` needs in order to learn."""
+
+    layers: list[Layer]
+    dtype: np.dtype
+    seed: int
+    optimizer: Optimizer
+    loss: Loss
+    metric_names: list[str]
+    compiled = False
+    stop_training = False
+    """Set by a callback to end `fit` after the current epoch."""
+    epochs_trained = 0
+    """How many epochs this model has seen in its life; with `seed`, it decides the order of the next one's batches."""
+
+    if TYPE_CHECKING:
+
+        def forward(self, x: Array, training: bool = False) -> Array: ...
+        def backward(self, dy: Array, need_dx: bool = True) -> Array | None: ...
+        def parameters(self) -> list[Parameter]: ...
+
+    def compile(self, optimizer: Any = "adam", loss: Any = None, metrics: Sequence[str] | str | None = None) -> None:
+        """Choose the optimiser, the loss and the metrics, each by object or by Keras's string name.
+
+        Raises ValueError for an unknown name or a missing loss.
+        """
+        if loss is None:
+            raise ValueError(explain("compile", "a loss", "none", 'Example: loss="categorical_crossentropy".'))
+        self.optimizer = optimizers.get(optimizer)
+        self.loss = losses.get(loss)
+        self.metric_names = [_check_metric(name) for name in ([metrics] if isinstance(metrics, str) else metrics or [])]
+        self.compiled = True
+
+    def train_step(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """One step on one batch: forward, loss, backward, step. Returns the loss and the outputs before the step."""
+        with self._criterion() as loss:
+            y_pred = self.forward(x, training=True)
+            value = loss.forward(y, y_pred)
+            if not np.isfinite(to_host(value)):
+                raise non_finite_error(self, x, value)  # type: ignore[arg-type]
+            self.backward(loss.backward(), need_dx=False)
+            self.optimizer.step(self.parameters())
+        return value, y_pred
+
+    def fit(
+        self,
+        x: Any,
+        y: Any,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: tuple[Any, Any] | None = None,
+        shuffle: bool = True,
+        initial_epoch: int = 0,
+        validation_batch_size: int | None = None,
+    ) -> History:
+        """Train for epochs − initial_epoch epochs; returns the History, with a list of figures an epoch.
+
+        x (N, …) numbers of the model's input shape, y as the loss wants it. `validation_split` sets the last share of
+        the samples aside before any shuffling; `validation_data` (x, y) takes precedence. `verbose`: 0 silent,
+        1 a progress bar, 2 one line an epoch, "auto" a bar on a terminal and lines elsewhere.
+        Raises ValueError or TypeError for data that cannot be learned from, NonFiniteError if the loss turns NaN.
+        """
+        self._check_compiled("fit")
+        train, validation = Batches(x, y, batch_size, "fit"), None
+        if validation_data is not None:
+            validation = Batches(*_pair(validation_data), validation_batch_size or train.batch_size, "validation_data")
+        elif validation_split:
+            train, validation = train.split(validation_split)
+        for batches in (train, validation):
+            if batches is not None:
+                self._check_targets(batches)
+        history = History()
+        watchers = CallbackList([history, *(callbacks or []), ProgressBar(verbose, len(train), epochs)], self)
+        self.stop_training = False
+        watchers.on_train_begin()
+        try:
+            for epoch in range(initial_epoch, epochs):
+                watchers.on_epoch_begin(epoch)
+                logs = self._train_epoch(train, shuffle, watchers)
+                if validation is not None:
+                    logs |= {f"val_{name}": figure for name, figure in self._measure(validation).items()}
+                self.epochs_trained += 1
+                watchers.on_epoch_end(epoch, logs)
+                if self.stop_training:
+                    break
+        finally:
+            watchers.on_train_end()
+        return history
+
+    def train_on_batch(self, x: Any, y: Any, return_dict: bool = False) -> Any:
+        """One step on one batch; returns its loss and metrics before the step, as evaluate does."""
+        self._check_compiled("train_on_batch")
+        batches = Batches(x, y, len(x) or 1, "train_on_batch")
+        self._check_targets(batches)
+        return _figures(self._train_epoch(batches, shuffle=False, watchers=CallbackList([], self)), return_dict)
+
+    def evaluate(
+        self, x: Any, y: Any, batch_size: int | None = None, verbose: str | int = "auto", return_dict: bool = False
+    ) -> Any:
+        """The loss, or [loss, *metrics] if there are metrics, or all of them by name with return_dict=True."""
+        self._check_compiled("evaluate")
+        batches = Batches(x, y, batch_size, "evaluate")
+        self._check_targets(batches)
+        figures = self._measure(batches)
+        if verbose not in (0, "auto"):
+            print(" - ".join(f"{name}: {figure:.4f}" for name, figure in figures.items()))
+        return _figures(figures, return_dict)
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> np.ndarray:
+        """The outputs for all samples, as a NumPy array, batch by batch. `verbose` is accepted for Keras's sake."""
+        outputs = []
+        for xb, _ in Batches(x, None, batch_size, "predict").in_order(self.dtype):
+            outputs.append(to_host(self.forward(xb)))
+        self._forget()
+        return np.concatenate(outputs)
+
+    def _train_epoch(self, batches: Batches, shuffle: bool, watchers: CallbackList) -> dict[str, float]:
+        mean_loss, accuracies = self._trackers()
+        logs = RunningLogs([mean_loss, *accuracies])
+        if shuffle:
+            order = np.random.default_rng((self.seed, self.epochs_trained)).permutation(batches.samples)
+            stream = batches.shuffled(self.dtype, order)
+        else:
+            stream = batches.in_order(self.dtype)
+        for number, (x, y) in enumerate(stream):
+            watchers.on_train_batch_begin(number)
+            value, y_pred = self.train_step(x, y)
+            mean_loss.update(value, len(x))
+            for accuracy in accuracies:
+                accuracy.update(y, y_pred)
+            watchers.on_train_batch_end(number, logs)
+        return dict(logs)
+
+    def _measure(self, batches: Batches) -> dict[str, float]:
+        mean_loss, accuracies = self._trackers()
+        with self._criterion() as loss:
+            for x, y in batches.in_order(self.dtype):
+                y_pred = self.forward(x)
+                mean_loss.update(loss.forward(y, y_pred), len(x))
+                for accuracy in accuracies:
+                    accuracy.update(y, y_pred)
+        self._forget()
+        return dict(RunningLogs([mean_loss, *accuracies]))
+
+    def _trackers(self) -> tuple[Mean, list[Accuracy]]:
+        return Mean("loss"), [Accuracy(name) for name in self.metric_names]
+
+    @contextmanager
+    def _criterion(self) -> Iterator[Loss]:
+        """The loss to train with. Where softmax meets cross-entropy, the two are one operation on the logits: the model
+        leaves its softmax off meanwhile, and the gradient is p − y without a division by p."""
+        last = self.layers[-1]
+        ends_in_softmax = last.activation == "softmax" and getattr(last, "axis", -1) == -1
+        if not ends_in_softmax or not isinstance(self.loss, losses.Crossentropy) or self.loss.from_logits:
+            yield self.loss
+            return
+        last.activation = "linear"
+        try:
+            yield self.loss.on_logits()
+        finally:
+            last.activation = "softmax"
+
+    def _forget(self) -> None:
+        """Let go of what the last forward kept for a backward that will not come."""
+        for layer in self.layers:
+            layer.saved = None
+
+    def _check_compiled(self, where: str) -> None:
+        if not self.compiled:
+            raise RuntimeError(f'{where} needs a compiled model. Call compile(optimizer="adam", loss=…) first.')
+
+    def _check_targets(self, batches: Batches) -> None:
+        """Try the first sample through the network (which builds it), and check all targets against what comes out."""
+        if batches.y is None:
+            raise ValueError(explain("fit", "targets y", "none", "Supervised learning needs one target a sample."))
+        output = self.forward(to_device(check_samples("fit", "x", batches.x[:1]), self.dtype))
+        self._forget()
+        batches.y = self.loss.check_targets(batches.y, (batches.samples, *output.shape[1:]))
+
+
+def _check_metric(name: str) -> str:
+    return metrics.check_name(name)
+
+
+def _pair(data: Any) -> tuple[Any, Any]:
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise ValueError(explain("fit validation_data", "(x, y)", type(data).__name__, "Pass a tuple of two arrays."))
+    return data[0], data[1]
+
+
+def _figures(figures: dict[str, float], return_dict: bool) -> Any:
+    """Keras's three forms of the same figures."""
+    if return_dict:
+        return figures
+    values = list(figures.values())
+    return values if len(values) > 1 else values[0]
