@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import losses, metrics, optimizers
+from . import losses, optimizers
 from .backends import to_device, to_host
 from .backends.contract import Array
 from .callbacks import Callback, CallbackList, History, ProgressBar
@@ -16,7 +16,7 @@ from .data import Batches, check_samples
 from .diagnosis import non_finite_error
 from .errors import explain
 from .losses import Loss
-from .metrics import Accuracy, Mean, RunningLogs
+from .metrics import Accuracy, Mean, RunningLogs, check_name
 from .optimizers import Optimizer
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ class Trainer:
     """What a model that has layers, `forward`, `backward` and `parameters` needs in order to learn."""
 
     layers: list[Layer]
-    dtype: np.dtype
     seed: int
     optimizer: Optimizer
     loss: Loss
@@ -40,6 +39,8 @@ class Trainer:
 
     if TYPE_CHECKING:
 
+        @property
+        def dtype(self) -> np.dtype: ...
         def forward(self, x: Array, training: bool = False) -> Array: ...
         def backward(self, dy: Array, need_dx: bool = True) -> Array | None: ...
         def parameters(self) -> list[Parameter]: ...
@@ -53,7 +54,7 @@ class Trainer:
             raise ValueError(explain("compile", "a loss", "none", 'Example: loss="categorical_crossentropy".'))
         self.optimizer = optimizers.get(optimizer)
         self.loss = losses.get(loss)
-        self.metric_names = [_check_metric(name) for name in ([metrics] if isinstance(metrics, str) else metrics or [])]
+        self.metric_names = [check_name(name) for name in ([metrics] if isinstance(metrics, str) else metrics or [])]
         self.compiled = True
 
     def train_step(self, x: Array, y: Array) -> tuple[Array, Array]:
@@ -204,10 +205,6 @@ class Trainer:
         output = self.forward(to_device(check_samples("fit", "x", batches.x[:1]), self.dtype))
         self._forget()
         batches.y = self.loss.check_targets(batches.y, (batches.samples, *output.shape[1:]))
-
-
-def _check_metric(name: str) -> str:
-    return metrics.check_name(name)
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

@@ -47,6 +47,9 @@ class Layer(Configurable):
     activation = "linear"
     """The activation that the layer ends in."""
 
+    ops: Backend
+    """The backend of the last forward: the backward must be the same one's."""
+
     def __init__(
         self,
         *,
@@ -62,7 +65,6 @@ class Layer(Configurable):
         self.weights: list[Parameter] = []  # in Keras's order
         self.input_shape: tuple[int | None, ...] | None = None  # set when built; the batch axis is None
         self.output_shape: tuple[int | None, ...] | None = None
-        self.ops: Backend | None = None  # the backend of the last forward: its backward must be the same one's
         self.saved: Saved = None
         self._last_output_shape: Shape | None = None
 
@@ -80,7 +82,7 @@ class Layer(Configurable):
         raise NotImplementedError
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
-        """dx from dy: that operation's backward, which also fills the parameters' `grad`."""
+        """dx (or None, unless need_dx) from dy: that operation's backward, which also fills the parameters' `grad`."""
         raise NotImplementedError
 
     # what a user calls

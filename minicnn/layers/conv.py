@@ -54,7 +54,7 @@ class _Conv(SlidingWindow):
         self.kernel.grad = dkernel if self.spatial_rank == 2 else dkernel[0]
         if self.bias:
             self.bias.grad = dbias
-        return self.from_images(dx) if need_dx else None
+        return None if dx is None else self.from_images(dx)
 
 
 class Conv1D(_Conv):

@@ -7,7 +7,7 @@ from typing import Any
 from ..backends.contract import Array
 from ..random import draw_seed
 from . import arguments
-from .base import Layer, Shape
+from .base import Layer
 
 
 class Dropout(Layer):
@@ -19,12 +19,8 @@ class Dropout(Layer):
     def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.rate = arguments.fraction(f"{self} rate", rate)
-        self.seed = seed
+        self.seed = draw_seed() if seed is None else int(seed)
         self.calls = 0  # masks drawn so far
-
-    def build(self, input_shape: Shape) -> None:
-        if self.seed is None:
-            self.seed = draw_seed()
 
     def call(self, x: Array, training: bool) -> Array:
         self.dropping = training and self.rate > 0

@@ -84,4 +84,4 @@ class BatchNormalization(Layer):
         dx, self.gamma.grad, self.beta.grad = self.ops.batch_norm_backward(
             dy.swapaxes(self.axis, -1), self.saved, need_dx
         )
-        return dx.swapaxes(self.axis, -1) if need_dx else None
+        return None if dx is None else dx.swapaxes(self.axis, -1)
