@@ -1,10 +1,11 @@
 """The CPU backend: the textbook's operations, compiled by Numba where that pays."""
 
-from ..textbook.activations import activation, activation_backward, rectify, rectify_backward
+from ..textbook import take, to_device, to_host
+from .activations import activation, activation_backward, rectify, rectify_backward
 from .conv import conv2d, conv2d_backward
-from ..textbook.dense import dense, dense_backward
-from ..textbook.dropout import dropout, dropout_backward
-from ..textbook.losses import (
+from .dense import dense, dense_backward
+from .dropout import dropout, dropout_backward
+from .losses import (
     count_correct,
     crossentropy,
     crossentropy_backward,
@@ -14,10 +15,9 @@ from ..textbook.losses import (
     softmax_crossentropy,
     softmax_crossentropy_backward,
 )
-from ..textbook.memory import take, to_device, to_host
-from ..textbook.normalization import batch_norm, batch_norm_backward
-from ..textbook.optimizers import adam_step, sgd_step
-from ..textbook.pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward
+from .normalization import batch_norm, batch_norm_backward
+from .optimizers import adam_step, sgd_step
+from .pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward
 
 __all__ = [
     "activation",

@@ -184,10 +184,9 @@ def _backward(
     dbiases = np.zeros((parts, w.F), x.dtype)
     turned = _pack_turned(kernel, w) if need_dx else np.empty((0, 0, 0), x.dtype)
     for t in prange(parts):
-        first, last = share(w.N, parts, t)
         _backward_samples(
             x, turned, dy, y, relu, need_dx, dx, dkernels[t], dbiases[t],
-            taps, pixels, turned_pixels, turned_taps, block, w, v, first, last,
+            taps, pixels, turned_pixels, turned_taps, block, w, v, share(w.N, parts, t),
         )  # fmt: skip
     dbias[:] = dbiases[0]
     for t in range(1, parts):
@@ -202,15 +201,15 @@ def _backward(
 
 @serial
 def _backward_samples(
-    x, turned, dy, y, relu, need_dx, dx, dkernel, dbias, taps, pixels, turned_pixels, turned_taps, block, w, v, first, last
+    x, turned, dy, y, relu, need_dx, dx, dkernel, dbias, taps, pixels, turned_pixels, turned_taps, block, w, v, samples
 ):
     size = x.itemsize
     padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
     dz = np.zeros((panel_count(w.F, size), block * w.OH * w.OW, width(size)), x.dtype)
     spread = np.zeros(block * v.HP * v.WP * v.C if need_dx else 0, x.dtype)
     no_bias = np.zeros(turned.shape[0] * width(size), x.dtype)
-    for n in range(first, last, block):
-        count = min(block, last - n)
+    for n in range(samples[0], samples[1], block):
+        count = min(block, samples[1] - n)
         _fill_dz(dy, y, relu, n, count, dz, dbias, w)
         accumulate(_pad(x, n, count, padded, w), taps, pixels, count * w.OH * w.OW, dz, dkernel)
         if need_dx:

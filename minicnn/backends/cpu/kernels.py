@@ -8,9 +8,10 @@ depends on the number of threads alone, never on their timing.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from functools import wraps
 from threading import Lock
-from typing import Any, Callable
+from typing import Any
 
 import numpy as np
 from numba import get_num_threads, njit
@@ -18,7 +19,7 @@ from numba.core import event
 
 from ..contract import Array
 
-_OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy"}  # "numpy": 1 / 0 is infinite and needs no branch
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}  # "numpy": 1 / 0 is infinite and needs no branch
 
 _team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 

@@ -39,8 +39,7 @@ def _width(itemsize):
     return lambda itemsize: columns // itemsize
 
 
-@intrinsic
-def tile(typingctx, a, rows, cols, steps, b, b_stride, start, start_stride, floor, out, out_stride):
+def _tile(typingctx, a, rows, cols, steps, b, b_stride, start, start_stride, floor, out, out_stride):
     """out[r, f] = max(start[r, f] + Σ_k a[rows[r] + cols[k]] · b[k, f], floor) for ROWS rows and `width` columns.
 
     All arrays are flat; a stride is the distance of two rows: b[k, f] = b[k · b_stride + f]. NaN stays NaN.
@@ -97,7 +96,7 @@ def tile(typingctx, a, rows, cols, steps, b, b_stride, start, start_stride, floo
         for r in range(ROWS):
             factor = broadcast(builder.load(builder.gep(a_rows[r], [col])))
             totals += [builder.call(fma, [factor, b_row[v], sums[r * VECTORS + v]]) for v in range(VECTORS)]
-        for phi, total in zip(sums, totals):
+        for phi, total in zip(sums, totals, strict=True):
             phi.add_incoming(total, loop)
         following = builder.add(k, index(1))
         k.add_incoming(following, loop)
@@ -106,9 +105,12 @@ def tile(typingctx, a, rows, cols, steps, b, b_stride, start, start_stride, floo
         builder.position_at_end(after)
         floors = broadcast(args[8])
         outs = [pointer for r in range(ROWS) for pointer in vectors(out_data, index(r), out_stride)]
-        for total, pointer in zip(totals, outs):
+        for total, pointer in zip(totals, outs, strict=True):
             low = builder.fcmp_ordered("<", total, floors)  # false for NaN
             builder.store(builder.select(low, floors, total), pointer, align=a.dtype.bitwidth // 8)
         return context.get_dummy_value()
 
     return signature, codegen
+
+
+tile: Any = intrinsic(_tile)

@@ -1,0 +1,39 @@
+"""The dense layer as a convolution of one-pixel images: the same tiles, blocks and threads."""
+
+from __future__ import annotations
+
+from .. import textbook
+from ..contract import Array, Saved
+from .conv import conv2d, conv2d_backward
+from .kernels import compilable
+from .tile import ROWS
+
+
+def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
+    """Every output sees every input: y = activation(x · kernel + bias).
+
+    x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)
+    """
+    C, F = kernel.shape
+    if not compilable(x, kernel, bias) or x.size < ROWS * C:  # for a few rows, panels are too dear
+        y, saved = textbook.dense(x, kernel, bias, activation)
+        return y, (textbook.dense_backward, saved)
+    y, saved = conv2d(x.reshape(-1, 1, 1, C), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
+    return y.reshape(*x.shape[:-1], F), (_backward, saved)
+
+
+def dense_backward(
+    dy: Array, saved: Saved, need_dx: bool = True
+) -> tuple[Array | None, Array, Array | None]:
+    """z = x·K + b gives dK = xᵀ·dz, db = Σ dz, dx = dz·Kᵀ, with all leading axes taken as one.
+
+    dy (..., F) -> dx (..., C) or None, dkernel (C, F), dbias (F,) or None
+    """
+    backward, saved = saved
+    return backward(dy, saved, need_dx)
+
+
+def _backward(dy: Array, saved: Saved, need_dx: bool) -> tuple[Array | None, Array, Array | None]:
+    C, F = saved[1].shape[2:]
+    dx, dkernel, dbias = conv2d_backward(dy.reshape(-1, 1, 1, F), saved, need_dx)
+    return None if dx is None else dx.reshape(*dy.shape[:-1], C), dkernel.reshape(C, F), dbias

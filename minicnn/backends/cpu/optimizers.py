@@ -1,0 +1,102 @@
+"""Optimiser steps in one pass: value, gradient and moments are read and written once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numba import prange
+
+from .. import textbook
+from ..contract import Array
+from .kernels import compilable, parallel, serial, share
+
+PARALLEL_FROM = 16 * 1024
+"""Arrays with fewer elements are done before a second thread has woken up."""
+
+
+def sgd_step(
+    values: Sequence[Array],
+    grads: Sequence[Array],
+    velocities: Sequence[Array],
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+) -> None:
+    """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter."""
+    if not _steppable(*values, *grads, *velocities):
+        return textbook.sgd_step(values, grads, velocities, learning_rate, momentum, nesterov)
+    for arrays in zip(values, grads, velocities, strict=True):
+        number = arrays[0].dtype.type
+        kernel = _sgd_parallel if arrays[0].size >= PARALLEL_FROM else _sgd
+        kernel(*(array.reshape(-1) for array in arrays), number(learning_rate), number(momentum), nesterov)
+
+
+def adam_step(
+    values: Sequence[Array],
+    grads: Sequence[Array],
+    means: Sequence[Array],
+    variances: Sequence[Array],
+    step: int,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    weight_decay: float,
+) -> None:
+    """Adam (Kingma & Ba, 2015, section 2's last form), with AdamW's decoupled decay (Loshchilov & Hutter, 2019).
+
+    Moments that are too small to matter become zero: a unit that died would otherwise leave denormal numbers
+    behind, and those are many times slower to compute with.
+    """
+    if not _steppable(*values, *grads, *means, *variances):
+        return textbook.adam_step(
+            values, grads, means, variances, step, learning_rate, beta_1, beta_2, epsilon, weight_decay
+        )
+    alpha = learning_rate * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
+    for arrays in zip(values, grads, means, variances, strict=True):
+        number = arrays[0].dtype.type
+        tiny = np.finfo(number).tiny * 2**24
+        scalars = (alpha, 1 - beta_1, 1 - beta_2, epsilon, learning_rate * weight_decay, tiny)
+        kernel = _adam_parallel if arrays[0].size >= PARALLEL_FROM else _adam
+        kernel(*(array.reshape(-1) for array in arrays), *(number(scalar) for scalar in scalars))
+
+
+def _steppable(*arrays: Array) -> bool:
+    """Whether the kernels can step these in place, through flat views."""
+    return compilable(*arrays) and all(array.flags.c_contiguous for array in arrays)
+
+
+@serial
+def _sgd(value, grad, velocity, learning_rate, momentum, nesterov):
+    for i in range(len(value)):
+        step = learning_rate * grad[i]
+        velocity[i] = momentum * velocity[i] - step
+        value[i] += momentum * velocity[i] - step if nesterov else velocity[i]
+
+
+@parallel
+def _sgd_parallel(threads, value, grad, velocity, learning_rate, momentum, nesterov):
+    for t in prange(threads):
+        i, j = share(len(value), threads, t)
+        _sgd(value[i:j], grad[i:j], velocity[i:j], learning_rate, momentum, nesterov)
+
+
+@serial
+def _adam(value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
+    nothing = tiny - tiny
+    for i in range(len(value)):
+        m = mean[i] + gain_1 * (grad[i] - mean[i])
+        v = variance[i] + gain_2 * (grad[i] * grad[i] - variance[i])
+        mean[i] = nothing if abs(m) < tiny else m  # NaN stays
+        variance[i] = nothing if v < tiny else v
+        value[i] -= decay * value[i] + alpha * m / (np.sqrt(v) + epsilon)
+
+
+@parallel
+def _adam_parallel(threads, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
+    for t in prange(threads):
+        i, j = share(len(value), threads, t)
+        _adam(
+            value[i:j], grad[i:j], mean[i:j], variance[i:j], alpha, gain_1, gain_2, epsilon, decay, tiny
+        )
