@@ -34,7 +34,7 @@ lint: $(VENV)/.has-test  ## check style (ruff) and types (mypy)
 docs: $(VENV)/.has-docs  ## build the documentation into site/
 	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict $(ARGS)
 
-parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs both, about 2 GB)
+parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs both, about 3 GB)
 	@$(PARITY_VENV)/bin/python -c "import torch, keras"
 	@$(PARITY_VENV)/bin/python -m pytest tests/parity $(ARGS)
 
