@@ -64,7 +64,7 @@ class Sequential(Trainer):
         """
         if not self.layers:
             raise RuntimeError(f"{self.name} has no layers yet. Call add(layer) first.")
-        self._check_input(x)
+        self.check_input(x)
         x = to_device(x, self.dtype)
         for layer in self.layers:
             x = layer.forward(x, training)
@@ -209,7 +209,8 @@ class Sequential(Trainer):
             layer.ensure_built(shape)
             shape = (None, *layer.compute_output_shape((1, *shape[1:]))[1:])  # type: ignore[arg-type]
 
-    def _check_input(self, x: Array) -> None:
+    def check_input(self, x: Array) -> None:
+        """Raise ValueError or TypeError, with expectation, finding and remedy, unless x has the shape of a batch."""
         if not hasattr(x, "shape") or not hasattr(x, "dtype"):
             raise TypeError(explain(self.name, "an array", type(x).__name__, "Convert it with numpy.asarray first."))
         if self.input_shape is None:

@@ -12,7 +12,7 @@ from . import losses, optimizers
 from .backends import to_device, to_host
 from .backends.contract import Array
 from .callbacks import Callback, CallbackList, History, ProgressBar
-from .data import Batches, check_samples
+from .data import Batches
 from .diagnosis import non_finite_error
 from .errors import explain
 from .losses import Loss
@@ -44,6 +44,7 @@ class Trainer:
         def forward(self, x: Array, training: bool = False) -> Array: ...
         def backward(self, dy: Array, need_dx: bool = True) -> Array | None: ...
         def parameters(self) -> list[Parameter]: ...
+        def check_input(self, x: Array) -> None: ...
 
     def compile(self, optimizer: Any = "adam", loss: Any = None, metrics: Sequence[str] | str | None = None) -> None:
         """Choose the optimiser, the loss and the metrics, each by object or by Keras's string name.
@@ -202,7 +203,8 @@ class Trainer:
         """Try the first sample through the network (which builds it), and check all targets against what comes out."""
         if batches.y is None:
             raise ValueError(explain("fit", "targets y", "none", "Supervised learning needs one target a sample."))
-        output = self.forward(to_device(check_samples("fit", "x", batches.x[:1]), self.dtype))
+        self.check_input(batches.x)
+        output = self.forward(to_device(batches.x[:1], self.dtype))
         self._forget()
         batches.y = self.loss.check_targets(batches.y, (batches.samples, *output.shape[1:]))
 

@@ -54,7 +54,7 @@ class SlidingWindow(Layer):
                 explain(
                     str(self),
                     f"an input of at least its window, {self.window}",
-                    f"shape {tuple(input_shape)}",
+                    f"{input_shape[1:-1]}",
                     'Use padding="same", a smaller window, or fewer poolings before it.',
                 )
             )

@@ -1,0 +1,194 @@
+"""Sequential: building, looking inside, weights, the explicit way forward and back."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import Input, Sequential
+from minicnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D, Softmax
+
+rng = np.random.default_rng(0)
+
+
+def small_model(**dense):
+    return Sequential(
+        [
+            Input((6, 5, 2)),
+            Conv2D(3, 3, padding="same", activation="relu"),
+            MaxPooling2D(2),
+            BatchNormalization(),
+            Flatten(),
+            Dense(4, **dense),
+        ]
+    )
+
+
+def test_input_builds_all_layers_at_once():
+    model = small_model()
+    assert model.built
+    assert [layer.output_shape for layer in model.layers][-2:] == [(None, 18), (None, 4)]
+    assert model.output_shape == (None, 4)
+
+
+def test_the_first_batch_builds_a_model_without_input(backend):
+    model = Sequential([Conv2D(3, 3), Flatten(), Dense(2)])
+    assert not model.built
+    assert model.forward(np.ones((2, 5, 6, 1), np.float32)).shape == (2, 2)
+    assert model.built
+    assert model.count_params() == 3 * 9 + 3 + 3 * 4 * 3 * 2 + 2
+
+
+def test_input_shape_on_the_first_layer_stands_for_an_input():
+    assert Sequential([Flatten(input_shape=(4, 3)), Dense(2)]).count_params() == 26
+
+
+def test_a_model_in_a_model_shares_its_weights(backend):
+    inner = small_model()
+    outer = Sequential([inner, Softmax()])
+    x = rng.normal(size=(3, 6, 5, 2)).astype(np.float32)
+    y = outer.predict(x)
+    np.testing.assert_allclose(y.sum(axis=1), 1, rtol=1e-5)
+    inner.set_weights([np.zeros_like(weight) for weight in inner.get_weights()])
+    np.testing.assert_allclose(outer.predict(x), 0.25)
+
+
+def test_summary_has_keras_columns_and_totals():
+    lines: list[str] = []
+    small_model().summary(print_fn=lambda text: lines.extend(text.splitlines()))
+    text = "\n".join(lines)
+    assert all(heading in text for heading in ("Layer (type)", "Output Shape", "Param #"))
+    assert "conv2d (Conv2D)" in text
+    assert "(None, 6, 5, 3)" in text
+    assert "Total params: 145" in text  # 57 + 12 + 76
+    assert "Trainable params: 139" in text
+    assert "Non-trainable params: 6" in text
+
+
+def test_summary_before_the_shapes_are_known(capsys):
+    Sequential([Dense(3)]).summary()
+    assert "0 (unbuilt)" in capsys.readouterr().out
+
+
+def test_layers_of_a_kind_are_numbered():
+    model = Sequential([Dense(2), Dense(2), Dense(2, name="last")])
+    assert [layer.name for layer in model.layers] == ["dense", "dense_1", "last"]
+    assert model.get_layer("dense_1") is model.layers[1]
+    assert model.get_layer(index=-1).name == "last"
+    with pytest.raises(ValueError, match=r"dense, dense_1, last"):
+        model.get_layer("conv")
+
+
+def test_weights_have_keras_order_and_shapes():
+    shapes = [weight.shape for weight in small_model().get_weights()]
+    assert shapes == [(3, 3, 2, 3), (3,), (3,), (3,), (3,), (3,), (18, 4), (4,)]
+    names = [weight.name for weight in small_model().weights]
+    assert names[2:6] == [f"batch_normalization/{name}" for name in ("gamma", "beta", "moving_mean", "moving_variance")]
+
+
+def test_set_weights_makes_a_twin_or_changes_nothing(backend):
+    one, other = small_model(), small_model()
+    x = rng.normal(size=(3, 6, 5, 2)).astype(np.float32)
+    other.set_weights(one.get_weights())
+    np.testing.assert_array_equal(one.predict(x), other.predict(x))
+    wrong = [np.zeros_like(weight) for weight in one.get_weights()]
+    wrong[-1] = np.zeros(5)
+    with pytest.raises(ValueError, match=r"dense/bias.*\(4,\).*\(5,\)"):
+        other.set_weights(wrong)
+    np.testing.assert_array_equal(one.predict(x), other.predict(x))
+
+
+def test_parameters_are_named_and_ordered_and_get_gradients(backend):
+    model = small_model()
+    parameters = model.parameters()
+    assert [p.name for p in parameters][:3] == ["conv2d/kernel", "conv2d/bias", "batch_normalization/gamma"]
+    assert all(p.grad is None for p in parameters)
+    y = model.forward(rng.normal(size=(2, 6, 5, 2)), training=True)
+    dx = model.backward(np.ones_like(y))
+    assert dx.shape == (2, 6, 5, 2)
+    assert all(p.grad.shape == p.value.shape and p.grad.dtype == np.float32 for p in parameters)
+
+
+def test_stopping_before_the_input_gradient_changes_no_other(backend):
+    model = small_model()
+    x = rng.normal(size=(2, 6, 5, 2))
+    y = model.forward(x, training=True)
+    dy = rng.normal(size=y.shape).astype(np.float32)
+    model.backward(dy)
+    expected = [p.grad.copy() for p in model.parameters()]
+    assert model.backward(dy, need_dx=False) is None
+    for p, grad in zip(model.parameters(), expected, strict=True):
+        np.testing.assert_array_equal(p.grad, grad)
+
+
+def test_frozen_layers_are_left_alone(backend):
+    model = small_model()
+    model.layers[0].trainable = model.layers[2].trainable = False
+    model.compile("sgd", "mse")
+    before = model.get_weights()
+    model.train_on_batch(rng.normal(size=(8, 6, 5, 2)), rng.normal(size=(8, 4)))
+    changed = [not np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True)]
+    assert changed == [False] * 6 + [True, True]
+
+
+def test_float64_throughout(backend):
+    minicnn.config.set_floatx("float64")
+    try:
+        model = small_model(activation="softmax")
+    finally:
+        minicnn.config.set_floatx("float32")
+    y = model.forward(rng.normal(size=(2, 6, 5, 2)), training=True)
+    dx = model.backward(np.ones_like(y))
+    assert {y.dtype, dx.dtype, *(p.grad.dtype for p in model.parameters())} == {np.dtype("float64")}
+
+
+def test_float32_stays_float32_whatever_the_data(backend):
+    model = small_model(activation="softmax")
+    for dtype in (np.uint8, np.int64, np.float64):
+        y = model.forward(np.ones((2, 6, 5, 2), dtype), training=True)
+        assert y.dtype == np.float32
+        assert model.backward(y).dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: Sequential([Flatten]), TypeError, ["a layer", "Flatten()"]),
+        (lambda: Sequential([Input((4, 4)), Conv2D(3, 3)]), ValueError, ["conv2d", "4 axes", "numpy.newaxis"]),
+        (lambda: Sequential([Input((4, 4, 1)), Conv2D(3, 5)]), ValueError, ["window, (5, 5)"]),
+        (lambda: Sequential([Input((4,)), Input((5,))]), ValueError, ["(None, 4)", "(5,)"]),
+        (lambda: Sequential([Dense(2), Dense(2, dtype="float64")]), TypeError, ["float32", "float64", "set_floatx"]),
+        (lambda: Sequential([Dense(2, name="a"), Dense(2, name="a")]), ValueError, ["two named 'a'"]),
+        (lambda: Sequential().forward(np.ones((1, 2))), RuntimeError, ["no layers"]),
+        (lambda: small_model().forward(np.ones((1, 6, 5))), ValueError, ["(batch, 6, 5, 2)", "(1, 6, 5)"]),
+        (lambda: small_model().forward(np.ones((1, 7, 5, 2))), ValueError, ["(batch, 6, 5, 2)", "(1, 7, 5, 2)"]),
+        (lambda: small_model().forward([[1.0]]), TypeError, ["array", "list"]),
+        (lambda: small_model().set_weights([np.ones(3)]), ValueError, ["8 arrays", "1 arrays", "conv2d/kernel"]),
+    ],
+)
+def test_errors(make, error, words):
+    with pytest.raises(error) as raised:
+        make()
+    assert all(word in str(raised.value) for word in words), raised.value
+
+
+def test_missing_channel_axis_gets_its_own_remedy():
+    model = Sequential([Input((6, 5, 1)), Flatten()])
+    with pytest.raises(ValueError, match=r"Add the channel axis: x\[..., numpy.newaxis\]"):
+        model.forward(np.ones((2, 6, 5)))
+
+
+def test_dropout_is_off_in_predict_and_evaluate(backend):
+    model = Sequential([Input((4,)), Dropout(0.9), Dense(2, kernel_initializer="ones")])
+    model.compile("sgd", "mse")
+    x = np.ones((50, 4))
+    np.testing.assert_array_equal(model.predict(x), 4)
+    assert model.evaluate(x, np.full((50, 2), 4), verbose=0) == 0
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 32, 100])
+def test_predictions_do_not_depend_on_the_batch_size(backend, batch_size):
+    model = small_model(activation="softmax")
+    x = rng.normal(size=(23, 6, 5, 2)).astype(np.float32)
+    np.testing.assert_allclose(model.predict(x, batch_size), model.forward(x), rtol=1e-4, atol=1e-6)

@@ -1,0 +1,322 @@
+"""Training: fit, evaluate, predict, train_on_batch; what they return, that they learn, repeat and refuse."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import Input, NonFiniteError, Sequential
+from minicnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from minicnn.losses import CategoricalCrossentropy
+from minicnn.utils import to_categorical
+
+
+def stripes(samples=120, classes=3, seed=0):
+    """Images with a bright row whose place is the class: easy to learn."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(classes, size=samples)
+    x = rng.normal(scale=0.1, size=(samples, 6, 5, 1)).astype(np.float32)
+    x[np.arange(samples), 2 * y] += 1
+    return x, y
+
+
+def classifier(loss="sparse_categorical_crossentropy", metrics=("accuracy",), optimizer="adam", softmax=True):
+    model = Sequential(
+        [
+            Input((6, 5, 1)),
+            Conv2D(4, 3, padding="same", activation="relu"),
+            MaxPooling2D((1, 2)),
+            BatchNormalization(momentum=0.9),
+            Dropout(0.1),
+            Flatten(),
+            Dense(3, activation="softmax" if softmax else None),
+        ]
+    )
+    model.compile(optimizer, loss, list(metrics))
+    return model
+
+
+def test_learns_what_can_be_learned(backend):
+    x, y = stripes()
+    model = classifier()
+    model.fit(x, y, batch_size=16, epochs=15, verbose=0)
+    loss, accuracy = model.evaluate(*stripes(seed=1), verbose=0)
+    assert accuracy > 0.95
+    assert loss < 0.5
+    assert (model.predict(x).argmax(axis=1) == y).mean() > 0.95
+
+
+def test_history_and_evaluate_have_keras_forms(backend):
+    x, y = stripes(50)
+    model = classifier()
+    history = model.fit(x, y, batch_size=16, epochs=3, verbose=0, validation_data=(x, y))
+    assert list(history.history) == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert history.epoch == [0, 1, 2]
+    assert all(len(figures) == 3 for figures in history.history.values())
+    loss, accuracy = model.evaluate(x, y, verbose=0)
+    assert history.history["val_loss"][-1] == pytest.approx(loss)
+    assert history.history["val_accuracy"][-1] == pytest.approx(accuracy)
+    assert model.evaluate(x, y, verbose=0, return_dict=True) == pytest.approx({"loss": loss, "accuracy": accuracy})
+    assert isinstance(classifier(metrics=()).evaluate(x, y, verbose=0), float)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 50, 64])
+def test_figures_weigh_the_ragged_last_batch_by_its_size(backend, batch_size):
+    x, y = stripes(50)
+    model = classifier()
+    whole = model.evaluate(x, y, batch_size=50, verbose=0)
+    assert model.evaluate(x, y, batch_size=batch_size, verbose=0) == pytest.approx(whole, rel=1e-4)
+
+
+def test_one_hot_and_integer_labels_train_alike(backend):
+    x, y = stripes()
+    results = []
+    for loss, targets in (("sparse_categorical_crossentropy", y), ("categorical_crossentropy", to_categorical(y, 3))):
+        minicnn.set_random_seed(5)
+        results.append(classifier(loss).fit(x, targets, epochs=2, verbose=0).history)
+    for name, figures in results[0].items():
+        assert figures == pytest.approx(results[1][name])
+
+
+def test_softmax_with_crossentropy_trains_as_logits_do(backend):
+    """A final softmax is fused into the cross-entropy: the same numbers as without it and from_logits=True."""
+    x, y = stripes()
+    results = []
+    for softmax in (True, False):
+        minicnn.set_random_seed(5)
+        model = classifier(CategoricalCrossentropy(from_logits=not softmax), softmax=softmax)
+        results.append(model.fit(x, to_categorical(y, 3), epochs=2, verbose=0).history)
+    assert results[0] == results[1]
+
+
+def test_the_softmax_is_back_after_training(backend):
+    x, y = stripes(20)
+    model = classifier()
+    model.fit(x, y, verbose=0)
+    np.testing.assert_allclose(model.predict(x).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_seed_makes_a_run_repeat_exactly(backend):
+    x, y = stripes()
+    runs = []
+    for seed in (3, 3, 4):
+        minicnn.set_random_seed(seed)
+        runs.append(classifier().fit(x, y, batch_size=16, epochs=2, verbose=0, validation_split=0.2).history)
+    assert runs[0] == runs[1]
+    assert runs[0] != runs[2]
+
+
+def test_every_epoch_sees_every_sample_once_in_a_new_order():
+    seen: list[np.ndarray] = []
+
+    class Spy(Flatten):
+        def call(self, x, training):
+            if training:
+                seen.append(x[:, 0].copy())
+            return super().call(x, training)
+
+    model = Sequential([Input((1,)), Spy(), Dense(1)])
+    model.compile("sgd", "mse")
+    x = np.arange(10.0)[:, None]
+    model.fit(x, x, batch_size=4, epochs=2, verbose=0)
+    first, second = np.concatenate(seen[:3]), np.concatenate(seen[3:])
+    assert [len(batch) for batch in seen] == [4, 4, 2] * 2
+    np.testing.assert_array_equal(np.sort(first), np.arange(10))
+    np.testing.assert_array_equal(np.sort(second), np.arange(10))
+    assert (first != second).any()
+    model.fit(x, x, batch_size=4, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(np.concatenate(seen[6:]), np.arange(10))
+
+
+def test_validation_split_takes_the_last_samples_before_shuffling():
+    x = np.arange(10.0)[:, None]
+    y = np.where(x >= 8, 100.0, 0.0)
+    model = Sequential([Input((1,)), Dense(1, kernel_initializer="zeros")])
+    model.compile(minicnn.optimizers.SGD(0.0), "mse")
+    history = model.fit(x, y, validation_split=0.2, verbose=0).history
+    assert history == {"loss": [0.0], "val_loss": [10000.0]}
+
+
+def test_train_on_batch_is_one_step(backend):
+    x, y = stripes(16)
+    minicnn.set_random_seed(1)
+    model = classifier()
+    minicnn.set_random_seed(1)
+    twin = classifier()
+    loss, accuracy = model.train_on_batch(x, y)
+    history = twin.fit(x, y, batch_size=16, shuffle=False, verbose=0).history
+    assert (loss, accuracy) == pytest.approx((history["loss"][0], history["accuracy"][0]))
+    assert model.optimizer.iterations == 1
+    for mine, its in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+    assert set(model.train_on_batch(x, y, return_dict=True)) == {"loss", "accuracy"}
+
+
+def test_the_explicit_loop_is_what_fit_does(backend):
+    x, y = stripes(32)
+    minicnn.set_random_seed(2)
+    model = classifier(softmax=False, loss=minicnn.losses.SparseCategoricalCrossentropy(from_logits=True))
+    minicnn.set_random_seed(2)
+    twin = classifier(softmax=False, loss=minicnn.losses.SparseCategoricalCrossentropy(from_logits=True))
+    twin.fit(x, y, batch_size=16, shuffle=False, verbose=0)
+    for batch in (slice(0, 16), slice(16, 32)):
+        y_pred = model.forward(x[batch], training=True)
+        model.loss.forward(y[batch], y_pred)
+        model.backward(model.loss.backward())
+        model.optimizer.step(model.parameters())
+    for mine, its in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_nothing_given_is_overwritten(backend):
+    x, y = stripes(20)
+    x_before, y_before = x.copy(), y.copy()
+    model = classifier()
+    model.fit(x, y, batch_size=8, epochs=2, verbose=0)
+    y_pred = model.forward(x, training=True)
+    kept, dy = y_pred.copy(), np.ones_like(y_pred)
+    model.backward(dy)
+    model.forward(x[::-1].copy(), training=True)
+    np.testing.assert_array_equal(x, x_before)
+    np.testing.assert_array_equal(y, y_before)
+    np.testing.assert_array_equal(y_pred, kept)
+    np.testing.assert_array_equal(dy, 1)
+
+
+def test_regression(backend):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 3))
+    y = x @ [[1.0], [-2.0], [0.5]] + 3
+    model = Sequential([Input((3,)), Dense(1)])
+    model.compile(minicnn.optimizers.SGD(0.1, momentum=0.5), "mse")
+    model.fit(x, y, epochs=20, verbose=0)
+    kernel, bias = model.get_weights()
+    np.testing.assert_allclose(kernel[:, 0], [1, -2, 0.5], atol=1e-3)
+    np.testing.assert_allclose(bias, [3], atol=1e-3)
+
+
+class TestProgress:
+    def test_lines_where_there_is_no_terminal(self, capsys):
+        x, y = stripes(20)
+        classifier().fit(x, y, epochs=2)
+        out, err = capsys.readouterr()
+        assert [line[:9] for line in out.splitlines()] == ["Epoch 1/2", "Epoch 2/2"]
+        assert "loss: " in out
+        assert err == ""
+
+    def test_silence(self, capsys):
+        x, y = stripes(20)
+        model = classifier()
+        model.fit(x, y, verbose=0)
+        model.evaluate(x, y, verbose=0)
+        model.predict(x)
+        assert capsys.readouterr() == ("", "")
+
+    def test_a_bar(self, capsys):
+        x, y = stripes(20)
+        classifier().fit(x, y, batch_size=5, verbose=1)
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "Epoch 1/1" in err
+        assert "4/4" in err
+
+
+X, Y = stripes(8)
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("x", "y", "error", "words"),
+        [
+            (X[:0], Y[:0], ValueError, ["at least one sample", "empty"]),
+            (X, Y[:5], ValueError, ["as many targets as samples, 8", "5"]),
+            (X, Y + 1, ValueError, ["labels in 0 … 2", "labels from 1 to 3"]),
+            (X, Y - 1, ValueError, ["labels in 0 … 2", "labels from -1"]),
+            (X, Y.astype(float), TypeError, ["integer labels", "float64", 'astype("int64")']),
+            (X, to_categorical(Y, 3), ValueError, ["integer labels", "categorical_crossentropy"]),
+            (np.where(X > 0.9, np.nan, X), Y, ValueError, ["finite x", "NaN", "first at index"]),
+            (X[..., 0], Y, ValueError, ["(batch, 6, 5, 1)", "(8, 6, 5)", "numpy.newaxis"]),
+            (X[:, :5], Y, ValueError, ["(batch, 6, 5, 1)", "(8, 5, 5, 1)"]),
+            (np.concatenate([X, X], axis=-1), Y, ValueError, ["(batch, 6, 5, 1)", "(8, 6, 5, 2)"]),
+            (X.astype(str), Y, TypeError, ["x of numbers", "<U"]),
+            (X.astype(complex), Y, TypeError, ["x of numbers", "complex"]),
+            ([[1.0, 2.0], [1.0]], Y[:2], ValueError, ["samples of one shape"]),
+            (np.float32(3), Y, ValueError, ["(samples, …)", "()"]),
+            (X, None, ValueError, ["targets y"]),
+        ],
+    )
+    def test_data(self, backend, x, y, error, words):
+        model = classifier()
+        before = model.get_weights()
+        with pytest.raises(error) as raised:
+            model.fit(x, y, verbose=0)
+        assert all(word in str(raised.value) for word in words), raised.value
+        for kept, now in zip(before, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(kept, now)
+
+    @pytest.mark.parametrize(
+        ("y", "error", "words"),
+        [
+            (Y, ValueError, ["one-hot", "(8, 3)", "sparse_categorical_crossentropy", "to_categorical"]),
+            (to_categorical(Y, 4), ValueError, ["(8, 3)", "(8, 4)"]),
+            (-to_categorical(Y, 3), ValueError, ["at least 0", "-1"]),
+            (np.full((8, 3), np.inf), ValueError, ["finite targets"]),
+        ],
+    )
+    def test_one_hot_targets(self, y, error, words):
+        with pytest.raises(error) as raised:
+            classifier("categorical_crossentropy").fit(X, y, verbose=0)
+        assert all(word in str(raised.value) for word in words), raised.value
+
+    @pytest.mark.parametrize(
+        ("options", "words"),
+        [
+            ({"batch_size": 0}, ["batch_size", "0"]),
+            ({"validation_split": 1.0}, ["validation_split", "1.0"]),
+            ({"validation_split": 0.99}, ["validation_split", "both sides"]),
+            ({"validation_data": X}, ["validation_data", "(x, y)"]),
+            ({"verbose": 3}, ["verbose", "3"]),
+        ],
+    )
+    def test_options_of_fit(self, options, words):
+        with pytest.raises(ValueError) as raised:
+            classifier().fit(X, Y, **options)
+        assert all(word in str(raised.value) for word in words), raised.value
+
+    def test_compile(self):
+        model = Sequential([Dense(2)])
+        for call in (model.fit, model.evaluate, model.train_on_batch):
+            with pytest.raises(RuntimeError, match=r"Call compile\("):
+                call(X, Y)
+        with pytest.raises(ValueError, match="a loss, found none"):
+            model.compile("adam")
+        with pytest.raises(ValueError, match="Did you mean 'categorical_crossentropy'"):
+            model.compile("adam", "categorical_cross_entropy")
+        with pytest.raises(ValueError, match="Did you mean 'accuracy'"):
+            model.compile("adam", "mse", metrics=["acuracy"])
+
+
+class TestNonFiniteLoss:
+    def test_names_the_layer_whose_weights_went_bad(self, backend):
+        model = classifier()
+        weights = model.get_weights()
+        weights[-2][0, 0] = np.nan
+        model.set_weights(weights)
+        with pytest.raises(NonFiniteError, match=r"Dense 'dense': its kernel holds 1 NaN.*learning rate"):
+            model.fit(X, Y, verbose=0)
+
+    def test_names_the_layer_that_overflowed(self, backend):
+        model = classifier()
+        weights = model.get_weights()
+        weights[0][:] = 3e38
+        model.set_weights(weights)
+        with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="Conv2D 'conv2d': its output holds"):
+            model.fit(X, Y, verbose=0)
+
+    def test_moves_no_weight_with_the_bad_batch(self, backend):
+        model = Sequential([Input((2,)), Dense(1, kernel_initializer="ones")])
+        model.compile("sgd", "mse")
+        with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="step 1"):
+            model.fit(np.full((4, 2), 1e30), np.zeros((4, 1)), verbose=0)
+        np.testing.assert_array_equal(model.get_weights()[0], 1)
