@@ -1,0 +1,12 @@
+"""What the seven examples share: the command line, the run, and the comparison with the report.
+
+command_line   the options, and errors as sentences
+run            data, training, evaluation
+checkpoint     after every epoch, the state that an interrupted run goes on from
+results        measuring, tables, files and figures
+report         the figures that the report prints
+"""
+
+from .run import run
+
+__all__ = ["run"]

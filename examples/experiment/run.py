@@ -1,0 +1,109 @@
+"""One run, from the command line to the figures: load, train, measure, compare with the report."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from minicnn import Sequential, backend_name, device_name, set_random_seed
+from minicnn.datasets import FashionMNIST, load_fashion_mnist, to_categorical
+from minicnn.optimizers import Adam
+
+from . import command_line, results
+from .checkpoint import Checkpoint
+from .report import Row
+
+Split = tuple[np.ndarray, np.ndarray]
+
+
+def run(build_model: Callable[[], Sequential], row: Row) -> None:
+    """What an example does when it is started: train its model and set it beside its row of the report.
+
+    Ends the process with a sentence if that cannot be done.
+    """
+    options = command_line.parse(row, sys.modules[build_model.__module__].__doc__)
+    with command_line.errors_as_sentences():
+        command_line.choose_backend(options)
+        command_line.require_packages()
+        data = load_fashion_mnist(options.data_dir, quiet=options.quiet)
+
+        set_random_seed(options.seed)
+        model = build_model()
+        model.compile(optimizer=Adam(options.lr), loss="categorical_crossentropy", metrics=["accuracy"])
+        train, test = (prepare(split, options.limit, model) for split in data)
+
+        checkpoint = Checkpoint(options.out, describe(data, model, train, test, options))
+        model = checkpoint.resume(options.epochs) if options.resume else checkpoint.begin(model)
+        if not options.quiet:
+            introduce(row, model, checkpoint.settings, options.epochs)
+        with interruption_explained(checkpoint, options):
+            model.fit(
+                *train,
+                batch_size=options.batch_size,
+                initial_epoch=model.epochs_trained,
+                epochs=options.epochs,
+                validation_data=test,  # as the report does
+                callbacks=[checkpoint],
+                verbose=0 if options.quiet else "auto",
+            )
+            outcome = results.measure(model, *test)
+            results.show(row, outcome, checkpoint, options.quiet)
+            results.write(row, outcome, checkpoint, test[0])
+            print(f"\nAll results are in {checkpoint.folder}")
+
+
+def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
+    """The first images as float32 from 0 to 1, shaped as the model takes them; their labels one-hot."""
+    images, labels = (array[:limit] for array in split)
+    assert model.input_shape is not None
+    x = images.reshape(-1, *model.input_shape[1:]).astype(np.float32) / 255
+    return x, to_categorical(labels, 10)
+
+
+def describe(data: FashionMNIST, model: Sequential, train: Split, test: Split, options: Namespace) -> dict[str, Any]:
+    """All that decides the outcome of a run, as plain data."""
+    return {
+        "layers": [repr(layer) for layer in model.layers],
+        "parameters": model.count_params(),
+        "backend": backend_name(),
+        "device": device_name(),
+        "seed": options.seed,
+        "learning_rate": options.lr,
+        "batch_size": options.batch_size,
+        "data": data.source,
+        "data_is_sample": data.is_sample,
+        "training_images": len(train[0]),
+        "test_images": len(test[0]),
+    }
+
+
+def introduce(row: Row, model: Sequential, settings: dict[str, Any], epochs: int) -> None:
+    """Print what is going to happen."""
+    sample = " (the embedded sample)" if settings["data_is_sample"] else ""
+    done = f", {model.epochs_trained} of them done already" if model.epochs_trained else ""
+    print(
+        f"{row.title}, epochs: {epochs}{done}",
+        f"Data: {settings['data']}{sample}, {settings['training_images']:,} training and "
+        f"{settings['test_images']:,} test images",
+        f"Backend: {settings['backend']} on the {settings['device']}",
+        f"Adam, learning rate {settings['learning_rate']:g}, batches of {settings['batch_size']}, "
+        f"seed {settings['seed']}\n",
+        sep="\n",
+    )
+    model.summary()
+    print(flush=True)
+
+
+@contextmanager
+def interruption_explained(checkpoint: Checkpoint, options: Namespace) -> Iterator[None]:
+    """Ctrl-C inside says what is kept and how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        kept = f"{len(checkpoint.rows)} of {options.epochs} epochs are kept in {checkpoint.folder}"
+        raise KeyboardInterrupt(f"interrupted; {kept}: the same command with --resume goes on from there") from None
