@@ -1,0 +1,89 @@
+"""Choosing a backend: at call time, in a with block, by device; what is said when one is missing; what an import costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import BackendError, backends
+from minicnn.layers import Dense
+
+
+@pytest.fixture(autouse=True)
+def _restored_choice():
+    with minicnn.use_backend("numpy"):
+        yield
+
+
+@pytest.fixture
+def without_numba(monkeypatch):
+    """As if Numba were not installed, and nobody had chosen a backend yet."""
+    monkeypatch.setattr(backends, "find_spec", lambda package: None)
+    monkeypatch.setattr(backends, "_chosen", None)
+
+
+def test_a_choice_holds_until_the_next():
+    assert (minicnn.backend_name(), minicnn.device_name()) == ("numpy", "cpu")
+    minicnn.use_backend("numba")
+    assert minicnn.backend_name() == "numba"
+
+
+def test_a_with_block_restores_the_previous_choice():
+    with minicnn.use_backend("numba"):
+        assert minicnn.backend_name() == "numba"
+    assert minicnn.backend_name() == "numpy"
+    with pytest.raises(ZeroDivisionError), minicnn.use_backend("numba"):
+        1 / 0
+    assert minicnn.backend_name() == "numpy"
+
+
+def test_a_layer_follows_the_choice_between_two_calls():
+    layer = Dense(3)
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
+    y = layer.forward(x)
+    textbook = layer.ops
+    minicnn.use_backend("numba")
+    np.testing.assert_allclose(layer.forward(x), y, rtol=1e-5, atol=1e-6)
+    assert layer.ops is not textbook
+
+
+def test_the_cpu_prefers_numba():
+    minicnn.use_device("cpu")
+    assert minicnn.backend_name() == "numba"
+
+
+def test_unknown_names():
+    with pytest.raises(ValueError, match="Did you mean 'numpy'"):
+        minicnn.use_backend("nunpy")
+    with pytest.raises(ValueError, match="Known: cpu, gpu"):
+        minicnn.use_device("tpu")
+    assert minicnn.backend_name() == "numpy"
+
+
+def test_the_gpu_says_what_is_missing_and_changes_nothing():
+    for choose in (lambda: minicnn.use_device("gpu"), lambda: minicnn.use_backend("cupy")):
+        with pytest.raises(BackendError, match="--device cpu"):
+            choose()
+    assert minicnn.backend_name() == "numpy"
+
+
+def test_without_numba_everything_runs_after_one_sentence(without_numba):
+    with pytest.warns(UserWarning, match="pip install numba") as warned:
+        assert minicnn.backend_name() == "numpy"
+    assert len(warned) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Dense(2).forward(np.ones((1, 3), np.float32))
+    with pytest.raises(BackendError, match="pip install numba"):
+        minicnn.use_backend("numba")
+
+
+def test_importing_minicnn_is_light():
+    heavy = ("numba", "scipy", "sklearn", "matplotlib", "tqdm", "pooch", "requests", "cupy", "threadpoolctl")
+    script = f"import sys, minicnn; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"

@@ -1,0 +1,69 @@
+"""Initialisers: their variance is the one that they promise, and a seed makes them repeat."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import initializers
+from minicnn.initializers import Constant, GlorotUniform, HeNormal, RandomNormal, RandomUniform
+from minicnn.layers import Dense
+
+SHAPE = (3, 3, 40, 60)  # fan_in 360, fan_out 540
+
+
+@pytest.mark.parametrize(
+    ("name", "variance"),
+    [
+        ("glorot_uniform", 2 / 900),
+        ("glorot_normal", 2 / 900),
+        ("he_uniform", 2 / 360),
+        ("he_normal", 2 / 360),
+        ("lecun_uniform", 1 / 360),
+        ("lecun_normal", 1 / 360),
+        ("random_normal", 0.05**2),
+        ("random_uniform", 0.05**2 / 3),
+    ],
+)
+def test_variance(name, variance):
+    values = initializers.get(name)(SHAPE)  # 21,600 draws: the variance is right to about 1 %
+    assert values.shape == SHAPE
+    assert abs(values.mean()) < 4 * np.sqrt(variance / values.size)
+    assert values.var() == pytest.approx(variance, rel=0.05)
+
+
+def test_limits():
+    assert np.abs(GlorotUniform()(SHAPE)).max() <= np.sqrt(6 / 900)
+    assert np.abs(HeNormal()(SHAPE)).max() <= 2 * np.sqrt(2 / 360) / 0.8796
+    assert np.abs(RandomUniform(1, 2)((100,)) - 1.5).max() <= 0.5
+
+
+def test_constants():
+    np.testing.assert_array_equal(initializers.get("zeros")((2,)), 0)
+    np.testing.assert_array_equal(initializers.get("ones")((2,)), 1)
+    np.testing.assert_array_equal(Constant(7)((2,)), 7)
+
+
+def test_own_seeds_repeat_and_the_common_seed_makes_all_repeat():
+    np.testing.assert_array_equal(RandomNormal(seed=1)(SHAPE), RandomNormal(seed=1)(SHAPE))
+    draws = []
+    for _ in range(2):
+        minicnn.set_random_seed(7)
+        draws.append([GlorotUniform()((5,)), GlorotUniform()((5,))])
+    np.testing.assert_array_equal(draws[0], draws[1])
+    assert (draws[0][0] != draws[0][1]).any()
+
+
+def test_layers_take_names_objects_and_descriptions():
+    for initializer in ("ones", Constant(1), Constant(1).describe()):
+        layer = Dense(2, kernel_initializer=initializer)
+        layer.ensure_built((None, 3))
+        np.testing.assert_array_equal(layer.get_weights()[0], 1)
+
+
+def test_unknown_ones():
+    with pytest.raises(ValueError, match="Did you mean 'he_normal'"):
+        initializers.get("henormal")
+    with pytest.raises(TypeError, match=r"Zeros.*value=3"):
+        initializers.Zeros(value=3)
