@@ -1,0 +1,190 @@
+"""The checks themselves: one for a layer, a loss, a whole model, and a pair of functions."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
+from typing import Any
+
+import numpy as np
+
+from .. import losses
+from ..backends import backend_name, use_backend
+from ..errors import explain
+from ..layers import Layer
+from ..losses import check_finite
+from ..models import Sequential
+from . import conduct, numerical
+from .numerical import METHODS, Method
+from .report import Finding, Report
+from .subjects import LayerSubject, LossSubject, ModelSubject, OperationSubject, Subject, left_as_found
+from .suspicions import Case, diagnose
+
+ComplexWarning = getattr(np, "exceptions", np).ComplexWarning  # NumPy 1.24 has it in its main namespace
+
+
+def check_layer(
+    layer: Layer, x: Any, training: bool = True, *, method: str = "central", samples: int = 500, seed: int = 0
+) -> Report:
+    """Compare all gradients of a layer, yours or minicnn's, with numerical ones.
+
+    Args:
+        layer: any subclass of `minicnn.layers.Layer`, of any dtype: it computes in float64 during the check and is
+            afterwards as it was.
+        x: an input (N, …), or only its shape, batch included, for random normal numbers. The best shapes hide
+            nothing: N ≥ 2, height ≠ width, windows that overlap and that don't fit evenly.
+        training: as in `layer.forward`; dropout's mask is the same in all evaluations.
+        method: "central" differences, on the backend in force; or the "complex" step, which no kink disturbs, always
+            on the textbook's operations.
+        samples: how many entries of each array are compared, drawn at random; arrays of fewer are compared whole.
+        seed: of the random x, the random dy and the drawn entries.
+
+    Returns:
+        A report: print it, use it as a truth value, or call its `raise_if_wrong`.
+
+    Raises ValueError or TypeError, as a layer does, if x does not fit.
+    """
+    if not isinstance(layer, Layer):
+        raise TypeError(explain("check_layer", "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal(x) if _is_shape(x) else _numbers("check_layer x", x)
+    with left_as_found([layer]):
+        return _check(LayerSubject(layer, x, training, rng), method, samples, rng)
+
+
+def check_loss(
+    loss: Any, y_true: Any, y_pred: Any, *, method: str = "central", samples: int = 500, seed: int = 0
+) -> Report:
+    """Compare a loss's gradient by its predictions with a numerical one.
+
+    `loss` is a loss or its Keras name, y_true and y_pred as it wants them; the rest, and the report, as in check_layer.
+    """
+    subject = LossSubject(losses.get(loss), np.asarray(y_true), _numbers("check_loss y_pred", y_pred))
+    return _check(subject, method, samples, np.random.default_rng(seed))
+
+
+def check_model(
+    model: Sequential,
+    x: Any,
+    y: Any,
+    training: bool = True,
+    *,
+    method: str = "complex",
+    samples: int = 10,
+    seed: int = 0,
+) -> Report:
+    """Compare a compiled model's gradients of its loss on the batch (x, y) with numerical ones.
+
+    The path is the one that `fit` takes, softmax and cross-entropy fused. Somewhere in a whole model a ReLU or a
+    pooling is always near its kink, hence the complex step; with method="central" expect errors of about 10⁻⁵ there.
+    The rest, and the report, as in check_layer. Raises RuntimeError if the model is not compiled.
+    """
+    model._check_compiled("check_model")
+    rng = np.random.default_rng(seed)
+    x = _numbers("check_model x", x)
+    with left_as_found(model.layers):
+        return _check(ModelSubject(model, x, np.asarray(y), training, rng), method, samples, rng)
+
+
+def check_operation(
+    forward: Callable[..., Any],
+    backward: Callable[..., Any],
+    arrays: Mapping[str, Any],
+    *,
+    method: str = "central",
+    samples: int = 500,
+    seed: int = 0,
+) -> Report:
+    """Compare a pair of functions: forward(**arrays) -> y, saved and backward(dy, saved) -> a gradient for each array.
+
+    `arrays` names the forward's arguments that have gradients, in the order in which the backward returns these; the
+    first holds the samples. Other arguments are fixed beforehand, with `functools.partial` or a lambda:
+
+        check_operation(partial(dense, bias=None, activation="tanh"), my_backward, {"x": x, "kernel": kernel})
+
+    The rest, and the report, as in check_layer.
+    """
+    checked = {name: _numbers(f"check_operation {name}", array) for name, array in arrays.items()}
+    return _check(OperationSubject(forward, backward, checked), method, samples, np.random.default_rng(seed))
+
+
+def _check(subject: Subject, method_name: str, samples: int, rng: np.random.Generator) -> Report:
+    method = numerical.get(method_name)
+    backend = backend_name()
+    y = subject.forward(subject.arrays).copy()
+    dy = rng.standard_normal(y.shape) if subject.takes_dy else np.ones(y.shape)  # never all ones where it is ours
+    analytic = {
+        name: None if gradient is None else gradient.copy() for name, gradient in subject.backward(dy.copy()).items()
+    }
+    findings = []
+    for argument, value in subject.arrays.items():
+        entries = np.sort(rng.permutation(value.size)[:samples])
+        case = Case(subject, argument, method, y, dy, analytic[argument], entries, _differentiate)
+        findings.append(_finding(case))
+    findings += _conduct_findings(subject, dy)
+    shapes = f"{next(iter(subject.arrays.values())).shape} -> {y.shape}"
+    return Report(f"{subject.title}: {shapes}, {method.name}, backend {backend}", tuple(findings))
+
+
+def _finding(case: Case) -> Finding:
+    return Finding(
+        case.quantity,
+        diagnose(case) if case.is_wrong else None,
+        f"{len(case.entries)} of {case.value.size}",
+        case.error,
+        case.method.tolerance,
+    )
+
+
+def _conduct_findings(subject: Subject, dy: np.ndarray) -> Iterator[Finding]:
+    for name in conduct.rules_for(subject):
+        diagnosis = conduct.RULES[name](subject, dy)
+        yield Finding(name, diagnosis)
+        if diagnosis:
+            return
+
+
+def _differentiate(subject: Subject, argument: str, entries: np.ndarray, method: Method) -> np.ndarray:
+    """∂y/∂a for each of the entries of one array, (entries, *y's shape)."""
+    complex_step = method is METHODS["complex"]
+
+    def forward(array: np.ndarray) -> np.ndarray:
+        y = subject.forward({**subject.arrays, argument: array})
+        if complex_step and not np.iscomplexobj(y):
+            raise _not_for_complex_numbers(subject, f"a real y, {y.dtype}")
+        return y
+
+    with use_backend("numpy") if complex_step else nullcontext(), warnings.catch_warnings():
+        warnings.simplefilter("error", ComplexWarning)
+        try:
+            columns = [method.differentiate(forward, subject.arrays[argument], int(entry)) for entry in entries]
+        except ComplexWarning as warning:
+            raise _not_for_complex_numbers(subject, f"a warning ({warning})") from None
+    return np.stack(columns)
+
+
+def _not_for_complex_numbers(subject: Subject, found: str) -> TypeError:
+    return TypeError(
+        explain(
+            subject.title,
+            "a forward that takes complex numbers, for the complex step",
+            found,
+            'Keep the dtype of x throughout the forward, or use method="central".',
+        )
+    )
+
+
+def _is_shape(x: Any) -> bool:
+    return isinstance(x, (tuple, list)) and bool(x) and all(isinstance(length, int) for length in x)
+
+
+def _numbers(where: str, array: Any) -> np.ndarray:
+    """The array in float64; raises ValueError or TypeError unless it holds finite real numbers."""
+    numbers = np.asarray(array)
+    check_finite(where, "numbers", numbers)
+    if numbers.size == 0:
+        raise ValueError(
+            explain(where, "at least one number", f"shape {numbers.shape}", "Give it a batch of 2 or more.")
+        )
+    return np.array(numbers, np.float64)

@@ -1,0 +1,216 @@
+"""What can be checked: anything with arrays to differentiate by, a forward and a backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..backends import to_device, to_host
+from ..errors import explain
+from ..layers import Layer, Parameter
+from ..losses import Loss
+from ..models import Sequential
+
+Arrays = Mapping[str, np.ndarray]
+Gradients = dict[str, "np.ndarray | None"]
+
+
+class Subject:
+    """A forward and a backward under examination. All arrays at its door are NumPy's."""
+
+    title: str
+    arrays: dict[str, np.ndarray]
+    """What there is a gradient by, float64; the first is the input, with the samples on its first axis."""
+    layers: Sequence[Layer] = ()
+    takes_dy = True
+    """False for what ends in a loss: its backward starts the chain."""
+    handed: dict[str, Any]
+    """The arrays, as the last forward was given them: whoever writes into them is found out."""
+
+    def forward(self, arrays: Arrays) -> np.ndarray:
+        """y for these arrays, real or complex, with everything else (dropout's masks, say) as it always was."""
+        dtype = np.result_type(*arrays.values())
+        self.handed = {name: to_device(np.array(array, dtype)) for name, array in arrays.items()}
+        return np.asarray(to_host(self.run_forward(self.handed, dtype)))
+
+    def backward(self, dy: np.ndarray, need_dx: bool = True) -> Gradients:
+        """The gradients after the last forward, by the names of the arrays; None where there is none."""
+        gradients = self.run_backward(to_device(dy), need_dx)
+        return {name: None if g is None else np.asarray(to_host(g)) for name, g in gradients.items()}
+
+    def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
+        raise NotImplementedError
+
+    def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def clear_gradients(self) -> None:
+        """Forget the gradients of earlier batches."""
+
+    def quantity(self, argument: str) -> str:
+        """What the gradient by an argument is called."""
+        return f"d{argument}"
+
+
+class OperationSubject(Subject):
+    """A pair of functions: forward(**arrays) -> y, saved and backward(dy, saved) -> a gradient for each array."""
+
+    def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], arrays: Arrays) -> None:
+        self.title = getattr(forward, "__name__", "operation")
+        self.arrays = {name: np.array(array, np.float64) for name, array in arrays.items()}
+        self.functions = forward, backward
+
+    def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
+        y, self.saved = self.functions[0](**handed)
+        return y
+
+    def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
+        gradients = self.functions[1](dy, self.saved)
+        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+        if len(gradients) != len(self.arrays):
+            raise ValueError(
+                explain(
+                    f"{self.title} backward",
+                    f"{len(self.arrays)} gradients, of {', '.join(self.arrays)}",
+                    f"{len(gradients)}",
+                    "Return one for each array, in the arrays' order.",
+                )
+            )
+        return dict(zip(self.arrays, gradients, strict=True))
+
+
+class LossSubject(Subject):
+    """A loss, as a function of the predictions."""
+
+    takes_dy = False
+
+    def __init__(self, loss: Loss, y_true: np.ndarray, y_pred: np.ndarray) -> None:
+        self.title = type(loss).__name__
+        self.arrays = {"y_pred": y_pred}
+        self.loss, self.y_true = loss, loss.check_targets(y_true, y_pred.shape)
+
+    def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
+        return self.loss.forward(self.y_true, handed["y_pred"])
+
+    def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
+        return {"y_pred": self.loss.backward()}
+
+
+class LayeredSubject(Subject):
+    """What has layers: their parameters are arrays to differentiate by, too."""
+
+    def __init__(self, layers: Sequence[Layer], x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
+        self.layers, self.training = layers, training
+        self.states = [layer.get_state() for layer in layers]
+        self.parameters: dict[str, Parameter] = {}
+        self.constants: dict[str, Parameter] = {}
+        for layer in layers:
+            for parameter in parameters_of(layer):
+                role = self.parameters if parameter in layer.parameters() else self.constants
+                if self._name(layer, parameter) in role:
+                    raise ValueError(
+                        explain(str(layer), "weights of different names", repr(parameter.name) + " twice", "Rename it.")
+                    )
+                role[self._name(layer, parameter)] = parameter
+        self.arrays = {"x": x, **{name: interesting(p, rng) for name, p in self.parameters.items()}}
+        self.fixed = {name: interesting(p, rng) for name, p in self.constants.items()}
+        self.clear_gradients()
+
+    def _name(self, layer: Layer, parameter: Parameter) -> str:
+        short = parameter.name.split("/")[-1]
+        return short if len(self.layers) == 1 else f"{layer.name}/{short}"
+
+    def quantity(self, argument: str) -> str:
+        return "dx" if argument == "x" else f"{argument}.grad"
+
+    def clear_gradients(self) -> None:
+        for parameter in self.parameters.values():
+            parameter.grad = None if parameter.grad is None else parameter.grad * 0  # zeros for those who add to it
+
+    def place(self, handed: Mapping[str, Any], dtype: np.dtype) -> None:
+        """Put the layers where every forward starts: these parameters, the same states, this precision."""
+        for layer, state in zip(self.layers, self.states, strict=True):
+            layer.dtype = dtype
+            layer.set_state(state)
+        for name, parameter in self.parameters.items():
+            parameter.value = handed[name]
+        for name, parameter in self.constants.items():
+            parameter.value = to_device(np.array(self.fixed[name], dtype))
+
+    def gradients(self, dx: Any) -> dict[str, Any]:
+        return {"x": dx, **{name: parameter.grad for name, parameter in self.parameters.items()}}
+
+
+class LayerSubject(LayeredSubject):
+    """One layer."""
+
+    def __init__(self, layer: Layer, x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
+        layer.check_rank(x.shape)
+        layer.ensure_built(x.shape)
+        super().__init__([layer], x, training, rng)
+        self.layer = layer
+        self.title = f"{layer}, training={training}"
+
+    def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
+        self.place(handed, dtype)
+        return self.layer.forward(handed["x"], self.training)
+
+    def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
+        return self.gradients(self.layer.backward(dy, need_dx))
+
+
+class ModelSubject(LayeredSubject):
+    """A compiled model and its loss, fused where `fit` fuses them."""
+
+    takes_dy = False
+
+    def __init__(
+        self, model: Sequential, x: np.ndarray, y: np.ndarray, training: bool, rng: np.random.Generator
+    ) -> None:
+        if not model.built:
+            model.build((None, *x.shape[1:]))
+        super().__init__(model.layers, x, training, rng)
+        self.model = model
+        self.targets = model.loss.check_targets(y, model.forward(to_device(x)).shape)
+        self.title = f"{model.name} under {type(model.loss).__name__}, training={training}"
+
+    def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
+        self.place(handed, dtype)
+        with self.model._criterion() as self.loss:
+            return self.loss.forward(self.targets, self.model.forward(handed["x"], self.training))
+
+    def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
+        return self.gradients(self.model.backward(self.loss.backward(), need_dx))
+
+
+def parameters_of(layer: Layer) -> list[Parameter]:
+    """All that the layer keeps as a Parameter: its weights and its constants."""
+    attributes = [value for value in vars(layer).values() if isinstance(value, Parameter)]
+    return layer.weights + [parameter for parameter in attributes if parameter not in layer.weights]
+
+
+def interesting(parameter: Parameter, rng: np.random.Generator) -> np.ndarray:
+    """The parameter's value in float64, made uneven if all its entries are alike, as in fresh biases and gammas.
+
+    A forgotten factor shows only where it is not 1, a forgotten bias only where it is not 0.
+    """
+    value = np.array(to_host(parameter.value), np.float64)
+    if value.size and np.ptp(value) == 0:
+        value = value + np.where(value == 0, 1.0, value) * rng.uniform(-0.5, 0.5, value.shape)
+    return value
+
+
+@contextmanager
+def left_as_found(layers: Sequence[Layer]) -> Iterator[None]:
+    """Whatever happens to the layers and their parameters in this block is undone at its end."""
+    things = [thing for layer in layers for thing in (layer, *parameters_of(layer))]
+    found = [dict(vars(thing)) for thing in things]
+    try:
+        yield
+    finally:
+        for thing, attributes in zip(things, found, strict=True):
+            vars(thing).clear()
+            vars(thing).update(attributes)

@@ -1,0 +1,559 @@
+"""The diagnosis: a wrong gradient is compared with the right one until a common mistake explains it.
+
+A suspicion is a function of the case: its sentence if the mistake's fingerprint is there, None if not. They are tried
+in the order of SUSPICIONS, the simplest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations, permutations, product
+
+import numpy as np
+
+from .numerical import Method
+from .subjects import LayerSubject, Subject
+
+Differentiate = Callable[[Subject, str, np.ndarray, Method], np.ndarray]
+
+
+@dataclass
+class Case:
+    """One gradient under suspicion: what the backward says (`analytic`), and the means to find out the truth."""
+
+    subject: Subject
+    argument: str
+    method: Method
+    y: np.ndarray
+    dy: np.ndarray
+    analytic: np.ndarray | None
+    entries: np.ndarray
+    """The flat indices of the entries that are compared."""
+    differentiate: Differentiate
+
+    @property
+    def quantity(self) -> str:
+        return self.subject.quantity(self.argument)
+
+    @property
+    def value(self) -> np.ndarray:
+        return self.subject.arrays[self.argument]
+
+    @property
+    def is_input(self) -> bool:
+        return self.argument == next(iter(self.subject.arrays))
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all entries are compared, so that patterns in space can be seen."""
+        return len(self.entries) == self.value.size
+
+    @cached_property
+    def jacobian(self) -> np.ndarray:
+        """∂y/∂a for each compared entry a: (entries, *y's shape)."""
+        return self.differentiate(self.subject, self.argument, self.entries, self.method)
+
+    def true_gradient(self, dy: np.ndarray) -> np.ndarray:
+        """The numerical gradient of the compared entries under this dy: (entries,)."""
+        return np.tensordot(self.jacobian, dy, axes=dy.ndim)
+
+    @cached_property
+    def expected(self) -> np.ndarray:
+        """The numerical gradient of the compared entries: (entries,)."""
+        return self.true_gradient(self.dy)
+
+    @property
+    def found(self) -> np.ndarray:
+        """The backward's gradient of the compared entries: (entries,)."""
+        assert self.analytic is not None
+        return self.analytic.reshape(-1)[self.entries]
+
+    @property
+    def expected_array(self) -> np.ndarray:
+        """The numerical gradient in its own shape, where all entries are compared."""
+        return self.expected.reshape(self.value.shape)
+
+    @property
+    def found_array(self) -> np.ndarray:
+        """The backward's gradient in its own shape, where all entries are compared."""
+        return self.found.reshape(self.value.shape)
+
+    @property
+    def noise(self) -> float:
+        """Differences up to this are the numerical gradient's own rounding."""
+        return self.method.noise * float(np.abs(self.dy * self.y).sum())
+
+    @cached_property
+    def error(self) -> float:
+        """max |found − expected|, relative to the gradient's largest entry; infinite where they can't be compared."""
+        if self.analytic is None or self.analytic.shape != self.value.shape or not np.isfinite(self.analytic).all():
+            return np.inf
+        floor = self.noise / self.method.tolerance
+        return float(np.abs(self.found - self.expected).max() / (self._scale(self.found, self.expected) + floor))
+
+    @property
+    def is_wrong(self) -> bool:
+        return not self.error <= self.method.tolerance
+
+    @cached_property
+    def wrong(self) -> np.ndarray:
+        """Which entries are wrong, in the gradient's shape."""
+        scale = self._scale(self.found, self.expected)
+        return np.abs(self.found_array - self.expected_array) > self.method.tolerance * scale + self.noise
+
+    def alike(self, a: np.ndarray, b: np.ndarray) -> bool:
+        """Whether two arrays that are not all zero are equal, within ten times what numerical gradients can tell."""
+        scale = self._scale(a, b)
+        if a.shape != b.shape or scale <= 10 * self.noise:
+            return False
+        return bool(np.abs(a - b).max() <= 10 * (self.method.tolerance * scale + self.noise))
+
+    @staticmethod
+    def _scale(a: np.ndarray, b: np.ndarray) -> float:
+        return float(max(np.abs(a).max(initial=0), np.abs(b).max(initial=0)))
+
+
+def diagnose(case: Case) -> str:
+    """Why the gradient is wrong, as far as its pattern tells."""
+    for suspicion in SUSPICIONS:
+        if sentence := suspicion(case):
+            return sentence
+    raise AssertionError("the last suspicion explains everything")
+
+
+# what is not even a gradient
+
+
+def never_set(case: Case) -> str | None:
+    """None instead of an array."""
+    if case.analytic is not None:
+        return None
+    if case.is_input:
+        return f"{case.quantity} is None: backward must return it, or nothing before this layer can learn."
+    return f"{case.quantity} is None: backward must set it for every parameter, or the optimiser will not move it."
+
+
+def of_another_shape(case: Case) -> str | None:
+    """Another shape than that of the array which it is the gradient by."""
+    assert case.analytic is not None
+    found, expected = case.analytic.shape, case.value.shape
+    if found == expected:
+        return None
+    hint = "A gradient has an entry for every entry of its array."
+    if found == expected[::-1]:
+        hint = "It is transposed: swap the two factors of its matrix product, (a.T @ b).T = b.T @ a."
+    elif len(found) == len(expected) + 1 and found[1:] == expected:
+        hint = "The samples are still apart: sum over the first axis."
+    elif np.prod(found) == np.prod(expected):
+        hint = f"The number of entries is right: .reshape({expected}) may be all that is missing."
+    return f"it has shape {found}, but {case.argument} has shape {expected}. {hint}"
+
+
+def not_finite(case: Case) -> str | None:
+    """NaN or infinity."""
+    assert case.analytic is not None
+    bad = np.argwhere(~np.isfinite(case.analytic))
+    if not len(bad):
+        return None
+    return (
+        f"{len(bad)} of {case.analytic.size} entries are NaN or infinite, the first at {_index(bad[0])}. Look for a "
+        f"division by zero, a logarithm of zero, or an exponential that overflows."
+    )
+
+
+# simple relations to the right gradient
+
+
+def all_zeros(case: Case) -> str | None:
+    """Nothing arrives."""
+    if case.found.any():
+        return None
+    return (
+        f"it is all zeros, the true gradient is not (largest entry {np.abs(case.expected).max():.3g}): nothing comes "
+        f"back along this path. Is it computed and stored? Softmax and batch norm hide this from a check with dy = 1, "
+        f"where the true gradient is zero as well."
+    )
+
+
+def sign_flipped(case: Case) -> str | None:
+    """Minus the right gradient."""
+    if not case.alike(case.found, -case.expected):
+        return None
+    return "its sign is flipped: it is exactly minus the true gradient. Look for y − target against target − y."
+
+
+def constant_factor(case: Case) -> str | None:
+    """A multiple of the right gradient; the factor often says what was forgotten."""
+    factor = float((case.found * case.expected).sum() / (case.expected**2).sum())
+    if not case.alike(case.found, factor * case.expected):
+        return None
+    return f"it is {factor:.4g} times the true gradient, everywhere. {_meaning_of(factor, case)}"
+
+
+def _meaning_of(factor: float, case: Case) -> str:
+    N = len(next(iter(case.subject.arrays.values())))
+    if np.isclose(factor, N):
+        return (
+            f"{N} is the batch size: a mean over the batch was differentiated as if it were a sum. Divide by N, once."
+        )
+    if np.isclose(factor, 1 / N):
+        return (
+            f"{N} is the batch size: the mean over the batch is taken once too often. Sum over the samples; the loss "
+            f"has put its 1/N into dy already."
+        )
+    if np.isclose(factor, 0.5):
+        return "Was a square differentiated without its 2, or one of two equal paths left out?"
+    if np.isclose(factor, 2):
+        return "Is a path counted twice, or the 2 of a square not cancelled by a half?"
+    lengths = {"number of inputs": case.value.size, "number of outputs": case.y.size}
+    lengths |= {f"length of y's axis {axis}": length for axis, length in enumerate(case.y.shape)}
+    lengths["number of rows (all axes of y but the last)"] = case.y.size // (case.y.shape or (1,))[-1]
+    lengths["number of inputs to each output"] = case.value.size // case.y.size
+    for name, length in lengths.items():
+        if length > 1 and np.isclose(factor, length):
+            return f"{length} is the {name}: a mean was differentiated as if it were a sum."
+        if length > 1 and np.isclose(factor, 1 / length):
+            return f"1/{length}, and {length} is the {name}: a sum was differentiated as if it were a mean."
+    return "Which constant of the formula has this value, and where was it lost or applied twice?"
+
+
+def without_dy(case: Case) -> str | None:
+    """The derivative of Σ y: dy was not multiplied in."""
+    if not case.subject.takes_dy or not case.alike(case.found, case.true_gradient(np.ones_like(case.dy))):
+        return None
+    return "it is the true gradient for a dy of ones: dy is not used. Chain rule: multiply by dy, then sum."
+
+
+# the right numbers in the wrong places
+
+
+def axes_swapped(case: Case) -> str | None:
+    """Transposed."""
+    if not case.is_whole:
+        return None
+    found = case.found_array
+    for order in list(permutations(range(found.ndim)))[1:]:
+        if case.alike(found.transpose(order), case.expected_array):
+            if found.ndim == 2:
+                return "it is transposed: swap the two factors of its matrix product, (a.T @ b).T = b.T @ a."
+            return f"its axes are in the wrong order: transpose{order} makes it right."
+    return None
+
+
+def turned(case: Case) -> str | None:
+    """Flipped along some axes."""
+    if not case.is_whole:
+        return None
+    for axes in _subsets(axis for axis, length in enumerate(case.value.shape) if length > 1):
+        if case.alike(np.flip(case.found_array, axes), case.expected_array):
+            how = "turned by 180°" if len(axes) == 2 else "flipped"
+            return (
+                f"it is {how}: reversed along {_axes(case, axes)}. Forward and backward must agree on which end of "
+                f"the window comes first (x[p + i] · kernel[i] everywhere, as here, or x[p − i] everywhere)."
+            )
+    return None
+
+
+def shifted(case: Case) -> str | None:
+    """Right, but some cells away."""
+    if not case.is_whole or not case.is_input or case.value.ndim < 3:
+        return None
+    spatial = case.value.shape[1:-1]
+    moves = product(*(range(-min(2, length - 2), min(2, length - 2) + 1) for length in spatial))
+    for move in sorted(moves, key=lambda move: np.abs(move).sum()):
+        if not any(move):
+            continue
+        there = tuple(slice(max(m, 0), length + min(m, 0)) for m, length in zip(move, spatial, strict=True))
+        here = tuple(slice(max(-m, 0), length - max(m, 0)) for m, length in zip(move, spatial, strict=True))
+        if case.alike(case.found_array[(slice(None), *there)], case.expected_array[(slice(None), *here)]):
+            return (
+                f"it is the true gradient, shifted by {_index(move)} cells: the padding was not cut off at the "
+                f"right place. dx begins where the padding before the image ends."
+            )
+    return None
+
+
+# a part of the sum
+
+
+def one_sample_alone(case: Case) -> str | None:
+    """A parameter's gradient from a single sample of the batch."""
+    N = len(next(iter(case.subject.arrays.values())))
+    if case.is_input or case.y.shape[:1] != (N,) or N < 2:
+        return None
+    for n in range(N):
+        dy = np.zeros_like(case.dy)
+        dy[n] = case.dy[n]
+        if case.alike(case.found, case.true_gradient(dy)):
+            return (
+                f"it is the contribution of sample {n} alone, of {N}. Sum over the batch: in a loop over the samples "
+                f"that is +=, not =, on a gradient which starts at zero."
+            )
+    return None
+
+
+def own_output_alone(case: Case) -> str | None:
+    """dx[i] from y[i] only, although x[i] moves other outputs too."""
+    if not case.subject.takes_dy or case.value.shape != case.y.shape:
+        return None
+    own = case.jacobian.reshape(len(case.entries), -1)[np.arange(len(case.entries)), case.entries]
+    if not case.alike(case.found, own * case.dy.reshape(-1)[case.entries]):
+        return None
+    return (
+        "every entry counts its own output only (the Jacobian's diagonal), but x[i] moves other outputs as well, as in "
+        "softmax, where the row's sum depends on it: dx[i] = Σⱼ dy[j] · ∂y[j]/∂x[i]."
+    )
+
+
+def path_through_softmax_sum(case: Case) -> str | None:
+    """Off by y times one number a row: softmax's second term."""
+    if not (case.is_whole and case.is_input) or case.value.shape != case.y.shape or case.y.shape[-1] < 3:
+        return None
+    off, y = case.found_array - case.expected_array, case.y
+    share = (off * y).sum(axis=-1, keepdims=True) / np.maximum((y * y).sum(axis=-1, keepdims=True), 1e-300)
+    if not case.alike(off, share * y) or not np.ptp(y / y.mean()) > 1e-3:
+        return None
+    return (
+        "it misses y times one number for each row: the path through softmax's sum. dx = y · (dy − Σ dy·y), the sum "
+        "over the row."
+    )
+
+
+def path_through_statistics(case: Case) -> str | None:
+    """Off by a constant for each channel, or by a multiple of x − mean: batch norm's second and third path."""
+    if not (case.is_whole and case.is_input) or case.value.ndim < 2:
+        return None
+    for axis in (case.value.ndim - 1, *range(case.value.ndim - 1)):
+        x, off = (
+            np.moveaxis(array, axis, 0).reshape(case.value.shape[axis], -1)
+            for array in (case.value, case.found_array - case.expected_array)
+        )
+        if x.shape[1] < 4:
+            continue
+        centred = x - x.mean(axis=1, keepdims=True)
+        level = off.mean(axis=1, keepdims=True) + 0 * off
+        tilt = (off * centred).sum(axis=1, keepdims=True) / (centred**2).sum(axis=1, keepdims=True) * centred
+        each = f"for each {_axis_name(case, axis)}"
+        if case.alike(off, level):
+            return (
+                f"it is off by one constant {each}: the path through the mean is missing. x moves the mean, and the "
+                f"mean moves every output: dx needs − Σ dy / M (times what dy is multiplied by)."
+            )
+        if case.alike(off, tilt):
+            return (
+                f"it is off by a multiple of x − mean {each}: the path through the variance is missing: "
+                f"− x̂ · Σ (dy·x̂) / M, as in batch normalisation."
+            )
+        if case.alike(off, level + tilt):
+            return (
+                f"it is off by a constant and a multiple of x − mean {each}: the paths through the mean and through "
+                f"the variance are missing. Both depend on x: − Σ dy / M and − x̂ · Σ (dy·x̂) / M."
+            )
+    return None
+
+
+# what another layer's backward would give
+
+
+def as_if_kernel_were_another(case: Case) -> str | None:
+    """dx is right for a kernel that is transposed or turned."""
+    if not (case.is_input and case.is_whole and case.subject.takes_dy):
+        return None
+    for name, kernel in list(case.subject.arrays.items())[1:]:
+        for how, other in _variants(kernel):
+            case.subject.arrays[name] = other
+            try:
+                jacobian = case.differentiate(case.subject, case.argument, case.entries, case.method)
+            finally:
+                case.subject.arrays[name] = kernel
+            if case.alike(case.found, np.tensordot(jacobian, case.dy, axes=case.dy.ndim)):
+                return (
+                    f"it would be right if the {name} were {how}. The backward must use it as the forward did: "
+                    f"windows · kernel forward is dz · kernelᵀ backward, cell by cell of the window."
+                )
+    return None
+
+
+def _variants(kernel: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """The kernel, transposed and turned in all ways that keep its shape: (window…, in, out)."""
+    if kernel.ndim < 2:
+        return
+    square = kernel.shape[-1] == kernel.shape[-2]
+    for axes in [(), *_subsets(axis for axis in range(kernel.ndim - 2) if kernel.shape[axis] > 1)]:
+        how = "" if not axes else "turned by 180°" if len(axes) == 2 else f"reversed along axis {axes[0]}"
+        other = np.flip(kernel, axes)
+        if axes:
+            yield how, other
+        if square:
+            yield " and ".join(filter(None, (how, "transposed (in and out swapped)"))), other.swapaxes(-1, -2)
+
+
+def without_activation(case: Case) -> str | None:
+    """Right for the layer without its activation."""
+    layer = getattr(case.subject, "layer", None)
+    if not isinstance(case.subject, LayerSubject) or layer is None or layer.activation == "linear":
+        return None
+    activation, layer.activation = layer.activation, "linear"
+    try:
+        jacobian = case.differentiate(case.subject, case.argument, case.entries, case.method)
+    finally:
+        layer.activation = activation
+    if not case.alike(case.found, np.tensordot(jacobian, case.dy, axes=case.dy.ndim)):
+        return None
+    return f"it would be right without the {activation}: begin the backward with dz = dy · {activation}'(z)."
+
+
+def factor_of_each_index(case: Case) -> str | None:
+    """A factor that changes along one axis only, as a forgotten gamma does."""
+    if not case.is_whole or case.value.ndim < 2:
+        return None
+    for axis in reversed(range(case.value.ndim)):
+        found, expected = (
+            np.moveaxis(array, axis, 0).reshape(case.value.shape[axis], -1)
+            for array in (case.found_array, case.expected_array)
+        )
+        if len(found) < 2 or found.shape[1] < 2:
+            continue
+        factors = (found * expected).sum(axis=1) / np.maximum((expected**2).sum(axis=1), 1e-300)
+        if not case.alike(found, factors[:, None] * expected):
+            continue
+        listed = ", ".join(f"{factor:.4g}" for factor in factors[:4]) + (", …" if len(factors) > 4 else "")
+        return (
+            f"each {_axis_name(case, axis)} is off by a factor of its own ({listed}). "
+            f"{_meaning_of_factors(factors, case)}"
+        )
+    return None
+
+
+def _meaning_of_factors(factors: np.ndarray, case: Case) -> str:
+    for name, array in case.subject.arrays.items():
+        if array.shape == factors.shape and np.allclose(factors * array, 1):
+            return f"It is 1 / {name}: a factor {name} is missing."
+        if array.shape == factors.shape and np.allclose(factors, array):
+            return f"It is {name}: it is multiplied in once too often."
+    return "What has one value for each of them, and was left out or applied twice?"
+
+
+# right in some places only
+
+
+def wrong_at_the_border(case: Case) -> str | None:
+    """Right inside the image, wrong at its edge."""
+    if not (case.is_whole and case.is_input) or case.value.ndim < 3:
+        return None
+    spatial = range(1, case.value.ndim - 1)
+    lengths = [case.value.shape[axis] for axis in spatial]
+    for width in range(1, (max(lengths) + 1) // 2):
+        inside = tuple(slice(width, length - width) if length > 1 else slice(None) for length in lengths)
+        interior = case.wrong[(slice(None), *inside)]
+        if interior.size and not interior.any():
+            sides = [side for axis in spatial for side in _wrong_sides(case, axis, width)]
+            return (
+                f"it is right inside and wrong within {width} of the border ({', '.join(sides) or 'in places'}): "
+                f"the padding, or windows that don't fit evenly. Cells that the padding adds must be cut off again, "
+                f"and no others; a mean over a window there has fewer cells."
+            )
+    return None
+
+
+def _wrong_sides(case: Case, axis: int, width: int) -> Iterator[str]:
+    """The ends of an axis along which most cells are wrong."""
+    wrong = np.moveaxis(case.wrong, axis, 0)
+    for end, strip in (("first", wrong[:width]), ("last", wrong[len(wrong) - width :])):
+        if strip.mean() > 0.5:
+            yield f"the {end} {_axis_name(case, axis)}{'s' if width > 1 else ''}"
+
+
+def wrong_at_some_indices(case: Case) -> str | None:
+    """Right for some samples, channels, rows… only."""
+    if not case.is_whole:
+        return None
+    for axis, length in enumerate(case.value.shape):
+        bad = np.flatnonzero(np.moveaxis(case.wrong, axis, 0).reshape(length, -1).any(axis=1))
+        if 0 < len(bad) < length:
+            name = _axis_name(case, axis)
+            hint = "Does a loop stop early, or an index stand still?"
+            if axis == 0 and case.is_input:
+                hint = "Does something take its index or its maximum from the whole batch, or a loop stop early?"
+            return (
+                f"it is right for {length - len(bad)} of {length} {name}s and wrong for {name} "
+                f"{', '.join(map(str, bad[:6]))}{', …' if len(bad) > 6 else ''}. {hint}"
+            )
+    return None
+
+
+def wrong_on_one_side_of_zero(case: Case) -> str | None:
+    """Wrong only where x is negative, or only where it is positive."""
+    if not (case.is_whole and case.is_input) or case.wrong.sum() < 2 or case.wrong.all():
+        return None
+    for side, there in (("x < 0", case.value < 0), ("x > 0", case.value > 0)):
+        if (case.wrong <= there).all() and (case.wrong == there).mean() > 0.8:
+            return f"it is wrong only where {side}: the derivative of that branch of the function."
+    return None
+
+
+def anything_else(case: Case) -> str:
+    """No pattern: say where it is worst, and how to go on."""
+    worst = int(np.abs(case.found - case.expected).argmax())
+    index = np.unravel_index(case.entries[worst], case.value.shape)
+    off = np.abs(case.found - case.expected) > case.method.tolerance * np.abs(case.expected).max() + case.noise
+    return (
+        f"{off.sum()} of {off.size} entries are wrong, most of all {_index(index)}: {case.found[worst]:.6g} instead of "
+        f"{case.expected[worst]:.6g}. No common mistake explains it. Make the case smaller (one sample, one channel, "
+        f"a linear activation) until it turns right: the last thing that you took away is the culprit."
+    )
+
+
+SUSPICIONS: Sequence[Callable[[Case], str | None]] = (
+    never_set,
+    of_another_shape,
+    not_finite,
+    all_zeros,
+    sign_flipped,
+    constant_factor,
+    without_dy,
+    axes_swapped,
+    turned,
+    shifted,
+    one_sample_alone,
+    own_output_alone,
+    path_through_softmax_sum,
+    path_through_statistics,
+    as_if_kernel_were_another,
+    without_activation,
+    factor_of_each_index,
+    wrong_at_the_border,
+    wrong_at_some_indices,
+    wrong_on_one_side_of_zero,
+    anything_else,
+)
+
+
+def _subsets(axes: Iterator[int]) -> Iterator[tuple[int, ...]]:
+    """All non-empty subsets, the small ones first."""
+    known = list(axes)
+    return (subset for count in range(1, len(known) + 1) for subset in combinations(known, count))
+
+
+def _axis_name(case: Case, axis: int) -> str:
+    """What an axis of x or of a kernel is called, as far as its number of axes tells."""
+    rank = case.value.ndim
+    if case.is_input:
+        names = {2: ("sample", "feature"), 3: ("sample", "step", "channel"), 4: ("sample", "row", "column", "channel")}
+    else:
+        names = {
+            2: ("input", "output"),
+            3: ("step", "input channel", "filter"),
+            4: ("row", "column", "input channel", "filter"),
+        }
+    return names[rank][axis] if rank in names else f"entry of axis {axis}"
+
+
+def _axes(case: Case, axes: tuple[int, ...]) -> str:
+    return "its " + " and ".join(f"{_axis_name(case, axis)}s" for axis in axes)
+
+
+def _index(index: Sequence[int] | np.ndarray) -> str:
+    return f"({', '.join(str(int(i)) for i in index)})"
