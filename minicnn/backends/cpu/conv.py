@@ -18,7 +18,7 @@ from .. import textbook
 from ..contract import Array, Pair, Saved
 from ..geometry import output_length, pad_amounts
 from ..textbook.activations import activate, activate_backward
-from .kernels import compilable, parallel, serial, share
+from .kernels import compilable, parallel, plain, serial, share
 from .products import accumulate, multiply, pack, panel_count
 from .tile import ROWS, width
 
@@ -55,7 +55,7 @@ def conv2d(
     """
     if not compilable(x, kernel, bias):
         return textbook.conv2d(x, kernel, bias, strides, padding, activation)
-    x, kernel = np.ascontiguousarray(x), np.ascontiguousarray(kernel)
+    x, kernel = plain(x), plain(kernel)
     w = _windows(x.shape, kernel.shape, strides, padding)
     K = w.KH * w.KW * w.C
     block = _block_samples(w.N, w.HP * w.WP * w.C * x.itemsize)
@@ -83,7 +83,7 @@ def conv2d_backward(
         return textbook.conv2d_backward(dy, saved, need_dx)
     if activation != "relu":
         dy = activate_backward(dy, y, activation)
-    dy = np.ascontiguousarray(dy)
+    dy = plain(dy)
     w = _windows(x.shape, kernel.shape, strides, padding)
     v = _turned(w)
     block = _block_samples(
@@ -141,7 +141,7 @@ def _whole_tiles(rows: Array) -> Array:
 
 @parallel
 def _forward(threads, x, panels, bias, floor, y, pixels, taps, block, w):
-    sample_parts = min(threads, w.N)
+    sample_parts = max(1, min(threads, w.N))
     panel_parts = threads // sample_parts  # more threads than samples: they share out the filters as well
     for t in prange(sample_parts * panel_parts):
         samples = share(w.N, sample_parts, t // panel_parts)
@@ -178,7 +178,7 @@ def _pad(x, first, count, padded, w):
 def _backward(
     threads, x, kernel, dy, y, relu, need_dx, dx, dkernel, dbias, taps, pixels, turned_pixels, turned_taps, block, w, v
 ):
-    parts = min(threads, w.N)
+    parts = max(1, min(threads, w.N))
     columns = panel_count(w.F, x.itemsize) * width(x.itemsize)
     dkernels = np.zeros((parts, len(taps), columns), x.dtype)  # one for each thread
     dbiases = np.zeros((parts, w.F), x.dtype)

@@ -8,7 +8,7 @@ from numba import prange
 from .. import textbook
 from ..contract import Array, Saved
 from ..textbook.dropout import keep_threshold, stream_keys
-from .kernels import compilable, parallel, serial, share
+from .kernels import compilable, parallel, plain, serial, share
 
 
 def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
@@ -33,7 +33,7 @@ def _masked(x: Array, saved: Saved) -> Array:
     """x times the mask, which `saved` describes."""
     key1, key2, threshold, scale = saved
     y = np.empty(x.shape, x.dtype)
-    flat = np.ascontiguousarray(x).reshape(-1)
+    flat = plain(x).reshape(-1)
     _mask(flat, np.uint32(key1), np.uint32(key2), np.uint32(threshold), x.dtype.type(scale), y.reshape(-1))
     return y
 

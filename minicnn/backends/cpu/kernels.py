@@ -19,7 +19,7 @@ from numba.core import event
 
 from ..contract import Array
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}  # "numpy": 1 / 0 is infinite and needs no branch
+_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}  # as in NumPy, 1 / 0 is infinite
 
 _team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 
@@ -52,6 +52,11 @@ def compilable(*arrays: Array | None) -> bool:
 
 
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+def plain(array: Array) -> Array:
+    """The array as kernels are compiled for: contiguous, aligned and writeable; a copy where it is not."""
+    return np.require(array, requirements=["C", "A", "W"])
 
 
 class _Notice(event.Listener):

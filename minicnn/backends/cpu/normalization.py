@@ -7,7 +7,7 @@ from numba import prange
 
 from .. import textbook
 from ..contract import Array, Saved
-from .kernels import compilable, parallel, share
+from .kernels import compilable, parallel, plain, share
 
 
 def batch_norm(
@@ -30,7 +30,7 @@ def batch_norm(
     if not compilable(x, gamma, beta, moving_mean, moving_variance):
         *results, saved = textbook.batch_norm(x, gamma, beta, moving_mean, moving_variance, momentum, epsilon, training)
         return *results, (textbook.batch_norm_backward, saved)
-    rows = np.ascontiguousarray(x).reshape(-1, x.shape[-1])
+    rows = plain(x).reshape(-1, x.shape[-1])
     mean, variance = moving_mean, moving_variance
     if training:
         mean, variance = _statistics(rows)
@@ -57,7 +57,7 @@ def batch_norm_backward(
 
 def _backward(dy: Array, saved: Saved, need_dx: bool) -> tuple[Array | None, Array, Array]:
     rows, mean, inverse_std, gamma, training = saved
-    drows = np.ascontiguousarray(dy, rows.dtype).reshape(rows.shape)
+    drows = plain(dy).reshape(rows.shape)
     dgamma, dbeta = _parameter_gradients(drows, rows, mean, inverse_std)
     if not need_dx:
         return None, dgamma, dbeta

@@ -9,7 +9,7 @@ from .. import textbook
 from ..contract import Array, Pair, Saved
 from ..geometry import output_length, pad_amounts
 from ..textbook import average_pool2d, average_pool2d_backward
-from .kernels import compilable, parallel, serial, share
+from .kernels import compilable, parallel, plain, serial, share
 
 __all__ = ["average_pool2d", "average_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
 
@@ -22,7 +22,7 @@ def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[
     if not compilable(x) or pool_size[0] * pool_size[1] > 256:  # a byte has to name the winner
         y, saved = textbook.max_pool2d(x, pool_size, strides, padding)
         return y, (textbook.max_pool2d_backward, saved)
-    x = np.ascontiguousarray(x)
+    x = plain(x)
     y_shape, window = _geometry(x.shape, pool_size, strides, padding)
     y, winners = np.empty(y_shape, x.dtype), np.empty(y_shape, np.uint8)
     _challenge(x, y, winners, *window)
@@ -42,7 +42,7 @@ def _backward(dy: Array, saved: Saved) -> Array:
     winners, shape, pool_size, strides, padding = saved
     _, window = _geometry(shape, pool_size, strides, padding)
     dx = np.empty(shape, dy.dtype)
-    _scatter(np.ascontiguousarray(dy), winners, dx, *window)
+    _scatter(plain(dy), winners, dx, *window)
     return dx
 
 

@@ -1,0 +1,458 @@
+"""Every backend against the textbook: one body of tests for all of them, on grids and on shapes that Hypothesis draws.
+
+The numbers drawn have few digits (eighths), so that sums of products are exact in any order: what differs between two
+backends is then a mistake, and ReLU's kink and max pooling's ties fall on the same side in both.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minicnn.backends import active, textbook, use_backend
+from minicnn.backends.contract import ACTIVATIONS, OPERATIONS, Backend
+from minicnn.errors import BackendError
+
+BACKENDS = ("numba",)  # all but the textbook
+
+# Largest error, relative to the largest number of an array: where sums are not exact (exponentials, means), some
+# hundred terms are each rounded to 6e-8 (float32) or 1e-16 (float64), and cancellation costs a digit or two.
+TOLERANCES = {"float32": 2e-5, "float64": 1e-11}
+
+DTYPES = tuple(TOLERANCES)
+
+
+@pytest.fixture(params=BACKENDS, scope="module")
+def backend(request):
+    try:
+        with use_backend(request.param):
+            yield active()
+    except BackendError as missing:
+        pytest.skip(str(missing))
+
+
+def numbers(shape, dtype="float32", seed=0):
+    """Eighths between −2 and 2; no row or channel alike."""
+    return (np.random.default_rng(seed).integers(-16, 17, shape) / 8).astype(dtype)
+
+
+def run(backend, operation, *arguments, upstream=True, **options):
+    """An operation and its backward on host arrays -> all that comes out of the two, on the host."""
+
+    def moved(argument):
+        return backend.to_device(argument) if isinstance(argument, np.ndarray) else argument
+
+    *results, saved = getattr(backend, operation)(*map(moved, arguments))
+    dy = [moved(numbers(results[0].shape, str(results[0].dtype), seed=9))] if upstream else []
+    gradients = getattr(backend, operation + "_backward")(*dy, saved, **options)
+    gradients = gradients if isinstance(gradients, tuple) else (gradients,)
+    return [None if result is None else backend.to_host(result) for result in (*results, *gradients)]
+
+
+def assert_alike(found, expected):
+    """None where None is expected; else the same shape, dtype and NaNs, and the same numbers within the tolerance."""
+    assert len(found) == len(expected)
+    for one, other in zip(found, expected, strict=True):
+        if other is None:
+            assert one is None
+            continue
+        assert one.shape == other.shape
+        assert one.dtype == other.dtype
+        largest = np.abs(other[np.isfinite(other)]).max(initial=0)
+        np.testing.assert_allclose(one, other, rtol=0, atol=TOLERANCES[str(other.dtype)] * largest)
+
+
+def assert_like_textbook(backend, operation, *arguments, **options):
+    assert_alike(run(backend, operation, *arguments, **options), run(textbook, operation, *arguments, **options))
+
+
+# every operation that has a backward, on one ordinary input: for the promises that all of them make
+
+
+def conv_arguments(dtype="float32", N=3, activation="relu"):
+    x, kernel, bias = numbers((N, 7, 6, 3), dtype), numbers((3, 2, 3, 5), dtype, 1), numbers(5, dtype, 2)
+    return [x, kernel, bias, (2, 1), "same", activation]
+
+
+def ordinary_calls(dtype="float32"):
+    x = numbers((3, 6, 5, 4), dtype)
+    scores, target = numbers((6, 4), dtype, 1), np.eye(4, dtype=dtype)[[0, 1, 2, 3, 1, 1]]
+    return {
+        "conv2d": conv_arguments(dtype),
+        "dense": [numbers((9, 7), dtype), numbers((7, 5), dtype, 1), numbers(5, dtype, 2), "relu"],
+        "max_pool2d": [x, (3, 2), (2, 2), "same"],
+        "average_pool2d": [x, (3, 2), (2, 2), "same"],
+        "batch_norm": [x, *(np.abs(numbers(4, dtype, seed)) + 1 for seed in range(4)), 0.9, 1e-3, True],
+        "dropout": [x, 0.25, 2**40 + 5, 3],
+        "activation": [x, "relu"],
+        "rectify": [x, 0.25, 1.5, 0.5],
+        "softmax_crossentropy": [scores, target],
+        "crossentropy": [np.abs(scores) + 0.125, target],
+        "mean_squared_error": [scores, target],
+    }
+
+
+PAIRS = tuple(ordinary_calls())
+LOSSES = ("softmax_crossentropy", "crossentropy", "mean_squared_error")
+
+
+def call(backend, operation, arguments, **options):
+    return run(backend, operation, *arguments, upstream=operation not in LOSSES, **options)
+
+
+# the contract
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+@pytest.mark.parametrize("name", ["numpy", *BACKENDS])
+def test_signatures_are_the_contract_s(name, operation):
+    try:
+        with use_backend(name):
+            found = inspect.signature(getattr(active(), operation))
+    except BackendError as missing:
+        pytest.skip(str(missing))
+    _, *expected = inspect.signature(getattr(Backend, operation)).parameters.values()
+    assert [(p.name, p.kind, p.default) for p in found.parameters.values()] == [
+        (p.name, p.kind, p.default) for p in expected
+    ]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("operation", PAIRS)
+def test_like_the_textbook(backend, operation, dtype):
+    arguments = ordinary_calls(dtype)[operation]
+    assert_alike(call(backend, operation, arguments), call(textbook, operation, arguments))
+
+
+@pytest.mark.parametrize("operation", PAIRS)
+def test_nobody_s_array_is_overwritten(backend, operation):
+    arguments, untouched = ordinary_calls()[operation], ordinary_calls()[operation]
+    call(backend, operation, arguments)
+    for argument, before in zip(arguments, untouched, strict=True):
+        np.testing.assert_array_equal(argument, before)
+
+
+@pytest.mark.parametrize("operation", PAIRS)
+def test_read_only_and_strided_inputs(backend, operation):
+    arguments = ordinary_calls()[operation]
+    assert_alike(call(backend, operation, map_arrays(strided, arguments)), call(textbook, operation, arguments))
+
+
+def strided(array):
+    """The same numbers, every second one of a larger array, and read-only."""
+    wide = np.repeat(array, 2, axis=-1)
+    wide.flags.writeable = False
+    return wide[..., ::2]
+
+
+@pytest.mark.parametrize("operation", ["conv2d", "dense", "max_pool2d", "batch_norm", "dropout"])
+def test_read_only_and_strided_upstream(backend, operation):
+    arguments = ordinary_calls()[operation]
+    *results, saved = getattr(backend, operation)(*map_arrays(backend.to_device, arguments))
+    dy = numbers(results[0].shape, seed=9)
+    backward = getattr(backend, operation + "_backward")
+    found = backward(backend.to_device(strided(dy)), saved)
+    expected = backward(backend.to_device(dy), saved)
+    for one, other in zip(as_tuple(found), as_tuple(expected), strict=True):
+        np.testing.assert_array_equal(backend.to_host(one), backend.to_host(other))
+
+
+def map_arrays(function, arguments):
+    return [function(argument) if isinstance(argument, np.ndarray) else argument for argument in arguments]
+
+
+def as_tuple(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
+@pytest.mark.parametrize("operation", PAIRS)
+def test_results_are_nobody_else_s(backend, operation):
+    """A later call changes nothing that an earlier one returned, and a backward can be repeated."""
+    arguments = map_arrays(backend.to_device, ordinary_calls()[operation])
+    *results, saved = getattr(backend, operation)(*arguments)
+    dy = [] if operation in LOSSES else [backend.to_device(numbers(results[0].shape, seed=9))]
+    backward = getattr(backend, operation + "_backward")
+    first = as_tuple(backward(*dy, saved))
+    kept = [np.array(backend.to_host(result)) for result in (*results, *first)]
+    call(backend, operation, map_arrays(lambda array: array * 2, ordinary_calls()[operation]))
+    again = as_tuple(backward(*dy, saved))
+    for result, before in zip((*results, *first), kept, strict=True):
+        np.testing.assert_array_equal(backend.to_host(result), before)
+    for result, before in zip(again, kept[len(results) :], strict=True):
+        np.testing.assert_array_equal(backend.to_host(result), before)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, about NaN, from the textbook
+@pytest.mark.parametrize("operation", ["conv2d", "dense", "max_pool2d", "batch_norm", "dropout", "activation"])
+def test_nan_goes_where_it_goes_in_the_textbook(backend, operation):
+    arguments = ordinary_calls()[operation]
+    arguments[0].reshape(-1)[17] = np.nan
+    found, expected = call(backend, operation, arguments), call(textbook, operation, arguments)
+    assert np.isnan(found[0]).any()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
+
+
+@pytest.mark.parametrize("operation", ["conv2d", "dense", "batch_norm"])
+def test_dx_only_where_needed(backend, operation):
+    arguments = ordinary_calls()[operation]
+    with_dx, without = call(backend, operation, arguments), call(backend, operation, arguments, need_dx=False)
+    parameters = 3 if operation == "batch_norm" else 1  # how many results the forward has
+    assert without[parameters] is None
+    assert_alike(without[:parameters] + without[parameters + 1 :], with_dx[:parameters] + with_dx[parameters + 1 :])
+
+
+@pytest.mark.parametrize("operation", PAIRS)
+def test_the_same_call_gives_the_same_bits(backend, operation):
+    arguments = ordinary_calls()[operation]
+    for one, other in zip(call(backend, operation, arguments), call(backend, operation, arguments), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("operation", PAIRS)
+def test_one_thread_or_two(operation):
+    numba = pytest.importorskip("numba")
+    available = numba.get_num_threads()
+    if available < 2:
+        pytest.skip("one core only")
+    with use_backend("numba"):
+        try:
+            results = []
+            for threads in (1, 2):
+                numba.set_num_threads(threads)
+                results.append(call(active(), operation, ordinary_calls()[operation]))
+                assert numba.get_num_threads() == threads
+        finally:
+            numba.set_num_threads(available)
+    for one, other in pairwise(results):
+        assert_alike(one, other)
+
+
+def test_calls_from_several_python_threads(backend):
+    arguments = conv_arguments(N=5)
+    expected = run(backend, "conv2d", *arguments)
+    found = []
+    callers = [threading.Thread(target=lambda: found.append(run(backend, "conv2d", *arguments))) for _ in range(4)]
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()
+    assert len(found) == len(callers)
+    for results in found:
+        assert_alike(results, expected)
+
+
+def test_other_dtypes_are_computed_too(backend):
+    """Half precision and integers are nobody's fast path, but they have to come out right."""
+    x = numbers((2, 5, 5, 2), "float16")
+    found, _ = backend.max_pool2d(backend.to_device(x), (2, 2), (2, 2), "valid")
+    expected, _ = textbook.max_pool2d(x, (2, 2), (2, 2), "valid")
+    np.testing.assert_array_equal(backend.to_host(found), expected)
+
+
+# convolution and dense
+
+
+@st.composite
+def windows(draw, channels):
+    """An image's shape, a window that fits into it, strides and padding."""
+    shape = tuple(draw(st.integers(1, most)) for most in (5, 11, 9)) + (draw(channels),)
+    padding = draw(st.sampled_from(["valid", "same"]))
+    window = tuple(draw(st.integers(1, 4 if padding == "same" else min(side, 4))) for side in shape[1:3])
+    strides = draw(st.tuples(st.integers(1, 3), st.integers(1, 3)))
+    return shape, window, strides, padding
+
+
+@given(
+    case=windows(channels=st.one_of(st.integers(1, 5), st.sampled_from([16, 33]))),
+    filters=st.one_of(st.integers(1, 5), st.sampled_from([10, 16, 33, 40])),
+    activation=st.sampled_from(ACTIVATIONS),
+    use_bias=st.booleans(),
+    need_dx=st.booleans(),
+    dtype=st.sampled_from(DTYPES),
+)
+@settings(deadline=None, max_examples=100)
+def test_conv2d_on_any_shape(backend, case, filters, activation, use_bias, need_dx, dtype):
+    shape, window, strides, padding = case
+    kernel = numbers((*window, shape[-1], filters), dtype, 1)
+    bias = numbers(filters, dtype, 2) if use_bias else None
+    assert_like_textbook(
+        backend, "conv2d", numbers(shape, dtype), kernel, bias, strides, padding, activation, need_dx=need_dx
+    )
+
+
+@pytest.mark.parametrize(
+    ("x", "kernel", "padding"),
+    [
+        ((9, 28, 28, 1), (3, 3, 1, 32), "same"),
+        ((5, 14, 14, 32), (3, 3, 32, 64), "same"),
+        ((7, 7, 7, 64), (3, 3, 64, 128), "same"),
+        ((1, 14, 14, 32), (3, 3, 32, 64), "same"),
+        ((20, 1, 28, 28), (1, 2, 28, 236), "valid"),
+        ((20, 1, 13, 236), (1, 2, 236, 128), "valid"),
+        ((2, 40, 36, 3), (5, 5, 3, 8), "valid"),
+    ],
+)
+def test_conv2d_on_layers_of_the_report(backend, x, kernel, padding):
+    arguments = [numbers(x), numbers(kernel, seed=1), numbers(kernel[-1], seed=2), (1, 1), padding, "relu"]
+    assert_like_textbook(backend, "conv2d", *arguments)
+
+
+def test_conv2d_of_no_samples(backend):
+    y, _, dkernel, _ = run(backend, "conv2d", *conv_arguments(N=0))
+    assert y.shape == (0, 4, 6, 5)
+    assert not dkernel.any()
+
+
+@given(
+    leading=st.lists(st.integers(1, 9), min_size=1, max_size=3),
+    sizes=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    activation=st.sampled_from(ACTIVATIONS),
+    use_bias=st.booleans(),
+    need_dx=st.booleans(),
+    dtype=st.sampled_from(DTYPES),
+)
+@settings(deadline=None, max_examples=50)
+def test_dense_on_any_shape(backend, leading, sizes, activation, use_bias, need_dx, dtype):
+    x, kernel = numbers((*leading, sizes[0]), dtype), numbers(sizes, dtype, 1)
+    bias = numbers(sizes[1], dtype, 2) if use_bias else None
+    assert_like_textbook(backend, "dense", x, kernel, bias, activation, need_dx=need_dx)
+
+
+# pooling
+
+
+@pytest.mark.parametrize("operation", ["max_pool2d", "average_pool2d"])
+@given(case=windows(channels=st.one_of(st.integers(1, 5), st.sampled_from([16, 33]))), dtype=st.sampled_from(DTYPES))
+@settings(deadline=None, max_examples=60)
+def test_pooling_on_any_shape(backend, operation, case, dtype):
+    shape, window, strides, padding = case
+    assert_like_textbook(backend, operation, numbers(shape, dtype), window, strides, padding)
+
+
+def test_max_pool2d_the_first_of_equals_wins(backend):
+    """By hand: overlapping windows over 1 2 2 1 have their maxima at 1, 1, 2, never at the second 2 of a tie."""
+    x = np.array([1, 2, 2, 1], "float32").reshape(1, 1, 4, 1)
+    y, saved = backend.max_pool2d(backend.to_device(x), (1, 2), (1, 1), "valid")
+    dy = np.array([1, 10, 100], "float32").reshape(1, 1, 3, 1)
+    dx = backend.max_pool2d_backward(backend.to_device(dy), saved)
+    np.testing.assert_array_equal(backend.to_host(y).reshape(-1), [2, 2, 2])
+    np.testing.assert_array_equal(backend.to_host(dx).reshape(-1), [0, 11, 100, 0])
+
+
+def test_max_pool2d_of_a_large_window(backend):
+    assert_like_textbook(backend, "max_pool2d", numbers((2, 20, 18, 3)), (17, 17), (1, 1), "valid")
+
+
+# normalisation and dropout
+
+
+@given(
+    shape=st.lists(st.integers(1, 6), min_size=1, max_size=3),
+    channels=st.integers(1, 40),
+    training=st.booleans(),
+    need_dx=st.booleans(),
+    dtype=st.sampled_from(DTYPES),
+)
+@settings(deadline=None, max_examples=50)
+def test_batch_norm_on_any_shape(backend, shape, channels, training, need_dx, dtype):
+    x = numbers((*shape, channels), dtype)
+    statistics = [np.abs(numbers(channels, dtype, seed)) + 1 for seed in range(4)]
+    assert_like_textbook(backend, "batch_norm", x, *statistics, 0.9, 0.25, training, need_dx=need_dx)
+
+
+def test_batch_norm_far_from_zero(backend):
+    """A mean a thousand times the deviation: E[x²] − mean² would have no digits left."""
+    rng = np.random.default_rng(0)
+    x = (1000 + rng.standard_normal((64, 5, 5, 3))).astype("float32")
+    ones, zeros = np.ones(3, "float32"), np.zeros(3, "float32")
+    arrays = (x, ones, zeros, zeros, ones)
+    y, *_ = run(backend, "batch_norm", *arrays, 0.9, 1e-3, True)
+    exact, *_ = run(textbook, "batch_norm", *(array.astype("float64") for array in arrays), 0.9, 1e-3, True)
+    np.testing.assert_allclose(y, exact, atol=2e-4)  # x itself is rounded to 3e-5
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.999])
+@pytest.mark.parametrize("seed_and_call", [(0, 0), (1, 0), (2**63 - 1, 2**32 - 1)])
+def test_dropout_has_the_textbook_s_mask_bit_for_bit(backend, rate, seed_and_call):
+    x = np.ones((7, 11, 13), "float32")
+    for found, expected in zip(
+        run(backend, "dropout", x, rate, *seed_and_call), run(textbook, "dropout", x, rate, *seed_and_call), strict=True
+    ):
+        np.testing.assert_array_equal(found, expected)
+
+
+# activations
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_activation(backend, activation, dtype):
+    assert_like_textbook(backend, "activation", numbers((4, 3, 17), dtype), activation)
+
+
+# losses without a backward, and memory
+
+
+def test_one_hot_count_and_take(backend):
+    labels, scores = np.array([2, 0, 1, 1]), numbers((4, 3))
+    for name, arguments in {
+        "one_hot": [labels, 3, "float32"],
+        "count_correct": [scores, labels],
+        "take": [scores, np.array([3, 3, 0])],
+    }.items():
+        found = backend.to_host(getattr(backend, name)(*map_arrays(backend.to_device, arguments)))
+        np.testing.assert_array_equal(found, getattr(textbook, name)(*arguments))
+
+
+# optimiser steps
+
+SIZES = ((3, 5), (7,), (150, 200))
+
+
+def stepped(backend, operation, slots, dtype, **options):
+    """Values and slots after three steps, on the host."""
+    values = [numbers(size, dtype, seed) for seed, size in enumerate(SIZES)]
+    state = [[backend.to_device(value * (slot == 0)) for value in values] for slot in range(slots + 1)]
+    for step in (1, 2, 3):
+        grads = [backend.to_device(numbers(size, dtype, 10 * step + i)) for i, size in enumerate(SIZES)]
+        getattr(backend, operation)(
+            state[0], grads, *state[1:], **({"step": step} if operation == "adam_step" else {}), **options
+        )
+    return [backend.to_host(array) for arrays in state for array in arrays]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_sgd_step(backend, momentum, nesterov, dtype):
+    options = {"learning_rate": 0.1, "momentum": momentum, "nesterov": nesterov}
+    assert_alike(
+        stepped(backend, "sgd_step", 1, dtype, **options), stepped(textbook, "sgd_step", 1, dtype, **options)
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_adam_step(backend, weight_decay, dtype):
+    options = {"learning_rate": 0.01, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7, "weight_decay": weight_decay}
+    assert_alike(
+        stepped(backend, "adam_step", 2, dtype, **options), stepped(textbook, "adam_step", 2, dtype, **options)
+    )
+
+
+@pytest.mark.parametrize("size", [10, 50_000])
+def test_adam_step_leaves_no_denormal_numbers(backend, size):
+    """A unit that died gets no gradient; its moments shrink, and must not linger below the smallest normal number."""
+    value, grad, mean, variance = (backend.to_device(np.full(size, v, "float32")) for v in (1, 0, 1e-37, 1e-37))
+    for step in range(1, 31):
+        backend.adam_step([value], [grad], [mean], [variance], step, 0.001, 0.9, 0.999, 1e-7, 0.0)
+    assert not backend.to_host(mean).any()
+    assert not backend.to_host(variance).any()
+    np.testing.assert_array_equal(backend.to_host(value), 1)
