@@ -16,10 +16,11 @@ from ..layers import Layer
 from ..losses import check_finite
 from ..models import Sequential
 from . import conduct, numerical
+from .case import Case
 from .numerical import METHODS, Method
 from .report import Finding, Report
 from .subjects import LayerSubject, LossSubject, ModelSubject, OperationSubject, Subject, left_as_found
-from .suspicions import Case, diagnose
+from .suspicions import diagnose
 
 ComplexWarning = getattr(np, "exceptions", np).ComplexWarning  # NumPy 1.24 has it in its main namespace
 
@@ -49,6 +50,8 @@ def check_layer(
         raise TypeError(explain("check_layer", "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
     rng = np.random.default_rng(seed)
     x = rng.standard_normal(x) if _is_shape(x) else _numbers("check_layer x", x)
+    layer.check_rank(x.shape)
+    layer.ensure_built(x.shape)
     with left_as_found([layer]):
         return _check(LayerSubject(layer, x, training, rng), method, samples, rng)
 
@@ -83,6 +86,8 @@ def check_model(
     model._check_compiled("check_model")
     rng = np.random.default_rng(seed)
     x = _numbers("check_model x", x)
+    if not model.built:
+        model.build((None, *x.shape[1:]))
     with left_as_found(model.layers):
         return _check(ModelSubject(model, x, np.asarray(y), training, rng), method, samples, rng)
 
@@ -150,7 +155,7 @@ def _differentiate(subject: Subject, argument: str, entries: np.ndarray, method:
     complex_step = method is METHODS["complex"]
 
     def forward(array: np.ndarray) -> np.ndarray:
-        y = subject.forward({**subject.arrays, argument: array})
+        y = subject.forward({**subject.arrays, argument: array}).copy()
         if complex_step and not np.iscomplexobj(y):
             raise _not_for_complex_numbers(subject, f"a real y, {y.dtype}")
         return y

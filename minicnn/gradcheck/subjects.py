@@ -145,11 +145,9 @@ class LayeredSubject(Subject):
 
 
 class LayerSubject(LayeredSubject):
-    """One layer."""
+    """One layer, built."""
 
     def __init__(self, layer: Layer, x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
-        layer.check_rank(x.shape)
-        layer.ensure_built(x.shape)
         super().__init__([layer], x, training, rng)
         self.layer = layer
         self.title = f"{layer}, training={training}"
@@ -163,15 +161,13 @@ class LayerSubject(LayeredSubject):
 
 
 class ModelSubject(LayeredSubject):
-    """A compiled model and its loss, fused where `fit` fuses them."""
+    """A built and compiled model and its loss, fused where `fit` fuses them."""
 
     takes_dy = False
 
     def __init__(
         self, model: Sequential, x: np.ndarray, y: np.ndarray, training: bool, rng: np.random.Generator
     ) -> None:
-        if not model.built:
-            model.build((None, *x.shape[1:]))
         super().__init__(model.layers, x, training, rng)
         self.model = model
         self.targets = model.loss.check_targets(y, model.forward(to_device(x)).shape)
