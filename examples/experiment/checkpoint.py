@@ -18,7 +18,7 @@ from minicnn.callbacks import Callback, Logs
 
 from .files import write_csv, write_json
 
-COLUMNS = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 
 
 class ResumeError(ValueError):
@@ -51,11 +51,11 @@ class Checkpoint(Callback):
         try:
             settings = json.loads((self.folder / "settings.json").read_text(encoding="utf-8"))
             with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
-                rows = [{name: float(figure) for name, figure in row.items()} for row in csv.DictReader(file)]
+                rows = [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
             model = Sequential.load(self.folder / "model.npz")
         except FileNotFoundError:
             raise ResumeError(f"{self.folder} holds no run to resume; start one without --resume") from None
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise ResumeError(f"the run in {self.folder} is damaged: {error}; start anew, without --resume") from error
         if differences := [name for name in self.settings if settings.get(name) != self.settings[name]]:
             was = ", ".join(f"{name} {settings.get(name)}" for name in differences)
@@ -70,11 +70,12 @@ class Checkpoint(Callback):
         self.began = perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        self.rows.append({"epoch": epoch + 1, **logs, "seconds": round(perf_counter() - self.began, 3)})
+        self.rows.append({**logs, "seconds": round(perf_counter() - self.began, 3)})
         self._keep(self.model)
 
     def _keep(self, model: Sequential) -> None:
-        write_csv(self.folder / "history.csv", COLUMNS, self.rows)
+        rows = [{"epoch": epoch, **row} for epoch, row in enumerate(self.rows, start=1)]
+        write_csv(self.folder / "history.csv", ("epoch", *COLUMNS), rows)
         model.save(self.folder / "model.npz")
 
     def history(self) -> dict[str, list[float]]:

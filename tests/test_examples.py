@@ -1,0 +1,219 @@
+"""The examples run from the command line as their help says: results in files, errors as sentences, resumable."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn.datasets.editions import SAMPLE_DIRECTORY
+
+pytest.importorskip("matplotlib")
+pytest.importorskip("sklearn")
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+PARAMETERS = {
+    "baseline": 83_142,
+    "model1": 93_446,
+    "model2": 99_786,
+    "model3": 147_274,
+    "model4": 93_322,
+    "model5": 241_546,
+    "model6": 241_546,
+}
+FILES = {
+    "settings.json",
+    "metrics.json",
+    "history.csv",
+    "classification_report.txt",
+    "model.npz",
+    "training_curves.png",
+    "confusion_matrix.png",
+    "classification_report.png",
+    "roc_curves.png",
+    "samples.png",
+}
+# One thread: the runs share the machine with other tests, and their figures must repeat.
+ENVIRONMENT = os.environ | {"MINICNN_DATA": str(SAMPLE_DIRECTORY), "OPENBLAS_NUM_THREADS": "1"}
+SMALL = ("--backend", "numpy", "--limit", "100")
+
+
+def command(model: str, *arguments: object) -> list[str]:
+    return [sys.executable, str(EXAMPLES / f"{model}.py"), *map(str, arguments)]
+
+
+def start(model: str, *arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(model, *arguments), cwd=cwd, env=ENVIRONMENT | environment, capture_output=True, text=True, timeout=120
+    )
+
+
+def metrics_in(folder: Path) -> dict:
+    return json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+
+
+def history_in(folder: Path) -> list[dict[str, str]]:
+    """The epochs' figures; what they took in seconds is no figure of the model."""
+    with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
+        return [{name: figure for name, figure in row.items() if name != "seconds"} for row in csv.DictReader(file)]
+
+
+def weights_in(folder: Path) -> list[np.ndarray]:
+    return minicnn.load_model(folder / "model.npz").get_weights()
+
+
+@pytest.mark.parametrize(("model", "parameters"), PARAMETERS.items())
+def test_the_architecture_has_the_parameters_of_its_keras_twin(model, parameters, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    example = runpy.run_path(str(EXAMPLES / f"{model}.py"))
+    assert example["build_model"]().count_params() == parameters
+    assert f"{parameters:,} parameters" in example["__doc__"]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """finished(model): the process and the folder of a small run of two epochs, made once, from a folder elsewhere."""
+
+    @cache
+    def run(model: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+        elsewhere = tmp_path_factory.mktemp(model)
+        done = start(model, *SMALL, "--epochs", 2, cwd=elsewhere)
+        assert done.returncode == 0, done.stderr
+        return done, elsewhere / "runs" / model
+
+    return run
+
+
+@pytest.mark.parametrize("model", PARAMETERS)
+def test_a_run_compares_itself_with_the_report_and_writes_all_files(model, finished):
+    done, folder = finished(model)
+    assert {path.name for path in folder.iterdir()} == FILES
+    for picture in folder.glob("*.png"):
+        assert picture.read_bytes().startswith(b"\x89PNG")
+
+    record, history = metrics_in(folder), history_in(folder)
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert record["metrics"]["loss"] == float(history[-1]["val_loss"])
+    assert record["metrics"]["accuracy"] == float(history[-1]["val_accuracy"])
+    assert set(record["metrics"]) == set(record["report"]) == {"loss", "accuracy", "precision", "recall", "f1"}
+    for name in record["metrics"]:
+        assert f"{record['metrics'][name]:>10.4f}{record['report'][name]:>10.4f}" in done.stdout
+    assert record["settings"]["data_is_sample"]
+    assert "embedded sample" in done.stderr
+    assert "Total params" in done.stdout
+
+
+def test_quiet_prints_figures_only_and_another_seed_gives_others(finished, tmp_path):
+    done = start("model3", *SMALL, "--epochs", 2, "--seed", 1, "--out", "results", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout
+    assert "results" in done.stdout
+    assert "Epoch" not in done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) < 15
+    assert metrics_in(tmp_path / "results")["metrics"] != metrics_in(finished("model3")[1])["metrics"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C on Windows")
+def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
+    arguments = (*SMALL, "--epochs", 4)
+    whole = start("model4", *arguments, "--out", "whole", cwd=tmp_path)
+    assert whole.returncode == 0, whole.stderr
+    assert history_in(tmp_path / "whole")[:2] == history_in(finished("model4")[1])  # the same seed, the same figures
+
+    arguments = (*arguments, "--out", "parts")
+    with subprocess.Popen(
+        command("model4", *arguments),
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # ignored, if pytest runs in the background
+    ) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("Epoch 1/4"):
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "of 4 epochs are kept in parts: the same command with --resume" in errors
+    assert 1 <= minicnn.load_model(tmp_path / "parts" / "model.npz").epochs_trained < 4
+
+    resumed = start("model4", *arguments, "--resume", cwd=tmp_path)
+    assert resumed.returncode == 0, resumed.stderr
+    for ours, theirs in zip(weights_in(tmp_path / "parts"), weights_in(tmp_path / "whole"), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert history_in(tmp_path / "parts") == history_in(tmp_path / "whole")
+    assert metrics_in(tmp_path / "parts")["metrics"] == metrics_in(tmp_path / "whole")["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--epochs", "2", "--seed", "7"], "was begun with seed 0; to resume it with seed 7 is another run"),
+        (["--epochs", "1"], "has 2 epochs already, more than 1"),
+    ],
+)
+def test_a_run_is_resumed_only_as_it_was_begun(arguments, sentence, finished, tmp_path):
+    _, folder = finished("baseline")
+    before = (folder / "model.npz").read_bytes()
+    done = start("baseline", *SMALL, *arguments, "--out", folder, "--resume", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert sentence in done.stderr
+    assert (folder / "model.npz").read_bytes() == before
+
+
+def test_help_names_every_option_and_its_default(tmp_path):
+    done = start("model6", "--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for words in ("--device {cpu,gpu}", "25, as in the report", "(default: 64)", "(default: 0.001)", "runs/model6"):
+        assert words in " ".join(done.stdout.split())
+    assert "python examples/model6.py" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--epochs", "0"], "argument --epochs: expected a whole number of at least 1, found '0'"),
+        (["--batch-size", "many"], "argument --batch-size: expected a whole number of at least 1, found 'many'"),
+        (["--limit", "-5"], "argument --limit: expected"),
+        (["--lr", "nan"], "argument --lr: expected a number above 0, found 'nan'"),
+        (["--seed", "1.5"], "argument --seed: expected a whole number of at least 0"),
+        (["--device", "tpu"], "argument --device: invalid choice"),
+        (["--device", "cpu", "--backend", "cupy"], "cupy does not run on the cpu, choose numba or numpy"),
+        (["--device", "gpu"], "CuPy"),
+        (["--data-dir", "nowhere"], "expected the four files of Fashion-MNIST in nowhere"),
+        (["--out", __file__], "argument --out: expected a folder, found a file"),
+        (["--resume"], "holds no run to resume; start one without --resume"),
+        (["--epoch-count", "3"], "unrecognized arguments: --epoch-count"),
+        (["--lr", "1e30", *SMALL], "The loss is"),
+    ],
+    ids=lambda value: " ".join(value)[:30] if isinstance(value, list) else "",
+)
+def test_what_cannot_be_done_is_a_sentence_and_exit_code_2(arguments, sentence, tmp_path):
+    done = start("baseline", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "baseline.py: error: " in done.stderr
+    assert sentence in done.stderr
+
+
+def test_a_missing_package_is_named_before_training(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['matplotlib'] = None\n", encoding="utf-8")
+    done = start("baseline", *SMALL, "--out", "results", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 2
+    assert "pip install matplotlib" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "results").exists()
