@@ -54,7 +54,7 @@ class Softmax(Layer):
 class ReLU(Layer):
     """y = max(x, 0) and Keras's generalisation of it.
 
-    y = max_value where x ≥ max_value, x where x ≥ threshold, negative_slope · (x − threshold) below.
+    y = max_value where x ≥ max_value, x where x > threshold, negative_slope · (x − threshold) below.
     """
 
     def __init__(

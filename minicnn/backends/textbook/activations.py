@@ -59,11 +59,11 @@ def rectify(x: Array, negative_slope: float, max_value: float | None, threshold:
     """Keras's general ReLU, piecewise linear; x of any shape -> y of the same shape.
 
     y = max_value                          where x ≥ max_value
-        x                                  where threshold ≤ x < max_value
-        negative_slope · (x − threshold)   where x < threshold
+        x                                  where threshold < x < max_value
+        negative_slope · (x − threshold)   where x ≤ threshold
     """
-    slope = np.where(x < threshold, negative_slope, 1.0).astype(x.real.dtype)
-    y = np.where(x < threshold, slope * (x - threshold), x)
+    slope = np.where(x > threshold, 1.0, negative_slope).astype(x.real.dtype)
+    y = np.where(x > threshold, x, slope * (x - threshold))
     if max_value is not None:
         slope = np.where(x < max_value, slope, 0).astype(x.real.dtype)
         y = np.where(x < max_value, y, max_value)
