@@ -1,0 +1,168 @@
+"""Every layer, in random configurations, against Keras and PyTorch: output, all gradients, all weights afterwards."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import minicnn
+from minicnn import layers
+
+from .twins import TWINS, assert_close, next_masks, randomize
+
+pytestmark = pytest.mark.usefixtures("backend", "precision")
+
+twins = pytest.mark.parametrize("twin", TWINS)
+
+several = settings(
+    max_examples=15,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+ACTIVATIONS = st.sampled_from(minicnn.backends.contract.ACTIVATIONS)
+PADDINGS = st.sampled_from(["valid", "same"])
+
+
+def windows(rank, largest):
+    """One number for all axes, or one for each."""
+    return st.one_of(st.integers(1, largest), st.tuples(*[st.integers(1, largest)] * rank))
+
+
+def shapes(rank, smallest=4):
+    """(N, spatial axes…, C): small, rarely square."""
+    return st.tuples(st.integers(1, 3), *[st.integers(smallest, 9)] * rank, st.integers(1, 4))
+
+
+def convolution(rank):
+    config = st.fixed_dictionaries(
+        {
+            "filters": st.integers(1, 5),
+            "kernel_size": windows(rank, 4),
+            "strides": windows(rank, 3),
+            "padding": PADDINGS,
+            "activation": ACTIVATIONS,
+            "use_bias": st.booleans(),
+        }
+    )
+    return st.tuples(config, shapes(rank))
+
+
+def pooling(rank):
+    config = {"pool_size": windows(rank, 4), "strides": st.none() | windows(rank, 5), "padding": PADDINGS}
+    return st.tuples(st.fixed_dictionaries(config), shapes(rank))
+
+
+@st.composite
+def batch_norms(draw):
+    shape = (draw(st.integers(2, 4)), *draw(shapes(draw(st.integers(0, 2)), smallest=2))[1:])
+    config = {
+        "axis": draw(st.sampled_from([*range(1, len(shape)), *range(1 - len(shape), 0)])),
+        "momentum": draw(st.sampled_from([0.99, 0.9, 0.0, 0.5])),
+        "epsilon": draw(st.sampled_from([1e-3, 1e-5, 0.1])),
+        "center": draw(st.booleans()),
+        "scale": draw(st.booleans()),
+        "trainable": draw(st.booleans()),
+    }
+    return config, shape
+
+
+any_shape = st.lists(st.integers(1, 5), min_size=2, max_size=4).map(tuple)
+
+CASES = {
+    "Conv1D": convolution(1),
+    "Conv2D": convolution(2),
+    "MaxPooling1D": pooling(1),
+    "MaxPooling2D": pooling(2),
+    "AveragePooling1D": pooling(1),
+    "AveragePooling2D": pooling(2),
+    "GlobalAveragePooling2D": st.tuples(st.fixed_dictionaries({"keepdims": st.booleans()}), shapes(2)),
+    "BatchNormalization": batch_norms(),
+    "Dense": st.tuples(
+        st.fixed_dictionaries({"units": st.integers(1, 5), "activation": ACTIVATIONS, "use_bias": st.booleans()}),
+        any_shape,
+    ),
+    "Flatten": st.tuples(st.just({}), any_shape),
+    "Activation": st.tuples(st.fixed_dictionaries({"activation": ACTIVATIONS}), any_shape),
+    "Softmax": any_shape.flatmap(
+        lambda shape: st.tuples(
+            st.fixed_dictionaries({"axis": st.sampled_from([*range(1, len(shape)), *range(1 - len(shape), 0)])}),
+            st.just(shape),
+        )
+    ),
+    "ReLU": st.tuples(
+        st.fixed_dictionaries(
+            {
+                "max_value": st.sampled_from([None, 1.0, 0.75, 6.0]),
+                "negative_slope": st.sampled_from([0.0, 0.125, 0.3]),
+                "threshold": st.sampled_from([0.0, 0.25, 0.5]),
+            }
+        ),
+        any_shape,
+    ),
+    "Dropout": st.tuples(st.fixed_dictionaries({"rate": st.sampled_from([0.0, 0.2, 0.5, 0.9])}), any_shape),
+}
+
+
+def test_no_layer_is_forgotten():
+    assert set(CASES) == set(layers.CLASSES)
+
+
+@twins
+@pytest.mark.parametrize("name", CASES)
+@several
+@given(data=st.data())
+def test_layer(name, twin, data):
+    config, shape = data.draw(CASES[name])
+    training, seed = data.draw(st.booleans()), data.draw(st.integers(0, 99))
+    check_layer(twin, getattr(layers, name)(**config), shape, training, np.random.default_rng(seed).normal(size=shape))
+
+
+def check_layer(twin, layer, shape, training, x):
+    generator = np.random.default_rng(1)
+    model = randomize(minicnn.Sequential([layers.Input(shape[1:]), layer]), generator)
+    twin, masks = TWINS[twin](model), next_masks(model, shape[0])
+    y = model.forward(x, training)
+    dy = generator.normal(size=y.shape)
+    dx = model.backward(dy)
+
+    expected_y, expected_dx, expected_grads = twin.gradients(x, dy, training, masks)
+    assert_close(y, expected_y, "y")
+    assert_close(dx, expected_dx, "dx")
+    for parameter, expected in zip(model.parameters(), expected_grads, strict=True):
+        assert_close(parameter.grad, expected, parameter.name)
+    for weight, expected in zip(model.weights, twin.get_weights(), strict=True):
+        assert_close(weight.value, expected, weight.name)
+
+
+@twins
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_max_pooling_of_equal_values_sends_the_gradient_to_the_first(twin, padding):
+    x = np.random.default_rng(0).integers(0, 2, (2, 7, 6, 3)).astype(float)
+    check_layer(twin, layers.MaxPooling2D(3, strides=2, padding=padding), x.shape, True, x)
+
+
+@twins
+@pytest.mark.parametrize("layer", [layers.ReLU, lambda: layers.Activation("relu")])
+def test_relu_has_slope_zero_at_zero(twin, layer):
+    check_layer(twin, layer(), (2, 3), True, np.array([[0.0, -1.0, 1.0], [-0.0, 2.0, 0.0]]))
+
+
+@twins
+@pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softmax"])
+def test_activations_saturate_alike(twin, activation):
+    x = np.array([[800.0, -800.0, 0.0, 30.0], [-40.0, 40.0, 700.0, 701.0]])
+    check_layer(twin, layers.Activation(activation), x.shape, True, x)
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5])
+def test_dropout_keeps_and_scales_as_keras_does(rate):
+    x = np.ones((100, 200))
+    ours = layers.Dropout(rate, seed=1).forward(x, training=True)
+    theirs = keras.layers.Dropout(rate, seed=1)(x, training=True).numpy()
+    assert_close(np.unique(ours), np.unique(theirs))
+    assert abs(ours.mean() - theirs.mean()) < 5 * (2 * rate / (1 - rate) / x.size) ** 0.5  # five standard deviations
