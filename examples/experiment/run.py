@@ -54,7 +54,7 @@ def run(build_model: Callable[[], Sequential], row: Row) -> None:
             outcome = results.measure(model, *test)
             results.show(row, outcome, checkpoint, options.quiet)
             results.write(row, outcome, checkpoint, test[0])
-            print(f"\nAll results are in {checkpoint.folder}")
+            print(f"\nThe figures (*.png), metrics.json and the trained model (model.npz) are in {checkpoint.folder}")
 
 
 def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
