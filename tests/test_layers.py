@@ -124,8 +124,8 @@ class TestByHand:
 
     def test_general_relu(self, backend):
         layer = ReLU(max_value=6, negative_slope=0.5, threshold=1)
-        np.testing.assert_array_equal(layer.forward(f32([[-3, 0.5, 1, 4, 6, 9]])), [[-2, -0.25, 1, 4, 6, 6]])
-        np.testing.assert_array_equal(layer.backward(f32([[1, 1, 1, 1, 1, 1]])), [[0.5, 0.5, 1, 1, 0, 0]])
+        np.testing.assert_array_equal(layer.forward(f32([[-3, 0.5, 1, 4, 6, 9]])), [[-2, -0.25, 0, 4, 6, 6]])
+        np.testing.assert_array_equal(layer.backward(f32([[1, 1, 1, 1, 1, 1]])), [[0.5, 0.5, 0.5, 1, 0, 0]])
 
     def test_flatten_keeps_keras_order(self, backend):
         layer = Flatten()

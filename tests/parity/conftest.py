@@ -1,4 +1,4 @@
-"""Parity runs where TensorFlow, Keras and PyTorch are installed (`make parity` installs them), and is left out elsewhere."""
+"""Parity runs where TensorFlow, Keras and PyTorch are installed (`make parity` does it), and is left out elsewhere."""
 
 from __future__ import annotations
 

@@ -153,6 +153,11 @@ def test_relu_has_slope_zero_at_zero(twin, layer):
 
 
 @twins
+def test_relu_at_its_threshold_is_off(twin):
+    check_layer(twin, layers.ReLU(threshold=0.5), (1, 3), True, np.array([[0.5, 0.25, 0.75]]))
+
+
+@twins
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softmax"])
 def test_activations_saturate_alike(twin, activation):
     x = np.array([[800.0, -800.0, 0.0, 30.0], [-40.0, 40.0, 700.0, 701.0]])
