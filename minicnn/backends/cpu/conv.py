@@ -12,14 +12,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
+from numba import get_num_threads, prange
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from .. import textbook
 from ..contract import Array, Pair, Saved
 from ..geometry import output_length, pad_amounts
 from ..textbook.activations import activate, activate_backward
 from .kernels import compilable, parallel, plain, serial, share
-from .products import accumulate, multiply, pack, panel_count
+from .products import accumulate, copy, multiply, pack, panel_count
 from .tile import ROWS, width
 
 CACHE_BYTES = 256 * 1024
@@ -46,6 +47,9 @@ class Windows(NamedTuple):
     WP: int
 
 
+SIZES = len(Windows._fields)
+
+
 def conv2d(
     x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str, activation: str
 ) -> tuple[Array, Saved]:
@@ -65,7 +69,7 @@ def conv2d(
         padded_bias[: w.F] = bias
     floor = x.dtype.type(0 if activation == "relu" else -np.inf)
     y = np.empty((w.N, w.OH, w.OW, w.F), x.dtype)
-    _forward(x.reshape(-1), panels, padded_bias, floor, y.reshape(-1), _pixels(w, block), _taps(w), block, w)
+    _forward(x.reshape(-1), panels, padded_bias, floor, y.reshape(-1), _pixels(w, block), _taps(w), block, np.array(w))
     if activation != "relu":
         y = activate(y, activation)
     return y, (x, kernel, bias, y, strides, padding, activation)
@@ -89,13 +93,18 @@ def conv2d_backward(
     block = _block_samples(
         w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + need_dx * v.HP * v.WP * v.C) * x.itemsize
     )
-    dkernel, dbias = np.empty_like(kernel), np.empty(w.F, x.dtype)
+    threads = get_num_threads()
+    taps, columns = _whole_tiles(_taps(w)), panel_count(w.F, x.itemsize) * width(x.itemsize)
+    dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
+    dbiases = np.zeros((threads, w.F), x.dtype)
+    turned = _pack_turned(kernel.reshape(-1), *kernel.shape) if need_dx else np.empty((0, 0, 0), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
-        x.reshape(-1), kernel.reshape(-1), dy.reshape(-1), y.reshape(-1), activation == "relu", need_dx,
-        dx.reshape(-1), dkernel.reshape(-1, w.F), dbias,
-        _whole_tiles(_taps(w)), _pixels(w, block), _pixels(v, block), _taps(v), block, w, v,
+        x.reshape(-1), turned, dy.reshape(-1), y.reshape(-1), activation == "relu", dx.reshape(-1), dkernels, dbiases,
+        taps, _pixels(w, block), _pixels(v, block), _taps(v), block, np.array(w), np.array(v),
     )  # fmt: skip
+    dkernel = dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F].reshape(kernel.shape)
+    dbias = dbiases.sum(axis=0)
     return dx if need_dx else None, dkernel, None if bias is None else dbias
 
 
@@ -141,22 +150,25 @@ def _whole_tiles(rows: Array) -> Array:
 
 @parallel
 def _forward(threads, x, panels, bias, floor, y, pixels, taps, block, w):
-    sample_parts = max(1, min(threads, w.N))
-    panel_parts = threads // sample_parts  # more threads than samples: they share out the filters as well
-    for t in prange(sample_parts * panel_parts):
-        samples = share(w.N, sample_parts, t // panel_parts)
-        some = share(panels.shape[0], panel_parts, t % panel_parts)
-        _forward_samples(x, panels, bias, floor, y, pixels, taps, block, w, samples, some)
+    for t in prange(threads):
+        _forward_part(threads, t, x, panels, bias, floor, y, pixels, taps, block, w)
 
 
 @serial
-def _forward_samples(x, panels, bias, floor, y, pixels, taps, block, w, samples, some):
+def _forward_part(threads, t, x, panels, bias, floor, y, pixels, taps, block, w):
+    """One thread's samples; more threads than samples share out the filters as well."""
+    w = Windows(*to_fixed_tuple(w, SIZES))
+    parts = max(1, min(threads, w.N))
+    if t >= threads // parts * parts:
+        return
+    first, last = share(w.N, parts, t % parts)
+    some_panels = share(panels.shape[0], threads // parts, t // parts)
     padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
-    for first in range(samples[0], samples[1], block):
-        count = min(block, samples[1] - first)
-        a = _pad(x, first, count, padded, w)
-        out = y[first * w.OH * w.OW * w.F :]
-        multiply(a, pixels, count * w.OH * w.OW, taps, panels, some[0], some[1], bias, floor, out, w.F)
+    for n in range(first, last, block):
+        count = min(block, last - n)
+        a = _pad(x, n, count, padded, w)
+        out_at = n * w.OH * w.OW * w.F
+        multiply(a, pixels, count * w.OH * w.OW, taps, panels, some_panels, bias, floor, y, out_at, w.F)
 
 
 @serial
@@ -167,110 +179,87 @@ def _pad(x, first, count, padded, w):
     run = w.W * w.C
     for n in range(count):
         for h in range(w.H):
-            source = x[((first + n) * w.H + h) * run :]
-            target = padded[((n * w.HP + w.top + h) * w.WP + w.left) * w.C :]
-            for i in range(run):
-                target[i] = source[i]
+            copy(x, ((first + n) * w.H + h) * run, padded, ((n * w.HP + w.top + h) * w.WP + w.left) * w.C, run)
     return padded
 
 
 @parallel
-def _backward(
-    threads, x, kernel, dy, y, relu, need_dx, dx, dkernel, dbias, taps, pixels, turned_pixels, turned_taps, block, w, v
-):
-    parts = max(1, min(threads, w.N))
-    columns = panel_count(w.F, x.itemsize) * width(x.itemsize)
-    dkernels = np.zeros((parts, len(taps), columns), x.dtype)  # one for each thread
-    dbiases = np.zeros((parts, w.F), x.dtype)
-    turned = _pack_turned(kernel, w) if need_dx else np.empty((0, 0, 0), x.dtype)
-    for t in prange(parts):
-        _backward_samples(
-            x, turned, dy, y, relu, need_dx, dx, dkernels[t], dbiases[t],
-            taps, pixels, turned_pixels, turned_taps, block, w, v, share(w.N, parts, t),
-        )  # fmt: skip
-    dbias[:] = dbiases[0]
-    for t in range(1, parts):
-        dbias += dbiases[t]
-    for k in prange(dkernel.shape[0]):
-        for f in range(w.F):
-            total = dkernels[0, k, f]
-            for t in range(1, parts):
-                total += dkernels[t, k, f]
-            dkernel[k, f] = total
+def _backward(threads, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v):
+    for t in prange(threads):
+        _backward_part(
+            threads, t, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v
+        )
 
 
 @serial
-def _backward_samples(
-    x, turned, dy, y, relu, need_dx, dx, dkernel, dbias, taps, pixels, turned_pixels, turned_taps, block, w, v, samples
+def _backward_part(
+    threads, t, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v
 ):
-    size = x.itemsize
+    """One thread's samples; its sums over them go into its own dkernel and dbias. No dx where `turned` is empty."""
+    w, v = Windows(*to_fixed_tuple(w, SIZES)), Windows(*to_fixed_tuple(v, SIZES))
+    first, last = share(w.N, threads, t)
+    need_dx = len(turned) > 0
+    all_panels = (0, len(turned))
+    dz = np.zeros((panel_count(w.F, x.itemsize), block * w.OH * w.OW, width(x.itemsize)), x.dtype)
     padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
-    dz = np.zeros((panel_count(w.F, size), block * w.OH * w.OW, width(size)), x.dtype)
     spread = np.zeros(block * v.HP * v.WP * v.C if need_dx else 0, x.dtype)
-    no_bias = np.zeros(turned.shape[0] * width(size), x.dtype)
-    for n in range(samples[0], samples[1], block):
-        count = min(block, samples[1] - n)
-        _fill_dz(dy, y, relu, n, count, dz, dbias, w)
-        accumulate(_pad(x, n, count, padded, w), taps, pixels, count * w.OH * w.OW, dz, dkernel)
+    no_bias = np.zeros(len(turned) * width(x.itemsize), x.dtype)
+    no_floor = x.dtype.type(-np.inf)
+    for n in range(first, last, block):
+        count = min(block, last - n)
+        M = count * w.OH * w.OW
+        _fill_dz(dy, y, relu, n * w.OH * w.OW, M, w.F, dz, dbiases[t])
+        accumulate(_pad(x, n, count, padded, w), taps, pixels, M, dz, dkernels[t])
         if need_dx:
             _spread(dz, count, spread, w, v)
-            multiply(
-                spread, turned_pixels, count * w.H * w.W, turned_taps, turned, 0, turned.shape[0],
-                no_bias, x.dtype.type(-np.inf), dx[n * w.H * w.W * w.C :], w.C,
-            )  # fmt: skip
+            dx_at = n * w.H * w.W * w.C
+            multiply(spread, v_pixels, count * w.H * w.W, v_taps, turned, all_panels, no_bias, no_floor, dx, dx_at, w.C)
 
 
 @serial
-def _fill_dz(dy, y, relu, first, count, dz, dbias, w):
+def _fill_dz(dy, y, relu, first, M, F, dz, dbias):
     """dz = dy where y > 0 for relu, else dy; cut into panels. Its sums over the block's pixels are added to dbias."""
-    M = count * w.OH * w.OW
-    base = first * w.OH * w.OW * w.F
-    sums = np.zeros(dz.shape[0] * dz.shape[2], dy.dtype)
-    for panel in range(dz.shape[0]):
-        column = panel * dz.shape[2]
-        columns = min(dz.shape[2], w.F - column)
-        total = sums[column:]
+    panels, _, W = dz.shape
+    for panel in range(panels):
+        columns = min(W, F - panel * W)
+        sums = np.zeros(columns, dz.dtype)
         for m in range(M):
-            source = dy[base + m * w.F + column :]
-            value = y[base + m * w.F + column :]
-            target = dz[panel, m]
+            at = (first + m) * F + panel * W
+            source, value, target = dy[at : at + columns], y[at : at + columns], dz[panel, m]
             for f in range(columns):
-                d = source[f]
-                if relu:
-                    d *= dy.dtype.type(value[f] > 0)
+                d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
                 target[f] = d
-                total[f] += d
-    for f in range(w.F):
-        dbias[f] += sums[f]
+                sums[f] += d
+        for f in range(columns):
+            dbias[panel * W + f] += sums[f]
 
 
 @serial
 def _spread(dz, count, spread, w, v):
     """Put dz's pixels where the turned kernel looks for them, `strides` apart, among zeros."""
-    for panel in range(dz.shape[0]):
-        column = panel * dz.shape[2]
-        columns = min(dz.shape[2], w.F - column)
-        m = 0
+    panels, rows, W = dz.shape
+    flat = dz.reshape(-1)
+    for panel in range(panels):
+        columns = min(W, w.F - panel * W)
+        at = panel * rows * W
         for n in range(count):
             for p in range(w.OH):
                 for q in range(w.OW):
                     place = (n * v.HP + v.top + p * w.SH) * v.WP + v.left + q * w.SW
-                    target = spread[place * w.F + column :]
-                    source = dz[panel, m]
-                    for f in range(columns):
-                        target[f] = source[f]
-                    m += 1
+                    copy(flat, at, spread, place * w.F + panel * W, columns)
+                    at += W
 
 
 @serial
-def _pack_turned(kernel, w):
+def _pack_turned(kernel, KH, KW, C, F):
     """The kernel turned by 180°, (KH, KW, F, C), as panels over C: the right factor of dx."""
-    size = kernel.itemsize
-    W = width(size)
-    panels = np.zeros((panel_count(w.C, size), w.KH * w.KW * w.F, W), kernel.dtype)
-    for tap in range(w.KH * w.KW):
-        for c in range(w.C):
-            source = kernel[((w.KH * w.KW - 1 - tap) * w.C + c) * w.F :]
-            for f in range(w.F):
-                panels[c // W, tap * w.F + f, c % W] = source[f]
+    W = width(kernel.itemsize)
+    panels = np.zeros((panel_count(C, kernel.itemsize), KH * KW * F, W), kernel.dtype)
+    for tap in range(KH * KW):
+        for c in range(C):
+            at = ((KH * KW - 1 - tap) * C + c) * F
+            source = kernel[at : at + F]
+            target = panels[c // W, tap * F : (tap + 1) * F, c % W]
+            for f in range(F):
+                target[f] = source[f]
     return panels

@@ -24,41 +24,47 @@ def pack(b, K, F):
     """b (K, F), flat -> panels (panels, K, width), the last one filled up with zeros."""
     W = width(b.itemsize)
     panels = np.zeros((panel_count(F, b.itemsize), K, W), b.dtype)
-    for panel in range(panels.shape[0]):
-        first = panel * W
-        columns = min(W, F - first)
+    flat = panels.reshape(-1)
+    for panel in range(len(panels)):
+        columns = min(W, F - panel * W)
         for k in range(K):
-            for f in range(columns):
-                panels[panel, k, f] = b[k * F + first + f]
+            copy(b, k * F + panel * W, flat, (panel * K + k) * W, columns)
     return panels
 
 
 @serial
-def multiply(a, rows, M, cols, panels, first_panel, last_panel, bias, floor, out, F):
+def copy(source, source_at, target, target_at, count):
+    """Copy a run of numbers from one flat array to another."""
+    one, other = source[source_at : source_at + count], target[target_at : target_at + count]
+    for i in range(count):
+        other[i] = one[i]
+
+
+@serial
+def multiply(a, rows, M, cols, panels, some_panels, bias, floor, out, out_at, F):
     """out[m, f] = max(bias[f] + Σ_k a[rows[m] + cols[k]] · b[k, f], floor) for m < M and the columns of some panels.
 
-    out (M, F) and a flat, panels = pack(b), bias filled up to whole panels.
+    a and out (M, F) are flat, out begins at `out_at`; panels = pack(b), bias filled up to whole panels.
     """
     K, W = panels.shape[1], panels.shape[2]
+    b = panels.reshape(-1)
     whole = M // ROWS * ROWS
     last_rows = np.empty(ROWS, rows.dtype)  # the last tile's rows; it computes the last of them more than once
     for r in range(ROWS):
         last_rows[r] = rows[min(whole + r, M - 1)]
     edge = np.empty(ROWS * W, out.dtype)  # where a tile goes of which not everything is wanted
-    for panel in range(first_panel, last_panel):
+    for panel in range(some_panels[0], some_panels[1]):
         first = panel * W
         columns = min(W, F - first)
-        b = panels[panel].reshape(-1)
-        start = bias[first:]
         for m in range(0, M, ROWS):
-            tile_rows = rows[m:] if m < whole else last_rows
-            if m < whole and columns == W:
-                tile(a, tile_rows, cols, K, b, W, start, 0, floor, out[m * F + first :], F)
-                continue
-            tile(a, tile_rows, cols, K, b, W, start, 0, floor, edge, W)
-            for r in range(min(ROWS, M - m)):
-                for f in range(columns):
-                    out[(m + r) * F + first + f] = edge[r * W + f]
+            inside = m < whole
+            direct = inside and columns == W
+            at = out_at + m * F + first
+            tile(a, rows if inside else last_rows, m if inside else 0, cols, 0, K, b, first * K, W, bias, first, 0,
+                 floor, out if direct else edge, at if direct else 0, F if direct else W)  # fmt: skip
+            if not direct:
+                for r in range(min(ROWS, M - m)):
+                    copy(edge, r * W, out, at + r * F, columns)
 
 
 STEPS = 256  # rows of the right factor that are used at a time: a panel of them stays in the first-level cache
@@ -72,12 +78,12 @@ def accumulate(a, rows, cols, M, panels, out):
     """
     W = panels.shape[2]
     K, F = out.shape
-    flat = out.reshape(-1)
-    nothing = flat.dtype.type(-np.inf)
+    b, flat = panels.reshape(-1), out.reshape(-1)
+    no_floor = flat.dtype.type(-np.inf)
     for first in range(0, M, STEPS):
         steps = min(STEPS, M - first)
         for panel in range(panels.shape[0]):
-            b = panels[panel].reshape(-1)[first * W :]
+            b_at = (panel * panels.shape[1] + first) * W
             for k in range(0, K, ROWS):
-                block = flat[k * F + panel * W :]
-                tile(a, rows[k:], cols[first:], steps, b, W, block, F, nothing, block, F)
+                at = k * F + panel * W
+                tile(a, rows, k, cols, first, steps, b, b_at, W, flat, at, F, no_floor, flat, at, F)

@@ -39,35 +39,35 @@ def _width(itemsize):
     return lambda itemsize: columns // itemsize
 
 
-def _tile(typingctx, a, rows, cols, steps, b, b_stride, start, start_stride, floor, out, out_stride):
+def _tile(typingctx, a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
+          floor, out, out_at, out_stride):  # fmt: skip
     """out[r, f] = max(start[r, f] + Σ_k a[rows[r] + cols[k]] · b[k, f], floor) for ROWS rows and `width` columns.
 
-    All arrays are flat; a stride is the distance of two rows: b[k, f] = b[k · b_stride + f]. NaN stays NaN.
+    All arrays are flat and begin somewhere: b[k, f] = b[b_at + k · b_stride + f], and so on. NaN stays NaN.
     """
-    signature = types.void(a, rows, cols, steps, b, b_stride, start, start_stride, floor, out, out_stride)
+    signature = types.void(a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
+                           floor, out, out_at, out_stride)  # fmt: skip
     lanes = VECTOR_BYTES * 8 // a.dtype.bitwidth
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         scalar = context.get_value_type(a.dtype)
         vector = ir.VectorType(scalar, lanes)
         index = ir.IntType(64)
+        align = a.dtype.bitwidth // 8
         fma = cgutils.get_or_insert_function(
-            builder.module,
-            ir.FunctionType(vector, [vector] * 3),
-            f"llvm.fmuladd.v{lanes}f{a.dtype.bitwidth}",
+            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{lanes}f{a.dtype.bitwidth}"
         )
 
-        def data(argument: int) -> Any:
-            return context.make_array(signature.args[argument])(context, builder, args[argument]).data
+        def place(argument: int) -> Any:
+            """The address of an array's element, the argument after it saying which."""
+            data = context.make_array(signature.args[argument])(context, builder, args[argument]).data
+            return builder.gep(data, [args[argument + 1]])
 
         def vectors(pointer: Any, row: Any, stride: Any) -> list[Any]:
             """The addresses of the vectors of one row."""
-            first = builder.mul(row, stride)
-            places = [builder.add(first, index(v * lanes)) for v in range(VECTORS)]
-            return [builder.bitcast(builder.gep(pointer, [place]), vector.as_pointer()) for place in places]
-
-        def load(pointer: Any) -> Any:
-            return builder.load(pointer, align=a.dtype.bitwidth // 8)
+            first = builder.gep(pointer, [builder.mul(row, stride)])
+            places = [builder.gep(first, [index(v * lanes)]) for v in range(VECTORS)]
+            return [builder.bitcast(place, vector.as_pointer()) for place in places]
 
         def broadcast(value: Any) -> Any:
             """A vector that holds one number in all its lanes."""
@@ -75,39 +75,39 @@ def _tile(typingctx, a, rows, cols, steps, b, b_stride, start, start_stride, flo
             zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
             return builder.shuffle_vector(builder.insert_element(empty, value, ir.IntType(32)(0)), empty, zeros)
 
-        a_data, rows_data, cols_data, b_data, start_data, out_data = (data(i) for i in (0, 1, 2, 4, 6, 9))
-        steps, b_stride, start_stride, out_stride = args[3], args[5], args[7], args[10]
+        a_data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        rows_at, cols_at, b_at, start_at, out_at = (place(argument) for argument in (1, 3, 6, 9, 13))
+        steps, b_stride, start_stride, floor, out_stride = (args[argument] for argument in (5, 8, 11, 12, 15))
 
-        a_rows = [builder.gep(a_data, [builder.load(builder.gep(rows_data, [index(r)]))]) for r in range(ROWS)]
-        starts = [load(pointer) for r in range(ROWS) for pointer in vectors(start_data, index(r), start_stride)]
+        a_rows = [builder.gep(a_data, [builder.load(builder.gep(rows_at, [index(r)]))]) for r in range(ROWS)]
+        starts = [pointer for r in range(ROWS) for pointer in vectors(start_at, index(r), start_stride)]
+        starts = [builder.load(pointer, align=align) for pointer in starts]
 
-        before, loop, after = builder.block, builder.append_basic_block("step"), builder.append_basic_block("sums")
+        before, loop, after = builder.block, builder.append_basic_block("step"), builder.append_basic_block("done")
         builder.branch(loop)
         builder.position_at_end(loop)
         k = builder.phi(index)
         k.add_incoming(index(0), before)
-        sums = []
-        for value in starts:
-            sums.append(builder.phi(vector))
-            sums[-1].add_incoming(value, before)
-        col = builder.load(builder.gep(cols_data, [k]))
-        b_row = [load(pointer) for pointer in vectors(b_data, k, b_stride)]
+        sums = [builder.phi(vector) for _ in starts]
+        col = builder.load(builder.gep(cols_at, [k]))
+        b_row = [builder.load(pointer, align=align) for pointer in vectors(b_at, k, b_stride)]
         totals = []
         for r in range(ROWS):
             factor = broadcast(builder.load(builder.gep(a_rows[r], [col])))
             totals += [builder.call(fma, [factor, b_row[v], sums[r * VECTORS + v]]) for v in range(VECTORS)]
-        for phi, total in zip(sums, totals, strict=True):
+        for phi, value, total in zip(sums, starts, totals, strict=True):
+            phi.add_incoming(value, before)
             phi.add_incoming(total, loop)
         following = builder.add(k, index(1))
         k.add_incoming(following, loop)
         builder.cbranch(builder.icmp_signed("<", following, steps), loop, after)
 
         builder.position_at_end(after)
-        floors = broadcast(args[8])
-        outs = [pointer for r in range(ROWS) for pointer in vectors(out_data, index(r), out_stride)]
+        floors = broadcast(floor)
+        outs = [pointer for r in range(ROWS) for pointer in vectors(out_at, index(r), out_stride)]
         for total, pointer in zip(totals, outs, strict=True):
             low = builder.fcmp_ordered("<", total, floors)  # false for NaN
-            builder.store(builder.select(low, floors, total), pointer, align=a.dtype.bitwidth // 8)
+            builder.store(builder.select(low, floors, total), pointer, align=align)
         return context.get_dummy_value()
 
     return signature, codegen
