@@ -1,0 +1,126 @@
+"""Losses, optimisers and initialisers against Keras's."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import minicnn
+
+from .twins import assert_close
+
+pytestmark = pytest.mark.usefixtures("backend", "precision")
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def both(kind, name, **config):
+    """The same object of minicnn and of Keras."""
+    return (getattr(getattr(module, kind), name)(**config) for module in (minicnn, keras))
+
+
+def check_loss(name, config, y_true, y_pred):
+    ours, theirs = both("losses", name, **config)
+    value = ours.forward(y_true, y_pred)
+    prediction = tf.constant(y_pred)
+    with tf.GradientTape() as tape:
+        tape.watch(prediction)
+        expected = theirs(y_true, prediction)
+    assert_close(value, expected.numpy(), "loss")
+    assert_close(ours.backward(), tape.gradient(expected, prediction).numpy(), "gradient")
+
+
+@pytest.mark.parametrize("shape", [(1, 2), (5, 10), (3, 4, 6)])
+@pytest.mark.parametrize("from_logits", [True, False])
+@pytest.mark.parametrize("name", ["CategoricalCrossentropy", "SparseCategoricalCrossentropy"])
+def test_crossentropy(name, from_logits, shape):
+    generator = np.random.default_rng(0)
+    logits = generator.normal(size=shape) * 3
+    labels = generator.integers(shape[-1], size=shape[:-1])
+    y_true = labels if name.startswith("Sparse") else np.eye(shape[-1])[labels]
+    check_loss(name, {"from_logits": from_logits}, y_true, logits if from_logits else softmax(logits))
+
+
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_crossentropy_with_soft_targets(from_logits):
+    generator = np.random.default_rng(1)
+    y_pred = softmax(generator.normal(size=(4, 5)))
+    check_loss("CategoricalCrossentropy", {"from_logits": from_logits}, softmax(generator.normal(size=(4, 5))), y_pred)
+
+
+@pytest.mark.parametrize("name", ["CategoricalCrossentropy", "SparseCategoricalCrossentropy"])
+def test_crossentropy_of_shares_that_do_not_sum_to_one(name):
+    generator = np.random.default_rng(2)
+    labels = generator.integers(5, size=4)
+    y_true = labels if name.startswith("Sparse") else np.eye(5)[labels]
+    check_loss(name, {}, y_true, generator.random((4, 5)) / 2 + 0.1)
+
+
+def test_crossentropy_of_certain_predictions():
+    y_pred = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    check_loss("CategoricalCrossentropy", {}, np.eye(3)[[0, 2]], y_pred)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (6, 3), (2, 3, 4)])
+def test_mean_squared_error(shape):
+    generator = np.random.default_rng(3)
+    check_loss("MeanSquaredError", {}, generator.normal(size=shape), generator.normal(size=shape))
+
+
+@pytest.mark.parametrize("name", ["mse", "mean_squared_error", "categorical_crossentropy", "MeanSquaredError"])
+def test_string_names_of_losses(name):
+    generator = np.random.default_rng(4)
+    y_true, y_pred = softmax(generator.normal(size=(4, 5))), softmax(generator.normal(size=(4, 5)))
+    value = minicnn.losses.get(name).forward(y_true, y_pred)
+    expected = np.mean(keras.losses.get(name)(y_true, y_pred))  # a function that gives one loss a sample, or a Loss
+    assert_close(value, expected)
+
+
+OPTIMIZERS = [
+    ("SGD", {}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.875}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.5, "nesterov": True}),
+    ("SGD", {"learning_rate": 0.1, "nesterov": True}),
+    ("Adam", {}),
+    ("Adam", {"learning_rate": 0.02, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.125}),
+    ("AdamW", {}),
+    ("AdamW", {"learning_rate": 0.05, "weight_decay": 0.25, "beta_2": 0.875}),
+]
+
+
+@pytest.mark.parametrize(("name", "config"), OPTIMIZERS)
+def test_optimizer(name, config):
+    ours, theirs = both("optimizers", name, **config)
+    for beta in ("beta_1", "beta_2"):  # Keras rounds Python's numbers to float32, even in float64
+        if hasattr(theirs, beta):
+            setattr(theirs, beta, tf.constant(getattr(theirs, beta), "float64"))
+    generator = np.random.default_rng(5)
+    starts = [generator.normal(size=shape) for shape in ((3, 4), (4,), (2, 3, 2, 5))]
+    parameters = [minicnn.layers.Parameter(f"p{i}", start.copy()) for i, start in enumerate(starts)]
+    variables = [keras.Variable(start) for start in starts]
+    for _ in range(20):
+        grads = [generator.normal(size=start.shape) * generator.choice([1e-9, 1e-3, 1.0]) for start in starts]
+        for parameter, grad in zip(parameters, grads, strict=True):
+            parameter.grad = grad
+        ours.step(parameters)
+        theirs.apply([tf.constant(grad) for grad in grads], variables)
+    for parameter, variable in zip(parameters, variables, strict=True):
+        assert_close(parameter.value, variable.numpy(), parameter.name)
+
+
+@pytest.mark.parametrize("shape", [(3, 3, 16, 64), (5, 24, 96), (200, 50)])
+@pytest.mark.parametrize("name", minicnn.initializers.CLASSES)
+def test_initializer(name, shape):
+    ours, theirs = (np.ravel(initializer(shape)) for initializer in both("initializers", name))
+    spread = max(theirs.std(), 1e-12)
+    assert abs(ours.mean() - theirs.mean()) < 6 * spread * (2 / theirs.size) ** 0.5 + 1e-12
+    assert ours.std() == pytest.approx(theirs.std(), rel=0.04, abs=1e-12)
+    if name != "RandomNormal":  # the others have a sharp limit, and with so many draws both come near it
+        assert np.abs(ours).max() == pytest.approx(np.abs(theirs).max(), rel=0.02)
+    grid = np.linspace(0, 1, 21)[1:-1]  # the same distribution, not only the same width
+    assert np.abs(np.quantile(ours, grid) - np.quantile(theirs, grid)).max() <= 0.12 * spread + 1e-12

@@ -1,0 +1,148 @@
+"""fit, evaluate and predict against Keras's: the same figures, epoch by epoch, and the same weights in the end."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import minicnn
+
+from .twins import TOLERANCES, assert_close
+
+pytestmark = pytest.mark.usefixtures("backend", "precision")
+
+
+def network(framework, last_activation="softmax"):
+    layers = framework.layers
+    return framework.Sequential(
+        [
+            framework.Input((8, 6, 2)),
+            layers.Conv2D(4, 3, activation="relu", padding="same"),
+            layers.BatchNormalization(momentum=0.75),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dense(3, activation=last_activation),
+        ]
+    )
+
+
+def pair(optimizer, loss, metrics=("accuracy",), last_activation="softmax"):
+    """Two models of equal weights, minicnn's and Keras's, compiled alike."""
+    ours, theirs = network(minicnn, last_activation), network(keras, last_activation)
+    theirs.set_weights(ours.get_weights())
+    ours.compile(optimizer, loss, metrics=list(metrics))
+    theirs.compile(optimizer, loss, metrics=list(metrics), jit_compile=False)
+    for beta in ("beta_1", "beta_2"):  # Keras rounds Python's numbers to float32, even in float64
+        if hasattr(theirs.optimizer, beta):
+            setattr(theirs.optimizer, beta, tf.constant(getattr(theirs.optimizer, beta), "float64"))
+    return ours, theirs
+
+
+def samples(count=23, one_hot=False):
+    generator = np.random.default_rng(0)
+    x, labels = generator.normal(size=(count, 8, 6, 2)), generator.integers(3, size=count)
+    return x, np.eye(3)[labels] if one_hot else labels
+
+
+def check_same(ours, theirs, x, y, **options):
+    histories = [model.fit(x, y, shuffle=False, verbose=0, **options) for model in (ours, theirs)]
+    assert histories[0].epoch == histories[1].epoch
+    assert set(histories[0].history) == set(histories[1].history)
+    for name, figures in histories[1].history.items():
+        np.testing.assert_allclose(histories[0].history[name], figures, rtol=1e-8, err_msg=name)
+    for weight, expected in zip(ours.weights, theirs.get_weights(), strict=True):
+        assert_close(weight.value, expected, weight.name)
+    assert_close(ours.predict(x, batch_size=5), theirs.predict(x, batch_size=5, verbose=0), "predict")
+    assert ours.evaluate(x, y, verbose=0) == pytest.approx(theirs.evaluate(x, y, verbose=0), rel=TOLERANCES["float64"])
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "loss", "one_hot", "last_activation"),
+    [
+        ("adam", "sparse_categorical_crossentropy", False, "softmax"),
+        ("sgd", "categorical_crossentropy", True, "softmax"),
+        ("adamw", "mse", True, "sigmoid"),
+    ],
+)
+def test_epochs_with_a_ragged_last_batch(optimizer, loss, one_hot, last_activation):
+    check_same(
+        *pair(optimizer, loss, last_activation=last_activation), *samples(one_hot=one_hot), batch_size=5, epochs=3
+    )
+
+
+def test_validation_split():
+    models = pair("adam", "sparse_categorical_crossentropy")
+    check_same(*models, *samples(), batch_size=4, epochs=3, validation_split=0.3)
+
+
+def test_validation_data_and_initial_epoch():
+    models = pair("adam", "sparse_categorical_crossentropy", metrics=["acc"])
+    check_same(*models, *samples(), epochs=4, initial_epoch=2, validation_data=samples(7))
+
+
+def test_training_goes_on_in_a_second_fit():
+    ours, theirs = pair("adam", "sparse_categorical_crossentropy")
+    check_same(ours, theirs, *samples(), batch_size=8, epochs=1)
+    check_same(ours, theirs, *samples(), batch_size=8, epochs=2)
+
+
+def test_labels_in_a_column():
+    x, y = samples()
+    check_same(*pair("adam", "sparse_categorical_crossentropy"), x, y[:, None], batch_size=8, epochs=1)
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2])
+@pytest.mark.parametrize("restore_best_weights", [False, True])
+def test_early_stopping(patience, restore_best_weights):
+    models = pair("adam", "sparse_categorical_crossentropy")
+    for model in models:
+        model.optimizer.learning_rate = 0.25  # so high that the loss rises and falls
+    x, y = samples()
+    lengths = []
+    for model, framework in zip(models, (minicnn, keras), strict=True):
+        stop = framework.callbacks.EarlyStopping(
+            "val_loss", patience=patience, restore_best_weights=restore_best_weights
+        )
+        history = model.fit(
+            x, y, batch_size=8, epochs=12, shuffle=False, verbose=0, validation_split=0.3, callbacks=[stop]
+        )
+        lengths.append((len(history.epoch), stop.stopped_epoch, stop.best_epoch))
+    assert lengths[0] == lengths[1]
+    for weight, expected in zip(models[0].weights, models[1].get_weights(), strict=True):
+        np.testing.assert_allclose(weight.value, expected, rtol=1e-6, atol=1e-6, err_msg=weight.name)
+
+
+def test_learning_rate_schedule():
+    ours, theirs = pair("sgd", "sparse_categorical_crossentropy")
+    x, y = samples()
+    for model, framework in ((ours, minicnn), (theirs, keras)):
+        halve = framework.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else 0.125)
+        model.fit(x, y, epochs=3, shuffle=False, verbose=0, callbacks=[halve])
+        assert float(model.optimizer.learning_rate) == 0.03125
+    for weight, expected in zip(ours.weights, theirs.get_weights(), strict=True):
+        assert_close(weight.value, expected, weight.name)
+
+
+def test_a_frozen_layer():
+    ours, theirs = pair("adam", "sparse_categorical_crossentropy")
+    for model in (ours, theirs):
+        for layer in model.layers[:2]:
+            layer.trainable = False
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    check_same(ours, theirs, *samples(), batch_size=8, epochs=2)
+
+
+@pytest.mark.parametrize("return_dict", [False, True])
+@pytest.mark.parametrize("metrics", [[], ["accuracy"]])
+def test_the_forms_of_results(metrics, return_dict):
+    x, y = samples()
+    for method in ("evaluate", "train_on_batch"):
+        ours, theirs = pair("sgd", "sparse_categorical_crossentropy", metrics)
+        options = {"verbose": 0} if method == "evaluate" else {}
+        found, expected = (getattr(model, method)(x, y, return_dict=return_dict, **options) for model in (ours, theirs))
+        assert isinstance(found, type(expected) if isinstance(expected, (dict, list)) else float)
+        if isinstance(expected, (dict, list)):
+            assert len(found) == len(expected)
+        assert found == pytest.approx(expected, rel=1e-6)
