@@ -197,6 +197,14 @@ def test_regression(backend):
 
 
 class TestProgress:
+    @pytest.fixture(autouse=True)
+    def _kernels_are_compiled(self, capsys):
+        """The first kernels of a machine announce that they are being compiled."""
+        model = classifier()
+        model.fit(*stripes(20), verbose=0)
+        model.predict(stripes(20)[0])
+        capsys.readouterr()
+
     def test_lines_where_there_is_no_terminal(self, capsys):
         x, y = stripes(20)
         classifier().fit(x, y, epochs=2)
