@@ -503,6 +503,10 @@ def test_a_failing_check_leaves_everything_as_it_was_too():
     assert layer.dtype == np.float32
 
 
+def test_a_dead_layer_has_a_right_gradient():
+    assert check_layer(ReLU(), -np.ones((2, 3)))
+
+
 def test_large_arrays_are_sampled():
     findings = check_layer(Dense(20), (3, 30), samples=7).findings
     assert [finding.entries for finding in findings[:3]] == ["7 of 90", "7 of 600", "7 of 20"]

@@ -94,7 +94,7 @@ class Case:
     @property
     def noise(self) -> float:
         """Differences up to this are the numerical gradient's own rounding."""
-        return self.method.noise * float(np.abs(self.dy * self.y).sum())
+        return self.method.noise * float(np.abs(self.dy * self.y).sum() + 1e-100)  # more than 0, even where y is 0
 
     @cached_property
     def error(self) -> float:

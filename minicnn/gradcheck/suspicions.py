@@ -23,9 +23,6 @@ def diagnose(case: Case) -> str:
     raise AssertionError("the last suspicion explains everything")
 
 
-# what is not even a gradient
-
-
 def never_set(case: Case) -> str | None:
     """None instead of an array."""
     if case.analytic is not None:
@@ -105,9 +102,7 @@ def constant_factor(case: Case) -> str | None:
 def _meaning_of(factor: float, case: Case) -> str:
     N = len(next(iter(case.subject.arrays.values())))
     if np.isclose(factor, N):
-        return (
-            f"{N} is the batch size: a mean over the batch was differentiated as if it were a sum. Divide by N, once."
-        )
+        return f"{N} is the batch size: a mean over the batch was differentiated as if it were a sum. Divide by N once."
     if np.isclose(factor, 1 / N):
         return (
             f"{N} is the batch size: the mean over the batch is taken once too often. Sum over the samples; the loss "
@@ -388,12 +383,10 @@ def wrong_at_some_indices(case: Case) -> str | None:
         bad = np.flatnonzero(np.moveaxis(case.wrong, axis, 0).reshape(length, -1).any(axis=1))
         if 0 < len(bad) < length:
             name = case.axis_name(axis)
-            hint = "Does a loop stop early, or an index stand still?"
-            if axis == 0 and case.is_input:
-                hint = "Does something take its index or its maximum from the whole batch, or a loop stop early?"
             return (
                 f"it is right for {length - len(bad)} of {length} {name}s and wrong for {name} "
-                f"{', '.join(map(str, bad[:6]))}{', …' if len(bad) > 6 else ''}. {hint}"
+                f"{', '.join(map(str, bad[:6]))}{', …' if len(bad) > 6 else ''}. What is special about these? A loop "
+                f"that stops early and an index that stands still look like this."
             )
     return None
 
