@@ -89,7 +89,8 @@ def options_of(script: str) -> set[str]:
 
 def run(command: list[str], directory: Path) -> str:
     inherited = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
-    environment = {**inherited, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg"}
+    sample = ROOT / "minicnn" / "datasets" / "sample"  # what the pages show must not depend on the machine's own data
+    environment = {**inherited, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "MINICNN_DATA": str(sample)}
     result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300)
     if result.returncode != 0:
         pytest.fail(f"{shlex.join(command)}\n{result.stdout}{result.stderr}", pytrace=False)
