@@ -4,7 +4,20 @@ The maths is in `minicnn.backends.textbook`, one operation and its backward on e
 named and behave as in Keras 3; what Keras hides is in the open: `model.forward`, `model.backward`, `model.parameters`.
 """
 
-from . import callbacks, config, datasets, initializers, layers, losses, metrics, models, optimizers, saving, utils
+from . import (
+    callbacks,
+    config,
+    datasets,
+    gradcheck,
+    initializers,
+    layers,
+    losses,
+    metrics,
+    models,
+    optimizers,
+    saving,
+    utils,
+)
 from .backends import backend_name, device_name, to_device, to_host, use_backend, use_device
 from .errors import BackendError, ModelFileError, NonFiniteError
 from .layers import Input
@@ -25,6 +38,7 @@ __all__ = [
     "config",
     "datasets",
     "device_name",
+    "gradcheck",
     "initializers",
     "layers",
     "load_model",

@@ -539,3 +539,15 @@ def test_the_seed_decides_what_is_drawn():
 def test_errors_say_what_to_do(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+def test_the_report_prints_a_table_and_wraps_its_diagnosis():
+    layer = planted(Dense(3, name="mine"), grad_of("kernel", lambda g: g / 2))
+    lines = str(check_layer(layer, (2, 4))).splitlines()
+    assert lines[0] == "Dense 'mine', training=True: (2, 4) -> (2, 3), central differences, backend numpy"
+    assert lines[2].split() == ["entries", "error", "tolerance", "verdict"]
+    assert lines[3].split()[:4] == ["dx", "8", "of", "8"]
+    assert lines[3].endswith("right")
+    assert lines[4].split() == ["kernel.grad", "12", "of", "12", "5e-01", "1e-06", "WRONG"]
+    assert "kernel.grad: it is 0.5 times the true gradient, everywhere. 2 is the batch size" in "\n".join(lines)
+    assert max(map(len, lines)) <= 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from textwrap import fill
 
 
 class GradientError(AssertionError):
@@ -57,7 +58,8 @@ class Report:
             error, tolerance = (_short(number) for number in (found.error, found.tolerance))
             verdict = "right" if found.ok else "WRONG"
             lines.append(f"{found.quantity:{width}}  {found.entries:>13}  {error:>7}  {tolerance:>9}  {verdict}")
-        return "\n".join([*lines, "", self.diagnosis] if self.diagnosis else lines)
+        wrapped = [fill(paragraph, 100, subsequent_indent="  ") for paragraph in self.diagnosis.splitlines()]
+        return "\n".join([*lines, "", *wrapped] if wrapped else lines)
 
     __repr__ = __str__
 
