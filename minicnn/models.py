@@ -15,6 +15,7 @@ from .errors import explain
 from .layers import Input, Layer, Parameter
 from .layers.base import check_weights
 from .random import draw_seed
+from .saving import load_model
 from .summary import summary_text
 from .training import Trainer
 
@@ -29,7 +30,7 @@ class Sequential(Trainer):
     Without an Input, the first batch decides the shapes.
     """
 
-    def __init__(self, layers: Sequence[Layer | Input | Sequential] = (), name: str = "sequential") -> None:
+    def __init__(self, layers: Sequence[Layer | Input | Sequential] = (), *, name: str = "sequential") -> None:
         self.name = name
         self.layers: list[Layer] = []
         self.input_shape: tuple[int | None, ...] | None = None
@@ -138,7 +139,7 @@ class Sequential(Trainer):
         """How many numbers the weights hold."""
         return sum(layer.count_params() for layer in self.layers)
 
-    def summary(self, print_fn: Any = print) -> None:
+    def summary(self, *, print_fn: Any = print) -> None:
         """Print Keras's table: layers, output shapes, numbers of parameters, totals."""
         print_fn(summary_text(self))
 
@@ -152,7 +153,7 @@ class Sequential(Trainer):
 
         Raises ModelFileError if the file is damaged or is not one of minicnn's.
         """
-        return saving.load_model(filepath)
+        return load_model(filepath)
 
     def save_weights(self, filepath: str | Path) -> None:
         """Write the weights alone to a file, atomically."""

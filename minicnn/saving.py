@@ -68,7 +68,7 @@ def load_model(filepath: str | Path) -> Sequential:
             layer.set_state(description["state"])
         model.seed, model.epochs_trained = header["seed"], header["epochs_trained"]
         if "optimizer" in header:
-            model.compile(optimizers.get(header["optimizer"]), losses.get(header["loss"]), header["metrics"])
+            model.compile(optimizers.get(header["optimizer"]), losses.get(header["loss"]), metrics=header["metrics"])
             slots = _numbered(arrays, "optimizer")
             if slots:
                 model.optimizer.set_state(header["optimizer"]["iterations"], slots, model.parameters())

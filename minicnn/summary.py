@@ -42,5 +42,8 @@ def _line(cells: tuple[str, str, str], widths: list[int]) -> str:
 
 
 def _amount(count: int, model: Sequential) -> str:
-    size = count * model.dtype.itemsize / 1024
-    return f"{count:,} ({size:.2f} KB)" if size < 1024 else f"{count:,} ({size / 1024:.2f} MB)"
+    size, unit = float(count * model.dtype.itemsize), "B"
+    for larger in ("KB", "MB", "GB"):
+        if size >= 1024:
+            size, unit = size / 1024, larger
+    return f"{count:,} ({size:.2f} {unit})"

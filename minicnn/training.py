@@ -46,7 +46,7 @@ class Trainer:
         def parameters(self) -> list[Parameter]: ...
         def check_input(self, x: Array) -> None: ...
 
-    def compile(self, optimizer: Any = "adam", loss: Any = None, metrics: Sequence[str] | str | None = None) -> None:
+    def compile(self, optimizer: Any = "adam", loss: Any = None, *, metrics: Sequence[str] | str | None = None) -> None:
         """Choose the optimiser, the loss and the metrics, each by object or by Keras's string name.
 
         Raises ValueError for an unknown name or a missing loss.
@@ -80,6 +80,7 @@ class Trainer:
         validation_split: float = 0.0,
         validation_data: tuple[Any, Any] | None = None,
         shuffle: bool = True,
+        *,
         initial_epoch: int = 0,
         validation_batch_size: int | None = None,
     ) -> History:
@@ -117,7 +118,7 @@ class Trainer:
             watchers.on_train_end()
         return history
 
-    def train_on_batch(self, x: Any, y: Any, return_dict: bool = False) -> Any:
+    def train_on_batch(self, x: Any, y: Any, *, return_dict: bool = False) -> Any:
         """One step on one batch; returns its loss and metrics before the step, as evaluate does."""
         self._check_compiled("train_on_batch")
         batches = Batches(x, y, len(x) or 1, "train_on_batch")
@@ -125,7 +126,7 @@ class Trainer:
         return _figures(self._train_epoch(batches, shuffle=False, watchers=CallbackList([], self)), return_dict)
 
     def evaluate(
-        self, x: Any, y: Any, batch_size: int | None = None, verbose: str | int = "auto", return_dict: bool = False
+        self, x: Any, y: Any, batch_size: int | None = None, verbose: str | int = "auto", *, return_dict: bool = False
     ) -> Any:
         """The loss, or [loss, *metrics] if there are metrics, or all of them by name with return_dict=True."""
         self._check_compiled("evaluate")

@@ -33,7 +33,7 @@ def classifier(loss="sparse_categorical_crossentropy", metrics=("accuracy",), op
             Dense(3, activation="softmax" if softmax else None),
         ]
     )
-    model.compile(optimizer, loss, list(metrics))
+    model.compile(optimizer, loss, metrics=list(metrics))
     return model
 
 

@@ -45,7 +45,7 @@ def train_model5() -> minicnn.Sequential:
         model.add(MaxPooling2D(2))
     for layer in (Flatten(), Dense(128, activation="relu"), Dropout(0.2), Dense(10, activation="softmax")):
         model.add(layer)
-    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     (x, y), _ = load_fashion_mnist()
     model.fit(x[:6000, :, :, None] / 255, y[:6000], batch_size=64, epochs=3)
     return model

@@ -16,7 +16,7 @@ class Dropout(Layer):
     The mask depends on nothing but the layer's seed and how many masks it has drawn, so a resumed run draws the same.
     """
 
-    def __init__(self, rate: float, seed: int | None = None, **options: Any) -> None:
+    def __init__(self, rate: float, *, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.rate = arguments.fraction(f"{self} rate", rate)
         self.seed = draw_seed() if seed is None else int(seed)

@@ -11,7 +11,7 @@ from ..errors import explain
 class Input(Configurable):
     """Not a layer but a promise: samples will have this shape (without the batch axis; None where an axis may vary)."""
 
-    def __init__(self, shape: Sequence[int | None], name: str | None = None) -> None:
+    def __init__(self, shape: Sequence[int | None], *, name: str | None = None) -> None:
         if isinstance(shape, int) or not all(length is None or length > 0 for length in shape):
             raise ValueError(
                 explain(

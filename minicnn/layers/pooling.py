@@ -79,7 +79,7 @@ class GlobalAveragePooling2D(Layer):
 
     axes = ("batch", "height", "width", "channels")
 
-    def __init__(self, keepdims: bool = False, **options: Any) -> None:
+    def __init__(self, *, keepdims: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.keepdims = bool(keepdims)
 
