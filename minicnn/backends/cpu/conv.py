@@ -151,7 +151,7 @@ def _whole_tiles(rows: Array) -> Array:
 @parallel
 def _forward(threads, x, panels, bias, floor, y, pixels, taps, block, w):
     for t in prange(threads):
-        _forward_part(threads, t, x, panels, bias, floor, y, pixels, taps, block, w)
+        _forward_part(threads, np.intp(t), x, panels, bias, floor, y, pixels, taps, block, w)
 
 
 @serial
@@ -187,19 +187,20 @@ def _pad(x, first, count, padded, w):
 def _backward(threads, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v):
     for t in prange(threads):
         _backward_part(
-            threads, t, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v
-        )
+            threads, np.intp(t), x, turned, dy, y, relu, dx, dkernels[t], dbiases[t], taps, pixels,
+            v_pixels, v_taps, block, w, v,
+        )  # fmt: skip
 
 
 @serial
 def _backward_part(
-    threads, t, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v
+    threads, t, x, turned, dy, y, relu, dx, dkernel, dbias, taps, pixels, v_pixels, v_taps, block, w, v
 ):
     """One thread's samples; its sums over them go into its own dkernel and dbias. No dx where `turned` is empty."""
     w, v = Windows(*to_fixed_tuple(w, SIZES)), Windows(*to_fixed_tuple(v, SIZES))
     first, last = share(w.N, threads, t)
     need_dx = len(turned) > 0
-    all_panels = (0, len(turned))
+    all_panels = share(len(turned), 1, 0)
     dz = np.zeros((panel_count(w.F, x.itemsize), block * w.OH * w.OW, width(x.itemsize)), x.dtype)
     padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
     spread = np.zeros(block * v.HP * v.WP * v.C if need_dx else 0, x.dtype)
@@ -208,8 +209,8 @@ def _backward_part(
     for n in range(first, last, block):
         count = min(block, last - n)
         M = count * w.OH * w.OW
-        _fill_dz(dy, y, relu, n * w.OH * w.OW, M, w.F, dz, dbiases[t])
-        accumulate(_pad(x, n, count, padded, w), taps, pixels, M, dz, dkernels[t])
+        _fill_dz(dy, y, relu, n * w.OH * w.OW, M, w.F, dz, dbias)
+        accumulate(_pad(x, n, count, padded, w), taps, pixels, M, dz, dkernel)
         if need_dx:
             _spread(dz, count, spread, w, v)
             dx_at = n * w.H * w.W * w.C

@@ -50,7 +50,7 @@ def _mix(bits):
 def _mask(threads, x, key1, key2, threshold, scale, y):
     nothing = x.dtype.type(0)
     for t in prange(threads):
-        first, last = share(len(x), threads, t)
+        first, last = share(len(x), threads, np.intp(t))
         for i in range(first, last):
             bits = _mix(np.uint32(_mix(np.uint32(i) ^ key1) + key2))
             y[i] = x[i] * (scale if bits >= threshold else nothing)

@@ -75,7 +75,7 @@ def _statistics(threads, x):
     M, C = x.shape
     totals = np.zeros((threads, C))
     for t in prange(threads):
-        first, last = share(M, threads, t)
+        first, last = share(M, threads, np.intp(t))
         total = totals[t]
         for m in range(first, last):
             for c in range(C):
@@ -83,7 +83,7 @@ def _statistics(threads, x):
     mean = (totals.sum(axis=0) / M).astype(x.dtype)
     squares = np.zeros((threads, C))
     for t in prange(threads):
-        first, last = share(M, threads, t)
+        first, last = share(M, threads, np.intp(t))
         total = squares[t]
         for m in range(first, last):
             for c in range(C):
@@ -96,7 +96,7 @@ def _statistics(threads, x):
 def _normalize(threads, x, mean, scale, beta, y):
     M, C = x.shape
     for t in prange(threads):
-        first, last = share(M, threads, t)
+        first, last = share(M, threads, np.intp(t))
         for m in range(first, last):
             for c in range(C):
                 y[m, c] = (x[m, c] - mean[c]) * scale[c] + beta[c]
@@ -108,7 +108,7 @@ def _parameter_gradients(threads, dy, x, mean, inverse_std):
     M, C = x.shape
     totals = np.zeros((2, threads, C))
     for t in prange(threads):
-        first, last = share(M, threads, t)
+        first, last = share(M, threads, np.intp(t))
         dgamma, dbeta = totals[0, t], totals[1, t]
         for m in range(first, last):
             for c in range(C):
@@ -121,7 +121,7 @@ def _parameter_gradients(threads, dy, x, mean, inverse_std):
 def _input_gradient(threads, dy, x, mean, scale, share_of_dbeta, share_of_dgamma, dx):
     M, C = x.shape
     for t in prange(threads):
-        first, last = share(M, threads, t)
+        first, last = share(M, threads, np.intp(t))
         for m in range(first, last):
             for c in range(C):
                 centred = x[m, c] - mean[c]

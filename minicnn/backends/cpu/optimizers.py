@@ -78,7 +78,7 @@ def _sgd(value, grad, velocity, learning_rate, momentum, nesterov):
 @parallel
 def _sgd_parallel(threads, value, grad, velocity, learning_rate, momentum, nesterov):
     for t in prange(threads):
-        i, j = share(len(value), threads, t)
+        i, j = share(len(value), threads, np.intp(t))
         _sgd(value[i:j], grad[i:j], velocity[i:j], learning_rate, momentum, nesterov)
 
 
@@ -96,7 +96,7 @@ def _adam(value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, ti
 @parallel
 def _adam_parallel(threads, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
     for t in prange(threads):
-        i, j = share(len(value), threads, t)
+        i, j = share(len(value), threads, np.intp(t))
         _adam(
             value[i:j], grad[i:j], mean[i:j], variance[i:j], alpha, gain_1, gain_2, epsilon, decay, tiny
         )

@@ -23,9 +23,9 @@ def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[
         y, saved = textbook.max_pool2d(x, pool_size, strides, padding)
         return y, (textbook.max_pool2d_backward, saved)
     x = plain(x)
-    y_shape, window = _geometry(x.shape, pool_size, strides, padding)
+    y_shape, sizes = _geometry(x.shape, pool_size, strides, padding)
     y, winners = np.empty(y_shape, x.dtype), np.empty(y_shape, np.uint8)
-    _challenge(x, y, winners, *window)
+    _challenge(x.reshape(-1), y.reshape(-1), winners.reshape(-1), sizes)
     return y, (_backward, (winners, x.shape, pool_size, strides, padding))
 
 
@@ -40,78 +40,107 @@ def max_pool2d_backward(dy: Array, saved: Saved) -> Array:
 
 def _backward(dy: Array, saved: Saved) -> Array:
     winners, shape, pool_size, strides, padding = saved
-    _, window = _geometry(shape, pool_size, strides, padding)
+    _, sizes = _geometry(shape, pool_size, strides, padding)
     dx = np.empty(shape, dy.dtype)
-    _scatter(plain(dy), winners, dx, *window)
+    _scatter(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), shape[0], sizes)
     return dx
 
 
 def _geometry(
     shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: str
-) -> tuple[tuple[int, ...], tuple[Pair, Pair, Pair]]:
-    """The shape of y, and the kernels' (KH, KW), (SH, SW), (top, left)."""
+) -> tuple[tuple[int, ...], Array]:
+    """The shape of y, and the sizes that the kernels need: H, W, C, OH, OW, KH, KW, SH, SW, top, left."""
     N, H, W, C = shape
     (KH, KW), (SH, SW) = pool_size, strides
-    y_shape = (N, output_length(H, KH, SH, padding), output_length(W, KW, SW, padding), C)
-    return y_shape, ((KH, KW), (SH, SW), (pad_amounts(H, KH, SH, padding)[0], pad_amounts(W, KW, SW, padding)[0]))
-
-
-@parallel
-def _challenge(threads, x, y, winners, pool, strides, before):
-    for t in prange(threads):
-        first, last = share(x.shape[0], threads, t)
-        for n in range(first, last):
-            for p in range(y.shape[1]):
-                _challenge_row(x[n], y[n, p], winners[n, p], pool, (p * strides[0] - before[0], strides[1], before[1]))
+    OH, OW = output_length(H, KH, SH, padding), output_length(W, KW, SW, padding)
+    top, left = pad_amounts(H, KH, SH, padding)[0], pad_amounts(W, KW, SW, padding)[0]
+    return (N, OH, OW, C), np.array([H, W, C, OH, OW, KH, KW, SH, SW, top, left])
 
 
 @serial
-def _challenge_row(x, y, winners, pool, place):
-    """One row of windows. Every cell challenges the best so far: NaN beats numbers, the first of equals stays."""
-    H, W, C = x.shape
-    top, stride, left = place
-    for q in range(y.shape[0]):
-        start = q * stride - left
-        best, winner = y[q], winners[q]
-        fresh = True
-        for h in range(max(top, 0), min(top + pool[0], H)):
-            for w in range(max(start, 0), min(start + pool[1], W)):
-                cell = np.uint8((h - top) * pool[1] + w - start)
-                challenger = x[h, w]
-                if fresh:
-                    fresh = False
-                    for c in range(C):
-                        best[c] = challenger[c]
-                        winner[c] = cell
-                    continue
-                for c in range(C):
-                    wins = (not challenger[c] <= best[c]) & (best[c] == best[c])
-                    best[c] = challenger[c] if wins else best[c]
-                    winner[c] = cell if wins else winner[c]
+def _cells(pixel, sizes, cells, names):
+    """Where the window of an output pixel has its cells in the flat x, and their numbers in the window -> how many."""
+    H, W, C, OH, OW = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    n, p, q = pixel // (OH * OW), pixel // OW % OH, pixel % OW
+    top, left = p * sizes[7] - sizes[9], q * sizes[8] - sizes[10]
+    count = 0
+    for h in range(max(top, 0), min(top + sizes[5], H)):
+        for w in range(max(left, 0), min(left + sizes[6], W)):
+            cells[count] = ((n * H + h) * W + w) * C
+            names[count] = (h - top) * sizes[6] + w - left
+            count += 1
+    return count
 
 
 @parallel
-def _scatter(threads, dy, winners, dx, pool, strides, before):
+def _challenge(threads, x, y, winners, sizes):
     for t in prange(threads):
-        first, last = share(dx.shape[0], threads, t)
-        for n in range(first, last):
-            dx[n] = 0
-            for p in range(dy.shape[1]):
-                _scatter_row(dy[n, p], winners[n, p], dx[n], pool, (p * strides[0] - before[0], strides[1], before[1]))
+        _challenge_part(x, y, winners, sizes, share(len(y) // sizes[2], threads, np.intp(t)))
 
 
 @serial
-def _scatter_row(dy, winners, dx, pool, place):
-    """One row of windows: every cell of a window adds dy where it was the winner."""
-    H, W, C = dx.shape
-    top, stride, left = place
-    nothing = dx.dtype.type(0)
-    for q in range(dy.shape[0]):
-        start = q * stride - left
-        d, winner = dy[q], winners[q]
-        for h in range(max(top, 0), min(top + pool[0], H)):
-            for w in range(max(start, 0), min(start + pool[1], W)):
-                cell = np.uint8((h - top) * pool[1] + w - start)
-                target = dx[h, w]
-                for c in range(C):
-                    target[c] += d[c] if winner[c] == cell else nothing
+def _challenge_part(x, y, winners, sizes, pixels):
+    """Cells challenge the best so far, three at a time: NaN beats numbers, and the first of equals stays."""
+    C = sizes[2]
+    cells, names = np.empty(sizes[5] * sizes[6] + 3, np.int64), np.empty(sizes[5] * sizes[6] + 3, np.int32)
+    for pixel in range(pixels[0], pixels[1]):
+        count = _cells(pixel, sizes, cells, names)
+        cells[count : count + 3] = cells[0]  # the first cell again: it never beats itself
+        names[count : count + 3] = names[0]
+        at = pixel * C
+        best, winner = y[at : at + C], winners[at : at + C]
+        for i in range(1, max(count, 2), 3):
+            _three(x[cells[0] : cells[0] + C] if i == 1 else best, i == 1, names[0], best, winner,
+                   x[cells[i] : cells[i] + C], names[i], x[cells[i + 1] : cells[i + 1] + C], names[i + 1],
+                   x[cells[i + 2] : cells[i + 2] + C], names[i + 2])  # fmt: skip
+
+
+@serial
+def _three(holder, fresh, name, best, winner, x1, name1, x2, name2, x3, name3):
+    for c in range(len(best)):
+        top = holder[c]
+        who = name if fresh else np.int32(winner[c])
+        wins = (not x1[c] <= top) & (top == top)
+        top, who = (x1[c] if wins else top), (name1 if wins else who)
+        wins = (not x2[c] <= top) & (top == top)
+        top, who = (x2[c] if wins else top), (name2 if wins else who)
+        wins = (not x3[c] <= top) & (top == top)
+        top, who = (x3[c] if wins else top), (name3 if wins else who)
+        best[c] = top
+        winner[c] = who
+
+
+@parallel
+def _scatter(threads, dy, winners, dx, samples, sizes):
+    for t in prange(threads):
+        _scatter_part(dy, winners, dx, sizes, share(samples, threads, np.intp(t)))
+
+
+@serial
+def _scatter_part(dy, winners, dx, sizes, samples):
+    """The cells of a window get dy where they were the winner, four at a time."""
+    H, W, C, OH, OW = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
+    cells, names = np.empty(sizes[5] * sizes[6] + 3, np.int64), np.empty(sizes[5] * sizes[6] + 3, np.int32)
+    nobody = np.empty(3 * C, dx.dtype)  # what is added here, nobody reads
+    for n in range(samples[0], samples[1]):
+        dx[n * H * W * C : (n + 1) * H * W * C] = 0
+        for pixel in range(n * OH * OW, (n + 1) * OH * OW):
+            count = _cells(pixel, sizes, cells, names)
+            d, winner = dy[pixel * C : pixel * C + C], winners[pixel * C : pixel * C + C]
+            for i in range(0, count, 4):
+                one = dx[cells[i] : cells[i] + C]
+                two = dx[cells[i + 1] : cells[i + 1] + C] if i + 1 < count else nobody[:C]
+                three = dx[cells[i + 2] : cells[i + 2] + C] if i + 2 < count else nobody[C : 2 * C]
+                four = dx[cells[i + 3] : cells[i + 3] + C] if i + 3 < count else nobody[2 * C :]
+                _four(d, winner, one, names[i], two, names[i + 1], three, names[i + 2], four, names[i + 3])
+
+
+@serial
+def _four(dy, winner, dx1, name1, dx2, name2, dx3, name3, dx4, name4):
+    nothing = dy.dtype.type(0)
+    for c in range(len(dy)):
+        d, who = dy[c], np.int32(winner[c])
+        dx1[c] += d if who == name1 else nothing
+        dx2[c] += d if who == name2 else nothing
+        dx3[c] += d if who == name3 else nothing
+        dx4[c] += d if who == name4 else nothing
