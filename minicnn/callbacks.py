@@ -19,26 +19,29 @@ Logs = Mapping[str, float]
 
 
 class Callback:
-    """Base of all callbacks: override what you need. `self.model` is the model that is being trained."""
+    """Base of all callbacks: override what you need. `self.model` is the model that is being trained.
+
+    As in Keras, every method is given `logs`; before there are figures, they are empty.
+    """
 
     model: Any
 
     def set_model(self, model: Trainer) -> None:
         self.model = model
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         """Before the first epoch."""
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         """After the last epoch, or when training was interrupted."""
 
-    def on_epoch_begin(self, epoch: int) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Before an epoch, counted from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """After an epoch and its validation; logs has loss, the metrics and their val_ twins."""
 
-    def on_train_batch_begin(self, batch: int) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a step."""
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
@@ -88,7 +91,7 @@ class ProgressBar(Callback):
         self.batches, self.epochs = batches, epochs
         self.bar: Any = None
 
-    def on_epoch_begin(self, epoch: int) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if self.level == 1:
             from tqdm.auto import tqdm
 
@@ -106,7 +109,7 @@ class ProgressBar(Callback):
         elif self.level == 2:
             print(f"Epoch {epoch + 1}/{self.epochs} - {_figures(logs)}", flush=True)
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.bar is not None:  # interrupted
             self.bar.close()
 
@@ -164,7 +167,7 @@ class EarlyStopping(Callback):
         self.stopped_epoch = 0
         self.best_epoch = 0
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.monitor = self._make_monitor()
         self.wait = 0
         self.best_weights: list[np.ndarray] | None = None
@@ -184,7 +187,7 @@ class EarlyStopping(Callback):
             self.stopped_epoch = epoch
             self.model.stop_training = True
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self.stopped_epoch and self.verbose:
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.best_weights is not None:
@@ -229,7 +232,7 @@ class LearningRateScheduler(Callback):
     def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
         self.schedule, self.verbose = schedule, verbose
 
-    def on_epoch_begin(self, epoch: int) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         rate = self.schedule(epoch, float(self.model.optimizer.learning_rate))
         if not isinstance(rate, (int, float, np.floating)) or not np.isfinite(rate) or rate < 0:
             raise ValueError(
@@ -249,7 +252,7 @@ class CSVLogger(Callback):
         self.filename, self.separator, self.append = Path(filename), separator, append
         self._file: TextIO | None = None
 
-    def on_train_begin(self) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self._has_header = self.append and self.filename.exists() and self.filename.stat().st_size > 0
         self.filename.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
@@ -263,7 +266,7 @@ class CSVLogger(Callback):
         writer.writerow({"epoch": epoch, **logs})
         self._file.flush()
 
-    def on_train_end(self) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         if self._file is not None:
             self._file.close()
             self._file = None

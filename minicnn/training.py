@@ -103,10 +103,11 @@ class Trainer:
         history = History()
         watchers = CallbackList([history, *(callbacks or []), ProgressBar(verbose, len(train), epochs)], self)
         self.stop_training = False
-        watchers.on_train_begin()
+        logs: dict[str, float] = {}
+        watchers.on_train_begin(logs)
         try:
             for epoch in range(initial_epoch, epochs):
-                watchers.on_epoch_begin(epoch)
+                watchers.on_epoch_begin(epoch, {})
                 logs = self._train_epoch(train, shuffle, watchers)
                 if validation is not None:
                     logs |= {f"val_{name}": figure for name, figure in self._measure(validation).items()}
@@ -115,7 +116,7 @@ class Trainer:
                 if self.stop_training:
                     break
         finally:
-            watchers.on_train_end()
+            watchers.on_train_end(logs)
         return history
 
     def train_on_batch(self, x: Any, y: Any, *, return_dict: bool = False) -> Any:
@@ -154,7 +155,7 @@ class Trainer:
         else:
             stream = batches.in_order(self.dtype)
         for number, (x, y) in enumerate(stream):
-            watchers.on_train_batch_begin(number)
+            watchers.on_train_batch_begin(number, {})
             value, y_pred = self.train_step(x, y)
             mean_loss.update(value, len(x))
             for accuracy in accuracies:

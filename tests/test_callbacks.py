@@ -36,10 +36,10 @@ def test_callbacks_are_called_in_order():
     calls = []
 
     class Spy(Callback):
-        def on_train_begin(self):
+        def on_train_begin(self, logs=None):
             calls.append("begin")
 
-        def on_epoch_begin(self, epoch):
+        def on_epoch_begin(self, epoch, logs):
             calls.append(f"epoch {epoch}")
 
         def on_train_batch_end(self, batch, logs):
@@ -48,7 +48,7 @@ def test_callbacks_are_called_in_order():
         def on_epoch_end(self, epoch, logs):
             calls.append(f"end {epoch} {sorted(logs)}")
 
-        def on_train_end(self):
+        def on_train_end(self, logs=None):
             calls.append("end")
 
     train([Spy()], 2)

@@ -66,7 +66,7 @@ class Checkpoint(Callback):
         self.rows = rows[: model.epochs_trained]
         return model
 
-    def on_epoch_begin(self, epoch: int) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.began = perf_counter()
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
