@@ -465,6 +465,12 @@ class CastToReal(Absolute):
         return y.astype(x.dtype)
 
 
+class PositiveOnly(Layer):
+    def call(self, x, training):
+        self.saved = ()
+        return np.where(x > 0, x, np.nan)
+
+
 @pytest.mark.parametrize("layer", [Absolute(), CastToReal()], ids=lambda layer: layer.name)
 def test_a_forward_that_takes_no_complex_numbers_is_named(layer):
     assert check_layer(layer, (3, 4))
@@ -524,6 +530,7 @@ def test_the_seed_decides_what_is_drawn():
         (lambda: check_layer(Dense, (2, 3)), TypeError, "Layers are objects"),
         (lambda: check_layer(Dense(2), (2, 3), method="complexstep"), ValueError, "Did you mean 'complex'"),
         (lambda: check_layer(Dense(2), [[1.0, np.nan]]), ValueError, "finite numbers"),
+        (lambda: check_layer(PositiveOnly(), (2, 3)), ValueError, "finite outputs of the forward"),
         (lambda: check_layer(Dense(2), np.zeros((0, 3))), ValueError, "at least one number"),
         (lambda: check_layer(Conv2D(2, 3), (2, 9, 9)), ValueError, "add it: x"),
         (lambda: check_loss("mean_squared", [1.0], [1.0]), ValueError, "Did you mean 'mean_squared_error'"),
@@ -534,7 +541,7 @@ def test_the_seed_decides_what_is_drawn():
             "expected 2 gradients, of x, k, found 1",
         ),
     ],
-    ids=["a class", "method", "NaN", "empty", "rank", "loss name", "not compiled", "gradients missing"],
+    ids=["a class", "method", "NaN", "NaN in y", "empty", "rank", "loss name", "not compiled", "gradients missing"],
 )
 def test_errors_say_what_to_do(call, error, message):
     with pytest.raises(error, match=message):

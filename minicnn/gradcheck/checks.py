@@ -118,6 +118,7 @@ def _check(subject: Subject, method_name: str, samples: int, rng: np.random.Gene
     method = numerical.get(method_name)
     backend = backend_name()
     y = subject.forward(subject.arrays).copy()
+    check_finite(subject.title, "outputs of the forward", y)
     dy = rng.standard_normal(y.shape) if subject.takes_dy else np.ones(y.shape)  # never all ones where it is ours
     analytic = {
         name: None if gradient is None else gradient.copy() for name, gradient in subject.backward(dy.copy()).items()
