@@ -7,9 +7,11 @@ depends on the number of threads alone, never on their timing.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
@@ -21,6 +23,27 @@ from ..contract import Array
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}  # as in NumPy, 1 / 0 is infinite
 
+SPINS = "2000"  # some microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
+
+
+def _load_thread_pool() -> None:
+    """Load Numba's thread pool, telling its threads to sleep soon when there is nothing to do.
+
+    GNU's OpenMP lets them spin for milliseconds, which on shared cores starves the very thread that they wait for: ten
+    times slower steps. It reads the setting while it is loaded, so the environment is put back at once.
+    """
+    if "GOMP_SPINCOUNT" in os.environ or "OMP_WAIT_POLICY" in os.environ:
+        return
+    os.environ["GOMP_SPINCOUNT"] = SPINS
+    try:
+        import_module("numba.np.ufunc.omppool")
+    except ImportError:  # no OpenMP here: Numba has another pool
+        pass
+    finally:
+        del os.environ["GOMP_SPINCOUNT"]
+
+
+_load_thread_pool()
 _team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 
 serial = njit(**_OPTIONS)
