@@ -94,11 +94,11 @@ CASES = {
             st.just(shape),
         )
     ),
-    "ReLU": st.tuples(
+    "ReLU": st.tuples(  # numbers that float32 holds exactly: Keras rounds its constants to it
         st.fixed_dictionaries(
             {
                 "max_value": st.sampled_from([None, 1.0, 0.75, 6.0]),
-                "negative_slope": st.sampled_from([0.0, 0.125, 0.3]),
+                "negative_slope": st.sampled_from([0.0, 0.125, 0.375]),
                 "threshold": st.sampled_from([0.0, 0.25, 0.5]),
             }
         ),

@@ -11,7 +11,9 @@ import minicnn
 
 from .twins import assert_close
 
-pytestmark = pytest.mark.usefixtures("backend", "precision")
+pytestmark = pytest.mark.usefixtures("precision")
+
+backends = pytest.mark.usefixtures("backend")
 
 
 def softmax(z):
@@ -35,6 +37,7 @@ def check_loss(name, config, y_true, y_pred):
     assert_close(ours.backward(), tape.gradient(expected, prediction).numpy(), "gradient")
 
 
+@backends
 @pytest.mark.parametrize("shape", [(1, 2), (5, 10), (3, 4, 6)])
 @pytest.mark.parametrize("from_logits", [True, False])
 @pytest.mark.parametrize("name", ["CategoricalCrossentropy", "SparseCategoricalCrossentropy"])
@@ -46,6 +49,7 @@ def test_crossentropy(name, from_logits, shape):
     check_loss(name, {"from_logits": from_logits}, y_true, logits if from_logits else softmax(logits))
 
 
+@backends
 @pytest.mark.parametrize("from_logits", [True, False])
 def test_crossentropy_with_soft_targets(from_logits):
     generator = np.random.default_rng(1)
@@ -53,6 +57,7 @@ def test_crossentropy_with_soft_targets(from_logits):
     check_loss("CategoricalCrossentropy", {"from_logits": from_logits}, softmax(generator.normal(size=(4, 5))), y_pred)
 
 
+@backends
 @pytest.mark.parametrize("name", ["CategoricalCrossentropy", "SparseCategoricalCrossentropy"])
 def test_crossentropy_of_shares_that_do_not_sum_to_one(name):
     generator = np.random.default_rng(2)
@@ -61,11 +66,13 @@ def test_crossentropy_of_shares_that_do_not_sum_to_one(name):
     check_loss(name, {}, y_true, generator.random((4, 5)) / 2 + 0.1)
 
 
+@backends
 def test_crossentropy_of_certain_predictions():
     y_pred = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     check_loss("CategoricalCrossentropy", {}, np.eye(3)[[0, 2]], y_pred)
 
 
+@backends
 @pytest.mark.parametrize("shape", [(1, 1), (6, 3), (2, 3, 4)])
 def test_mean_squared_error(shape):
     generator = np.random.default_rng(3)
@@ -93,6 +100,7 @@ OPTIMIZERS = [
 ]
 
 
+@backends
 @pytest.mark.parametrize(("name", "config"), OPTIMIZERS)
 def test_optimizer(name, config):
     ours, theirs = both("optimizers", name, **config)

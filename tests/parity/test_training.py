@@ -11,7 +11,7 @@ import minicnn
 
 from .twins import TOLERANCES, assert_close
 
-pytestmark = pytest.mark.usefixtures("backend", "precision")
+pytestmark = pytest.mark.usefixtures("precision")
 
 
 def network(framework, last_activation="softmax"):
@@ -66,13 +66,13 @@ def check_same(ours, theirs, x, y, **options):
         ("adamw", "mse", True, "sigmoid"),
     ],
 )
-def test_epochs_with_a_ragged_last_batch(optimizer, loss, one_hot, last_activation):
+def test_epochs_with_a_ragged_last_batch(backend, optimizer, loss, one_hot, last_activation):
     check_same(
         *pair(optimizer, loss, last_activation=last_activation), *samples(one_hot=one_hot), batch_size=5, epochs=3
     )
 
 
-def test_validation_split():
+def test_validation_split(backend):
     models = pair("adam", "sparse_categorical_crossentropy")
     check_same(*models, *samples(), batch_size=4, epochs=3, validation_split=0.3)
 
@@ -93,8 +93,7 @@ def test_labels_in_a_column():
     check_same(*pair("adam", "sparse_categorical_crossentropy"), x, y[:, None], batch_size=8, epochs=1)
 
 
-@pytest.mark.parametrize("patience", [0, 1, 2])
-@pytest.mark.parametrize("restore_best_weights", [False, True])
+@pytest.mark.parametrize(("patience", "restore_best_weights"), [(0, False), (1, True), (2, True)])
 def test_early_stopping(patience, restore_best_weights):
     models = pair("adam", "sparse_categorical_crossentropy")
     for model in models:
