@@ -76,7 +76,7 @@ class Trainer:
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
-        callbacks: Sequence[Callback] | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
         validation_data: tuple[Any, Any] | None = None,
         shuffle: bool = True,
@@ -101,7 +101,8 @@ class Trainer:
             if batches is not None:
                 self._check_targets(batches)
         history = History()
-        watchers = CallbackList([history, *(callbacks or []), ProgressBar(verbose, len(train), epochs)], self)
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks or []
+        watchers = CallbackList([history, *callbacks, ProgressBar(verbose, len(train), epochs)], self)
         self.stop_training = False
         logs: dict[str, float] = {}
         watchers.on_train_begin(logs)

@@ -124,6 +124,13 @@ def test_learning_rate_schedule():
         assert_close(weight.value, expected, weight.name)
 
 
+def test_a_callback_without_a_list():
+    for model, framework in zip(pair("sgd", "mse", last_activation="relu"), (minicnn, keras), strict=True):
+        stop = framework.callbacks.EarlyStopping("loss", min_delta=9.0)
+        history = model.fit(*samples(one_hot=True), epochs=5, verbose=0, callbacks=stop)
+        assert len(history.epoch) == 2
+
+
 def test_a_frozen_layer():
     ours, theirs = pair("adam", "sparse_categorical_crossentropy")
     for model in (ours, theirs):
