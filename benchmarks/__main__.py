@@ -1,0 +1,141 @@
+"""Run the benchmark: `python -m benchmarks --help`."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from . import environments, report
+from .bench import BATCH_SIZE, LONGEST, Bench, Settings
+from .crew import available_cpus
+from .machine import busy_note, describe_machine
+from .measures import epoch, imports, inference, profile, scaling, startup, training
+from .networks import MODELS, TITLES, example
+from .results import Results
+from .rivals import variants
+
+PER_MODEL = {"training": training.measure, "inference": inference.measure}
+ONCE = {
+    "import": imports.measure,
+    "start-up": startup.measure,
+    "epoch": epoch.measure,
+    "scaling": scaling.measure,
+    "profile": profile.measure,
+}
+MEASURES = [*PER_MODEL, *ONCE]
+QUICK = {
+    "only": ["training", "inference", "import"],
+    "models": ["baseline", "model5"],
+    "rivals": ["minicnn", "keras-tensorflow", "torch"],
+}
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="minicnn against Keras, PyTorch and DeZero: the same networks, proven equal, timed in turns.",
+    )
+    names = list(variants())
+    parser.add_argument("--quick", action="store_true", help="a few models and rivals, in under three minutes")
+    parser.add_argument(
+        "--only", type=_list_of(MEASURES), metavar="A,B", help=f"what to measure: {', '.join(MEASURES)}"
+    )
+    parser.add_argument("--models", type=_list_of(MODELS), metavar="A,B", help=f"of {', '.join(MODELS)}")
+    parser.add_argument("--rivals", type=_list_of(names), metavar="A,B", help=f"of {', '.join(names)}")
+    parser.add_argument("--rounds", type=int, help="turns of each rival (default 7; 3 with --quick)")
+    parser.add_argument("--threads", type=int, default=available_cpus(), help="for everyone (default: all CPUs)")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="folder for the results")
+    parser.add_argument("--install", action="store_true", help="make the rivals' environments in .venvs/ first")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="[NAME=]PATH",
+        help="an interpreter that has the libraries already, for a rival, an environment "
+        "(tensorflow, jax, torch, dezero), or all of them; may be given several times",
+    )
+    chosen = parser.parse_args(arguments)
+    try:
+        chosen.pythons = environments.Pythons.parse(chosen.python)
+    except ValueError as error:
+        parser.error(str(error))
+    if not 1 <= chosen.threads <= available_cpus():
+        parser.error(f"--threads {chosen.threads}: expected 1 to {available_cpus()}, the CPUs that are here.")
+    if chosen.rounds is not None and chosen.rounds < 1:
+        parser.error(f"--rounds {chosen.rounds}: expected at least 1.")
+    defaults = QUICK if chosen.quick else {"only": MEASURES, "models": list(MODELS), "rivals": names}
+    for name, default in defaults.items():
+        setattr(chosen, name, getattr(chosen, name) or default)
+    if "minicnn" not in chosen.rivals:
+        chosen.rivals = ["minicnn", *chosen.rivals]  # everyone is compared with it
+    return chosen
+
+
+def main(arguments: list[str] | None = None) -> None:
+    from rich.console import Console
+
+    chosen = parse(arguments)
+    console = Console(highlight=False)
+
+    def say(sentence: str) -> None:
+        console.print(sentence, markup=False)
+
+    settings = Settings(chosen.models, chosen.rivals, chosen.threads, quick=chosen.quick)
+    if chosen.quick:
+        settings.rounds, settings.turn, settings.budget = 3, 0.3, 12.0
+    settings.rounds = chosen.rounds or settings.rounds
+    if chosen.install:
+        environments.install(settings.rivals, chosen.pythons, say)
+    machine = describe_machine()
+    results = Results(machine, vars(settings).copy(), {name: v.label for name, v in variants().items()})
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        Bench(settings, results, chosen.pythons, Path(scratch), chosen.out / "logs", say) as bench,
+    ):
+        if note := busy_note(machine["load"], available_cpus()):
+            bench.note(note)
+        leave_out_missing(bench)
+        try:
+            run(bench, chosen.only)
+        finally:  # an interrupted run keeps what it has
+            results.write(chosen.out / "results.json")
+    report.write(results, chosen.out)
+    say(f"\n{report.table(results)}\n\nWritten to {chosen.out}: results.json, report.md and figures.")
+
+
+def leave_out_missing(bench: Bench) -> None:
+    """Go on without the rivals that are not installed, and say so."""
+    for rival in list(bench.settings.rivals):
+        if rival != "minicnn" and (reason := environments.why_missing(rival, bench.pythons.of(rival))):
+            bench.note(reason)
+            bench.settings.rivals.remove(rival)
+
+
+def run(bench: Bench, only: list[str]) -> None:
+    """All measurements asked for, one after the other."""
+    bench.start_crew()
+    measures = [PER_MODEL[name] for name in PER_MODEL if name in only]
+    for model in bench.settings.models if measures else []:
+        samples = (2 + LONGEST) * BATCH_SIZE
+        field = bench.field_for(TITLES[model], example(model), samples, bench.crew)
+        for measure in measures:
+            measure(bench, TITLES[model], field)
+    for name, measure_once in ONCE.items():
+        if name in only:
+            measure_once(bench)
+
+
+def _list_of(known: Any) -> Any:
+    def parse_list(text: str) -> list[str]:
+        names = [name for name in text.split(",") if name]
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"{', '.join(unknown)}: expected some of {', '.join(known)}")
+        return names
+
+    return parse_list
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""No timing before the networks are proven equal: same outputs, and same weights after one plain step downhill.
+
+A step of SGD at a rate of 1 moves every weight by its gradient, so the difference of the weights before and after *is*
+the gradient, as the rival's own training loop computes it. Dropout is off in this comparison. Moving statistics of
+batch norm are left out: PyTorch and Keras define the variance among them differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+
+from .crew import Worker
+from .networks import Network, model_of, without_dropout
+from .results import Agreement
+
+SAMPLES = 16
+Excused = Callable[[str, str], AbstractContextManager[None]]
+
+
+def compare(
+    case: str, network: Network, weights: str, workers: Mapping[str, Worker], scratch: Path, excused: Excused
+) -> list[Agreement]:
+    """How far each worker's network is from minicnn's; minicnn's own entry comes first."""
+    still, witnesses = without_dropout(network), {}
+    for rival, worker in workers.items():
+        path = str(scratch / f"{rival}.witness.npz")
+        with excused(rival, case):
+            worker.ask("build", network=still, weights=weights, optimizer="sgd")
+            worker.ask("witness", samples=SAMPLES, path=path)
+            witnesses[rival] = path
+    trainable = [weight.trainable for weight in model_of(network).weights]
+    reference = Witness.read(witnesses["minicnn"], weights, trainable)
+    return [reference.against(case, rival, Witness.read(path, weights, trainable)) for rival, path in witnesses.items()]
+
+
+class Witness:
+    """What a network gave away of itself: its outputs, and its gradients by all trainable weights."""
+
+    def __init__(self, output: np.ndarray, gradients: list[np.ndarray]) -> None:
+        self.output, self.gradients = output, gradients
+
+    @classmethod
+    def read(cls, path: str, weights: str, trainable: list[bool]) -> Witness:
+        with np.load(path) as after, np.load(weights) as before:
+            moved = [before[str(i)] - after[str(i)] for i, learns in enumerate(trainable) if learns]
+            return cls(after["output"], moved)
+
+    def against(self, case: str, rival: str, other: Witness) -> Agreement:
+        """The largest difference, relative to the largest number of the array it is in."""
+        gradients = zip(other.gradients, self.gradients, strict=True)
+        return Agreement(
+            case, rival, distance(other.output, self.output), max(distance(theirs, ours) for theirs, ours in gradients)
+        )
+
+
+def distance(found: np.ndarray, expected: np.ndarray) -> float:
+    """max |found − expected| / max |expected|; infinite if the shapes differ or a number is not finite."""
+    if found.shape != expected.shape or not np.isfinite(found).all():
+        return float("inf")
+    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-12))

@@ -1,0 +1,150 @@
+"""A run: who takes part, how long, and what has been measured so far."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from . import agreement
+from .crew import Worker, WorkerError
+from .environments import Pythons
+from .networks import Network, model_of, samples_for
+from .results import Figure, Results
+from .rounds import interleave, summarise
+
+BATCH_SIZE = 64
+LONGEST = 100  # batches in one training turn
+KERAS = "keras-"
+UNITS = {"ms": 1e3, "s": 1.0, "MB": 1e-6}  # of a second or a byte
+
+
+@dataclass
+class Settings:
+    """How much of everything. A turn is what a rival does before the next one's is due."""
+
+    models: list[str]
+    rivals: list[str]
+    threads: int
+    rounds: int = 7
+    turn: float = 0.6  # seconds
+    budget: float = 40.0  # seconds for all rounds of one case
+    quick: bool = False
+
+
+@dataclass
+class Bench:
+    settings: Settings
+    results: Results
+    pythons: Pythons
+    scratch: Path
+    logs: Path
+    say: Callable[[str], None]
+    crew: dict[str, Worker] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def new_worker(self, rival: str, threads: int | None = None, **variables: str) -> Worker:
+        """A fresh process of a rival; the caller closes it."""
+        return Worker(rival, self.pythons.of(rival), threads or self.settings.threads, self.logs, variables)
+
+    def start_crew(self) -> None:
+        """Start every rival's worker, which stays for the whole run. One that cannot start is left out."""
+        for rival in self.settings.rivals:
+            worker = self._stack.enter_context(self.new_worker(rival))
+            with self.excused(rival):
+                self.results.versions[rival] = worker.ask("versions")
+                self.crew[rival] = worker
+
+    @contextmanager
+    def excused(self, rival: str, case: str = "") -> Iterator[None]:
+        """A rival that fails here is left out, with a note; minicnn's failure ends the run."""
+        try:
+            yield
+        except WorkerError as error:
+            if rival == "minicnn":
+                raise
+            self.note(f"Left out{f' of {case}' if case else ''}: {error}")
+
+    def note(self, sentence: str) -> None:
+        self.results.notes.append(sentence)
+        self.say(sentence)
+
+    def lay_out(self, case: str, network: Network, samples: int) -> tuple[str, str]:
+        """Write the case's weights and samples to files, for all rivals alike; returns their paths."""
+        weights, data = self.scratch / f"{case}.weights.npz", self.scratch / "data.npz"
+        np.savez(weights, **{str(index): weight for index, weight in enumerate(model_of(network).get_weights())})
+        x, y = samples_for(network, samples)
+        np.savez(data, x=x, y=y)
+        return str(weights), str(data)
+
+    def field_for(self, case: str, network: Network, samples: int, workers: Mapping[str, Worker]) -> dict[str, Worker]:
+        """The workers whose network is proven equal to minicnn's, ready to train it on so many samples."""
+        weights, data = self.lay_out(case, network, samples)
+        for rival, worker in list(workers.items()):
+            with self.excused(rival, case):
+                worker.ask("data", path=data)
+        found = agreement.compare(case, network, weights, workers, self.scratch, self.excused)
+        self.results.agreements += found
+        field = {}
+        for agreed in found:
+            if not agreed.holds:
+                self.note(f"Left out of {case}: {agreed.sentence()}")
+                continue
+            with self.excused(agreed.rival, case):
+                workers[agreed.rival].ask("build", network=network, weights=weights)
+                field[agreed.rival] = workers[agreed.rival]
+        return field
+
+    def race_training(
+        self, case: str, field: Mapping[str, Worker], batch_size: int, most: int = LONGEST
+    ) -> dict[str, list[float]]:
+        """Seconds a training step, in rounds; each turn at most `most` batches."""
+        turns = {}
+        for rival, worker in field.items():
+            with self.excused(rival, case):
+                worker.ask("train", batches=1, batch_size=batch_size)  # compiles
+                step = worker.ask("train", batches=min(3, most), batch_size=batch_size)
+                batches = int(np.clip(self.settings.turn / step, 1, most))
+                turns[rival] = partial(worker.ask, "train", batches=batches, batch_size=batch_size)
+        return self.race(case, turns)
+
+    def race(self, case: str, turns: Mapping[str, Callable[[], float]], share: float = 1.0) -> dict[str, list[float]]:
+        """The turns in rounds, within that share of the budget; a rival that fails is left out."""
+        budget = self.settings.budget * share
+        return interleave(turns, self.settings.rounds, budget, lambda rival: self.excused(rival, case))
+
+    def record(
+        self, measure: str, case: str, unit: str, rounds: Mapping[str, list[float]], x: float | None = None
+    ) -> None:
+        """Keep the figures, given in seconds or bytes, in their unit, and say what they come to."""
+        scaled = {rival: [UNITS[unit] * figure for figure in figures] for rival, figures in rounds.items()}
+        self.results.figures += [Figure(measure, case, rival, unit, figures, x) for rival, figures in scaled.items()]
+        medians = [f"{self.results.labels[rival]} {summarise(f).median:.3g}" for rival, f in scaled.items()]
+        self.say(f"{measure}, {case} ({unit}): {', '.join(medians)}")
+
+    def fastest_keras(self) -> str | None:
+        """The Keras backend that took the shortest over all training cases so far; the first one, if there are none."""
+        contestants = [rival for rival in self.crew if rival.startswith(KERAS)]
+        training = list(self.results.of("training"))
+        cases = {figure.case for figure in training}
+
+        def slowness(rival: str) -> float:
+            mine = [summarise(f.rounds).median for f in training if f.rival == rival]
+            return sum(mine) if len(mine) == len(cases) else float("inf")
+
+        return min(contestants, key=slowness, default=None)
+
+    def finalists(self) -> list[str]:
+        """minicnn and the fastest Keras, for what would take too long with everyone."""
+        keras = self.fastest_keras()
+        return ["minicnn", *([keras] if keras else [])]

@@ -1,0 +1,138 @@
+"""The figures of a report, drawn from its results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .networks import TITLES
+from .report import layer_rates
+from .results import Results
+from .rounds import summarise
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, told apart with every common kind of colour vision; minicnn is the strong blue.
+COLOURS = ("#0072B2", "#D55E00", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#999999", "#F0E442", "#000000")
+FORWARD, BACKWARD, OTHER = "#56B4E9", "#0072B2", "#bbbbbb"
+
+
+def draw_all(results: Results, folder: Path) -> list[str]:
+    """Draw what the results have figures for; returns the names of the files written."""
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn: dict[str, tuple[bool, Callable[[Results], Figure]]] = {
+        "training.png": (bool(results.cases("training")), draw_training),
+        "scaling.png": (bool(_series(results)), draw_scaling),
+        "roofline.png": (bool(results.profiles), draw_roofline),
+        "layers.png": (bool(results.profiles), draw_layers),
+    }
+    names = [name for name, (measured, _) in drawn.items() if measured]
+    for name in names:
+        drawn[name][1](results).savefig(folder / name, dpi=120)
+    return names
+
+
+def draw_training(results: Results) -> Figure:
+    """A group of bars for each model, one for each rival, with the quartiles as whiskers."""
+    cases = results.cases("training")
+    rivals = [rival for rival in results.labels if any(f.rival == rival for f in results.of("training"))]
+    figure, (axes,) = _figure("Training step at batch 64", 1, width=2.5 + 1.5 * len(cases))
+    width = 0.85 / len(rivals)
+    for index, rival in enumerate(rivals):
+        mine = {f.case: summarise(f.rounds) for f in results.of("training") if f.rival == rival}
+        places = [cases.index(case) + (index - (len(rivals) - 1) / 2) * width for case in mine]
+        heights = [s.median for s in mine.values()]
+        whiskers = [[s.median - s.low for s in mine.values()], [s.high - s.median for s in mine.values()]]
+        axes.bar(places, heights, width, yerr=whiskers, **_look(results, rival))
+    axes.set_xticks(range(len(cases)), cases)
+    axes.set(ylabel="time of a step (ms, logarithmic)", yscale="log")
+    axes.legend(frameon=False, fontsize="small", ncols=2)
+    return figure
+
+
+def draw_scaling(results: Results) -> Figure:
+    """One panel for each axis, both rivals in it."""
+    series = _series(results)
+    figure, panels = _figure("Training step: how it scales", len(series), width=4.2 * len(series))
+    for axes, measure in zip(panels, series, strict=True):
+        for rival in dict.fromkeys(f.rival for f in results.of(measure)):
+            mine = [f for f in results.of(measure) if f.rival == rival]
+            medians = [summarise(f.rounds).median for f in mine]
+            axes.plot([f.x for f in mine], medians, marker="o", **_look(results, rival))
+        points = sorted({f.x for f in results.of(measure) if f.x is not None})
+        axes.set(xlabel=measure.removeprefix("scaling, "), ylabel="time of a step (ms)", xscale="log", yscale="log")
+        axes.set_xticks(points, [f"{x:g}" for x in points])
+        axes.minorticks_off()
+        axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def draw_roofline(results: Results) -> Figure:
+    """FLOP rate over arithmetic intensity, under the roof that this machine's peaks are."""
+    peak, bandwidth = results.peak["flops"], results.peak["bandwidth"]
+    figure, (axes,) = _figure("Roofline: each layer against what the machine can do", 1, width=8)
+    rates = list(layer_rates(results))
+    intensities = np.geomspace(min(1.0, *(rate[4] for rate in rates)), max(1e3, *(rate[4] for rate in rates)), 200)
+    roof = np.minimum(peak, intensities * bandwidth)
+    axes.plot(
+        intensities, roof / 1e9, color="black", label=f"roof: {peak / 1e9:.0f} GFLOP/s, {bandwidth / 1e9:.0f} GB/s"
+    )
+    for index, model in enumerate(results.profiles):
+        for way, marker in (("forward", "o"), ("backward", "s")):
+            mine = [rate for rate in rates if rate[0] == model and rate[2] == way]
+            label = f"{TITLES[model]}, {way}"
+            colour = COLOURS[index % len(COLOURS)]
+            axes.scatter(
+                [r[4] for r in mine], [r[5] / 1e9 for r in mine], marker=marker, color=colour, label=label, alpha=0.8
+            )
+    axes.set(xlabel="arithmetic intensity (FLOP / byte)", ylabel="rate (GFLOP/s)", xscale="log", yscale="log")
+    axes.legend(frameon=False, fontsize="x-small", ncols=2)
+    return figure
+
+
+def draw_layers(results: Results) -> Figure:
+    """A panel for each model: forward and backward of each layer, in the order of the network."""
+    models = list(results.profiles)
+    rows = max(len(results.profiles[model]["layers"]) for model in models) + 2
+    figure, panels = _figure(
+        "Where a training step's time goes", len(models), width=4.4 * len(models), height=1 + 0.3 * rows
+    )
+    for axes, model in zip(panels, models, strict=True):
+        profile = results.profiles[model]
+        names = [layer["name"] for layer in profile["layers"]] + ["optimiser", "loss and the rest"]
+        forward = [layer["forward"] for layer in profile["layers"]]
+        backward = [layer["backward"] for layer in profile["layers"]]
+        rest = [profile["optimizer"], profile["rest"]]
+        axes.barh(names[: len(forward)], forward, color=FORWARD, label="forward")
+        axes.barh(names[: len(forward)], backward, left=forward, color=BACKWARD, label="backward")
+        axes.barh(names[len(forward) :], rest, color=OTHER)
+        axes.invert_yaxis()
+        axes.set(xlabel="time (ms)", title=f"{TITLES[model]}, {profile['step']:.1f} ms a step")
+        axes.legend(frameon=False, fontsize="small")
+    return figure
+
+
+def _series(results: Results) -> list[str]:
+    return list(dict.fromkeys(figure.measure for figure in results.figures if figure.x is not None))
+
+
+def _look(results: Results, rival: str) -> dict[str, str]:
+    """A rival's colour, the same in all figures, and its name for the legend."""
+    return {"color": COLOURS[list(results.labels).index(rival) % len(COLOURS)], "label": results.labels[rival]}
+
+
+def _figure(title: str, panels: int, width: float, height: float = 4.6) -> tuple[Figure, list[Axes]]:
+    """A figure that belongs to nobody else: pyplot's global state is never touched."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    figure.suptitle(title)
+    axes = list(figure.subplots(1, panels, squeeze=False)[0])
+    for panel in axes:
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, axes

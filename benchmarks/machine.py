@@ -1,0 +1,62 @@
+"""What the figures were measured on. No names of hosts or users: the page is public."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
+def describe_machine() -> dict[str, Any]:
+    """CPU, cores, caches, memory, system, date and load average."""
+    import psutil
+
+    return {
+        "cpu": _cpu_model(),
+        "cores": psutil.cpu_count(logical=False),
+        "logical_cpus": psutil.cpu_count(),
+        "caches": _caches(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "python": platform.python_version(),
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "load": load_average(),
+    }
+
+
+def load_average() -> float:
+    """How many processes wanted a CPU over the last minute."""
+    return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
+
+
+def busy_note(load: float, cpus: int) -> str:
+    """A warning if others are using the machine, else nothing."""
+    if load < 0.25 * cpus:
+        return ""
+    return (
+        f"The load average was {load:g} on {cpus} CPUs when the run began: others were using the machine, "
+        "so the times, and to a lesser degree the ratios, are unreliable."
+    )
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.split(":", 1)[1].split())
+    return platform.processor() or platform.machine()
+
+
+def _caches() -> dict[str, str]:
+    """{"L1d": "32K", "L2": …}, as far as the system tells."""
+    found = {}
+    for entry in sorted(CACHES.glob("index*")):
+        level, kind, size = ((entry / name).read_text().strip() for name in ("level", "type", "size"))
+        if kind != "Instruction":
+            found[f"L{level}{'d' if kind == 'Data' else ''}"] = size
+    return found

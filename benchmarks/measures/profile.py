@@ -1,0 +1,21 @@
+"""Where does minicnn's time go, layer by layer, and how much of the machine does each layer use?"""
+
+from __future__ import annotations
+
+from ..bench import BATCH_SIZE, Bench
+from ..networks import example
+
+BATCHES = 20
+
+
+def measure(bench: Bench) -> None:
+    worker = bench.crew["minicnn"]
+    bench.results.peak = worker.ask("ceilings")
+    for model in bench.settings.models:
+        network = example(model)
+        weights, data = bench.lay_out(model, network, BATCHES * BATCH_SIZE)
+        worker.ask("data", path=data)
+        worker.ask("build", network=network, weights=weights)
+        worker.ask("train", batches=2, batch_size=BATCH_SIZE)
+        bench.results.profiles[model] = worker.ask("profile", batches=BATCHES, batch_size=BATCH_SIZE)
+        bench.say(f"profile, {model}: done")

@@ -1,0 +1,36 @@
+"""How long from the start of the process to the first trained batch? On Model 5, in a fresh process each time.
+
+minicnn's kernels are compiled on the first run ever and come from a cache after that: both are measured, the first
+with a cache that is a new, empty folder.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from functools import partial
+from time import perf_counter
+
+from ..bench import BATCH_SIZE, Bench
+from ..networks import example
+
+SHARE = 1.5  # of a case's budget: a turn takes seconds
+
+
+def measure(bench: Bench) -> None:
+    network = example("model5")
+    weights, data = bench.lay_out("model5", network, BATCH_SIZE)
+
+    def first_batch(rival: str, cache: str) -> float:
+        start = perf_counter()
+        with bench.new_worker(rival, NUMBA_CACHE_DIR=cache) as worker:
+            worker.ask("data", path=data)
+            worker.ask("build", network=network, weights=weights)
+            worker.ask("epoch", samples=BATCH_SIZE, batch_size=BATCH_SIZE)
+            return perf_counter() - start
+
+    with tempfile.TemporaryDirectory(dir=bench.scratch) as cache:
+        cold = first_batch("minicnn", cache)
+        bench.record("start-up", "Model 5, first run ever: kernels are compiled", "s", {"minicnn": [cold]})
+        turns = {rival: partial(first_batch, rival, cache) for rival in bench.crew}
+        case = "Model 5, from process start to first trained batch"
+        bench.record("start-up", case, "s", bench.race(case, turns, SHARE))

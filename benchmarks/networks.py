@@ -1,0 +1,89 @@
+"""What is built: the seven models as their scripts have them, and layers to scale. Plain data, for any library."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+import minicnn
+from minicnn import layers
+
+from .crew import ROOT
+
+MODELS = ("baseline", "model1", "model2", "model3", "model4", "model5", "model6")
+TITLES = {name: f"Model {name[-1]}" if name[-1].isdigit() else name.title() for name in MODELS}
+Network = dict[str, Any]
+
+
+def network_of(model: minicnn.Sequential) -> Network:
+    """The model's input shape and layers."""
+    assert model.input_shape
+    described = [layer.describe() for layer in model.layers]
+    return {"input_shape": list(model.input_shape[1:]), "layers": described}
+
+
+def model_of(network: Network) -> minicnn.Sequential:
+    """The network as a minicnn model with fresh weights: where every rival's weights come from."""
+    stack = [layers.CLASSES[layer["class"]](**layer["config"]) for layer in network["layers"]]
+    return minicnn.Sequential([layers.Input(network["input_shape"]), *stack])
+
+
+@cache
+def example(name: str) -> Network:
+    """One of the seven models, from its script in examples/."""
+    folder = str(ROOT / "examples")
+    if folder not in sys.path:
+        sys.path.insert(0, folder)
+    return network_of(import_module(name).build_model())
+
+
+def two_convolutions(side: int, channels: int) -> Network:
+    """Two 3×3 convolutions from C to C channels and a classifier. The second one has an input gradient to compute."""
+    convolution = {"filters": channels, "kernel_size": 3, "padding": "same", "activation": "relu"}
+    return {
+        "input_shape": [side, side, channels],
+        "layers": [
+            {"class": "Conv2D", "config": dict(convolution)},
+            {"class": "Conv2D", "config": dict(convolution)},
+            {"class": "GlobalAveragePooling2D", "config": {}},
+            {"class": "Dense", "config": {"units": 10, "activation": "softmax"}},
+        ],
+    }
+
+
+def without_dropout(network: Network) -> Network:
+    """The same network, its dropout switched off: nothing random is left to differ."""
+    stack = [
+        {**layer, "config": {**layer["config"], "rate": 0.0}} if layer["class"] == "Dropout" else layer
+        for layer in network["layers"]
+    ]
+    return {**network, "layers": stack}
+
+
+def samples_for(network: Network, samples: int) -> tuple[np.ndarray, np.ndarray]:
+    """x (samples, *input shape) and one-hot y: Fashion-MNIST's images, repeated, or noise of another shape."""
+    shape = tuple(network["input_shape"])
+    if int(np.prod(shape)) != 28 * 28:
+        generator = np.random.default_rng(0)
+        x = generator.random((samples, *shape), np.float32)
+        return x, np.eye(10, dtype=np.float32)[np.arange(samples) % 10]
+    images, labels = _fashion()
+    chosen = np.arange(samples) % len(images)
+    x = (images[chosen].astype(np.float32) / np.float32(255)).reshape(samples, *shape)
+    return x, np.eye(10, dtype=np.float32)[labels[chosen]]
+
+
+@cache
+def _fashion() -> tuple[np.ndarray, np.ndarray]:
+    """The sample of the data that comes with the package, so that no run depends on a download."""
+    from minicnn.datasets import SampleDataWarning, load_fashion_mnist
+    from minicnn.datasets.editions import SAMPLE_DIRECTORY
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SampleDataWarning)
+        return load_fashion_mnist(SAMPLE_DIRECTORY).train

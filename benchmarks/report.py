@@ -1,0 +1,196 @@
+"""The figures as a page: one table, the roofline, and what a reader must know to judge them.
+
+python -m benchmarks.report                  # fills docs/benchmarks.md from runs/benchmarks/results.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from .crew import ROOT
+from .networks import TITLES
+from .results import Figure, Results
+from .rounds import Summary, ratio, summarise
+
+BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
+PAGE = ROOT / "docs" / "benchmarks.md"
+FIGURES = "images/benchmarks"
+
+
+def write(results: Results, out: Path) -> None:
+    """report.md and the figures, into a folder."""
+    from .figures import draw_all
+
+    names = draw_all(results, out)
+    _write(out / "report.md", "# Benchmark\n\n" + body(results, {name: name for name in names}))
+
+
+def fill(results: Results, page: Path) -> None:
+    """Replace what stands between the page's markers, and the figures beside it."""
+    from .figures import draw_all
+
+    text = page.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        raise ValueError(f"{page} has no place for results. Write '{BEGIN}' and '{END}' where they belong.")
+    names = draw_all(results, page.parent / FIGURES)
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    content = body(results, {name: f"{FIGURES}/{name}" for name in names})
+    _write(page, f"{before}{BEGIN}\n\n{content}\n{END}{after}")
+
+
+def body(results: Results, figures: dict[str, str]) -> str:
+    """The report in Markdown; `figures` maps file names to where the page finds them."""
+    parts = [about(results), table(results), reading(results), roofline_table(results)]
+    titles = {
+        "training.png": "Time of a training step, by model and rival",
+        "scaling.png": "Time of a training step over batch size, image side, channels and threads",
+        "roofline.png": "FLOP rate of each layer under the machine's roofline",
+        "layers.png": "Where the time of a training step goes, by layer",
+    }
+    parts += [f"![{titles[name]}.]({path})" for name, path in figures.items()]
+    parts += [agreement_table(results), versions(results)]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def about(results: Results) -> str:
+    machine, settings = results.machine, results.settings
+    caches = ", ".join(f"{level} {size}" for level, size in machine["caches"].items()) or "unknown"
+    lines = [
+        f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores, caches {caches}, "
+        f"{machine['memory_gib']} GiB of memory, {machine['system']}; {settings['threads']} threads for everyone.",
+        "Absolute times vary from machine to machine and from run to run. Compare the ratios.",
+        *results.notes,
+    ]
+    return "\n\n".join(lines)
+
+
+def table(results: Results) -> str:
+    """Everything that was measured and is not a series: medians, and the ratio that counts with its spread."""
+    plain = [figure for figure in results.figures if figure.x is None and figure.rounds]
+    rivals = list(dict.fromkeys(figure.rival for figure in plain))
+    rivals.sort(key=list(results.labels).index)
+    header = ["", *(results.labels[rival] for rival in rivals), "fastest Keras ÷ minicnn"]
+    rows = []
+    for measure, case in dict.fromkeys((figure.measure, figure.case) for figure in plain):
+        row = {figure.rival: figure for figure in plain if (figure.measure, figure.case) == (measure, case)}
+        unit = next(iter(row.values())).unit
+        cells = [number(summarise(row[rival].rounds).median) if rival in row else "" for rival in rivals]
+        rows.append([f"{measure}: {case} ({unit})", *cells, _against_keras(row)])
+    return markdown_table(header, rows)
+
+
+def reading(results: Results) -> str:
+    if not any(figure.x is None for figure in results.figures):
+        return ""
+    return (
+        "Numbers are medians over the rounds. The last column says how many times as long the fastest Keras takes, "
+        "round against round: the median, and in brackets the quartiles."
+    )
+
+
+def _against_keras(row: dict[str, Figure]) -> str:
+    backends = [figure for rival, figure in row.items() if rival.startswith("keras-")]
+    if "minicnn" not in row or not backends:
+        return ""
+    fastest = min(backends, key=lambda figure: summarise(figure.rounds).median)
+    return spread(ratio(fastest.rounds, row["minicnn"].rounds))
+
+
+def roofline_table(results: Results) -> str:
+    """The layers that multiply: how fast, and which share of what the machine can do."""
+    if not results.profiles:
+        return ""
+    peak, bandwidth = results.peak["flops"], results.peak["bandwidth"]
+    rows = [
+        [
+            TITLES[model],
+            f"{layer['name']} {way}",
+            number(time),
+            number(rate / 1e9),
+            f"{rate / peak:.0%}",
+            f"{rate / roof:.0%}",
+        ]
+        for model, layer, way, time, intensity, rate in layer_rates(results)
+        for roof in [min(peak, intensity * bandwidth)]
+    ]
+    header = ["", "layer", "ms", "GFLOP/s", "of the GEMM peak", "of its roof"]
+    return (
+        f"The machine's peak in this run: {peak / 1e9:.0f} GFLOP/s (a large single-precision product), "
+        f"{bandwidth / 1e9:.1f} GB/s (a triad). A layer's roof is the lower of the peak and of what memory allows "
+        "if it moves every array once.\n\n" + markdown_table(header, rows)
+    )
+
+
+def layer_rates(results: Results) -> Iterator[tuple[str, dict, str, float, float, float]]:
+    """Model, layer, direction, milliseconds, FLOP a byte and FLOP/s, for every layer that multiplies."""
+    for model, profile in results.profiles.items():
+        for layer in profile["layers"]:
+            for way in ("forward", "backward"):
+                if (flops := layer[f"{way}_flops"]) and layer[way]:
+                    intensity, rate = flops / layer[f"{way}_bytes"], flops / (layer[way] / 1e3)
+                    yield model, layer, way, layer[way], intensity, rate
+
+
+def agreement_table(results: Results) -> str:
+    """The largest difference from minicnn over all networks of the run."""
+    others = [entry for entry in results.agreements if entry.rival != "minicnn"]
+    if not others:
+        return ""
+    rows = []
+    for rival in dict.fromkeys(entry.rival for entry in others):
+        mine = [entry for entry in others if entry.rival == rival]
+        output, gradient = max(entry.output for entry in mine), max(entry.gradient for entry in mine)
+        rows.append([results.labels[rival], str(len(mine)), f"{output:.1e}", f"{gradient:.1e}"])
+    return (
+        "Equal networks: the largest difference from minicnn, relative to the largest number of its array, over all "
+        "networks compared before they were timed.\n\n" + markdown_table(["", "networks", "outputs", "gradients"], rows)
+    )
+
+
+def versions(results: Results) -> str:
+    lines = [
+        f"- {results.labels[rival]}: " + ", ".join(f"{library} {version}" for library, version in found.items())
+        for rival, found in results.versions.items()
+    ]
+    return "Versions:\n\n" + "\n".join(lines) if lines else ""
+
+
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    if not rows:
+        return ""
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [header, rule, *rows])
+
+
+def number(value: float) -> str:
+    """Three significant digits, without an exponent."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:#.3g}"
+
+
+def spread(summary: Summary) -> str:
+    return f"{summary.median:.2f} ({summary.low:.2f}–{summary.high:.2f})"
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description="Write results into the page.")
+    parser.add_argument("results", nargs="?", type=Path, default=ROOT / "runs/benchmarks/results.json")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    chosen = parser.parse_args(arguments)
+    if not chosen.results.is_file():
+        parser.error(f"there is no {chosen.results}. `make bench` measures and writes it.")
+    fill(Results.read(chosen.results), chosen.page)
+    print(f"Filled {chosen.page}.")
+
+
+if __name__ == "__main__":
+    main()

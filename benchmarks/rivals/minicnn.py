@@ -1,0 +1,39 @@
+"""minicnn, trained through fit."""
+
+from __future__ import annotations
+
+from ..rival import Rival, Variant
+
+VARIANTS = {"minicnn": Variant("minicnn", environment="minicnn", imports="minicnn")}
+
+
+class Library(Rival):
+    def __init__(self, variant, threads):
+        import minicnn
+
+        self.minicnn = minicnn
+
+    def versions(self):
+        from importlib.metadata import version
+
+        return {"minicnn": self.minicnn.__version__} | {name: version(name) for name in ("numpy", "numba", "scipy")}
+
+    def build(self, network, weights, optimizer):
+        layers, optimizers = self.minicnn.layers, self.minicnn.optimizers
+        stack = [getattr(layers, layer["class"])(**layer["config"]) for layer in network["layers"]]
+        self.model = self.minicnn.Sequential([self.minicnn.Input(network["input_shape"]), *stack])
+        self.model.set_weights(weights)
+        self.model.compile("adam" if optimizer == "adam" else optimizers.SGD(1.0), "categorical_crossentropy")
+
+    def train(self, x, y, batch_size, tick):
+        class Tick(self.minicnn.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                tick()
+
+        self.model.fit(x, y, batch_size=batch_size, verbose=0, callbacks=[Tick()])
+
+    def predict(self, x):
+        return self.model.predict(x, batch_size=len(x))
+
+    def get_weights(self):
+        return self.model.get_weights()

@@ -1,0 +1,88 @@
+"""PyTorch in a plain training loop: eager, with channels-last tensors, and through torch.compile."""
+
+from __future__ import annotations
+
+from .. import channels_first
+from ..rival import Rival, Variant
+
+LABELS = {
+    "torch": "PyTorch",
+    "torch-channels-last": "PyTorch, channels last",
+    "torch-compile": "PyTorch, torch.compile",
+}
+VARIANTS = {name: Variant(label, "torch", ("torch==2.13.0",), imports="torch") for name, label in LABELS.items()}
+
+
+class Library(Rival):
+    def __init__(self, variant, threads):
+        import torch
+
+        torch.set_num_threads(threads)
+        self.torch, self.variant = torch, variant
+
+    def versions(self):
+        return {"torch": self.torch.__version__}
+
+    def build(self, network, weights, optimizer):
+        torch = self.torch
+        torch.compiler.reset()
+        modules = [module for layer in channels_first.walk(network) for module in self._modules(*layer)]
+        self.network, self.shapes = torch.nn.Sequential(*modules), [weight.shape for weight in weights]
+        for (tensor, spatial), weight in zip(self._slots(), weights, strict=True):
+            tensor.data.copy_(torch.from_numpy(channels_first.to_channels_first(weight, spatial)).reshape(tensor.shape))
+        # Channels last is a layout of images; sequences have none in PyTorch.
+        self.images_last = self.variant != "torch" and len(network["input_shape"]) == 3
+        if self.images_last:
+            self.network.to(memory_format=torch.channels_last)
+        self.model = torch.compile(self.network) if self.variant == "torch-compile" else self.network
+        parameters = self.network.parameters()
+        adam = optimizer == "adam"
+        self.optimizer = torch.optim.Adam(parameters, eps=1e-7) if adam else torch.optim.SGD(parameters, lr=1.0)
+
+    def train(self, x, y, batch_size, tick):
+        torch, loss = self.torch, self.torch.nn.CrossEntropyLoss()
+        x, y = self._arrange(x), torch.from_numpy(y)
+        self.model.train()
+        for batch in torch.randperm(len(x)).split(batch_size):
+            self.optimizer.zero_grad()
+            loss(self.model(x[batch]), y[batch]).backward()
+            self.optimizer.step()
+            tick()
+
+    def predict(self, x):
+        self.model.eval()
+        with self.torch.inference_mode():
+            return self.model(self._arrange(x)).softmax(-1).numpy()
+
+    def get_weights(self):
+        arrays = [(tensor.detach().contiguous().numpy(), spatial) for tensor, spatial in self._slots()]
+        return [channels_first.to_channels_last(*a, shape) for a, shape in zip(arrays, self.shapes, strict=True)]
+
+    def _arrange(self, x):
+        x = self.torch.from_numpy(channels_first.images_first(x))
+        return x if self.images_last else x.contiguous()
+
+    def _modules(self, name, config, channels, spatial):
+        nn = self.torch.nn
+        if name.startswith("Conv"):
+            conv = getattr(nn, name.replace("D", "d"))
+            main = conv(channels, config["filters"], spatial, padding=config.get("padding", "valid"))
+        elif name == "Dense":
+            main = nn.Linear(channels, config["units"])
+        else:
+            main = {
+                "MaxPooling1D": lambda: nn.MaxPool1d(config["pool_size"]),
+                "MaxPooling2D": lambda: nn.MaxPool2d(config["pool_size"]),
+                "Dropout": lambda: nn.Dropout(config["rate"]),
+                "BatchNormalization": lambda: nn.BatchNorm1d(channels, eps=1e-3, momentum=0.01),
+                "Flatten": nn.Flatten,
+            }[name]()
+        main.spatial = spatial
+        return [main, nn.ReLU()] if config.get("activation") == "relu" else [main]
+
+    def _slots(self):
+        """Every weight in Keras's order, with the spatial axes of its kernel."""
+        for module in self.network:
+            for name in ("weight", "bias", "running_mean", "running_var"):
+                if (tensor := getattr(module, name, None)) is not None:
+                    yield tensor, module.spatial

@@ -1,0 +1,117 @@
+"""The process that one rival lives in: a question a line on stdin, an answer a line on stdout, both JSON.
+
+    python -m benchmarks.worker keras-jax 2
+    {"call": "train", "with": {"batches": 20, "batch_size": 64}}
+    {"result": 0.0137}
+
+Between questions it sleeps. What libraries print goes to stderr, so that it never mixes with answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import traceback
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from . import rivals
+from .rival import Rival
+
+LEAD = 2  # batches of each training turn before the clock starts, so that the cost of starting a fit is not in the step
+
+
+class Session:
+    """What a worker can be asked; arrays travel in .npz files."""
+
+    def __init__(self, rival: Rival) -> None:
+        self.rival = rival
+
+    def versions(self) -> dict[str, str]:
+        return self.rival.versions()
+
+    def data(self, path: str) -> None:
+        """Take these samples, x (N, …) and one-hot y (N, 10), in place of any before."""
+        with np.load(path) as arrays:
+            self.x, self.y = arrays["x"], arrays["y"]
+
+    def build(self, network: dict[str, Any], weights: str, optimizer: str = "adam") -> None:
+        """Make a network with the weights of a file."""
+        with np.load(weights) as arrays:
+            values = [arrays[f"{index}"] for index in range(len(arrays.files))]
+        self.rival.build(network, values, optimizer)
+
+    def witness(self, samples: int, path: str) -> None:
+        """Write outputs for the first samples, and all weights after one step on them."""
+        x, y = self.x[:samples], self.y[:samples]
+        output = np.array(self.rival.predict(x))
+        self.rival.train(x, y, samples, lambda: None)
+        weights = {f"{index}": np.array(weight) for index, weight in enumerate(self.rival.get_weights())}
+        np.savez(path, output=output, **weights)
+
+    def train(self, batches: int, batch_size: int) -> float:
+        """Seconds a step, in one epoch over so many batches and a few more before the clock starts."""
+        samples = (LEAD + batches) * batch_size
+        ticks: list[float] = []
+        self.rival.train(self.x[:samples], self.y[:samples], batch_size, lambda: ticks.append(perf_counter()))
+        return (perf_counter() - ticks[LEAD - 1]) / batches
+
+    def epoch(self, samples: int, batch_size: int) -> float:
+        """Seconds for one epoch over so many samples, everything included."""
+        start = perf_counter()
+        self.rival.train(self.x[:samples], self.y[:samples], batch_size, lambda: None)
+        return perf_counter() - start
+
+    def predict(self, samples: int, calls: int) -> float:
+        """Seconds a call on one batch."""
+        x = self.x[:samples]
+        start = perf_counter()
+        for _ in range(calls):
+            self.rival.predict(x)
+        return (perf_counter() - start) / calls
+
+    def peak_memory(self) -> float:
+        """The most bytes that this process has held at once."""
+        status = Path("/proc/self/status")
+        if status.exists():  # Linux's ru_maxrss would include what the parent process held when it started this one
+            line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+            return int(line.split()[1]) * 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def ceilings(self) -> dict[str, float]:
+        """What this machine can do at most, with this worker's threads; needs minicnn's environment."""
+        from .ceilings import ceilings
+
+        return ceilings()
+
+    def profile(self, batches: int, batch_size: int) -> dict[str, Any]:
+        """Where a training step's time goes, layer by layer; minicnn only."""
+        from .layer_times import profile
+
+        samples = batches * batch_size
+        return profile(self.rival.model, self.x[:samples], self.y[:samples], batch_size)  # type: ignore[attr-defined]
+
+
+def main() -> None:
+    name, threads = sys.argv[1], int(sys.argv[2])
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    session: Session | None = None
+    for line in sys.stdin:
+        question = json.loads(line)
+        try:
+            session = session or Session(rivals.make(name, threads))
+            answer = {"result": getattr(session, question["call"])(**question["with"])}
+        except Exception as error:  # whatever it is, the driver has to hear of it
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()
