@@ -86,16 +86,15 @@ def test_number_of_parameters(name):
 @models
 @twins
 @precisions
-@pytest.mark.parametrize("training", [False, True])
-def test_gradients(name, twin, precision, training, backend):
+def test_gradients_in_training(name, twin, precision, backend):
     model, twin, generator = prepare(name, twin, precision)
     x = images(model, generator)
     dy = generator.normal(size=(len(x), 10)).astype(precision)
     masks = next_masks(model, len(x))
-    y = model.forward(x, training)
+    y = model.forward(x, training=True)
     dx = model.backward(dy)
 
-    expected_y, expected_dx, expected_grads = twin.gradients(x, dy, training, masks)
+    expected_y, expected_dx, expected_grads = twin.gradients(x, dy, True, masks)
     assert_close(y, expected_y, "y")
     assert_close(dx, expected_dx, "dx")
     for parameter, expected in zip(model.parameters(), expected_grads, strict=True):
@@ -118,3 +117,5 @@ def test_twenty_steps_of_adam(name, twin, precision, backend):
 
     for weight, expected in zip(model.weights, twin.get_weights(), strict=True):
         assert_close(weight.value, expected, weight.name)
+    expected_y, *_ = twin.gradients(x, np.ones((len(x), 10)), training=False)
+    assert_close(model.predict(x), expected_y, "prediction")

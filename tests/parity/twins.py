@@ -14,6 +14,8 @@ import torch.nn.functional as F
 import minicnn
 from minicnn.layers import Dropout
 
+torch.set_num_threads(1)  # its waiting threads would take the cores from NumPy and Numba
+
 TOLERANCES = {"float64": 1e-9, "float32": 1e-4}
 
 
