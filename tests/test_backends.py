@@ -300,8 +300,22 @@ def test_conv2d_on_any_shape(backend, case, filters, activation, use_bias, need_
     ],
 )
 def test_conv2d_on_layers_of_the_report(backend, x, kernel, padding):
-    arguments = [numbers(x), numbers(kernel, seed=1), numbers(kernel[-1], seed=2), (1, 1), padding, "relu"]
+    bias = numbers(kernel[-1], seed=2) + np.float32(
+        1 / 128
+    )  # products are multiples of 1/64: no sum is near relu's kink
+    arguments = [numbers(x), numbers(kernel, seed=1), bias, (1, 1), padding, "relu"]
     assert_like_textbook(backend, "conv2d", *arguments)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ["relu", "linear"])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("N", "H", "W"), [(1, 3, 3), (3, 4, 9), (2, 8, 5), (70, 6, 6)])
+def test_conv2d_of_three_by_three_with_many_channels(backend, dtype, activation, padding, N, H, W):
+    """Kernels of 3 x 3 may be convolved in tiles of 4 x 4 outputs: images smaller, larger, of no multiple of that."""
+    x, kernel = numbers((N, H, W, 32), dtype), numbers((3, 3, 32, 64), dtype, seed=1)
+    bias = numbers(64, dtype, seed=2) + x.dtype.type(1 / 128) if activation == "relu" else None  # away from relu's kink
+    assert_like_textbook(backend, "conv2d", x, kernel, bias, (1, 1), padding, activation)
 
 
 def test_conv2d_of_no_samples(backend):
@@ -433,9 +447,7 @@ def stepped(backend, operation, slots, dtype, **options):
 @pytest.mark.parametrize("momentum", [0.0, 0.9])
 def test_sgd_step(backend, momentum, nesterov, dtype):
     options = {"learning_rate": 0.1, "momentum": momentum, "nesterov": nesterov}
-    assert_alike(
-        stepped(backend, "sgd_step", 1, dtype, **options), stepped(textbook, "sgd_step", 1, dtype, **options)
-    )
+    assert_alike(stepped(backend, "sgd_step", 1, dtype, **options), stepped(textbook, "sgd_step", 1, dtype, **options))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

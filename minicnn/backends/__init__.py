@@ -91,11 +91,11 @@ class Switch:
 
 
 def _default_backend() -> str:
-    if _installed("numba", "scipy", "threadpoolctl"):
+    if _installed("numba"):
         return "numba"
     warnings.warn(
         "Numba is not installed, so minicnn computes with plain NumPy, many times slower: "
-        "pip install numba scipy threadpoolctl",
+        "pip install numba",
         stacklevel=2,
     )
     return "numpy"
@@ -103,8 +103,8 @@ def _default_backend() -> str:
 
 def _check_available(name: str) -> None:
     """Raise BackendError, saying what is missing and how to get it, unless the backend can run here."""
-    if name == "numba" and not _installed("numba", "scipy", "threadpoolctl"):
-        raise BackendError("The numba backend needs Numba and SciPy: pip install numba scipy threadpoolctl")
+    if name == "numba" and not _installed("numba"):
+        raise BackendError("The numba backend needs Numba: pip install numba")
     if name == "cupy":
         raise BackendError(
             "The GPU backend (CuPy) is not part of this version of minicnn. Use the CPU: --device cpu, "

@@ -22,9 +22,7 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     return y.reshape(*x.shape[:-1], F), (_backward, saved)
 
 
-def dense_backward(
-    dy: Array, saved: Saved, need_dx: bool = True
-) -> tuple[Array | None, Array, Array | None]:
+def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
     """z = x·K + b gives dK = xᵀ·dz, db = Σ dz, dx = dz·Kᵀ, with all leading axes taken as one.
 
     dy (..., F) -> dx (..., C) or None, dkernel (C, F), dbias (F,) or None

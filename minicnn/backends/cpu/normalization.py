@@ -42,9 +42,7 @@ def batch_norm(
     return y, moving_mean, moving_variance, (_backward, (rows, mean, inverse_std, gamma, training))
 
 
-def batch_norm_backward(
-    dy: Array, saved: Saved, need_dx: bool = True
-) -> tuple[Array | None, Array, Array]:
+def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
     """With M rows that mean and variance were taken over and x̂ = (x − mean) / std, for each channel:
 
     dgamma = Σ dy·x̂     dbeta = Σ dy     dx = gamma / std · (dy − dbeta / M − x̂ · dgamma / M)

@@ -97,6 +97,4 @@ def _adam(value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, ti
 def _adam_parallel(threads, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
     for t in prange(threads):
         i, j = share(len(value), threads, np.intp(t))
-        _adam(
-            value[i:j], grad[i:j], mean[i:j], variance[i:j], alpha, gain_1, gain_2, epsilon, decay, tiny
-        )
+        _adam(value[i:j], grad[i:j], mean[i:j], variance[i:j], alpha, gain_1, gain_2, epsilon, decay, tiny)

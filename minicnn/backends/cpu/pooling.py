@@ -46,9 +46,7 @@ def _backward(dy: Array, saved: Saved) -> Array:
     return dx
 
 
-def _geometry(
-    shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: str
-) -> tuple[tuple[int, ...], Array]:
+def _geometry(shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: str) -> tuple[tuple[int, ...], Array]:
     """The shape of y, and the sizes that the kernels need: H, W, C, OH, OW, KH, KW, SH, SW, top, left."""
     N, H, W, C = shape
     (KH, KW), (SH, SW) = pool_size, strides

@@ -1,0 +1,252 @@
+"""Convolution by im2col that is never built: the tables of `products.py` find each window's cells where they are.
+
+The samples are shared out among the threads, and each thread takes a few samples at a time, a block that stays in its
+second-level cache: it pads them, multiplies, and applies bias and ReLU before the sums leave the registers. The
+backward takes the same blocks. There dx is a convolution too: of dz, spread out by the strides, with the kernel turned
+by 180° and its channels and filters exchanged.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numba import get_num_threads, prange
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from ..contract import Array, Pair
+from ..geometry import output_length, pad_amounts
+from .kernels import parallel, serial, share
+from .products import accumulate, copy, multiply, pack, panel_count
+from .tile import ROWS, width
+
+CACHE_BYTES = 256 * 1024
+"""What a block of samples may take: half of the second-level cache of an older CPU."""
+
+
+class Windows(NamedTuple):
+    """Where the windows lie; the letters of the contract, HP x WP the padded image."""
+
+    N: int
+    H: int
+    W: int
+    C: int
+    KH: int
+    KW: int
+    F: int
+    SH: int
+    SW: int
+    OH: int
+    OW: int
+    top: int
+    left: int
+    HP: int
+    WP: int
+
+
+SIZES = len(Windows._fields)
+
+
+def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> Array:
+    """y = max(im2col(x) · kernel + bias, floor).
+
+    x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) -> y (N, OH, OW, F)
+    """
+    block = _block_samples(w.N, w.HP * w.WP * w.C * x.itemsize)
+    panels = pack(kernel.reshape(-1), w.KH * w.KW * w.C, w.F)
+    whole_bias = np.zeros(panels.shape[0] * width(x.itemsize), x.dtype)
+    whole_bias[: w.F] = bias
+    y = np.empty((w.N, w.OH, w.OW, w.F), x.dtype)
+    _forward(
+        x.reshape(-1),
+        panels,
+        whole_bias,
+        x.dtype.type(floor),
+        y.reshape(-1),
+        _pixels(w, block),
+        _taps(w),
+        block,
+        np.array(w),
+    )
+    return y
+
+
+def backward(
+    x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
+) -> tuple[Array | None, Array, Array]:
+    """dx or None, dkernel and dbias of `forward`, whose output y was cut off at 0 if `relu`.
+
+    With dz = dy · relu′: dkernel = im2col(x)ᵀ · dz, dbias = Σ dz, dx = im2col(dz) · kernel turned around.
+    """
+    v = _turned(w)
+    block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + need_dx * v.HP * v.WP * v.C) * x.itemsize)
+    threads = get_num_threads()
+    taps, columns = _whole_tiles(_taps(w)), panel_count(w.F, x.itemsize) * width(x.itemsize)
+    dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
+    dbiases = np.zeros((threads, w.F), x.dtype)
+    turned = _pack_turned(kernel.reshape(-1), *kernel.shape) if need_dx else np.empty((0, 0, 0), x.dtype)
+    dx = np.empty(x.shape if need_dx else 0, x.dtype)
+    _backward(
+        x.reshape(-1), turned, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
+        taps, _pixels(w, block), _pixels(v, block), _taps(v), block, np.array(w), np.array(v),
+    )  # fmt: skip
+    dkernel = dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F].reshape(kernel.shape)
+    return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
+
+
+@lru_cache(maxsize=256)
+def windows(shape: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, padding: str) -> Windows:
+    """Where the windows of a kernel (KH, KW, C, F) lie on images (N, H, W, C)."""
+    N, H, W, C = shape
+    KH, KW, _, F = kernel
+    SH, SW = strides
+    (top, bottom), (left, right) = pad_amounts(H, KH, SH, padding), pad_amounts(W, KW, SW, padding)
+    OH, OW = output_length(H, KH, SH, padding), output_length(W, KW, SW, padding)
+    return Windows(N, H, W, C, KH, KW, F, SH, SW, OH, OW, top, left, top + H + bottom, left + W + right)
+
+
+def _turned(w: Windows) -> Windows:
+    """The windows of the convolution that gives dx: over dz, whose pixel (p, q) is put at (top + p·SH, left + q·SW)."""
+    HP, WP = w.H + w.KH - 1, w.W + w.KW - 1
+    top, left = w.KH - 1 - w.top, w.KW - 1 - w.left
+    return Windows(w.N, w.OH, w.OW, w.F, w.KH, w.KW, w.C, 1, 1, w.H, w.W, top, left, HP, WP)
+
+
+def _block_samples(samples: int, sample_bytes: int) -> int:
+    return max(1, min(samples, CACHE_BYTES // sample_bytes))
+
+
+@lru_cache(maxsize=256)
+def _pixels(w: Windows, samples: int) -> Array:
+    """(samples · OH · OW,): where the window of each output pixel starts in the padded images."""
+    n, p, q = np.ix_(np.arange(samples), np.arange(w.OH), np.arange(w.OW))
+    return ((n * w.HP + p * w.SH) * w.WP + q * w.SW).reshape(-1) * w.C
+
+
+@lru_cache(maxsize=256)
+def _taps(w: Windows) -> Array:
+    """(KH · KW · C,): where each cell of a window lies, seen from the window's start."""
+    i, j, c = np.ix_(np.arange(w.KH), np.arange(w.KW), np.arange(w.C))
+    return ((i * w.WP + j) * w.C + c).reshape(-1)
+
+
+def _whole_tiles(rows: Array) -> Array:
+    """The table filled up to whole tiles by its last entry; nobody reads what comes out there."""
+    return np.pad(rows, (0, -len(rows) % ROWS), mode="edge")
+
+
+@parallel
+def _forward(threads, x, panels, bias, floor, y, pixels, taps, block, w):
+    for t in prange(threads):
+        _forward_part(threads, np.intp(t), x, panels, bias, floor, y, pixels, taps, block, w)
+
+
+@serial
+def _forward_part(threads, t, x, panels, bias, floor, y, pixels, taps, block, w):
+    """One thread's samples; more threads than samples share out the filters as well."""
+    w = Windows(*to_fixed_tuple(w, SIZES))
+    parts = max(1, min(threads, w.N))
+    if t >= threads // parts * parts:
+        return
+    first, last = share(w.N, parts, t % parts)
+    some_panels = share(panels.shape[0], threads // parts, t // parts)
+    padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
+    for n in range(first, last, block):
+        count = min(block, last - n)
+        a = _pad(x, n, count, padded, w)
+        out_at = n * w.OH * w.OW * w.F
+        multiply(a, pixels, count * w.OH * w.OW, taps, panels, some_panels, bias, floor, y, out_at, w.F)
+
+
+@serial
+def _pad(x, first, count, padded, w):
+    """The block's images with their zeros around them; x itself where there are none."""
+    if w.HP == w.H and w.WP == w.W:
+        return x[first * w.H * w.W * w.C :]
+    run = w.W * w.C
+    for n in range(count):
+        for h in range(w.H):
+            copy(x, ((first + n) * w.H + h) * run, padded, ((n * w.HP + w.top + h) * w.WP + w.left) * w.C, run)
+    return padded
+
+
+@parallel
+def _backward(threads, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v):
+    for t in prange(threads):
+        _backward_part(
+            threads, np.intp(t), x, turned, dy, y, relu, dx, dkernels[t], dbiases[t], taps, pixels,
+            v_pixels, v_taps, block, w, v,
+        )  # fmt: skip
+
+
+@serial
+def _backward_part(threads, t, x, turned, dy, y, relu, dx, dkernel, dbias, taps, pixels, v_pixels, v_taps, block, w, v):
+    """One thread's samples; its sums over them go into its own dkernel and dbias. No dx where `turned` is empty."""
+    w, v = Windows(*to_fixed_tuple(w, SIZES)), Windows(*to_fixed_tuple(v, SIZES))
+    first, last = share(w.N, threads, t)
+    need_dx = len(turned) > 0
+    all_panels = share(len(turned), 1, 0)
+    dz = np.zeros((panel_count(w.F, x.itemsize), block * w.OH * w.OW, width(x.itemsize)), x.dtype)
+    padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
+    spread = np.zeros(block * v.HP * v.WP * v.C if need_dx else 0, x.dtype)
+    no_bias = np.zeros(len(turned) * width(x.itemsize), x.dtype)
+    no_floor = x.dtype.type(-np.inf)
+    for n in range(first, last, block):
+        count = min(block, last - n)
+        M = count * w.OH * w.OW
+        _fill_dz(dy, y, relu, n * w.OH * w.OW, M, w.F, dz, dbias)
+        accumulate(_pad(x, n, count, padded, w), taps, pixels, M, dz, dkernel)
+        if need_dx:
+            _spread(dz, count, spread, w, v)
+            dx_at = n * w.H * w.W * w.C
+            multiply(spread, v_pixels, count * w.H * w.W, v_taps, turned, all_panels, no_bias, no_floor, dx, dx_at, w.C)
+
+
+@serial
+def _fill_dz(dy, y, relu, first, M, F, dz, dbias):
+    """dz = dy where y > 0 for relu, else dy; cut into panels. Its sums over the block's pixels are added to dbias."""
+    panels, _, W = dz.shape
+    for panel in range(panels):
+        columns = min(W, F - panel * W)
+        sums = np.zeros(columns, dz.dtype)
+        for m in range(M):
+            at = (first + m) * F + panel * W
+            source, value, target = dy[at : at + columns], y[at : at + columns], dz[panel, m]
+            for f in range(columns):
+                d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
+                target[f] = d
+                sums[f] += d
+        for f in range(columns):
+            dbias[panel * W + f] += sums[f]
+
+
+@serial
+def _spread(dz, count, spread, w, v):
+    """Put dz's pixels where the turned kernel looks for them, `strides` apart, among zeros."""
+    panels, rows, W = dz.shape
+    flat = dz.reshape(-1)
+    for panel in range(panels):
+        columns = min(W, w.F - panel * W)
+        at = panel * rows * W
+        for n in range(count):
+            for p in range(w.OH):
+                for q in range(w.OW):
+                    place = (n * v.HP + v.top + p * w.SH) * v.WP + v.left + q * w.SW
+                    copy(flat, at, spread, place * w.F + panel * W, columns)
+                    at += W
+
+
+@serial
+def _pack_turned(kernel, KH, KW, C, F):
+    """The kernel turned by 180°, (KH, KW, F, C), as panels over C: the right factor of dx."""
+    W = width(kernel.itemsize)
+    panels = np.zeros((panel_count(C, kernel.itemsize), KH * KW * F, W), kernel.dtype)
+    for tap in range(KH * KW):
+        for c in range(C):
+            at = ((KH * KW - 1 - tap) * C + c) * F
+            source = kernel[at : at + F]
+            target = panels[c // W, tap * F : (tap + 1) * F, c % W]
+            for f in range(F):
+                target[f] = source[f]
+    return panels
