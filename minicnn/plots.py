@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .errors import explain
+from .files import atomic_writer
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -269,13 +270,8 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     Raises `ValueError` for an ending that matplotlib cannot write.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
-    try:
-        figure.savefig(unfinished, format=path.suffix[1:], facecolor="white")
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with atomic_writer(path) as file:
+        figure.savefig(file, format=path.suffix[1:], facecolor="white")
     return path
 
 

@@ -8,8 +8,6 @@ optimizer/0 …     the optimiser's slot arrays
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import zipfile
 import zlib
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 from . import layers, losses, optimizers
 from .configurable import from_description
 from .errors import ModelFileError, explain
+from .files import atomic_writer
 
 if TYPE_CHECKING:
     from .models import Sequential
@@ -102,20 +101,9 @@ def _numbered(arrays: dict[str, np.ndarray], group: str) -> list[np.ndarray]:
 
 
 def _write(filepath: str | Path, header: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
-    """Write to a new file beside the old one, then put it in its place: an interruption leaves the old one whole."""
-    path = Path(filepath)
-    path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"format": FORMAT, "version": VERSION, **header})
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez(file, allow_pickle=False, header=np.array(text), **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with atomic_writer(filepath) as file:
+        np.savez(file, allow_pickle=False, header=np.array(text), **arrays)
 
 
 def _read(filepath: str | Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:

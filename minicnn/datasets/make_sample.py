@@ -7,12 +7,12 @@ the full files have them. Nothing is drawn by chance, so every run gives the sam
 from __future__ import annotations
 
 import gzip
-import os
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import explain
+from ..files import atomic_writer
 from . import idx
 from .editions import NAMES, SAMPLE_DIRECTORY
 from .fashion_mnist import CLASS_NAMES, FashionMNIST, load_fashion_mnist
@@ -41,10 +41,8 @@ def write_sample(directory: Path) -> None:
         remedy = "Install the full one; the warning above says how."
         raise FileNotFoundError(explain("make_sample", "the full data set", "the sample", remedy))
     for name, content in sample_of(data).items():
-        target = directory / f"{name}.gz"
-        unfinished = target.with_suffix(".tmp")
-        unfinished.write_bytes(gzip.compress(content, mtime=0))
-        os.replace(unfinished, target)
+        with atomic_writer(directory / f"{name}.gz") as file:
+            file.write(gzip.compress(content, mtime=0))
 
 
 if __name__ == "__main__":
