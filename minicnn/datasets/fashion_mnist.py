@@ -33,7 +33,7 @@ CLASS_NAMES = (
     "Ankle boot",
 )
 
-EXPECTED_SAMPLE_ACCURACY = "about 0.85"
+EXPECTED_SAMPLE_ACCURACY = "about 0.87 (Model 5, 10 epochs)"
 
 Split = tuple[np.ndarray, np.ndarray]
 
