@@ -9,7 +9,7 @@ PARITY_VENV = .venvs/parity
 MODELS = baseline model1 model2 model3 model4 model5 model6
 
 .DEFAULT_GOAL = help
-.PHONY: help test lint docs parity clean $(MODELS)
+.PHONY: help test lint docs parity bench clean $(MODELS)
 .NOTPARALLEL:  # two pip runs at once would spoil the environment
 .SECONDARY:    # make must not delete the stamps
 
@@ -37,6 +37,9 @@ docs: $(VENV)/.has-docs  ## build the documentation into site/
 parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs both, about 3 GB)
 	@$(PARITY_VENV)/bin/python -c "import torch, keras"
 	@$(PARITY_VENV)/bin/python -m pytest tests/parity $(ARGS)
+
+bench: $(VENV)/.has-bench  ## compare speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)
+	@$(VENV)/bin/python -m benchmarks --install $(ARGS)
 
 clean:  ## remove all that make has made, environments included; trained models in runs/ stay
 	rm -rf .venv .venvs site build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

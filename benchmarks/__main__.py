@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ ONCE = {
 MEASURES = [*PER_MODEL, *ONCE]
 QUICK = {
     "only": ["training", "inference", "import"],
-    "models": ["baseline", "model5"],
+    "models": ["baseline", "model3", "model5"],
     "rivals": ["minicnn", "keras-tensorflow", "torch"],
 }
 
@@ -74,14 +75,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    from rich.console import Console
-
     chosen = parse(arguments)
-    console = Console(highlight=False)
-
-    def say(sentence: str) -> None:
-        console.print(sentence, markup=False)
-
+    say = partial(print, flush=True)
     settings = Settings(chosen.models, chosen.rivals, chosen.threads, quick=chosen.quick)
     if chosen.quick:
         settings.rounds, settings.turn, settings.budget = 3, 0.3, 12.0

@@ -46,8 +46,8 @@ class Witness:
     @classmethod
     def read(cls, path: str, weights: str, trainable: list[bool]) -> Witness:
         with np.load(path) as after, np.load(weights) as before:
-            moved = [before[str(i)] - after[str(i)] for i, learns in enumerate(trainable) if learns]
-            return cls(after["output"], moved)
+            names = [f"arr_{index}" for index, learns in enumerate(trainable) if learns]
+            return cls(after["output"], [before[name] - after[name] for name in names])
 
     def against(self, case: str, rival: str, other: Witness) -> Agreement:
         """The largest difference, relative to the largest number of the array it is in."""

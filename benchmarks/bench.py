@@ -31,8 +31,8 @@ class Settings:
     rivals: list[str]
     threads: int
     rounds: int = 7
-    turn: float = 0.6  # seconds
-    budget: float = 40.0  # seconds for all rounds of one case
+    turn: float = 0.5  # seconds
+    budget: float = 25.0  # seconds for all rounds of one case
     quick: bool = False
 
 
@@ -82,7 +82,7 @@ class Bench:
     def lay_out(self, case: str, network: Network, samples: int) -> tuple[str, str]:
         """Write the case's weights and samples to files, for all rivals alike; returns their paths."""
         weights, data = self.scratch / f"{case}.weights.npz", self.scratch / "data.npz"
-        np.savez(weights, **{str(index): weight for index, weight in enumerate(model_of(network).get_weights())})
+        np.savez(weights, *model_of(network).get_weights())
         x, y = samples_for(network, samples)
         np.savez(data, x=x, y=y)
         return str(weights), str(data)
@@ -106,7 +106,7 @@ class Bench:
         return field
 
     def race_training(
-        self, case: str, field: Mapping[str, Worker], batch_size: int, most: int = LONGEST
+        self, case: str, field: Mapping[str, Worker], batch_size: int, most: int = LONGEST, share: float = 1.0
     ) -> dict[str, list[float]]:
         """Seconds a training step, in rounds; each turn at most `most` batches."""
         turns = {}
@@ -116,7 +116,7 @@ class Bench:
                 step = worker.ask("train", batches=min(3, most), batch_size=batch_size)
                 batches = int(np.clip(self.settings.turn / step, 1, most))
                 turns[rival] = partial(worker.ask, "train", batches=batches, batch_size=batch_size)
-        return self.race(case, turns)
+        return self.race(case, turns, share)
 
     def race(self, case: str, turns: Mapping[str, Callable[[], float]], share: float = 1.0) -> dict[str, list[float]]:
         """The turns in rounds, within that share of the budget; a rival that fails is left out."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def draw_scaling(results: Results) -> Figure:
         for rival in dict.fromkeys(f.rival for f in results.of(measure)):
             mine = [f for f in results.of(measure) if f.rival == rival]
             medians = [summarise(f.rounds).median for f in mine]
-            axes.plot([f.x for f in mine], medians, marker="o", **_look(results, rival))
+            axes.plot([f.x for f in mine if f.x is not None], medians, marker="o", **_look(results, rival))
         points = sorted({f.x for f in results.of(measure) if f.x is not None})
         axes.set(xlabel=measure.removeprefix("scaling, "), ylabel="time of a step (ms)", xscale="log", yscale="log")
         axes.set_xticks(points, [f"{x:g}" for x in points])
@@ -121,7 +121,7 @@ def _series(results: Results) -> list[str]:
     return list(dict.fromkeys(figure.measure for figure in results.figures if figure.x is not None))
 
 
-def _look(results: Results, rival: str) -> dict[str, str]:
+def _look(results: Results, rival: str) -> dict[str, Any]:
     """A rival's colour, the same in all figures, and its name for the legend."""
     return {"color": COLOURS[list(results.labels).index(rival) % len(COLOURS)], "label": results.labels[rival]}
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ def interleave(
     turns: Mapping[str, Callable[[], float]],
     rounds: int,
     seconds: float,
-    excused: Callable[[str], AbstractContextManager[None]] = nullcontext,
+    excused: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> dict[str, list[float]]:
     """Each turn once a round, in order; stops after `rounds`, or early when the budget is spent.
 

@@ -43,7 +43,7 @@ class Session:
     def build(self, network: dict[str, Any], weights: str, optimizer: str = "adam") -> None:
         """Make a network with the weights of a file."""
         with np.load(weights) as arrays:
-            values = [arrays[f"{index}"] for index in range(len(arrays.files))]
+            values = [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
         self.rival.build(network, values, optimizer)
 
     def witness(self, samples: int, path: str) -> None:
@@ -51,8 +51,7 @@ class Session:
         x, y = self.x[:samples], self.y[:samples]
         output = np.array(self.rival.predict(x))
         self.rival.train(x, y, samples, lambda: None)
-        weights = {f"{index}": np.array(weight) for index, weight in enumerate(self.rival.get_weights())}
-        np.savez(path, output=output, **weights)
+        np.savez(path, *map(np.array, self.rival.get_weights()), output=output)
 
     def train(self, batches: int, batch_size: int) -> float:
         """Seconds a step, in one epoch over so many batches and a few more before the clock starts."""

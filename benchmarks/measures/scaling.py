@@ -10,6 +10,7 @@ from ..networks import Network, example, two_convolutions
 BATCH_SIZES = (1, 4, 16, 64, 256, 1024)
 SIDES, SIDE_CHANNELS, SIDE_BATCH = (28, 56, 112, 224), 16, 8
 CHANNELS, CHANNEL_SIDE, CHANNEL_BATCH = (8, 16, 32, 64, 128, 256), 14, 32
+SHARE = 1 / 4  # of a case's budget: only two take part
 BATCHES = 10  # in a turn, for the larger networks: their samples take hundreds of megabytes
 
 
@@ -32,4 +33,4 @@ def _race(bench: Bench, axis: str, x: int, network: Network, batch_size: int, mo
     case = f"{axis} {x}"
     workers = workers or {rival: bench.crew[rival] for rival in bench.finalists()}
     field = bench.field_for(case, network, samples=(most + 2) * batch_size, workers=workers)
-    bench.record(f"scaling, {axis}", case, "ms", bench.race_training(case, field, batch_size, most), x)
+    bench.record(f"scaling, {axis}", case, "ms", bench.race_training(case, field, batch_size, most, SHARE), x)

@@ -13,7 +13,7 @@ from time import perf_counter
 from ..bench import BATCH_SIZE, Bench
 from ..networks import example
 
-SHARE = 1.5  # of a case's budget: a turn takes seconds
+SHARE = 2.0  # of a case's budget: a turn takes seconds
 
 
 def measure(bench: Bench) -> None:

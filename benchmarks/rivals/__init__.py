@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from types import ModuleType
 
 from ..rival import Rival, Variant
 
-
-@cache
-def _homes() -> dict[str, str]:
-    """The file in which each variant lives."""
-    files = [module.name for module in iter_modules(__path__)]
-    return {name: file for file in files for name in import_module(f".{file}", __package__).VARIANTS}
+FILES = ("minicnn", "keras", "torch", "dezero")  # in the order of the tables
 
 
 def variants() -> dict[str, Variant]:
-    """All variants by name, minicnn first; costs no import of any library."""
-    found = {name: import_module(f".{file}", __package__).VARIANTS[name] for name, file in _homes().items()}
-    return {"minicnn": found.pop("minicnn"), **found}
+    """All variants by name; costs no import of any library."""
+    return {name: variant for file in FILES for name, variant in _open(file).VARIANTS.items()}
 
 
 def make(name: str, threads: int) -> Rival:
     """The rival itself, with its library imported."""
-    return import_module(f".{_homes()[name]}", __package__).Library(name, threads)
+    home = next(_open(file) for file in FILES if name in _open(file).VARIANTS)
+    return home.Library(name, threads)
+
+
+def _open(file: str) -> ModuleType:
+    return import_module(f".{file}", __package__)

@@ -51,7 +51,9 @@ class Library(Rival):
         self.model.compile("adam" if optimizer == "adam" else optimizers.SGD(1.0), "categorical_crossentropy")
 
     def train(self, x, y, batch_size, tick):
-        class Tick(self.keras.callbacks.Callback):
+        from keras.callbacks import Callback
+
+        class Tick(Callback):
             async_safe = True  # or Keras would wait for every batch's loss
 
             def on_train_batch_end(self, batch, logs=None):

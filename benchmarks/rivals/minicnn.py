@@ -26,7 +26,9 @@ class Library(Rival):
         self.model.compile("adam" if optimizer == "adam" else optimizers.SGD(1.0), "categorical_crossentropy")
 
     def train(self, x, y, batch_size, tick):
-        class Tick(self.minicnn.callbacks.Callback):
+        from minicnn.callbacks import Callback
+
+        class Tick(Callback):
             def on_train_batch_end(self, batch, logs=None):
                 tick()
 
