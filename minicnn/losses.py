@@ -37,6 +37,8 @@ class Loss(Configurable):
 
     def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
         """The targets in their proper form, on the host; raises ValueError or TypeError if they have none."""
+        if output_shape[-1] == 1 and y_true.shape == output_shape[:-1]:
+            y_true = y_true[..., np.newaxis]
         if y_true.shape != output_shape:
             raise ValueError(
                 explain(
@@ -53,6 +55,20 @@ class Loss(Configurable):
         return self.forward(y_true, y_pred)
 
     def _target(self, y_true: Array, y_pred: Array) -> Array:
+        """The targets as an array like y_pred; raises ValueError if their shapes differ: nothing is broadcast."""
+        target = self._to_numbers(y_true, y_pred)
+        if target.shape != y_pred.shape:
+            raise ValueError(
+                explain(
+                    type(self).__name__,
+                    f"targets for predictions of shape {tuple(y_pred.shape)}",
+                    f"targets of shape {tuple(np.shape(y_true))}",
+                    "Give one target for every prediction.",
+                )
+            )
+        return target
+
+    def _to_numbers(self, y_true: Array, y_pred: Array) -> Array:
         return to_device(y_true, y_pred.dtype)
 
 
@@ -151,7 +167,7 @@ class SparseCategoricalCrossentropy(Crossentropy):
             )
         return y_true
 
-    def _target(self, y_true: Array, y_pred: Array) -> Array:
+    def _to_numbers(self, y_true: Array, y_pred: Array) -> Array:
         return active().one_hot(to_device(y_true), y_pred.shape[-1], y_pred.dtype)
 
 

@@ -98,6 +98,16 @@ class Sequential(Trainer):
         return self.layers[0].dtype
 
     @property
+    def trainable(self) -> bool:
+        """Whether any layer learns; setting it sets it for all layers."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+
+    @property
     def built(self) -> bool:
         return bool(self.layers) and all(layer.built for layer in self.layers)
 

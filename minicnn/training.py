@@ -46,11 +46,13 @@ class Trainer:
         def parameters(self) -> list[Parameter]: ...
         def check_input(self, x: Array) -> None: ...
 
-    def compile(self, optimizer: Any = "adam", loss: Any = None, *, metrics: Sequence[str] | str | None = None) -> None:
+    def compile(self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[str] | str | None = None) -> None:
         """Choose the optimiser, the loss and the metrics, each by object or by Keras's string name.
 
-        Raises ValueError for an unknown name or a missing loss.
+        Raises ValueError for an unknown name, or if optimiser or loss are missing.
         """
+        if optimizer is None:  # Keras takes rmsprop, which is not offered: no other is put in its place unasked
+            raise ValueError(explain("compile", "an optimiser", "none", 'Example: optimizer="adam".'))
         if loss is None:
             raise ValueError(explain("compile", "a loss", "none", 'Example: loss="categorical_crossentropy".'))
         self.optimizer = optimizers.get(optimizer)

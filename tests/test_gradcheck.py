@@ -387,7 +387,7 @@ def test_a_wrong_loss_is_found_and_explained():
 def small_model(*layers, loss="sparse_categorical_crossentropy"):
     model = minicnn.Sequential([Input((6, 5, 2)), Conv2D(3, 3, activation="relu"), *layers, Flatten(), Dense(4)])
     model.add(Softmax())
-    model.compile(loss=loss)
+    model.compile("adam", loss)
     return model
 
 

@@ -232,7 +232,7 @@ def test_example_model(name, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
     model = runpy.run_path(str(EXAMPLES / f"{name}.py"))["build_model"]()
     assert model.count_params() == PARAMETERS[name]
-    model.compile(loss="categorical_crossentropy")
+    model.compile("adam", "categorical_crossentropy")
     rng = np.random.default_rng(5)
     x, y = rng.random((2, *model.input_shape[1:])), np.eye(10)[[7, 2]]
     check_model(model, x, y, samples=2).raise_if_wrong()
@@ -246,7 +246,7 @@ def test_the_fused_gradient_equals_the_chain_of_the_two(ending, loss):
     model = minicnn.Sequential([Dense(4, activation="softmax" if own else None, dtype="float64")])
     if not own:
         model.add(Softmax(dtype="float64") if ending == "Softmax" else Activation("softmax", dtype="float64"))
-    model.compile(loss=loss)
+    model.compile("adam", loss)
     x, y = logits(3, 5), ONE_HOT if loss == "categorical_crossentropy" else LABELS
 
     def gradients(criterion):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import minicnn
 from minicnn.layers import (
     CLASSES,
     Activation,
@@ -198,6 +199,10 @@ class TestErrors:
         with pytest.raises(TypeError, match="Did you mean 'filters'"):
             Conv2D(filter=3, kernel_size=3)
 
+    def test_unknown_layer_gets_a_suggestion(self):
+        with pytest.raises(AttributeError, match="Did you mean 'Conv2D'"):
+            minicnn.layers.Conv3D  # noqa: B018
+
     def test_missing_argument(self):
         with pytest.raises(TypeError, match="Conv2D.*kernel_size"):
             Conv2D(3)
@@ -213,6 +218,7 @@ class TestErrors:
             (Dense(4), np.ones(3, np.float32), ["2 axes"]),
             (Flatten(), np.ones((0, 3), np.float32), ["at least one sample", "empty"]),
             (Softmax(axis=4), np.ones((2, 3), np.float32), ["axis=4"]),
+            (Softmax(axis=(1, 2)), np.ones((2, 3, 4), np.float32), ["axis=(1, 2)"]),
             (BatchNormalization(axis=0), np.ones((2, 3), np.float32), ["axis=0"]),
         ],
     )
@@ -266,8 +272,6 @@ def test_get_weights_returns_copies(backend):
 
 
 def test_the_backward_belongs_to_the_backend_of_the_forward(backend):
-    import minicnn
-
     layer, x = Conv2D(2, 3, dtype="float64"), np.random.default_rng(0).normal(size=(2, 5, 6, 3))
     y = layer.forward(x)
     expected = layer.backward(y)

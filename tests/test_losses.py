@@ -75,6 +75,19 @@ def test_mean_squared_error(backend):
     np.testing.assert_array_equal(loss.backward(), [[3, -2]])
 
 
+@pytest.mark.parametrize(
+    ("loss", "y_true"),
+    [
+        (MeanSquaredError(), np.ones(3)),  # NumPy would subtract (3,) from (3, 1) and give (3, 3)
+        (CategoricalCrossentropy(), np.ones((3, 2))),
+        (SparseCategoricalCrossentropy(), np.zeros((3, 1), int)),
+    ],
+)
+def test_targets_are_never_broadcast(backend, loss, y_true):
+    with pytest.raises(ValueError, match=r"predictions of shape \(3, 1\), found targets of shape"):
+        loss.forward(y_true, np.ones((3, 1)))
+
+
 def test_losses_keep_the_predictions_dtype(backend):
     target = to_categorical([0, 1], 3)
     for dtype in (np.float32, np.float64):

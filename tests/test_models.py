@@ -132,6 +132,14 @@ def test_frozen_layers_are_left_alone(backend):
     assert changed == [False] * 6 + [True, True]
 
 
+def test_freezing_a_model_freezes_its_layers(backend):
+    model = small_model()
+    model.trainable = False
+    assert model.parameters() == []
+    model.trainable = True
+    assert len(model.parameters()) == 6
+
+
 def test_float64_throughout(backend):
     minicnn.config.set_floatx("float64")
     try:

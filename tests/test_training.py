@@ -184,6 +184,13 @@ def test_nothing_given_is_overwritten(backend):
     np.testing.assert_array_equal(dy, 1)
 
 
+def test_one_output_takes_targets_without_its_axis():
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2)), np.arange(4.0)
+    assert model.evaluate(x, y, verbose=0) == model.evaluate(x, y[:, None], verbose=0)
+
+
 def test_regression(backend):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(200, 3))
@@ -297,6 +304,8 @@ class TestBadInput:
         for call in (model.fit, model.evaluate, model.train_on_batch):
             with pytest.raises(RuntimeError, match=r"Call compile\("):
                 call(X, Y)
+        with pytest.raises(ValueError, match="an optimiser, found none"):
+            model.compile(loss="mse")
         with pytest.raises(ValueError, match="a loss, found none"):
             model.compile("adam")
         with pytest.raises(ValueError, match="Did you mean 'categorical_crossentropy'"):

@@ -1,5 +1,8 @@
 """Layers: state, not maths. Each has parameters, a shape rule, and one call to a pair of a backend's operations."""
 
+from typing import Any
+
+from ..errors import did_you_mean, explain
 from .activations import Activation, ReLU, Softmax
 from .base import Layer, Parameter
 from .conv import Conv1D, Conv2D
@@ -9,6 +12,9 @@ from .flatten import Flatten
 from .input import Input
 from .normalization import BatchNormalization
 from .pooling import AveragePooling1D, AveragePooling2D, GlobalAveragePooling2D, MaxPooling1D, MaxPooling2D
+
+MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D  # Keras's short names
+AvgPool1D, AvgPool2D, GlobalAvgPool2D = AveragePooling1D, AveragePooling2D, GlobalAveragePooling2D
 
 CLASSES: dict[str, type[Layer]] = {
     cls.__name__: cls
@@ -36,6 +42,8 @@ __all__ = [
     "Activation",
     "AveragePooling1D",
     "AveragePooling2D",
+    "AvgPool1D",
+    "AvgPool2D",
     "BatchNormalization",
     "Conv1D",
     "Conv2D",
@@ -43,11 +51,19 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
     "Input",
     "Layer",
+    "MaxPool1D",
+    "MaxPool2D",
     "MaxPooling1D",
     "MaxPooling2D",
     "Parameter",
     "ReLU",
     "Softmax",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Called for a layer that does not exist: the error names those that do."""
+    raise AttributeError(explain("minicnn.layers", "the name of a layer", name, did_you_mean(name, CLASSES)))

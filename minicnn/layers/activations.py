@@ -37,7 +37,7 @@ class Softmax(Layer):
         self.activation = "softmax"
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if not -len(input_shape) <= self.axis < len(input_shape):
+        if not isinstance(self.axis, int) or not -len(input_shape) <= self.axis < len(input_shape):
             raise ValueError(
                 explain(str(self), f"an axis of shape {input_shape}", f"axis={self.axis}", "The usual one is -1.")
             )
