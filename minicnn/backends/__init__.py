@@ -11,6 +11,7 @@ Every backend has the operations listed in `contract.py`; `textbook/` is where t
 from __future__ import annotations
 
 import warnings
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -116,5 +117,6 @@ def _installed(*packages: str) -> bool:
     return all(find_spec(package) is not None for package in packages)
 
 
+@cache
 def _load(name: str) -> Backend:
     return import_module(f".{MODULES[name]}", __package__)

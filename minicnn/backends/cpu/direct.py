@@ -82,7 +82,7 @@ def backward(
     v = _turned(w)
     block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + need_dx * v.HP * v.WP * v.C) * x.itemsize)
     threads = get_num_threads()
-    taps, columns = _whole_tiles(_taps(w)), panel_count(w.F, x.itemsize) * width(x.itemsize)
+    taps, columns = _whole_tiles(w), panel_count(w.F, x.itemsize) * width(x.itemsize)
     dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
     dbiases = np.zeros((threads, w.F), x.dtype)
     turned = _pack_turned(kernel.reshape(-1), *kernel.shape) if need_dx else np.empty((0, 0, 0), x.dtype)
@@ -91,7 +91,7 @@ def backward(
         x.reshape(-1), turned, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
         taps, _pixels(w, block), _pixels(v, block), _taps(v), block, np.array(w), np.array(v),
     )  # fmt: skip
-    dkernel = dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F].reshape(kernel.shape)
+    dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F]).reshape(kernel.shape)
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
 
 
@@ -131,9 +131,11 @@ def _taps(w: Windows) -> Array:
     return ((i * w.WP + j) * w.C + c).reshape(-1)
 
 
-def _whole_tiles(rows: Array) -> Array:
-    """The table filled up to whole tiles by its last entry; nobody reads what comes out there."""
-    return np.pad(rows, (0, -len(rows) % ROWS), mode="edge")
+@lru_cache(maxsize=256)
+def _whole_tiles(w: Windows) -> Array:
+    """The taps, filled up to whole tiles by the last of them; nobody reads what comes out there."""
+    taps = _taps(w)
+    return np.pad(taps, (0, -len(taps) % ROWS), mode="edge")
 
 
 @parallel

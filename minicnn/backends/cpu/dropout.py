@@ -1,4 +1,4 @@
-"""Dropout in one pass: the textbook's generator, run again in the backward instead of keeping a mask."""
+"""Dropout in one pass: the textbook's generator, a byte for each element that was kept."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
     if not compilable(x):
         y, saved = textbook.dropout(x, rate, seed, call)
         return y, (textbook.dropout_backward, saved)
-    saved = (*stream_keys(seed, call), keep_threshold(rate), 1 / (1 - rate))
-    return _masked(x, saved), (_masked, saved)
+    key1, key2, threshold = (np.uint32(number) for number in (*stream_keys(seed, call), keep_threshold(rate)))
+    scale = x.dtype.type(1 / (1 - rate))
+    y, kept = np.empty(x.shape, x.dtype), np.empty(x.shape, np.bool_)
+    _draw(plain(x).reshape(-1), key1, key2, threshold, scale, y.reshape(-1), kept.reshape(-1))
+    return y, (_backward, (kept, scale))
 
 
 def dropout_backward(dy: Array, saved: Saved) -> Array:
@@ -29,13 +32,11 @@ def dropout_backward(dy: Array, saved: Saved) -> Array:
     return backward(dy, saved)
 
 
-def _masked(x: Array, saved: Saved) -> Array:
-    """x times the mask, which `saved` describes."""
-    key1, key2, threshold, scale = saved
-    y = np.empty(x.shape, x.dtype)
-    flat = plain(x).reshape(-1)
-    _mask(flat, np.uint32(key1), np.uint32(key2), np.uint32(threshold), x.dtype.type(scale), y.reshape(-1))
-    return y
+def _backward(dy: Array, saved: Saved) -> Array:
+    kept, scale = saved
+    dx = np.empty(dy.shape, dy.dtype)
+    _mask(plain(dy).reshape(-1), kept.reshape(-1), scale, dx.reshape(-1))
+    return dx
 
 
 @serial
@@ -47,10 +48,22 @@ def _mix(bits):
 
 
 @parallel
-def _mask(threads, x, key1, key2, threshold, scale, y):
+def _draw(threads, x, key1, key2, threshold, scale, y, kept):
     nothing = x.dtype.type(0)
     for t in prange(threads):
         first, last = share(len(x), threads, np.intp(t))
-        for i in range(first, last):
-            bits = _mix(np.uint32(_mix(np.uint32(i) ^ key1) + key2))
-            y[i] = x[i] * (scale if bits >= threshold else nothing)
+        source, target, keeps, offset = x[first:last], y[first:last], kept[first:last], np.uint32(first)
+        for i in range(len(source)):
+            bits = _mix(np.uint32(_mix(np.uint32(offset + np.uint32(i)) ^ key1) + key2))
+            keeps[i] = bits >= threshold
+            target[i] = source[i] * (scale if bits >= threshold else nothing)
+
+
+@parallel
+def _mask(threads, dy, kept, scale, dx):
+    nothing = dy.dtype.type(0)
+    for t in prange(threads):
+        first, last = share(len(dy), threads, np.intp(t))
+        source, target, keeps = dy[first:last], dx[first:last], kept[first:last]
+        for i in range(len(source)):
+            target[i] = source[i] * (scale if keeps[i] else nothing)

@@ -7,6 +7,7 @@ depends on the number of threads alone, never on their timing.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -43,7 +44,22 @@ def _load_thread_pool() -> None:
         del os.environ["GOMP_SPINCOUNT"]
 
 
+def _keep_freed_memory() -> None:
+    """Let the C library keep what a step frees for the next one, instead of giving it back to the system.
+
+    Fresh pages cost a fault each, and a step would meet hundreds of them. Other C libraries than GNU's have no such
+    setting; one that was made in the environment stays.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None and not any(name.startswith("MALLOC_") for name in os.environ):
+        for parameter, size in ((M_MMAP_THRESHOLD, 32 * 2**20), (M_TRIM_THRESHOLD, 256 * 2**20)):
+            mallopt(parameter, size)
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # in GNU's malloc.h
+
 _load_thread_pool()
+_keep_freed_memory()
 _team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 
 serial = njit(**_OPTIONS)
