@@ -95,8 +95,7 @@ def _default_backend() -> str:
     if _installed("numba"):
         return "numba"
     warnings.warn(
-        "Numba is not installed, so minicnn computes with plain NumPy, many times slower: "
-        "pip install numba",
+        "Numba is not installed, so minicnn computes with plain NumPy, many times slower: pip install numba",
         stacklevel=2,
     )
     return "numpy"
