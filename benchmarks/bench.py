@@ -130,7 +130,7 @@ class Bench:
         scaled = {rival: [UNITS[unit] * figure for figure in figures] for rival, figures in rounds.items()}
         self.results.figures += [Figure(measure, case, rival, unit, figures, x) for rival, figures in scaled.items()]
         medians = [f"{self.results.labels[rival]} {summarise(f).median:.3g}" for rival, f in scaled.items()]
-        self.say(f"{measure}, {case} ({unit}): {', '.join(medians)}")
+        self.say(f"{case if x else f'{measure}, {case}'} ({unit}): {', '.join(medians)}")
 
     def fastest_keras(self) -> str | None:
         """The Keras backend that took the shortest over all training cases so far; the first one, if there are none."""

@@ -79,10 +79,10 @@ def why_missing(rival: str, python: Path) -> str:
     if not python.exists():
         environment = variants()[rival].environment
         return f"{rival} is left out: there is no .venvs/bench-{environment}. `make bench` makes it."
-    probe = f"import {variants()[rival].imports.split('.')[0]}"
-    check = f"import importlib.util as u, sys; sys.exit(u.find_spec({probe.split()[1]!r}) is None)"
+    module = variants()[rival].module
+    check = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
     if subprocess.run([str(python), "-c", check], capture_output=True).returncode:
-        return f"{rival} is left out: {python} has no module {probe.split()[1]}."
+        return f"{rival} is left out: {python} has no module {module}."
     return ""
 
 

@@ -22,7 +22,11 @@ class Variant:
     variables: dict[str, str] = field(default_factory=dict)
     """Environment variables that must be set before the library is imported."""
     imports: str = ""
-    """The module whose import time is measured."""
+    """The statement whose time is the library's import time; its last word is the library's name."""
+
+    @property
+    def module(self) -> str:
+        return self.imports.split()[-1]
 
 
 class Rival:

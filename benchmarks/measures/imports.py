@@ -7,28 +7,37 @@ from functools import partial
 from time import perf_counter
 
 from ..bench import Bench
-from ..crew import environment
+from ..crew import WorkerError, environment
 from ..rivals import variants
 
 
 def measure(bench: Bench) -> None:
-    def run(rival: str, code: str) -> float:
-        command = [str(bench.pythons.of(rival)), "-c", code]
-        start = perf_counter()
-        subprocess.run(command, env=environment(rival, bench.settings.threads), check=True, capture_output=True)
-        return perf_counter() - start
-
-    def import_time(rival: str, module: str) -> float:
-        return run(rival, f"import {module}") - run(rival, "pass")
-
-    def race(case: str, modules: dict[str, str]) -> None:
-        for rival, module in modules.items():
-            import_time(rival, module)  # brings the files into memory
-        turns = {rival: partial(import_time, rival, module) for rival, module in modules.items()}
-        bench.record("import", case, "s", bench.race(case, turns, share=1 / 2))
-
-    modules: dict[tuple[str, ...], str] = {}
+    statements: dict[tuple[str, ...], str] = {}
     for rival in bench.crew:  # variants that import the same are measured once
-        modules.setdefault((variants()[rival].imports, *variants()[rival].variables.values()), rival)
-    race("the library", {rival: module for (module, *_), rival in modules.items()})
-    race("NumPy alone, to compare with", {"minicnn": "numpy"})
+        statements.setdefault((variants()[rival].imports, *variants()[rival].variables.values()), rival)
+    _race(bench, "the library", {rival: statement for (statement, *_), rival in statements.items()})
+    _race(bench, "NumPy alone, to compare with", {"minicnn": "import numpy"})
+
+
+def _race(bench: Bench, case: str, statements: dict[str, str]) -> None:
+    turns = {rival: partial(_import_time, bench, rival, statement) for rival, statement in statements.items()}
+    for rival in list(turns):
+        warm_up = turns.pop(rival)
+        with bench.excused(rival, f"import, {case}"):
+            warm_up()  # brings the files into memory
+            turns[rival] = warm_up
+    bench.record("import", case, "s", bench.race(case, turns, share=1 / 2))
+
+
+def _import_time(bench: Bench, rival: str, statement: str) -> float:
+    return _run(bench, rival, statement) - _run(bench, rival, "pass")
+
+
+def _run(bench: Bench, rival: str, code: str) -> float:
+    command = [str(bench.pythons.of(rival)), "-c", code]
+    start = perf_counter()
+    done = subprocess.run(command, env=environment(rival, bench.settings.threads), capture_output=True, text=True)
+    seconds = perf_counter() - start
+    if done.returncode:
+        raise WorkerError(f"{rival} could not run `{code}`: {done.stderr.strip().splitlines()[-1:]}")
+    return seconds

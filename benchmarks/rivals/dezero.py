@@ -8,12 +8,13 @@ from .. import channels_first
 from ..rival import Rival, Variant
 
 PINS = ("dezero==0.0.13", "numpy<3", "matplotlib", "Pillow")  # it names none of them itself
-VARIANTS = {"dezero": Variant("DeZero", "dezero", PINS, imports="dezero")}
+IMPORT = "import numpy; numpy.int = int; import dezero"  # NumPy 1.24 took that name away, and DeZero is older
+VARIANTS = {"dezero": Variant("DeZero", "dezero", PINS, imports=IMPORT)}
 
 
 class Library(Rival):
     def __init__(self, variant, threads):
-        vars(np).setdefault("int", int)  # NumPy 1.24 took this name away, and DeZero is older
+        vars(np).setdefault("int", int)
         import dezero
 
         self.dezero = dezero

@@ -22,7 +22,7 @@ VARIANTS = {
         environment=backend,
         requirements=(KERAS, *requirements),
         variables={"KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "2"},
-        imports="keras",
+        imports="import keras",
     )
     for backend, (title, *requirements) in BACKENDS.items()
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..rival import Rival, Variant
 
-VARIANTS = {"minicnn": Variant("minicnn", environment="minicnn", imports="minicnn")}
+VARIANTS = {"minicnn": Variant("minicnn", environment="minicnn", imports="import minicnn")}
 
 
 class Library(Rival):

@@ -10,7 +10,7 @@ LABELS = {
     "torch-channels-last": "PyTorch, channels last",
     "torch-compile": "PyTorch, torch.compile",
 }
-VARIANTS = {name: Variant(label, "torch", ("torch==2.13.0",), imports="torch") for name, label in LABELS.items()}
+VARIANTS = {name: Variant(label, "torch", ("torch==2.13.0",), imports="import torch") for name, label in LABELS.items()}
 
 
 class Library(Rival):
