@@ -79,9 +79,9 @@ class Bench:
         self.results.notes.append(sentence)
         self.say(sentence)
 
-    def lay_out(self, case: str, network: Network, samples: int) -> tuple[str, str]:
-        """Write the case's weights and samples to files, for all rivals alike; returns their paths."""
-        weights, data = self.scratch / f"{case}.weights.npz", self.scratch / "data.npz"
+    def lay_out(self, network: Network, samples: int) -> tuple[str, str]:
+        """Write new weights and samples to files, for all rivals alike; returns their paths."""
+        weights, data = self.scratch / "weights.npz", self.scratch / "data.npz"
         np.savez(weights, *model_of(network).get_weights())
         x, y = samples_for(network, samples)
         np.savez(data, x=x, y=y)
@@ -89,7 +89,7 @@ class Bench:
 
     def field_for(self, case: str, network: Network, samples: int, workers: Mapping[str, Worker]) -> dict[str, Worker]:
         """The workers whose network is proven equal to minicnn's, ready to train it on so many samples."""
-        weights, data = self.lay_out(case, network, samples)
+        weights, data = self.lay_out(network, samples)
         for rival, worker in list(workers.items()):
             with self.excused(rival, case):
                 worker.ask("data", path=data)

@@ -41,7 +41,7 @@ def draw_training(results: Results) -> Figure:
     """A group of bars for each model, one for each rival, with the quartiles as whiskers."""
     cases = results.cases("training")
     rivals = [rival for rival in results.labels if any(f.rival == rival for f in results.of("training"))]
-    figure, (axes,) = _figure("Training step at batch 64", 1, width=2.5 + 1.5 * len(cases))
+    figure, (axes,) = _figure("Training step at batch 64", width=2.5 + 1.3 * len(cases), height=4.6)
     width = 0.85 / len(rivals)
     for index, rival in enumerate(rivals):
         mine = {f.case: summarise(f.rounds) for f in results.of("training") if f.rival == rival}
@@ -50,7 +50,8 @@ def draw_training(results: Results) -> Figure:
         whiskers = [[s.median - s.low for s in mine.values()], [s.high - s.median for s in mine.values()]]
         axes.bar(places, heights, width, yerr=whiskers, **_look(results, rival))
     axes.set_xticks(range(len(cases)), cases)
-    axes.set(ylabel="time of a step (ms, logarithmic)", yscale="log")
+    axes.set(ylabel="time of a step (ms)", yscale="log")
+    _plain_numbers(axes)
     axes.legend(frameon=False, fontsize="small", ncols=2)
     return figure
 
@@ -58,16 +59,18 @@ def draw_training(results: Results) -> Figure:
 def draw_scaling(results: Results) -> Figure:
     """One panel for each axis, both rivals in it."""
     series = _series(results)
-    figure, panels = _figure("Training step: how it scales", len(series), width=4.2 * len(series))
+    figure, panels = _figure("Training step: how it scales", width=5, height=4, panels=len(series))
     for axes, measure in zip(panels, series, strict=True):
         for rival in dict.fromkeys(f.rival for f in results.of(measure)):
             mine = [f for f in results.of(measure) if f.rival == rival]
             medians = [summarise(f.rounds).median for f in mine]
             axes.plot([f.x for f in mine if f.x is not None], medians, marker="o", **_look(results, rival))
         points = sorted({f.x for f in results.of(measure) if f.x is not None})
-        axes.set(xlabel=measure.removeprefix("scaling, "), ylabel="time of a step (ms)", xscale="log", yscale="log")
+        network, _, axis = measure.partition(" by ")
+        axes.set(title=network, xlabel=axis, ylabel="time of a step (ms)", xscale="log", yscale="log")
+        _plain_numbers(axes)
         axes.set_xticks(points, [f"{x:g}" for x in points])
-        axes.minorticks_off()
+        axes.set_xticks([], minor=True)
         axes.legend(frameon=False, fontsize="small")
     return figure
 
@@ -75,7 +78,7 @@ def draw_scaling(results: Results) -> Figure:
 def draw_roofline(results: Results) -> Figure:
     """FLOP rate over arithmetic intensity, under the roof that this machine's peaks are."""
     peak, bandwidth = results.peak["flops"], results.peak["bandwidth"]
-    figure, (axes,) = _figure("Roofline: each layer against what the machine can do", 1, width=8)
+    figure, (axes,) = _figure("Roofline: each layer against what the machine can do", width=9, height=6)
     rates = list(layer_rates(results))
     intensities = np.geomspace(min(1.0, *(rate[4] for rate in rates)), max(1e3, *(rate[4] for rate in rates)), 200)
     roof = np.minimum(peak, intensities * bandwidth)
@@ -98,10 +101,9 @@ def draw_roofline(results: Results) -> Figure:
 def draw_layers(results: Results) -> Figure:
     """A panel for each model: forward and backward of each layer, in the order of the network."""
     models = list(results.profiles)
-    rows = max(len(results.profiles[model]["layers"]) for model in models) + 2
-    figure, panels = _figure(
-        "Where a training step's time goes", len(models), width=4.4 * len(models), height=1 + 0.3 * rows
-    )
+    rows = max(len(profile["layers"]) for profile in results.profiles.values())
+    title = "Where a training step's time goes"
+    figure, panels = _figure(title, width=5, height=1.4 + 0.22 * rows, panels=len(models))
     for axes, model in zip(panels, models, strict=True):
         profile = results.profiles[model]
         names = [layer["name"] for layer in profile["layers"]] + ["optimiser", "loss and the rest"]
@@ -126,13 +128,26 @@ def _look(results: Results, rival: str) -> dict[str, Any]:
     return {"color": COLOURS[list(results.labels).index(rival) % len(COLOURS)], "label": results.labels[rival]}
 
 
-def _figure(title: str, panels: int, width: float, height: float = 4.6) -> tuple[Figure, list[Axes]]:
-    """A figure that belongs to nobody else: pyplot's global state is never touched."""
+def _figure(title: str, width: float, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
+    """A figure of its own (pyplot's global state is never touched), its panels in pairs, all of that size in inches."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    columns = min(panels, 2)
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     figure.suptitle(title)
-    axes = list(figure.subplots(1, panels, squeeze=False)[0])
+    axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for panel in axes:
         panel.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+    for unused in axes[panels:]:
+        unused.remove()
+    return figure, axes[:panels]
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """Label a logarithmic y axis at 1, 2 and 5, and without powers of ten."""
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))

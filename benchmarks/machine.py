@@ -21,7 +21,7 @@ def describe_machine() -> dict[str, Any]:
         "logical_cpus": psutil.cpu_count(),
         "caches": _caches(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "system": f"{platform.system()}, {platform.machine()}",
         "python": platform.python_version(),
         "date": datetime.now(timezone.utc).date().isoformat(),
         "load": load_average(),

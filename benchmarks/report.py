@@ -43,7 +43,7 @@ def fill(results: Results, page: Path) -> None:
 
 def body(results: Results, figures: dict[str, str]) -> str:
     """The report in Markdown; `figures` maps file names to where the page finds them."""
-    parts = [about(results), table(results), reading(results), roofline_table(results)]
+    parts = [about(results), table(results), reading(results), table(results, series=True), roofline_table(results)]
     titles = {
         "training.png": "Time of a training step, by model and rival",
         "scaling.png": "Time of a training step over batch size, image side, channels and threads",
@@ -67,9 +67,9 @@ def about(results: Results) -> str:
     return "\n\n".join(lines)
 
 
-def table(results: Results) -> str:
-    """Everything that was measured and is not a series: medians, and the ratio that counts with its spread."""
-    plain = [figure for figure in results.figures if figure.x is None and figure.rounds]
+def table(results: Results, series: bool = False) -> str:
+    """Medians of all that was measured once, or of all series, and the ratio that counts with its spread."""
+    plain = [figure for figure in results.figures if (figure.x is not None) == series and figure.rounds]
     rivals = list(dict.fromkeys(figure.rival for figure in plain))
     rivals.sort(key=list(results.labels).index)
     header = ["", *(results.labels[rival] for rival in rivals), "fastest Keras ÷ minicnn"]
@@ -78,7 +78,8 @@ def table(results: Results) -> str:
         row = {figure.rival: figure for figure in plain if (figure.measure, figure.case) == (measure, case)}
         unit = next(iter(row.values())).unit
         cells = [number(summarise(row[rival].rounds).median) if rival in row else "" for rival in rivals]
-        rows.append([f"{measure}: {case} ({unit})", *cells, _against_keras(row)])
+        title = case if series else f"{measure}: {case}"
+        rows.append([f"{title} ({unit})", *cells, _against_keras(row)])
     return markdown_table(header, rows)
 
 

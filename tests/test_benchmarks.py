@@ -72,7 +72,7 @@ def results():
     rounds = {"minicnn": [1.0, 2.0, 3.0], "keras-jax": [2.0, 5.0, 6.0], "keras-torch": [7.0, 8.0, 9.0]}
     made_up.figures = [Figure("training", "Model 5", rival, "ms", figures) for rival, figures in rounds.items()]
     made_up.figures += [
-        Figure("scaling, threads", f"threads {n}", rival, "ms", rounds[rival], n)
+        Figure("Model 5 by threads", f"Model 5 by threads: {n}", rival, "ms", rounds[rival], n)
         for n, rival in product((1, 2), ("minicnn", "keras-jax"))
     ]
     layer = {"name": "conv2d", "class": "Conv2D", "forward": 1.0, "backward": 2.0}
@@ -314,6 +314,7 @@ def test_the_table_has_medians_and_the_ratio_to_the_fastest_keras(results):
     header, _, row = report.table(results).splitlines()
     assert header == "|  | minicnn | Keras, JAX | Keras, PyTorch | fastest Keras ÷ minicnn |"
     assert row == "| training: Model 5 (ms) | 2.00 | 5.00 | 8.00 | 2.00 (2.00–2.25) |"
+    assert "| Model 5 by threads: " in report.table(results, series=True)
 
 
 def test_the_roofline_counts_flops_against_peak_and_roof(results):

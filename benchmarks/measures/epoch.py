@@ -16,7 +16,7 @@ LIMIT = 600.0  # seconds, for a very slow machine
 
 def measure(bench: Bench) -> None:
     network = example("model5")
-    weights, data = bench.lay_out("model5", network, IMAGES)
+    weights, data = bench.lay_out(network, IMAGES)
     with ExitStack() as stack:
         workers = {rival: stack.enter_context(bench.new_worker(rival)) for rival in bench.finalists()}
         for worker in workers.values():

@@ -10,12 +10,14 @@ BATCHES = 20
 
 def measure(bench: Bench) -> None:
     worker = bench.crew["minicnn"]
-    bench.results.peak = worker.ask("ceilings")
+    before = worker.ask("ceilings")
     for model in bench.settings.models:
         network = example(model)
-        weights, data = bench.lay_out(model, network, BATCHES * BATCH_SIZE)
+        weights, data = bench.lay_out(network, BATCHES * BATCH_SIZE)
         worker.ask("data", path=data)
         worker.ask("build", network=network, weights=weights)
         worker.ask("train", batches=2, batch_size=BATCH_SIZE)
         bench.results.profiles[model] = worker.ask("profile", batches=BATCHES, batch_size=BATCH_SIZE)
         bench.say(f"profile, {model}: done")
+    after = worker.ask("ceilings")  # the higher of two: a moment's disturbance must not lower the roof
+    bench.results.peak = {name: max(before[name], after[name]) for name in before}

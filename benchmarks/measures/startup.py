@@ -18,7 +18,7 @@ SHARE = 2.0  # of a case's budget: a turn takes seconds
 
 def measure(bench: Bench) -> None:
     network = example("model5")
-    weights, data = bench.lay_out("model5", network, BATCH_SIZE)
+    weights, data = bench.lay_out(network, BATCH_SIZE)
 
     def first_batch(rival: str, cache: str) -> float:
         start = perf_counter()
