@@ -318,6 +318,17 @@ def test_conv2d_of_three_by_three_with_many_channels(backend, dtype, activation,
     assert_like_textbook(backend, "conv2d", x, kernel, bias, (1, 1), padding, activation)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(("C", "F"), [(16, 32), (28, 36), (33, 17)])
+@pytest.mark.parametrize(("kernel", "H", "W"), [((1, 2), 1, 2), ((1, 2), 3, 9), ((1, 3), 1, 28), ((1, 3), 2, 6)])
+def test_conv2d_along_one_axis_with_many_channels(backend, dtype, padding, C, F, kernel, H, W):
+    """Kernels of 1 x 2 and 1 x 3 may be convolved in tiles of 4 outputs, and channels be filled up to whole vectors."""
+    x, weights = numbers((5, H, W, C), dtype), numbers((*kernel, C, F), dtype, seed=1)
+    bias = numbers(F, dtype, seed=2) + x.dtype.type(1 / 128)  # away from relu's kink
+    assert_like_textbook(backend, "conv2d", x, weights, bias, (1, 1), padding, "relu")
+
+
 def test_conv2d_of_no_samples(backend):
     y, _, dkernel, _ = run(backend, "conv2d", *conv_arguments(N=0))
     assert y.shape == (0, 4, 6, 5)

@@ -1,12 +1,15 @@
-"""3 x 3 convolution with a third of the multiplications: Winograd's minimal filtering F(4 x 4, 3 x 3).
+"""Convolution with a half or a third of the multiplications: Winograd's minimal filtering.
 
-A tile of 4 x 4 outputs takes 144 products a pair of channels. Seen as the product of two polynomials, evaluated at six
-points along each axis, it takes 36 (Winograd, 1980; Lavin & Gray, 2016):
+A tile of 4 x 4 outputs of a 3 x 3 convolution takes 144 products a pair of channels. Seen as the product of two
+polynomials, evaluated at six points along each axis, it takes 36 (Winograd, 1980; Lavin & Gray, 2016):
 
     y = Aᵀ [ (G k Gᵀ) ⊙ (Bᵀ d B) ] A         d the tile's 6 x 6 inputs, k the 3 x 3 kernel, ⊙ element by element
 
-Summed over the input channels, each of the 36 elements is a matrix product of its own: V[e] (tiles, C) · U[e] (C, F).
-All of it is linear, so the backward is its adjoint, step by step: with M̅ = A dz Aᵀ,
+Along one axis, 4 outputs of a kernel of length 3 take 6 products instead of 12, and of length 2 take 5 instead of 8:
+y = Aᵀ [ (G k) ⊙ (Bᵀ d) ].
+
+Summed over the input channels, each of the 36, 6 or 5 points is a matrix product of its own: V[e] (tiles, C) · U[e]
+(C, F). All of it is linear, so the backward is its adjoint, step by step: with M̅ = A dz Aᵀ,
 
     dk = Gᵀ [ Vᵀ · M̅ ] G        dx = Σ over the tiles of B [ M̅ · Uᵀ ] Bᵀ
 
@@ -29,29 +32,51 @@ from .products import accumulate, copy, multiply
 from .sandwich import sandwich
 from .tile import ROWS, VECTORS, width
 
-B_T = np.array(
-    [
-        [4, 0, -5, 0, 1, 0],
-        [0, -4, -4, 1, 1, 0],
-        [0, 4, -4, -1, 1, 0],
-        [0, -2, -1, 2, 1, 0],
-        [0, 2, -1, -2, 1, 0],
-        [0, 4, 0, -5, 0, 1],
-    ]
+OUTPUTS = 4  # of a tile, along an axis that the kernel stretches over
+
+
+def cook_toom(taps: int, points: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Aᵀ, G and Bᵀ for 4 outputs of a kernel of so many taps, from all points of evaluation but the last, infinity.
+
+    Aᵀ and G evaluate polynomials at the points; Bᵀ is the interpolation back to coefficients, transposed, with G's
+    rows divided by what would otherwise be its denominators.
+    """
+    n = len(points) + 1
+    others = [np.poly1d([p for j, p in enumerate(points) if j != i], r=True) for i in range(n - 1)]
+    scale = np.array([float(other(p)) for p, other in zip(points, others, strict=True)])
+    A_T, G, B_T = np.zeros((OUTPUTS, n)), np.zeros((n, taps)), np.zeros((n, n))
+    A_T[:, :-1] = np.vander(points, OUTPUTS, increasing=True).T
+    G[:-1] = np.vander(points, taps, increasing=True) / scale[:, None]
+    A_T[-1, -1] = G[-1, -1] = 1
+    for row, other in zip(B_T, others, strict=False):
+        row[:-1] = other.coefficients[::-1]
+    B_T[-1] = np.poly1d(points, r=True).coefficients[::-1]
+    return A_T, G, B_T
+
+
+_3, _2, _one = cook_toom(3, [0, 1, -1, 2, -2]), cook_toom(2, [0, 1, -1, 2]), [np.eye(1)] * 3
+FORMS = {(3, 3): (_3, _3), (1, 3): (_one, _3), (1, 2): (_one, _2)}  # by the kernel's size
+KERNELS = list(FORMS)
+
+_A, _G, _B = ([(left[i], right[i]) for left, right in FORMS.values()] for i in range(3))
+input_transform = sandwich(_B)
+input_adjoint = sandwich([(left.T, right.T) for left, right in _B], add=True)
+kernel_transform = sandwich(_G)
+kernel_adjoint = sandwich([(left.T, right.T) for left, right in _G])
+output_transform = sandwich(_A)
+output_adjoint = sandwich([(left.T, right.T) for left, right in _A])
+
+SKEW = (
+    16  # numbers between points: at powers of two, all points of a tile would compete for the same lines of the cache
 )
-G = np.array([[6, 0, 0], [-4, -4, -4], [-4, 4, -4], [1, 2, 4], [1, -2, 4], [0, 0, 24]]) / 24
-A_T = np.array([[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]])
-POINTS = 36  # elements of a transformed tile
-
-input_transform, input_adjoint = sandwich(B_T), sandwich(B_T.T, add=True)
-kernel_transform, kernel_adjoint = sandwich(G), sandwich(G.T)
-output_transform, output_adjoint = sandwich(A_T), sandwich(A_T.T)
-
 TILES = 128  # transformed at a time: long products, and still in the second- or third-level cache
 
 
 class Tiling(NamedTuple):
-    """How images are cut: N samples of H x W x C to OH x OW x F, in TH x TW tiles a sample, out of HP x WP cells."""
+    """How images are cut: N samples of H x W x C to OH x OW x F, in TH x TW tiles a sample, out of HP x WP cells.
+
+    Channels and filters are filled up with zeros to CP and FP, whole tiles of products.
+    """
 
     N: int
     H: int
@@ -62,32 +87,45 @@ class Tiling(NamedTuple):
     F: int
     top: int
     left: int
+    form: int  # which of FORMS
+    height: int  # of a tile of outputs
+    points: int
+    across: int  # points along the second axis
     TH: int
     TW: int
     HP: int
     WP: int
+    CP: int
+    FP: int
 
 
 SIZES = len(Tiling._fields)
 
 
-def tiling(w: Windows) -> Tiling:
+def tiling(w: Windows, itemsize: int) -> Tiling:
     """The tiles of a convolution whose windows these are."""
-    TH, TW = -(-w.OH // 4), -(-w.OW // 4)
-    return Tiling(w.N, w.H, w.W, w.C, w.OH, w.OW, w.F, w.top, w.left, TH, TW, 4 * TH + 2, 4 * TW + 2)
+    height = OUTPUTS if w.KH > 1 else 1
+    TH, TW = -(-w.OH // height), -(-w.OW // OUTPUTS)
+    HP, WP = height * TH + w.KH - 1, OUTPUTS * TW + w.KW - 1
+    across = OUTPUTS + w.KW - 1
+    points = across * (height + w.KH - 1)
+    CP, FP = (-(-channels // width(itemsize)) * width(itemsize) for channels in (w.C, w.F))
+    form = KERNELS.index((w.KH, w.KW))
+    return Tiling(
+        w.N, w.H, w.W, w.C, w.OH, w.OW, w.F, w.top, w.left, form, height, points, across, TH, TW, HP, WP, CP, FP
+    )
 
 
 def suits(w: Windows, itemsize: int) -> bool:
-    """Whether the convolution is one of 3 x 3 with whole vectors of channels, which pay for the transforms."""
-    square = (w.KH, w.KW, w.SH, w.SW) == (3, 3, 1, 1)
-    return square and w.C % width(itemsize) == 0 and w.F % width(itemsize) == 0
+    """Whether there is a form for the convolution, and enough channels to pay for the transforms."""
+    return (w.KH, w.KW) in FORMS and (w.SH, w.SW) == (1, 1) and min(w.C, w.F) >= width(itemsize)
 
 
 def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> Array:
-    """y = max(conv(x, kernel) + bias, floor); x (N, H, W, C), kernel (3, 3, C, F), bias (F,) -> y (N, OH, OW, F)."""
-    t = tiling(w)
+    """y = max(conv(x, kernel) + bias, floor); x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) -> y (N, OH, OW, F)."""
+    t = tiling(w, x.itemsize)
     y = np.empty((t.N, t.OH, t.OW, t.F), x.dtype)
-    U = _transform_kernel(kernel.reshape(-1), t.C, t.F)
+    U = _transform_kernel(_filled_up(kernel, t).reshape(-1), t.CP, t.FP, t.form, t.points, t.across, w.KW)
     _forward(x.reshape(-1), U, bias, x.dtype.type(floor), y.reshape(-1), _tables(t, x.itemsize), np.array(t))
     return y
 
@@ -96,17 +134,31 @@ def backward(
     x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
 ) -> tuple[Array | None, Array, Array]:
     """dx or None, dkernel and dbias of `forward`, whose output y was cut off at 0 if `relu`."""
-    t = tiling(w)
+    t = tiling(w, x.itemsize)
     tables = _tables(t, x.itemsize)
-    dU = np.zeros((get_num_threads(), POINTS, len(tables.channels), t.F), x.dtype)  # one for each thread
+    dU = np.zeros((get_num_threads(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
     dbiases = np.zeros((get_num_threads(), t.F), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
-    turned = kernel.swapaxes(2, 3).reshape(-1) if need_dx else np.empty(0, x.dtype)
-    U_T = _transform_kernel(turned, t.F, t.C) if need_dx else np.empty((0, 0, 0, 0), x.dtype)
+    U_T = np.empty((0, 0, 0, 0), x.dtype)
+    if need_dx:
+        turned = _filled_up(kernel, t).swapaxes(2, 3).reshape(-1)
+        U_T = _transform_kernel(turned, t.FP, t.CP, t.form, t.points, t.across, w.KW)
     _backward(x.reshape(-1), U_T, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dU, dbiases, tables, np.array(t))
-    dkernel = np.empty(kernel.shape, x.dtype)
-    _kernel_gradient(dU.sum(axis=0).reshape(-1), len(tables.channels), t.C, t.F, dkernel.reshape(-1))
+    dkernel = np.empty((*kernel.shape[:2], t.CP, t.FP), x.dtype)
+    _kernel_gradient(
+        dU.sum(axis=0).reshape(-1), len(tables.channels), t.CP, t.FP, t.form, t.across, w.KW, dkernel.reshape(-1)
+    )
+    dkernel = np.ascontiguousarray(dkernel[:, :, : t.C, : t.F])
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
+
+
+def _filled_up(kernel: Array, t: Tiling) -> Array:
+    """The kernel with zeros up to CP channels and FP filters."""
+    if (t.CP, t.FP) == (t.C, t.F):
+        return kernel
+    full = np.zeros((*kernel.shape[:2], t.CP, t.FP), kernel.dtype)
+    full[:, :, : t.C, : t.F] = kernel
+    return full
 
 
 class Tables(NamedTuple):
@@ -121,10 +173,10 @@ class Tables(NamedTuple):
 @lru_cache(maxsize=256)
 def _tables(t: Tiling, itemsize: int) -> Tables:
     tiles, W = np.arange(block_tiles(t)), width(itemsize)
-    channels, filters = np.arange(t.C), np.arange(t.F)
+    channels, filters = np.arange(t.CP), np.arange(t.FP)
     return Tables(
-        np.pad(channels, (0, -t.C % ROWS), mode="edge"),
-        tiles * t.C,
+        np.pad(channels, (0, -t.CP % ROWS), mode="edge"),
+        tiles * t.CP,
         tiles * W,
         filters // W * len(tiles) * W + filters % W,
     )
@@ -147,25 +199,25 @@ def block_tiles(t: Tiling) -> int:
 
 
 @serial
-def _transform_kernel(kernel, C, F):
-    """k (3, 3, C, F), flat -> U = G k Gᵀ (36, panels, C, width), its filters in panels."""
+def _transform_kernel(kernel, C, F, form, points, across, KW):
+    """k (KH, KW, C, F), flat -> U = G k Gᵀ (points, panels, C, width), its filters in panels."""
     step, W = lanes(kernel.itemsize), width(kernel.itemsize)
-    U = np.empty((POINTS, F // W, C, W), kernel.dtype)
+    U = np.empty((points, F // W, C, W), kernel.dtype)
     flat = U.reshape(-1)
     for c in range(C):
         for f in range(0, F, step):
             at = (f // W * C + c) * W + f % W
-            kernel_transform(kernel, c * F + f, 3 * C * F, C * F, flat, at, 6 * C * F, C * F)
+            kernel_transform(form, kernel, c * F + f, KW * C * F, C * F, flat, at, across * C * F, C * F)
     return U
 
 
 @serial
-def _kernel_gradient(dU, rows, C, F, dkernel):
-    """dk = Gᵀ dU G: dU (36, rows, F) -> dkernel (3, 3, C, F), both flat."""
+def _kernel_gradient(dU, rows, C, F, form, across, KW, dkernel):
+    """dk = Gᵀ dU G: dU (points, rows, F) -> dkernel (KH, KW, C, F), both flat."""
     for c in range(C):
         for f in range(0, F, lanes(dU.itemsize)):
             at = c * F + f
-            kernel_adjoint(dU, at, 6 * rows * F, rows * F, dkernel, at, 3 * C * F, C * F)
+            kernel_adjoint(form, dU, at, across * rows * F, rows * F, dkernel, at, KW * C * F, C * F)
 
 
 @parallel
@@ -179,19 +231,20 @@ def _forward_part(threads, part, x, U, bias, floor, y, tables, t):
     t = Tiling(*to_fixed_tuple(t, SIZES))
     first, last = share(t.N, threads, part)
     block = block_samples(t)
-    padded = np.zeros(block * t.HP * t.WP * t.C, x.dtype)
+    padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
     capacity = block * t.TH * t.TW
-    V, M = np.empty(POINTS * capacity * t.C, x.dtype), np.empty(POINTS * capacity * t.F, x.dtype)
-    outputs = np.empty(16 * t.F, x.dtype)
+    V_step, M_step = capacity * t.CP, capacity * t.FP
+    V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
+    outputs = np.empty(16 * t.FP, x.dtype)
     for n in range(first, last, block):
         count = min(block, last - n)
-        _transform_inputs(x, n, count, padded, V, capacity, t)
-        for point in range(POINTS):
-            _product(V[point * capacity * t.C :], tables.inputs, count, tables.channels, U[point], M,
-                     point * capacity * t.F, t.F, t)  # fmt: skip
+        _transform_inputs(x, n, count, padded, V, V_step, t)
+        for point in range(t.points):
+            _product(V[point * V_step :], tables.inputs, count, tables.channels, U[point], M,
+                     point * M_step, t.FP, t)  # fmt: skip
         for tile in range(count * t.TH * t.TW):
-            for f in range(0, t.F, lanes(x.itemsize)):
-                output_transform(M, tile * t.F + f, 6 * capacity * t.F, capacity * t.F, outputs, f, 4 * t.F, t.F)
+            for f in range(0, t.FP, lanes(x.itemsize)):
+                output_transform(t.form, M, tile * t.FP + f, t.across * M_step, M_step, outputs, f, 4 * t.FP, t.FP)
             _store_outputs(outputs, bias, floor, y, n, tile, t)
 
 
@@ -204,20 +257,36 @@ def _product(a, rows, count, cols, panels, out, out_at, F, t):
 
 
 @serial
-def _transform_inputs(x, first, count, padded, V, capacity, t):
-    """V = Bᵀ d B of every tile d of some samples: V (36, capacity, C)."""
+def _move(source, source_at, source_C, target, target_at, target_C, pixels):
+    """Copy pixels between images, one of which may have channels to fill it up."""
+    run, runs = (pixels * source_C, 1) if source_C == target_C else (min(source_C, target_C), pixels)
+    for i in range(runs):
+        copy(source, source_at + i * source_C, target, target_at + i * target_C, run)
+
+
+@serial
+def _transform_inputs(x, first, count, padded, V, V_step, t):
+    """V = Bᵀ d B of every tile d of some samples: V (points, V_step), each point (tiles, CP)."""
     for n in range(count):
         for h in range(t.H):
-            target = ((n * t.HP + t.top + h) * t.WP + t.left) * t.C
-            copy(x, ((first + n) * t.H + h) * t.W * t.C, padded, target, t.W * t.C)
+            target = ((n * t.HP + t.top + h) * t.WP + t.left) * t.CP
+            _move(x, ((first + n) * t.H + h) * t.W * t.C, t.C, padded, target, t.CP, t.W)
     tile = 0
     for n in range(count):
         for p in range(t.TH):
             for q in range(t.TW):
-                at = ((n * t.HP + 4 * p) * t.WP + 4 * q) * t.C
-                for c in range(0, t.C, lanes(x.itemsize)):
+                at = ((n * t.HP + t.height * p) * t.WP + 4 * q) * t.CP
+                for c in range(0, t.CP, lanes(x.itemsize)):
                     input_transform(
-                        padded, at + c, t.WP * t.C, t.C, V, tile * t.C + c, 6 * capacity * t.C, capacity * t.C
+                        t.form,
+                        padded,
+                        at + c,
+                        t.WP * t.CP,
+                        t.CP,
+                        V,
+                        tile * t.CP + c,
+                        t.across * V_step,
+                        V_step,
                     )
                 tile += 1
 
@@ -227,10 +296,10 @@ def _store_outputs(outputs, bias, floor, y, first, tile, t):
     """Bias and floor, and into y as much of a tile as lies on the image."""
     n, place = divmod(tile, t.TH * t.TW)
     p, q = divmod(place, t.TW)
-    for i in range(min(4, t.OH - 4 * p)):
-        for j in range(min(4, t.OW - 4 * q)):
-            at = (((first + n) * t.OH + 4 * p + i) * t.OW + 4 * q + j) * t.F
-            source, target = outputs[(4 * i + j) * t.F :][: t.F], y[at : at + t.F]
+    for i in range(min(t.height, t.OH - t.height * p)):
+        for j in range(min(OUTPUTS, t.OW - OUTPUTS * q)):
+            at = (((first + n) * t.OH + t.height * p + i) * t.OW + 4 * q + j) * t.F
+            source, target = outputs[(4 * i + j) * t.FP :][: t.F], y[at : at + t.F]
             for f in range(t.F):
                 value = source[f] + bias[f]
                 target[f] = floor if value < floor else value
@@ -248,25 +317,25 @@ def _backward_part(threads, part, x, U_T, dy, y, relu, dx, dU, dbias, tables, t)
     first, last = share(t.N, threads, part)
     block, W = block_samples(t), width(x.itemsize)
     capacity = block * t.TH * t.TW
-    padded = np.zeros(block * t.HP * t.WP * t.C, x.dtype)
-    V = np.empty(POINTS * capacity * t.C, x.dtype)
-    M = np.empty((POINTS, t.F // W, capacity, W), x.dtype)
-    dz = np.zeros(16 * t.F, x.dtype)
+    padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
+    V_step, M_step = capacity * t.CP, capacity * t.FP
+    V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
+    dz = np.zeros(16 * t.FP, x.dtype)
     for n in range(first, last, block):
         count = min(block, last - n)
-        _transform_inputs(x, n, count, padded, V, capacity, t)
+        _transform_inputs(x, n, count, padded, V, V_step, t)
         for tile in range(count * t.TH * t.TW):
             _load_dz(dy, y, relu, n, tile, dz, dbias, t)
-            for f in range(0, t.F, lanes(x.itemsize)):
+            for f in range(0, t.FP, lanes(x.itemsize)):
                 at = (f // W * capacity + tile) * W + f % W
-                output_adjoint(dz, f, 4 * t.F, t.F, M.reshape(-1), at, 6 * capacity * t.F, capacity * t.F)
-        for point in range(POINTS):
-            V_at = point * capacity * t.C
-            accumulate(V[V_at:], tables.channels, tables.inputs, count * t.TH * t.TW, M[point], dU[point])
+                output_adjoint(t.form, dz, f, 4 * t.FP, t.FP, M, at, t.across * M_step, M_step)
+        for point in range(t.points):
+            V_at, panels = point * V_step, M[point * M_step :][:M_step].reshape(t.FP // W, capacity, W)
+            accumulate(V[V_at:], tables.channels, tables.inputs, count * t.TH * t.TW, panels, dU[point])
             if len(U_T):
-                _product(M[point].reshape(-1), tables.outputs, count, tables.filters, U_T[point], V, V_at, t.C, t)
+                _product(panels.reshape(-1), tables.outputs, count, tables.filters, U_T[point], V, V_at, t.CP, t)
         if len(U_T):
-            _collect_dx(V, dx, n, count, capacity, t)
+            _collect_dx(V, dx, n, count, V_step, t)
 
 
 @serial
@@ -274,11 +343,11 @@ def _load_dz(dy, y, relu, first, tile, dz, dbias, t):
     """dz of one tile, zeros where it hangs over the image's edge; its sums are added to dbias."""
     n, place = divmod(tile, t.TH * t.TW)
     p, q = divmod(place, t.TW)
-    for i in range(4):
-        for j in range(4):
-            target = dz[(4 * i + j) * t.F :][: t.F]
-            if 4 * p + i < t.OH and 4 * q + j < t.OW:
-                at = (((first + n) * t.OH + 4 * p + i) * t.OW + 4 * q + j) * t.F
+    for i in range(t.height):
+        for j in range(OUTPUTS):
+            target = dz[(4 * i + j) * t.FP :][: t.F]
+            if t.height * p + i < t.OH and 4 * q + j < t.OW:
+                at = (((first + n) * t.OH + t.height * p + i) * t.OW + 4 * q + j) * t.F
                 source, value = dy[at : at + t.F], y[at : at + t.F]
                 for f in range(t.F):
                     d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
@@ -289,19 +358,27 @@ def _load_dz(dy, y, relu, first, tile, dz, dbias, t):
 
 
 @serial
-def _collect_dx(dV, dx, first, count, capacity, t):
-    """dx = Σ over the tiles of B dV Bᵀ, each added where its 6 x 6 inputs were."""
-    padded = np.zeros(count * t.HP * t.WP * t.C, dx.dtype)
+def _collect_dx(dV, dx, first, count, V_step, t):
+    """dx = Σ over the tiles of B dV Bᵀ, each added where its inputs were."""
+    padded = np.zeros(count * t.HP * t.WP * t.CP, dx.dtype)
     tile = 0
     for n in range(count):
         for p in range(t.TH):
             for q in range(t.TW):
-                at = ((n * t.HP + 4 * p) * t.WP + 4 * q) * t.C
-                for c in range(0, t.C, lanes(dx.itemsize)):
+                at = ((n * t.HP + t.height * p) * t.WP + 4 * q) * t.CP
+                for c in range(0, t.CP, lanes(dx.itemsize)):
                     input_adjoint(
-                        dV, tile * t.C + c, 6 * capacity * t.C, capacity * t.C, padded, at + c, t.WP * t.C, t.C
+                        t.form,
+                        dV,
+                        tile * t.CP + c,
+                        t.across * V_step,
+                        V_step,
+                        padded,
+                        at + c,
+                        t.WP * t.CP,
+                        t.CP,
                     )
                 tile += 1
         for h in range(t.H):
-            source = ((n * t.HP + t.top + h) * t.WP + t.left) * t.C
-            copy(padded, source, dx, ((first + n) * t.H + h) * t.W * t.C, t.W * t.C)
+            source = ((n * t.HP + t.top + h) * t.WP + t.left) * t.CP
+            _move(padded, source, t.CP, dx, ((first + n) * t.H + h) * t.W * t.C, t.C, t.W)
