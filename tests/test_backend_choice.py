@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -87,3 +89,40 @@ def test_importing_minicnn_is_light():
     heavy = ("numba", "scipy", "sklearn", "matplotlib", "tqdm", "pooch", "requests", "cupy", "threadpoolctl")
     script = f"import sys, minicnn; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+CACHE_SCRIPT = """
+import numpy as np
+from minicnn.backends import cpu
+from minicnn.backends.cpu import kernel_cache
+
+cpu.dropout(np.ones((2, 8), np.float32), 0.5, 1, 1)
+print(kernel_cache.directory())
+"""
+
+
+def run_with_cache(directory, **environment):
+    """Standard output and error of a process that compiles or loads a kernel."""
+    environment = {**os.environ, "NUMBA_CACHE_DIR": "", "XDG_CACHE_HOME": str(directory), **environment}
+    done = subprocess.run([sys.executable, "-c", CACHE_SCRIPT], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return Path(done.stdout.strip()), done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME names the user's cache on Linux only")
+def test_kernels_are_compiled_once_and_kept_in_the_users_cache(tmp_path):
+    pytest.importorskip("numba")
+    place, said = run_with_cache(tmp_path / "user")
+    assert place.parent == tmp_path / "user" / "minicnn"
+    assert "compiling" in said
+    assert run_with_cache(tmp_path / "user") == (place, "")
+    chosen, _ = run_with_cache(tmp_path / "user", NUMBA_CACHE_DIR=str(tmp_path / "chosen"))
+    assert chosen.parent == tmp_path / "chosen"
+    assert any(chosen.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="XDG_CACHE_HOME names the user's cache on Linux only")
+def test_kernels_run_where_no_cache_can_be_written(tmp_path):
+    pytest.importorskip("numba")
+    (tmp_path / "file").write_text("not a directory")
+    run_with_cache(tmp_path / "file")

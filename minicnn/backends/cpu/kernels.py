@@ -21,8 +21,9 @@ from numba import get_num_threads, njit
 from numba.core import event
 
 from ..contract import Array
+from .kernel_cache import cached
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}  # as in NumPy, 1 / 0 is infinite
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # as in NumPy, 1 / 0 is infinite
 
 SPINS = "2000"  # some microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
 
@@ -62,13 +63,15 @@ _load_thread_pool()
 _keep_freed_memory()
 _team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 
-serial = njit(**_OPTIONS)
-"""Decorator: a function that kernels call, or a kernel too small to share out."""
+
+def serial(function: Callable[..., Any]) -> Any:
+    """Decorator: a function that kernels call, or a kernel too small to share out."""
+    return cached(njit(**_OPTIONS)(function))
 
 
 def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
     """Decorator: a kernel whose first argument is the number of threads; callers leave it out."""
-    kernel = njit(parallel=True, **_OPTIONS)(function)
+    kernel = cached(njit(parallel=True, **_OPTIONS)(function))
 
     @wraps(function)
     def launch(*args: Any) -> Any:
