@@ -8,6 +8,10 @@ from .conv import conv2d, conv2d_backward
 from .kernels import compilable
 from .tile import ROWS
 
+SMALL = 2**20
+"""Products of fewer multiplications, or of less than a tile's rows, are NumPy's: they cannot pay for the panels. In
+large ones NumPy's own threads would get in the way of the kernels'."""
+
 
 def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
     """Every output sees every input: y = activation(x · kernel + bias).
@@ -15,7 +19,7 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)
     """
     C, F = kernel.shape
-    if not compilable(x, kernel, bias) or x.size < ROWS * C:  # for a few rows, panels are too dear
+    if not compilable(x, kernel, bias) or x.size < ROWS * C or x.size * F < SMALL:
         y, saved = textbook.dense(x, kernel, bias, activation)
         return y, (textbook.dense_backward, saved)
     y, saved = conv2d(x.reshape(-1, 1, 1, C), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
