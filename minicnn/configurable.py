@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 
 from .errors import did_you_mean, explain
@@ -48,9 +49,10 @@ def from_description(description: Mapping[str, Any], classes: Mapping[str, type[
     return classes[name](**description["config"])
 
 
+@cache
 def argument_names(cls: type) -> list[str]:
     """The names that a class's constructor takes: its own, and the keyword-only ones that it passes on as **options."""
-    own, *inherited = [inspect.signature(vars(c)["__init__"]).parameters for c in cls.__mro__ if "__init__" in vars(c)]
+    own, *inherited = [signature.parameters for signature in _signatures(cls)]
     names = [name for name, p in own.items() if name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if any(p.kind == p.VAR_KEYWORD for p in own.values()):
         names += [name for parameters in inherited for name, p in parameters.items() if p.kind == p.KEYWORD_ONLY]
@@ -65,7 +67,7 @@ def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str,
                 explain(cls.__name__, "an argument that it has", f"{name}={kwargs[name]!r}", did_you_mean(name, known))
             )
     try:
-        bound = _signature(cls).bind(None, *args, **kwargs).arguments
+        bound = _signatures(cls)[0].bind(None, *args, **kwargs).arguments
     except TypeError as error:
         raise TypeError(f"{cls.__name__}: {error}. Its arguments: {', '.join(known)}.") from None
     given = dict(list(bound.items())[1:])  # without self
@@ -73,8 +75,10 @@ def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str,
     return {**given, **passed_on}
 
 
-def _signature(cls: type) -> inspect.Signature:
-    return inspect.signature(next(vars(c)["__init__"] for c in cls.__mro__ if "__init__" in vars(c)))
+@cache
+def _signatures(cls: type) -> list[inspect.Signature]:
+    """The signatures of the constructors of a class and its bases, its own first."""
+    return [inspect.signature(vars(base)["__init__"]) for base in cls.__mro__ if "__init__" in vars(base)]
 
 
 def _to_plain(value: Any) -> Any:
