@@ -82,7 +82,7 @@ def why_missing(rival: str, python: Path) -> str:
     module = variants()[rival].module
     check = f"import importlib.util, sys; sys.exit(importlib.util.find_spec({module!r}) is None)"
     if subprocess.run([str(python), "-c", check], capture_output=True).returncode:
-        return f"{rival} is left out: {python} has no module {module}."
+        return f"{rival} is left out: its interpreter has no module {module}."
     return ""
 
 
