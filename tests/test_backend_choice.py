@@ -59,6 +59,22 @@ def test_the_cpu_prefers_numba():
     assert minicnn.backend_name() == "numba"
 
 
+def test_threads_are_limited_for_a_block_or_by_the_environment(monkeypatch):
+    with minicnn.use_backend("numba"):
+        kernels = pytest.importorskip("minicnn.backends.cpu.kernels")
+        everyone = kernels.team_size()
+        with minicnn.use_backend("numba", threads=1):
+            assert kernels.team_size() == 1
+        assert kernels.team_size() == everyone
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        assert kernels.team_size() == 1
+        monkeypatch.setenv("OMP_NUM_THREADS", "1000")
+        assert kernels.team_size() == everyone
+    for name, threads in (("numba", 0), ("numba", 1.5), ("numpy", 1)):
+        with pytest.raises(ValueError, match="use_backend threads"):
+            minicnn.use_backend(name, threads=threads)
+
+
 def test_unknown_names():
     with pytest.raises(ValueError, match="Did you mean 'numpy'"):
         minicnn.use_backend("nunpy")

@@ -22,6 +22,7 @@ from .contract import Array, Backend
 MODULES = {"numpy": "textbook", "numba": "cpu", "cupy": "gpu"}
 DEVICES = {"cpu": ("numba", "numpy"), "gpu": ("cupy",)}  # each device's backends, the preferred one first
 
+_threads: int | None = None  # None: as many as the environment says
 _chosen: str | None = None  # None until somebody chooses or the first operation runs
 
 
@@ -43,17 +44,27 @@ def device_name() -> str:
     return next(device for device, backends in DEVICES.items() if backend_name() in backends)
 
 
-def use_backend(name: str) -> Switch:
+def thread_limit() -> int | None:
+    """How many threads use_backend was told to use; None if it was not told."""
+    return _threads
+
+
+def use_backend(name: str, threads: int | None = None) -> Switch:
     """Choose the backend: "numpy", "numba" or "cupy"; also a context manager that restores the previous choice.
 
-    Raises ValueError for an unknown name, BackendError if this machine cannot offer the backend.
+    `threads` is how many the numba backend may use; without it, NUMBA_NUM_THREADS or OMP_NUM_THREADS say, else all
+    processors work. Raises ValueError for an unknown name or a wrong number of threads, BackendError if this machine
+    cannot offer the backend.
     """
-    global _chosen
+    global _chosen, _threads
     if name not in MODULES:
         raise ValueError(explain("use_backend", "the name of a backend", repr(name), did_you_mean(name, MODULES)))
+    if threads is not None and (name != "numba" or not isinstance(threads, int) or threads < 1):
+        remedy = "NumPy's own threads are set by OMP_NUM_THREADS, before Python starts."
+        raise ValueError(explain("use_backend threads", 'a number of at least 1, for "numba"', repr(threads), remedy))
     _check_available(name)
-    switch = Switch(previous=_chosen)
-    _chosen = name
+    switch = Switch(_chosen, _threads)
+    _chosen, _threads = name, threads
     return switch
 
 
@@ -80,15 +91,15 @@ def to_host(array: Array) -> Any:
 class Switch:
     """What use_backend returns: the choice already holds; leaving a `with` block takes it back."""
 
-    def __init__(self, previous: str | None) -> None:
-        self._previous = previous
+    def __init__(self, backend: str | None, threads: int | None) -> None:
+        self._previous = backend, threads
 
     def __enter__(self) -> Switch:
         return self
 
     def __exit__(self, *error: object) -> None:
-        global _chosen
-        _chosen = self._previous
+        global _chosen, _threads
+        _chosen, _threads = self._previous
 
 
 def _default_backend() -> str:

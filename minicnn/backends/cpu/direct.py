@@ -12,12 +12,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
-from .kernels import parallel, serial, share
+from .kernels import parallel, serial, share, team_size
 from .products import accumulate, copy, multiply, pack, panel_count
 from .tile import ROWS, width
 
@@ -81,7 +81,7 @@ def backward(
     """
     v = _turned(w)
     block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + need_dx * v.HP * v.WP * v.C) * x.itemsize)
-    threads = get_num_threads()
+    threads = team_size()
     taps, columns = _whole_tiles(w), panel_count(w.F, x.itemsize) * width(x.itemsize)
     dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
     dbiases = np.zeros((threads, w.F), x.dtype)

@@ -14,7 +14,7 @@ from typing import Any
 
 from numba import config as numba_config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
-from platformdirs import user_cache_dir  # comes with pooch, but loads in a tenth of its time
+from platformdirs import user_cache_dir
 
 
 @cache

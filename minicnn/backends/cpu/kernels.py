@@ -20,6 +20,7 @@ import numpy as np
 from numba import get_num_threads, njit
 from numba.core import event
 
+from .. import thread_limit
 from ..contract import Array
 from .kernel_cache import cached
 
@@ -64,6 +65,13 @@ _keep_freed_memory()
 _team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 
 
+def team_size() -> int:
+    """How many threads share a kernel's work: as many as use_backend was told, else OMP_NUM_THREADS, else Numba's."""
+    most = get_num_threads()
+    asked = thread_limit() or os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(most, int(asked))) if str(asked).isdigit() else most
+
+
 def serial(function: Callable[..., Any]) -> Any:
     """Decorator: a function that kernels call, or a kernel too small to share out."""
     return cached(njit(**_OPTIONS)(function))
@@ -76,7 +84,7 @@ def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def launch(*args: Any) -> Any:
         with _team:
-            return kernel(get_num_threads(), *args)
+            return kernel(team_size(), *args)
 
     return launch
 

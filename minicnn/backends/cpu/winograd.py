@@ -22,12 +22,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import get_num_threads, prange
+from numba import prange
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
 from .direct import Windows
-from .kernels import parallel, serial, share
+from .kernels import parallel, serial, share, team_size
 from .products import accumulate, copy, multiply
 from .sandwich import sandwich
 from .tile import ROWS, VECTORS, width
@@ -136,8 +136,8 @@ def backward(
     """dx or None, dkernel and dbias of `forward`, whose output y was cut off at 0 if `relu`."""
     t = tiling(w, x.itemsize)
     tables = _tables(t, x.itemsize)
-    dU = np.zeros((get_num_threads(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
-    dbiases = np.zeros((get_num_threads(), t.F), x.dtype)
+    dU = np.zeros((team_size(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
+    dbiases = np.zeros((team_size(), t.F), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     U_T = np.empty((0, 0, 0, 0), x.dtype)
     if need_dx:
