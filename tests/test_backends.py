@@ -329,6 +329,17 @@ def test_conv2d_along_one_axis_with_many_channels(backend, dtype, padding, C, F,
     assert_like_textbook(backend, "conv2d", x, weights, bias, (1, 1), padding, "relu")
 
 
+@pytest.mark.parametrize(
+    ("kernel", "shape"), [((3, 3), (2, 9, 10, 32)), ((1, 3), (3, 1, 28, 32)), ((1, 2), (3, 1, 13, 32))]
+)
+def test_conv2d_on_black_ground_leaves_relu_shut(backend, kernel, shape):
+    """With no bias, a window of zeros gives exactly 0, and its gradient stops there; rounding must not let it pass."""
+    x = np.zeros(shape, np.float32)
+    x[:, :4, 2:5] = np.random.default_rng(0).random((shape[0], min(4, shape[1]), 3, 32), np.float32)
+    weights = np.random.default_rng(1).normal(size=(*kernel, 32, 32)).astype(np.float32)
+    assert_like_textbook(backend, "conv2d", x, weights, np.zeros(32, np.float32), (1, 1), "same", "relu")
+
+
 def test_conv2d_of_no_samples(backend):
     y, _, dkernel, _ = run(backend, "conv2d", *conv_arguments(N=0))
     assert y.shape == (0, 4, 6, 5)

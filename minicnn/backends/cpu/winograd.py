@@ -66,9 +66,6 @@ kernel_adjoint = sandwich([(left.T, right.T) for left, right in _G])
 output_transform = sandwich(_A)
 output_adjoint = sandwich([(left.T, right.T) for left, right in _A])
 
-SKEW = (
-    16  # numbers between points: at powers of two, all points of a tile would compete for the same lines of the cache
-)
 TILES = 128  # transformed at a time: long products, and still in the second- or third-level cache
 
 
@@ -236,16 +233,18 @@ def _forward_part(threads, part, x, U, bias, floor, y, tables, t):
     V_step, M_step = capacity * t.CP, capacity * t.FP
     V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
     outputs = np.empty(16 * t.FP, x.dtype)
+    blank = np.empty(block * t.HP * t.WP, np.bool_)
     for n in range(first, last, block):
         count = min(block, last - n)
         _transform_inputs(x, n, count, padded, V, V_step, t)
+        _find_blank(padded, blank, t)
         for point in range(t.points):
             _product(V[point * V_step :], tables.inputs, count, tables.channels, U[point], M,
                      point * M_step, t.FP, t)  # fmt: skip
         for tile in range(count * t.TH * t.TW):
             for f in range(0, t.FP, lanes(x.itemsize)):
                 output_transform(t.form, M, tile * t.FP + f, t.across * M_step, M_step, outputs, f, 4 * t.FP, t.FP)
-            _store_outputs(outputs, bias, floor, y, n, tile, t)
+            _store_outputs(outputs, blank, bias, floor, y, n, tile, t)
 
 
 @serial
@@ -292,14 +291,43 @@ def _transform_inputs(x, first, count, padded, V, V_step, t):
 
 
 @serial
-def _store_outputs(outputs, bias, floor, y, first, tile, t):
-    """Bias and floor, and into y as much of a tile as lies on the image."""
+def _find_blank(padded, blank, t):
+    """Which pixels are zero in all channels: its bits, but for the signs, are."""
+    words = padded.view(np.uint32)
+    run = t.CP * padded.itemsize // 4
+    for pixel in range(len(blank)):
+        bits = np.uint32(0)
+        for word in words[pixel * run : (pixel + 1) * run]:
+            bits |= word
+        blank[pixel] = bits & np.uint32(0x7FFFFFFF) == 0
+
+
+@serial
+def _is_blank(blank, n, row, col, t):
+    """Whether the window of an output pixel holds nothing but zeros."""
+    KH, KW = t.points // t.across - t.height + 1, t.across - OUTPUTS + 1
+    for i in range(KH):
+        for j in range(KW):
+            if not blank[(n * t.HP + row + i) * t.WP + col + j]:
+                return False
+    return True
+
+
+@serial
+def _store_outputs(outputs, blank, bias, floor, y, first, tile, t):
+    """Bias and floor, and into y as much of a tile as lies on the image.
+
+    A window of zeros gives the bias, to the bit, as a direct sum does: where that is 0, on the black ground of an image
+    with fresh biases, rounding must not open relu's mask.
+    """
     n, place = divmod(tile, t.TH * t.TW)
     p, q = divmod(place, t.TW)
     for i in range(min(t.height, t.OH - t.height * p)):
         for j in range(min(OUTPUTS, t.OW - OUTPUTS * q)):
             at = (((first + n) * t.OH + t.height * p + i) * t.OW + 4 * q + j) * t.F
             source, target = outputs[(4 * i + j) * t.FP :][: t.F], y[at : at + t.F]
+            if _is_blank(blank, n, t.height * p + i, OUTPUTS * q + j, t):
+                source[:] = 0
             for f in range(t.F):
                 value = source[f] + bias[f]
                 target[f] = floor if value < floor else value
