@@ -118,7 +118,7 @@ class _Notice(event.Listener):
     def on_start(self, event: Any) -> None:
         if not self.said and event.data["dispatcher"].py_func.__module__.startswith(__package__):
             self.said = True
-            print("minicnn: compiling its kernels for this machine, once (some seconds) …", file=sys.stderr)
+            print("minicnn: compiling its kernels for this machine, once (up to a minute) …", file=sys.stderr)
 
     def on_end(self, event: Any) -> None:
         pass
