@@ -23,9 +23,9 @@ BACKENDS = ("numba",)  # all but the textbook
 
 # Largest error, relative to the largest number of an array: where sums are not exact (exponentials, means), some
 # hundred terms are each rounded to 6e-8 (float32) or 1e-16 (float64), and cancellation costs a digit or two.
-TOLERANCES = {"float32": 2e-5, "float64": 1e-11}
+TOLERANCES = {"complex128": 1e-10, "float32": 2e-5, "float64": 1e-11}
 
-DTYPES = tuple(TOLERANCES)
+DTYPES = ("float32", "float64")
 
 
 @pytest.fixture(params=BACKENDS, scope="module")
@@ -338,6 +338,14 @@ def test_conv2d_on_black_ground_leaves_relu_shut(backend, kernel, shape):
     x[:, :4, 2:5] = np.random.default_rng(0).random((shape[0], min(4, shape[1]), 3, 32), np.float32)
     weights = np.random.default_rng(1).normal(size=(*kernel, 32, 32)).astype(np.float32)
     assert_like_textbook(backend, "conv2d", x, weights, np.zeros(32, np.float32), (1, 1), "same", "relu")
+
+
+def test_conv2d_of_dtypes_that_no_kernel_takes(backend):
+    """Complex numbers, as the complex step feeds them, go the textbook's way there and back."""
+    x, kernel, bias = (
+        numbers(shape, "complex128", seed) for seed, shape in enumerate([(2, 5, 6, 3), (3, 3, 3, 4), (4,)])
+    )
+    assert_like_textbook(backend, "conv2d", x, kernel, bias, (1, 1), "same", "linear")
 
 
 def test_conv2d_of_no_samples(backend):

@@ -1,7 +1,7 @@
 """The convolution pair: two ways to compute it, and which one a convolution takes.
 
-`direct.py` multiplies by every window and takes any convolution; `winograd.py` needs a third of the multiplications,
-for kernels of 3 x 3.
+`direct.py` multiplies by every window and takes any convolution; `winograd.py` takes kernels of 3 x 3, 1 x 3 and 1 x 2
+and needs fewer multiplications: 36 instead of 144 for 4 x 4 outputs of a 3 x 3 kernel.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def conv2d(
     y = method.forward(x, kernel, added, floor, w)
     if activation != "relu":
         y = activate(y, activation)
-    return y, (x, kernel, bias, y, w, activation)
+    return y, (x, kernel, bias, y, strides, padding, activation)
 
 
 def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
@@ -40,7 +40,10 @@ def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Arra
 
     dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,) or None
     """
-    x, kernel, bias, y, w, activation = saved
+    x, kernel, bias, y, strides, padding, activation = saved
+    if not compilable(dy, x, kernel):
+        return textbook.conv2d_backward(dy, saved, need_dx)
+    w = direct.windows(x.shape, kernel.shape, strides, padding)
     relu = activation == "relu"
     dz = plain(dy if relu else activate_backward(dy, y, activation))
     method = winograd if winograd.suits(w, x.itemsize) else direct
