@@ -1,4 +1,4 @@
-"""Convolution with a half or a third of the multiplications: Winograd's minimal filtering.
+"""Convolution with fewer multiplications: Winograd's minimal filtering.
 
 A tile of 4 x 4 outputs of a 3 x 3 convolution takes 144 products a pair of channels. Seen as the product of two
 polynomials, evaluated at six points along each axis, it takes 36 (Winograd, 1980; Lavin & Gray, 2016):
