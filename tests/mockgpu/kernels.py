@@ -22,6 +22,7 @@ FLAGS = (
 )
 
 DYNAMIC_SHARED = re.compile(r"extern\s+__shared__\s+([^;\[\]]*?)(\w+)\s*\[\s*\]\s*;")
+UNROLL = re.compile(r"#[ \t]*pragma[ \t]+unroll\b[ \t]*([^\n/]*)")
 COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
 LAUNCH_BOUNDS = re.compile(r"__launch_bounds__\s*\([^()]*\)")
 DECLARATION = re.compile(
@@ -71,6 +72,7 @@ def translate(source: str, name_expressions: Sequence[str]) -> tuple[str, dict[s
         plain_name = expression.split("<")[0].split("::")[-1].strip().lstrip("&")
         lines.append(f'MOCK_KERNEL({symbol}, "{parameters.get(plain_name, "")}", {expression})')
     code = DYNAMIC_SHARED.sub(r"\1*const &\2 = reinterpret_cast<\1*const &>(mock_dynamic_shared);", source)
+    code = UNROLL.sub(lambda found: f"#pragma GCC unroll {found[1].strip() or 16}", code)
     if "complex" not in code.replace(COMPLEX_HEADER, ""):
         code = code.replace(COMPLEX_HEADER, "")  # most of the compiler's time would go there
     return code + "\n" + "\n".join(lines) + "\n", symbols

@@ -26,8 +26,8 @@ static unsigned *block_order;
 static int thread_count, threads_begun, unfinished, ended_last;
 static int number_at[MOST_THREADS], position_of[MOST_THREADS];
 static struct Index index_at[MOST_THREADS];
-static enum State state[MOST_THREADS];
-static int barrier_line[MOST_THREADS];
+static unsigned char state[MOST_THREADS]; /* of enum State */
+static int at_block_barrier, line_of_block_barrier;
 static unsigned warp_mask[MOST_THREADS];
 static uint64_t exchanged[MOST_THREADS];
 
@@ -92,9 +92,9 @@ static int begin_block(void) {
     unsigned block = block_order[blocks_begun++];
     const unsigned *grid = launch->grid;
     blockIdx = (struct Index){block % grid[0], block / grid[0] % grid[1], block / (grid[0] * grid[1])};
-    threads_begun = 0;
+    threads_begun = at_block_barrier = 0;
     unfinished = thread_count;
-    memset(state, NOT_STARTED, sizeof *state * (size_t)thread_count);
+    memset(state, NOT_STARTED, (size_t)thread_count);
     if (mock_guard) poison_shared_memory();
     return 1;
 }
@@ -123,7 +123,7 @@ static int open_warp_barrier(int warp) {
     int lanes = thread_count - warp < WARP ? thread_count - warp : WARP, opened = 0;
     unsigned arrived = 0, alive = 0;
     for (int lane = 0; lane < lanes; lane++) {
-        enum State s = state[position_of[warp + lane]];
+        unsigned char s = state[position_of[warp + lane]];
         if (s == AT_WARP_BARRIER) arrived |= 1u << lane;
         if (s != ENDED) alive |= 1u << lane;
     }
@@ -142,32 +142,21 @@ static int open_warp_barriers(void) {
     return opened;
 }
 
-static void report_stuck_threads(int at_block, int at_warp, int ended) {
+static void report_stuck_threads(void) {
+    int ended = thread_count - unfinished, at_warp = unfinished - at_block_barrier;
     stop_kernel("divergent barrier: %d threads wait at __syncthreads, %d at a warp's barrier, and %d have left the "
                 "kernel. All threads of a block must reach the same __syncthreads, and all lanes in a warp's mask the "
-                "same shuffle.", at_block, at_warp, ended);
+                "same shuffle.", at_block_barrier, at_warp, ended);
 }
 
-static void open_block_barrier(void) {
-    int line = 0;
-    for (int position = 0; position < thread_count; position++) {
-        if (line && line != barrier_line[position])
-            stop_kernel("divergent barrier: some threads wait at __syncthreads in line %d, others in line %d. "
-                        "Move the barrier out of the branch.", line, barrier_line[position]);
-        line = barrier_line[position];
-        state[position] = RUNNABLE;
-    }
-}
-
+/* At the end of a round no thread can go on: all wait or have ended. */
 static void open_barriers(void) {
-    int at_block = 0, at_warp = 0, ended = 0;
-    for (int position = 0; position < thread_count; position++) {
-        at_block += state[position] == AT_BLOCK_BARRIER;
-        at_warp += state[position] == AT_WARP_BARRIER;
-        ended += state[position] == ENDED;
+    if (at_block_barrier == thread_count) {
+        memset(state, RUNNABLE, (size_t)thread_count);
+        at_block_barrier = 0;
+    } else if (!open_warp_barriers()) {
+        report_stuck_threads();
     }
-    if (at_block == thread_count) open_block_barrier();
-    else if (!at_warp || !open_warp_barriers()) report_stuck_threads(at_block, at_warp, ended);
 }
 
 /* ---- fibers ---- */
@@ -221,7 +210,10 @@ static void wait_at(enum State barrier) {
 }
 
 void mock_block_barrier(int line) {
-    barrier_line[current->position] = line;
+    if (at_block_barrier++ == 0) line_of_block_barrier = line;
+    if (line != line_of_block_barrier)
+        stop_kernel("divergent barrier: this thread waits at __syncthreads in line %d, others of its block in line %d. "
+                    "Move the barrier out of the branch.", line, line_of_block_barrier);
     wait_at(AT_BLOCK_BARRIER);
 }
 
