@@ -32,8 +32,8 @@ def counts() -> dict[str, int]:
 def reset() -> None:
     """Sets all counters to 0."""
     library = core()
-    size = ctypes.sizeof(ctypes.c_int64) * len(counter_names(library))
-    ctypes.memset(ctypes.c_int64.in_dll(library, "mock_counts"), 0, size)
+    count = len(counter_names(library))
+    (ctypes.c_int64 * count).in_dll(library, "mock_counts")[:] = [0] * count
 
 
 def counter_names(library: ctypes.CDLL) -> list[str]:

@@ -73,20 +73,24 @@ def translate(source: str, name_expressions: Sequence[str]) -> tuple[str, dict[s
         lines.append(f'MOCK_KERNEL({symbol}, "{parameters.get(plain_name, "")}", {expression})')
     code = DYNAMIC_SHARED.sub(r"\1*const &\2 = reinterpret_cast<\1*const &>(mock_dynamic_shared);", source)
     code = UNROLL.sub(lambda found: f"#pragma GCC unroll {found[1].strip() or 16}", code)
-    if "complex" not in code.replace(COMPLEX_HEADER, ""):
-        code = code.replace(COMPLEX_HEADER, "")  # most of the compiler's time would go there
+    code = code.replace(COMPLEX_HEADER, "")  # most of the compiler's time would go there
     return code + "\n" + "\n".join(lines) + "\n", symbols
 
 
 def compile_module(source: str, options: Sequence[str], name_expressions: Sequence[str]) -> tuple[bytes, dict[str, str]]:
     """What NVRTC would return: the module's image, and its names for the name expressions."""
     code, symbols = translate(source, name_expressions)
-    wanted = [option for option in options if option.startswith(("-I", "-D", "--std", "-std"))]
+    wanted = [option for option in options if option.startswith(("-I", "-D", "--std", "-std")) and not is_cudas(option)]
     if not any("std=" in option for option in wanted):
         wanted.append("--std=c++17")
     name = fingerprint([code, *wanted, *FLAGS])
     library = cached(f"{name}.so", lambda target: run_gxx(code, wanted, target))
     return IMAGE + str(library).encode(), symbols
+
+
+def is_cudas(option: str) -> bool:
+    """Whether the option is the folder of CUDA's own headers, in whose place ours are."""
+    return option.startswith("-I") and (Path(option[2:]) / "cuda_runtime.h").exists()
 
 
 def run_gxx(code: str, options: Sequence[str], target: Path) -> None:
@@ -113,8 +117,9 @@ def compile_with_gxx() -> None:
     from cupy.cuda import compiler
 
     def compile_in_the_place_of_nvrtc(source, options=(), arch=None, filename="", name_expressions=None, *rest, **more):
-        if "float16" in source:
-            raise PretendDeviceError("the pretend device has no float16. Use float32.")
+        for kind in ("float16", "complex"):
+            if kind in source.replace(COMPLEX_HEADER, ""):
+                raise PretendDeviceError(f"the pretend device has no {kind} numbers. Use float32 or float64.")
         return compile_module(source, options, name_expressions or ())
 
     def refuse_nvcc(*arguments, **options):

@@ -26,7 +26,7 @@ PRECOMPILED = {
 
 
 def refuse(what: str) -> NoReturn:
-    raise PretendDeviceError(f"the pretend device cannot run {what}, or run on a real GPU.")
+    raise PretendDeviceError(f"the pretend device has no {what}, or run on a real GPU.")
 
 
 class RefusedLibrary(ModuleType):
@@ -77,6 +77,8 @@ def refuse_precompiled_code() -> None:
 
     put_module(RefusedLibrary("cupy.cuda.cufft", "cuFFT (cupy.fft). Compute with NumPy"))
     put_module(RefusedLibrary("cupy.cuda.nccl", LIBRARIES["nccl"]))
+    put_module(RefusedLibrary("cupyx._cusolver", LIBRARIES["cusolver"]))
+    cupy.cuda.get_elapsed_time = RefusedCall("clock. Do without times")
     for module, what in ((cupy.cuda.thrust, PRECOMPILED["thrust"]), (cupy.cuda.cub, PRECOMPILED["cub"])):
         for name in vars(module).copy():
             if callable(getattr(module, name)) and name[0] != "_" and name not in ("available",):

@@ -60,7 +60,8 @@ static int copy(intptr_t to, intptr_t from, size_t size, enum Kind kind, int asy
     struct Copy *task = malloc(sizeof *task);
     *task = (struct Copy){(void *)to, (void *)from, NULL, size};
     if (asynchronous && kind == HOST_TO_DEVICE && !allocation_with(task->from)) task->staged = duplicate(task->from, size);
-    int waits = kind == DEVICE_TO_HOST ? !asynchronous || !allocation_with(task->to) : !asynchronous;
+    int to_pageable = kind == DEVICE_TO_HOST && !allocation_with(task->to);
+    int waits = to_pageable || (!asynchronous && kind != DEVICE_TO_DEVICE);
     int status = submit(do_copy, task, discard_copy);
     if (status || !waits) return status;
     COUNT(blocking_copies);

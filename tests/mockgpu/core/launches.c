@@ -59,9 +59,6 @@ PyObject *api_funcSetAttribute(intptr_t function, int attribute, int value, SKIP
 static int check_sizes(const struct Launch *l) {
     const char *name = l->kernel->name;
     const unsigned *g = l->grid, *b = l->block;
-    if (!g[0] || !g[1] || !g[2] || !b[0] || !b[1] || !b[2])
-        return fail("kernel '%s': a launch of grid (%u, %u, %u) and block (%u, %u, %u): no size may be 0.", name, g[0],
-                    g[1], g[2], b[0], b[1], b[2]);
     if ((uint64_t)b[0] * b[1] * b[2] > MOST_THREADS || b[2] > MOST_BLOCKS_DEEP)
         return fail("kernel '%s': a block of (%u, %u, %u) threads; a block has at most %d, and 64 in z.", name, b[0],
                     b[1], b[2], MOST_THREADS);
@@ -96,8 +93,8 @@ static int check_pointers(const struct Launch *launch) {
         char name[120], place[300];
         parameter_name(kernel, i, name, sizeof name);
         describe_address(pointer, place, sizeof place);
-        return fail("kernel '%s', %s: expected a pointer to the device's memory, found %s. Pass a CuPy array: "
-                    "cupy.asarray(...).", kernel->name, name, place);
+        return fail("kernel '%s', %s: expected a pointer to the device's memory, found %p, %s. "
+                    "Pass a CuPy array: cupy.asarray(...).", kernel->name, name, pointer, place);
     }
     return 0;
 }

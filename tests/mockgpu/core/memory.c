@@ -1,8 +1,8 @@
 /* The device's memory: ordinary memory that is kept account of.
 
-   With guards, an allocation ends where a page begins that may not be touched:
+   With guards, an allocation ends where pages begin that may not be touched:
 
-       | page that faults | border | allocation | border (< 16 bytes) | page that faults |
+       | pages that fault | border | allocation | border (< 16 bytes) | pages that fault |
 
    All of it starts as 0xFF, which is NaN to a float. A border that has changed was written to. */
 #include <stdlib.h>
@@ -10,7 +10,13 @@
 #include <sys/mman.h>
 #include "device.h"
 
-enum { PAGE = 4096, ALIGNMENT = 16, POOL_ALIGNMENT = 512, POISON = 0xFF };
+enum {
+    PAGE = 4096,
+    GUARD = 256 * PAGE, /* an index that is far off must not reach the next allocation: 1 MiB, of addresses only */
+    ALIGNMENT = 16,
+    POOL_ALIGNMENT = 512,
+    POISON = 0xFF,
+};
 
 static struct Allocation *allocations;
 static size_t allocation_count, allocation_capacity;
@@ -27,13 +33,12 @@ static void remember(struct Allocation allocation) {
 
 static void map_between_guards(struct Allocation *allocation) {
     size_t body = round_up(allocation->size ? allocation->size : 1, PAGE);
-    allocation->mapping_size = body + 2 * PAGE;
-    char *mapping = mmap(NULL, allocation->mapping_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    mprotect(mapping, PAGE, PROT_NONE);
-    mprotect(mapping + PAGE + body, PAGE, PROT_NONE);
-    memset(mapping + PAGE, POISON, body);
-    allocation->mapping = mapping;
-    allocation->start = mapping + PAGE + body - round_up(allocation->size, ALIGNMENT);
+    allocation->mapping_size = body + 2 * GUARD;
+    allocation->mapping = mmap(NULL, allocation->mapping_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *begin = allocation->mapping + GUARD;
+    mprotect(begin, body, PROT_READ | PROT_WRITE);
+    memset(begin, POISON, body);
+    allocation->start = begin + body - round_up(allocation->size, ALIGNMENT);
 }
 
 intptr_t allocate(size_t size, int on_host) {
@@ -86,34 +91,41 @@ static long first_change(const char *from, const char *to) {
 int check_borders(const struct Allocation *a, const char *culprit) {
     if (!a->mapping) return 0;
     char *end = a->start + a->size;
-    long after = first_change(end, a->mapping + a->mapping_size - PAGE);
+    long after = first_change(end, a->mapping + a->mapping_size - GUARD);
     if (after >= 0)
         return fail("%s wrote %ld bytes behind the end of an allocation of %zu bytes at %p. "
                     "Check its index against the array's size.", culprit, after, a->size, a->start);
-    char *body = a->mapping + PAGE;
+    char *body = a->mapping + GUARD;
     if (first_change(body, a->start) >= 0)
         return fail("%s wrote before the start of an allocation of %zu bytes at %p. "
                     "Check its index for values below 0.", culprit, a->size, a->start);
     return 0;
 }
 
-/* "12 bytes behind the end of an allocation of 400 bytes at 0x…" */
-void describe_address(const void *address, char *text, size_t size) {
+static size_t distance_to(const struct Allocation *a, const char *address) {
+    const char *end = a->start + a->size;
+    return address < a->start ? (size_t)(a->start - address) : address >= end ? (size_t)(address - end) : 0;
+}
+
+static const struct Allocation *nearest_allocation(const char *address) {
     const struct Allocation *nearest = NULL;
-    size_t distance = (size_t)1 << 20; /* farther away it's no neighbour */
-    int behind = 0;
+    size_t distance = GUARD; /* farther away it's no neighbour */
     for (size_t i = 0; i < allocation_count; i++) {
-        char *start = allocations[i].start, *end = start + allocations[i].size, *at = (char *)address;
-        size_t here = at < start ? (size_t)(start - at) : at >= end ? (size_t)(at - end) : 0;
-        if (here < distance) {
-            distance = here;
-            nearest = &allocations[i];
-            behind = at >= end;
-        }
+        const struct Allocation *a = &allocations[i];
+        if (a->mapping && address >= a->mapping && address < a->mapping + a->mapping_size) return a;
+        if (distance_to(a, address) >= distance) continue;
+        distance = distance_to(a, address);
+        nearest = a;
     }
-    if (!nearest)
-        snprintf(text, size, "%p, which is near no allocation of the device (freed memory, or a host pointer?)", address);
+    return nearest;
+}
+
+/* "12 bytes behind the end of an allocation of 400 bytes at 0x..." */
+void describe_address(const void *address, char *text, size_t size) {
+    const struct Allocation *a = nearest_allocation(address);
+    if (!a)
+        snprintf(text, size, "near no allocation of the device (freed memory, or a host pointer?)");
     else
-        snprintf(text, size, "%zu bytes %s of an allocation of %zu bytes at %p", distance,
-                 behind ? "behind the end" : "before the start", nearest->size, (void *)nearest->start);
+        snprintf(text, size, "%zu bytes %s of an allocation of %zu bytes at %p", distance_to(a, address),
+                 (char *)address < a->start ? "before the start" : "behind the end", a->size, (void *)a->start);
 }
