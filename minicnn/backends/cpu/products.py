@@ -41,6 +41,20 @@ def copy(source, source_at, target, target_at, count):
 
 
 @serial
+def mask(dy, y, dz):
+    """dz = dy where y > 0, else 0: relu's derivative, by its output."""
+    for i in range(len(dz)):
+        dz[i] = dy[i] * dy.dtype.type(y[i] > 0)
+
+
+@serial
+def add(source, sums):
+    """sums += source."""
+    for i in range(len(source)):
+        sums[i] += source[i]
+
+
+@serial
 def multiply(a, rows, M, cols, panels, some_panels, bias, floor, out, out_at, F):
     """out[m, f] = max(bias[f] + Σ_k a[rows[m] + cols[k]] · b[k, f], floor) for m < M and the columns of some panels.
 

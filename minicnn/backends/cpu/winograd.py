@@ -28,7 +28,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from ..contract import Array
 from .direct import Windows
 from .kernels import parallel, serial, share, team_size
-from .products import accumulate, copy, multiply
+from .products import accumulate, add, copy, mask, multiply
 from .sandwich import sandwich
 from .tile import ROWS, VECTORS, width
 
@@ -66,7 +66,7 @@ kernel_adjoint = sandwich([(left.T, right.T) for left, right in _G])
 output_transform = sandwich(_A)
 output_adjoint = sandwich([(left.T, right.T) for left, right in _A])
 
-TILES = 128  # transformed at a time: long products, and still in the second- or third-level cache
+TILES = 128
 
 
 class Tiling(NamedTuple):
@@ -195,6 +195,19 @@ def block_tiles(t: Tiling) -> int:
     return int(block_samples.py_func(t)) * t.TH * t.TW
 
 
+LINE_BYTES = 64  # of a cache
+
+
+@serial
+def _step(size, itemsize):
+    """From one point to the next: a cache line more than the point takes.
+
+    A tile's points are written together, and at distances of a power of two all of them would want the same few places
+    of the first-level cache.
+    """
+    return size + LINE_BYTES // itemsize
+
+
 @serial
 def _transform_kernel(kernel, C, F, form, points, across, KW):
     """k (KH, KW, C, F), flat -> U = G k Gᵀ (points, panels, C, width), its filters in panels."""
@@ -230,7 +243,7 @@ def _forward_part(threads, part, x, U, bias, floor, y, tables, t):
     block = block_samples(t)
     padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
     capacity = block * t.TH * t.TW
-    V_step, M_step = capacity * t.CP, capacity * t.FP
+    V_step, M_step = _step(capacity * t.CP, x.itemsize), _step(capacity * t.FP, x.itemsize)
     V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
     outputs = np.empty(16 * t.FP, x.dtype)
     blank = np.empty(block * t.HP * t.WP, np.bool_)
@@ -296,9 +309,10 @@ def _find_blank(padded, blank, t):
     words = padded.view(np.uint32)
     run = t.CP * padded.itemsize // 4
     for pixel in range(len(blank)):
-        bits = np.uint32(0)
-        for word in words[pixel * run : (pixel + 1) * run]:
-            bits |= word
+        bits = words[pixel * run]
+        if bits & np.uint32(0x7FFFFFFF) == 0:  # else the first channel has settled it
+            for word in words[pixel * run : (pixel + 1) * run]:
+                bits |= word
         blank[pixel] = bits & np.uint32(0x7FFFFFFF) == 0
 
 
@@ -346,7 +360,7 @@ def _backward_part(threads, part, x, U_T, dy, y, relu, dx, dU, dbias, tables, t)
     block, W = block_samples(t), width(x.itemsize)
     capacity = block * t.TH * t.TW
     padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
-    V_step, M_step = capacity * t.CP, capacity * t.FP
+    V_step, M_step = _step(capacity * t.CP, x.itemsize), _step(capacity * t.FP, x.itemsize)
     V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
     dz = np.zeros(16 * t.FP, x.dtype)
     for n in range(first, last, block):
@@ -358,7 +372,7 @@ def _backward_part(threads, part, x, U_T, dy, y, relu, dx, dU, dbias, tables, t)
                 at = (f // W * capacity + tile) * W + f % W
                 output_adjoint(t.form, dz, f, 4 * t.FP, t.FP, M, at, t.across * M_step, M_step)
         for point in range(t.points):
-            V_at, panels = point * V_step, M[point * M_step :][:M_step].reshape(t.FP // W, capacity, W)
+            V_at, panels = point * V_step, M[point * M_step :][: capacity * t.FP].reshape(t.FP // W, capacity, W)
             accumulate(V[V_at:], tables.channels, tables.inputs, count * t.TH * t.TW, panels, dU[point])
             if len(U_T):
                 _product(panels.reshape(-1), tables.outputs, count, tables.filters, U_T[point], V, V_at, t.CP, t)
@@ -376,11 +390,11 @@ def _load_dz(dy, y, relu, first, tile, dz, dbias, t):
             target = dz[(4 * i + j) * t.FP :][: t.F]
             if t.height * p + i < t.OH and 4 * q + j < t.OW:
                 at = (((first + n) * t.OH + t.height * p + i) * t.OW + 4 * q + j) * t.F
-                source, value = dy[at : at + t.F], y[at : at + t.F]
-                for f in range(t.F):
-                    d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
-                    target[f] = d
-                    dbias[f] += d
+                if relu:
+                    mask(dy[at : at + t.F], y[at : at + t.F], target)
+                else:
+                    copy(dy, at, target, 0, t.F)
+                add(target, dbias)
             else:
                 target[:] = 0
 
