@@ -134,7 +134,7 @@ def backward(
     t = tiling(w, x.itemsize)
     tables = _tables(t, x.itemsize)
     dU = np.zeros((team_size(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
-    dbiases = np.zeros((team_size(), t.F), x.dtype)
+    dbiases = np.zeros((team_size(), t.FP), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     U_T = np.empty((0, 0, 0, 0), x.dtype)
     if need_dx:
@@ -146,7 +146,7 @@ def backward(
         dU.sum(axis=0).reshape(-1), len(tables.channels), t.CP, t.FP, t.form, t.across, w.KW, dkernel.reshape(-1)
     )
     dkernel = np.ascontiguousarray(dkernel[:, :, : t.C, : t.F])
-    return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
+    return dx if need_dx else None, dkernel, dbiases.sum(axis=0)[: t.F]
 
 
 def _filled_up(kernel: Array, t: Tiling) -> Array:
@@ -367,12 +367,14 @@ def _backward_part(threads, part, x, U_T, dy, y, relu, dx, dU, dbias, tables, t)
         count = min(block, last - n)
         _transform_inputs(x, n, count, padded, V, V_step, t)
         for tile in range(count * t.TH * t.TW):
-            _load_dz(dy, y, relu, n, tile, dz, dbias, t)
+            _load_dz(dy, y, relu, n, tile, dz, t)
             for f in range(0, t.FP, lanes(x.itemsize)):
                 at = (f // W * capacity + tile) * W + f % W
                 output_adjoint(t.form, dz, f, 4 * t.FP, t.FP, M, at, t.across * M_step, M_step)
         for point in range(t.points):
             V_at, panels = point * V_step, M[point * M_step :][: capacity * t.FP].reshape(t.FP // W, capacity, W)
+            if point == 1 + t.across * (t.height > 1):
+                _add_to_dbias(panels, count * t.TH * t.TW, dbias)
             accumulate(V[V_at:], tables.channels, tables.inputs, count * t.TH * t.TW, panels, dU[point])
             if len(U_T):
                 _product(panels.reshape(-1), tables.outputs, count, tables.filters, U_T[point], V, V_at, t.CP, t)
@@ -381,22 +383,35 @@ def _backward_part(threads, part, x, U_T, dy, y, relu, dx, dU, dbias, tables, t)
 
 
 @serial
-def _load_dz(dy, y, relu, first, tile, dz, dbias, t):
-    """dz of one tile, zeros where it hangs over the image's edge; its sums are added to dbias."""
+def _load_dz(dy, y, relu, first, tile, dz, t):
+    """dz of one tile, zeros where it hangs over the image's edge."""
     n, place = divmod(tile, t.TH * t.TW)
     p, q = divmod(place, t.TW)
+    inside = min(OUTPUTS, t.OW - OUTPUTS * q)
+    run, runs = (inside * t.F, 1) if t.F == t.FP else (t.F, inside)  # the pixels of a row at once, or one by one
     for i in range(t.height):
-        for j in range(OUTPUTS):
-            target = dz[(4 * i + j) * t.FP :][: t.F]
-            if t.height * p + i < t.OH and 4 * q + j < t.OW:
-                at = (((first + n) * t.OH + t.height * p + i) * t.OW + 4 * q + j) * t.F
-                if relu:
-                    mask(dy[at : at + t.F], y[at : at + t.F], target)
-                else:
-                    copy(dy, at, target, 0, t.F)
-                add(target, dbias)
+        row = dz[OUTPUTS * i * t.FP :][: OUTPUTS * t.FP]
+        if t.height * p + i >= t.OH:
+            row[:] = 0
+            continue
+        at = (((first + n) * t.OH + t.height * p + i) * t.OW + OUTPUTS * q) * t.F
+        for j in range(runs):
+            source, value, target = dy[at + j * run :][:run], y[at + j * run :][:run], row[j * t.FP :][:run]
+            if relu:
+                mask(source, value, target)
             else:
-                target[:] = 0
+                copy(source, 0, target, 0, run)
+        row[inside * t.FP :] = 0
+
+
+@serial
+def _add_to_dbias(panels, tiles, dbias):
+    """dbias += Σ dz, from M̅ = A dz Aᵀ at the point 1 (of both axes): A's row there is all ones, so M̅ is a tile's sum."""
+    W = panels.shape[2]
+    for panel in range(len(panels)):
+        sums = dbias[panel * W : (panel + 1) * W]
+        for tile in range(tiles):
+            add(panels[panel, tile], sums)
 
 
 @serial
