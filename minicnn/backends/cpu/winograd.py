@@ -5,10 +5,9 @@ polynomials, evaluated at six points along each axis, it takes 36 (Winograd, 198
 
     y = Aᵀ [ (G k Gᵀ) ⊙ (Bᵀ d B) ] A         d the tile's 6 x 6 inputs, k the 3 x 3 kernel, ⊙ element by element
 
-Along one axis, 4 outputs of a kernel of length 3 take 6 products instead of 12, and of length 2 take 5 instead of 8:
-y = Aᵀ [ (G k) ⊙ (Bᵀ d) ].
+Along one axis, 4 outputs of a kernel of length 3 take 6 products instead of 12: y = Aᵀ [ (G k) ⊙ (Bᵀ d) ].
 
-Summed over the input channels, each of the 36, 6 or 5 points is a matrix product of its own: V[e] (tiles, C) · U[e]
+Summed over the input channels, each of the 36 or 6 points is a matrix product of its own: V[e] (tiles, C) · U[e]
 (C, F). All of it is linear, so the backward is its adjoint, step by step: with M̅ = A dz Aᵀ,
 
     dk = Gᵀ [ Vᵀ · M̅ ] G        dx = Σ over the tiles of B [ M̅ · Uᵀ ] Bᵀ
@@ -54,8 +53,8 @@ def cook_toom(taps: int, points: list[int]) -> tuple[np.ndarray, np.ndarray, np.
     return A_T, G, B_T
 
 
-_3, _2, _one = cook_toom(3, [0, 1, -1, 2, -2]), cook_toom(2, [0, 1, -1, 2]), [np.eye(1)] * 3
-FORMS = {(3, 3): (_3, _3), (1, 3): (_one, _3), (1, 2): (_one, _2)}  # by the kernel's size
+_three, _one = cook_toom(3, [0, 1, -1, 2, -2]), [np.eye(1)] * 3
+FORMS = {(3, 3): (_three, _three), (1, 3): (_one, _three)}  # by the kernel's size
 KERNELS = list(FORMS)
 
 _A, _G, _B = ([(left[i], right[i]) for left, right in FORMS.values()] for i in range(3))
@@ -114,8 +113,11 @@ def tiling(w: Windows, itemsize: int) -> Tiling:
 
 
 def suits(w: Windows, itemsize: int) -> bool:
-    """Whether there is a form for the convolution, and enough channels to pay for the transforms."""
-    return (w.KH, w.KW) in FORMS and (w.SH, w.SW) == (1, 1) and min(w.C, w.F) >= width(itemsize)
+    """Whether there is a form for the convolution, and enough channels and tiles to pay for the transforms."""
+    if (w.KH, w.KW) not in FORMS or (w.SH, w.SW) != (1, 1) or min(w.C, w.F) < width(itemsize):
+        return False
+    t = tiling(w, itemsize)
+    return t.N * t.TH * t.TW >= TILES
 
 
 def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> Array:
