@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array, Pair
@@ -23,6 +22,10 @@ from .tile import ROWS, width
 
 CACHE_BYTES = 256 * 1024
 """What a block of samples may take: half of the second-level cache of an older CPU."""
+
+
+LONE_PRODUCTS = 2**20
+"""Convolutions of fewer multiplications are done before a second thread has woken up."""
 
 
 class Windows(NamedTuple):
@@ -67,7 +70,8 @@ def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> A
         _pixels(w, block),
         _taps(w),
         block,
-        np.array(w),
+        _sizes(w),
+        alone=w.N * w.OH * w.OW * w.KH * w.KW * w.C * w.F < LONE_PRODUCTS,
     )
     return y
 
@@ -89,7 +93,7 @@ def backward(
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
         x.reshape(-1), turned, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
-        taps, _pixels(w, block), _pixels(v, block), _taps(v), block, np.array(w), np.array(v),
+        taps, _pixels(w, block), _pixels(v, block), _taps(v), block, _sizes(w), _sizes(v),
     )  # fmt: skip
     dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F]).reshape(kernel.shape)
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
@@ -118,6 +122,12 @@ def _block_samples(samples: int, sample_bytes: int) -> int:
 
 
 @lru_cache(maxsize=256)
+def _sizes(w: Windows) -> Array:
+    """All of it in one array, as kernels take it."""
+    return np.array(w)
+
+
+@lru_cache(maxsize=256)
 def _pixels(w: Windows, samples: int) -> Array:
     """(samples · OH · OW,): where the window of each output pixel starts in the padded images."""
     n, p, q = np.ix_(np.arange(samples), np.arange(w.OH), np.arange(w.OW))
@@ -139,13 +149,7 @@ def _whole_tiles(w: Windows) -> Array:
 
 
 @parallel
-def _forward(threads, x, panels, bias, floor, y, pixels, taps, block, w):
-    for t in prange(threads):
-        _forward_part(threads, np.intp(t), x, panels, bias, floor, y, pixels, taps, block, w)
-
-
-@serial
-def _forward_part(threads, t, x, panels, bias, floor, y, pixels, taps, block, w):
+def _forward(threads, t, x, panels, bias, floor, y, pixels, taps, block, w):
     """One thread's samples; more threads than samples share out the filters as well."""
     w = Windows(*to_fixed_tuple(w, SIZES))
     parts = max(1, min(threads, w.N))
@@ -174,17 +178,11 @@ def _pad(x, first, count, padded, w):
 
 
 @parallel
-def _backward(threads, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v):
-    for t in prange(threads):
-        _backward_part(
-            threads, np.intp(t), x, turned, dy, y, relu, dx, dkernels[t], dbiases[t], taps, pixels,
-            v_pixels, v_taps, block, w, v,
-        )  # fmt: skip
-
-
-@serial
-def _backward_part(threads, t, x, turned, dy, y, relu, dx, dkernel, dbias, taps, pixels, v_pixels, v_taps, block, w, v):
-    """One thread's samples; its sums over them go into its own dkernel and dbias. No dx where `turned` is empty."""
+def _backward(
+    threads, t, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v
+):  # fmt: skip
+    """One thread's samples; its sums over them go into a dkernel and a dbias of its own. No dx if `turned` is empty."""
+    dkernel, dbias = dkernels[t], dbiases[t]
     w, v = Windows(*to_fixed_tuple(w, SIZES)), Windows(*to_fixed_tuple(v, SIZES))
     first, last = share(w.N, threads, t)
     need_dx = len(turned) > 0

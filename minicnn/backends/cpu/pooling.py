@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from numba import prange
 
 from .. import textbook
 from ..contract import Array, Pair, Saved
 from ..geometry import output_length, pad_amounts
 from ..textbook import average_pool2d, average_pool2d_backward
-from .kernels import compilable, parallel, plain, serial, share
+from .kernels import compilable, parallel, plain, serial, share, small
 
 __all__ = ["average_pool2d", "average_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
 
@@ -25,7 +26,7 @@ def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[
     x = plain(x)
     y_shape, sizes = _geometry(x.shape, pool_size, strides, padding)
     y, winners = np.empty(y_shape, x.dtype), np.empty(y_shape, np.uint8)
-    _challenge(x.reshape(-1), y.reshape(-1), winners.reshape(-1), y_shape[0] * y_shape[1], sizes)
+    _challenge(x.reshape(-1), y.reshape(-1), winners.reshape(-1), y_shape[0] * y_shape[1], sizes, alone=small(x))
     return y, (_backward, (winners, x.shape, pool_size, strides, padding))
 
 
@@ -43,11 +44,12 @@ def _backward(dy: Array, saved: Saved) -> Array:
     _, sizes = _geometry(shape, pool_size, strides, padding)
     dx = np.empty(shape, dy.dtype)
     (OH, OW), (KH, KW) = dy.shape[1:3], pool_size
-    once = pool_size == strides and (OH * KH, OW * KW) == shape[1:3]
-    _scatter(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), shape[0], once, sizes)
+    once = pool_size == strides and shape[1:3] == (OH * KH, OW * KW)
+    _scatter(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), shape[0], once, sizes, alone=small(dx))
     return dx
 
 
+@lru_cache(maxsize=256)
 def _geometry(shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: str) -> tuple[tuple[int, ...], Array]:
     """The shape of y, and the sizes that the kernels need: H, W, C, OH, OW, KH, KW, SH, SW, top, left."""
     N, H, W, C = shape
@@ -72,20 +74,15 @@ def _cells(n, p, q, sizes, cells, names):
 
 
 @parallel
-def _challenge(threads, x, y, winners, rows, sizes):
-    for t in prange(threads):
-        _challenge_part(x, y, winners, sizes, share(rows, threads, np.intp(t)))
-
-
-@serial
-def _challenge_part(x, y, winners, sizes, rows):
+def _challenge(threads, t, x, y, winners, rows, sizes):
     """Cells challenge the best so far, three at a time: NaN beats numbers, and the first of equals stays.
 
     The rows are those of all output images, one after the other.
     """
     C, OH, OW = sizes[2], sizes[3], sizes[4]
     cells, names = np.empty(sizes[5] * sizes[6] + 3, np.int64), np.empty(sizes[5] * sizes[6] + 3, np.int32)
-    for row in range(rows[0], rows[1]):
+    first, last = share(rows, threads, t)
+    for row in range(first, last):
         n, p = divmod(row, OH)
         for q in range(OW):
             count = _cells(n, p, q, sizes, cells, names)
@@ -115,13 +112,7 @@ def _three(holder, fresh, name, best, winner, x1, name1, x2, name2, x3, name3):
 
 
 @parallel
-def _scatter(threads, dy, winners, dx, samples, once, sizes):
-    for t in prange(threads):
-        _scatter_part(dy, winners, dx, once, sizes, share(samples, threads, np.intp(t)))
-
-
-@serial
-def _scatter_part(dy, winners, dx, once, sizes, samples):
+def _scatter(threads, t, dy, winners, dx, samples, once, sizes):
     """The cells of a window get dy where they were the winner, four at a time.
 
     With `once`, every cell of the image lies in exactly one window: what it gets need not be added to anything.
@@ -129,7 +120,8 @@ def _scatter_part(dy, winners, dx, once, sizes, samples):
     H, W, C, OH, OW = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
     cells, names = np.empty(sizes[5] * sizes[6] + 3, np.int64), np.empty(sizes[5] * sizes[6] + 3, np.int32)
     nobody = np.zeros(3 * C, dx.dtype)  # what is put here, nobody reads
-    for n in range(samples[0], samples[1]):
+    first, last = share(samples, threads, t)
+    for n in range(first, last):
         if not once:
             dx[n * H * W * C : (n + 1) * H * W * C] = 0
         for p in range(OH):

@@ -21,7 +21,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
@@ -123,9 +122,10 @@ def suits(w: Windows, itemsize: int) -> bool:
 def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> Array:
     """y = max(conv(x, kernel) + bias, floor); x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) -> y (N, OH, OW, F)."""
     t = tiling(w, x.itemsize)
+    tables = _tables(t, x.itemsize)
     y = np.empty((t.N, t.OH, t.OW, t.F), x.dtype)
-    U = _transform_kernel(_filled_up(kernel, t).reshape(-1), t.CP, t.FP, t.form, t.points, t.across, w.KW)
-    _forward(x.reshape(-1), U, bias, x.dtype.type(floor), y.reshape(-1), _tables(t, x.itemsize), np.array(t))
+    U = _transformed(_filled_up(kernel, t), t)
+    _forward(x.reshape(-1), U, bias, x.dtype.type(floor), y.reshape(-1), tables.channels, tables.inputs, np.array(t))
     return y
 
 
@@ -135,18 +135,17 @@ def backward(
     """dx or None, dkernel and dbias of `forward`, whose output y was cut off at 0 if `relu`."""
     t = tiling(w, x.itemsize)
     tables = _tables(t, x.itemsize)
-    dU = np.zeros((team_size(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
+    dUs = np.zeros((team_size(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
     dbiases = np.zeros((team_size(), t.FP), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     U_T = np.empty((0, 0, 0, 0), x.dtype)
     if need_dx:
-        turned = _filled_up(kernel, t).swapaxes(2, 3).reshape(-1)
-        U_T = _transform_kernel(turned, t.FP, t.CP, t.form, t.points, t.across, w.KW)
-    _backward(x.reshape(-1), U_T, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dU, dbiases, tables, np.array(t))
-    dkernel = np.empty((*kernel.shape[:2], t.CP, t.FP), x.dtype)
-    _kernel_gradient(
-        dU.sum(axis=0).reshape(-1), len(tables.channels), t.CP, t.FP, t.form, t.across, w.KW, dkernel.reshape(-1)
+        U_T = _transformed(np.ascontiguousarray(_filled_up(kernel, t).swapaxes(2, 3)), t)
+    _backward(
+        x.reshape(-1), U_T, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dUs, dbiases, *tables, np.array(t)
     )
+    dkernel = np.empty((*kernel.shape[:2], t.CP, t.FP), x.dtype)
+    _kernel_gradient(dUs, t.form, t.across, w.KW, dkernel.reshape(-1), t.CP)
     dkernel = np.ascontiguousarray(dkernel[:, :, : t.C, : t.F])
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)[: t.F]
 
@@ -210,36 +209,44 @@ def _step(size, itemsize):
     return size + LINE_BYTES // itemsize
 
 
-@serial
-def _transform_kernel(kernel, C, F, form, points, across, KW):
-    """k (KH, KW, C, F), flat -> U = G k Gᵀ (points, panels, C, width), its filters in panels."""
-    step, W = lanes(kernel.itemsize), width(kernel.itemsize)
-    U = np.empty((points, F // W, C, W), kernel.dtype)
-    flat = U.reshape(-1)
-    for c in range(C):
-        for f in range(0, F, step):
-            at = (f // W * C + c) * W + f % W
-            kernel_transform(form, kernel, c * F + f, KW * C * F, C * F, flat, at, across * C * F, C * F)
+def _transformed(kernel: Array, t: Tiling) -> Array:
+    """U = G k Gᵀ of k (KH, KW, rows, columns) -> (points, panels, rows, width), its columns in panels."""
+    _, KW, rows, columns = kernel.shape
+    W = width(kernel.itemsize)
+    U = np.empty((t.points, columns // W, rows, W), kernel.dtype)
+    _transform_kernel(kernel.reshape(-1), rows, columns, t.form, t.across, KW, U.reshape(-1))
     return U
 
 
-@serial
-def _kernel_gradient(dU, rows, C, F, form, across, KW, dkernel):
-    """dk = Gᵀ dU G: dU (points, rows, F) -> dkernel (KH, KW, C, F), both flat."""
-    for c in range(C):
-        for f in range(0, F, lanes(dU.itemsize)):
-            at = c * F + f
-            kernel_adjoint(form, dU, at, across * rows * F, rows * F, dkernel, at, KW * C * F, C * F)
+@parallel
+def _transform_kernel(threads, part, kernel, C, F, form, across, KW, U):
+    step, W = lanes(kernel.itemsize), width(kernel.itemsize)
+    first, last = share(C, threads, part)
+    for c in range(first, last):
+        for f in range(0, F, step):
+            at = (f // W * C + c) * W + f % W
+            kernel_transform(form, kernel, c * F + f, KW * C * F, C * F, U, at, across * C * F, C * F)
 
 
 @parallel
-def _forward(threads, x, U, bias, floor, y, tables, t):
-    for part in prange(threads):
-        _forward_part(threads, np.intp(part), x, U, bias, floor, y, tables, t)
+def _kernel_gradient(threads, part, dUs, form, across, KW, dkernel, C):
+    """dk = Gᵀ (Σ dU) G: dUs (threads, points, rows, F) -> dkernel (KH, KW, C, F), flat."""
+    team, points, rows, F = dUs.shape
+    first, last = share(C, threads, part)
+    if first == last:
+        return
+    total = dUs[0].reshape(-1)
+    for point in range(points):
+        for other in range(1, team):
+            add(dUs[other, point, first:last].reshape(-1), dUs[0, point, first:last].reshape(-1))
+    for c in range(first, last):
+        for f in range(0, F, lanes(dUs.itemsize)):
+            at = c * F + f
+            kernel_adjoint(form, total, at, across * rows * F, rows * F, dkernel, at, KW * C * F, C * F)
 
 
-@serial
-def _forward_part(threads, part, x, U, bias, floor, y, tables, t):
+@parallel
+def _forward(threads, part, x, U, bias, floor, y, channels, inputs, t):
     t = Tiling(*to_fixed_tuple(t, SIZES))
     first, last = share(t.N, threads, part)
     block = block_samples(t)
@@ -254,7 +261,7 @@ def _forward_part(threads, part, x, U, bias, floor, y, tables, t):
         _transform_inputs(x, n, count, padded, V, V_step, t)
         _find_blank(padded, blank, t)
         for point in range(t.points):
-            _product(V[point * V_step :], tables.inputs, count, tables.channels, U[point], M,
+            _product(V[point * V_step :], inputs, count, channels, U[point], M,
                      point * M_step, t.FP, t)  # fmt: skip
         for tile in range(count * t.TH * t.TW):
             for f in range(0, t.FP, lanes(x.itemsize)):
@@ -350,13 +357,8 @@ def _store_outputs(outputs, blank, bias, floor, y, first, tile, t):
 
 
 @parallel
-def _backward(threads, x, U_T, dy, y, relu, dx, dU, dbiases, tables, t):
-    for part in prange(threads):
-        _backward_part(threads, np.intp(part), x, U_T, dy, y, relu, dx, dU[part], dbiases[part], tables, t)
-
-
-@serial
-def _backward_part(threads, part, x, U_T, dy, y, relu, dx, dU, dbias, tables, t):
+def _backward(threads, part, x, U_T, dy, y, relu, dx, dUs, dbiases, channels, inputs, outputs, filters, t):
+    dU, dbias = dUs[part], dbiases[part]
     t = Tiling(*to_fixed_tuple(t, SIZES))
     first, last = share(t.N, threads, part)
     block, W = block_samples(t), width(x.itemsize)
@@ -377,9 +379,9 @@ def _backward_part(threads, part, x, U_T, dy, y, relu, dx, dU, dbias, tables, t)
             V_at, panels = point * V_step, M[point * M_step :][: capacity * t.FP].reshape(t.FP // W, capacity, W)
             if point == 1 + t.across * (t.height > 1):
                 _add_to_dbias(panels, count * t.TH * t.TW, dbias)
-            accumulate(V[V_at:], tables.channels, tables.inputs, count * t.TH * t.TW, panels, dU[point])
+            accumulate(V[V_at:], channels, inputs, count * t.TH * t.TW, panels, dU[point])
             if len(U_T):
-                _product(panels.reshape(-1), tables.outputs, count, tables.filters, U_T[point], V, V_at, t.CP, t)
+                _product(panels.reshape(-1), outputs, count, filters, U_T[point], V, V_at, t.CP, t)
         if len(U_T):
             _collect_dx(V, dx, n, count, V_step, t)
 
@@ -408,7 +410,7 @@ def _load_dz(dy, y, relu, first, tile, dz, t):
 
 @serial
 def _add_to_dbias(panels, tiles, dbias):
-    """dbias += Σ dz, from M̅ = A dz Aᵀ at the point 1 (of both axes): A's row there is all ones, so M̅ is a tile's sum."""
+    """dbias += Σ dz, from M̅ = A dz Aᵀ at the point 1 (of both axes): A's row there is all ones, so M̅ is a sum."""
     W = panels.shape[2]
     for panel in range(len(panels)):
         sums = dbias[panel * W : (panel + 1) * W]
