@@ -16,7 +16,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
-from .kernels import parallel, serial, share, team_size
+from .kernels import parallel, serial, share, small, team_size
 from .products import accumulate, copy, multiply, pack, panel_count
 from .tile import ROWS, width
 
@@ -89,7 +89,7 @@ def backward(
     taps, columns = _whole_tiles(w), panel_count(w.F, x.itemsize) * width(x.itemsize)
     dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
     dbiases = np.zeros((threads, w.F), x.dtype)
-    turned = _pack_turned(kernel.reshape(-1), *kernel.shape) if need_dx else np.empty((0, 0, 0), x.dtype)
+    turned = _pack_turned(kernel) if need_dx else np.empty((0, 0, 0), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
         x.reshape(-1), turned, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
@@ -237,16 +237,23 @@ def _spread(dz, count, spread, w, v):
                     at += W
 
 
-@serial
-def _pack_turned(kernel, KH, KW, C, F):
-    """The kernel turned by 180°, (KH, KW, F, C), as panels over C: the right factor of dx."""
+def _pack_turned(kernel: Array) -> Array:
+    """The kernel (KH, KW, C, F) turned by 180°, (KH, KW, F, C), as panels over C: the right factor of dx."""
+    KH, KW, C, F = kernel.shape
     W = width(kernel.itemsize)
-    panels = np.zeros((panel_count(C, kernel.itemsize), KH * KW * F, W), kernel.dtype)
-    for tap in range(KH * KW):
-        for c in range(C):
-            at = ((KH * KW - 1 - tap) * C + c) * F
-            source = kernel[at : at + F]
+    panels = np.zeros((-(-C // W), KH * KW * F, W), kernel.dtype)
+    _turn(kernel.reshape(KH * KW, C, F), panels, alone=small(kernel))
+    return panels
+
+
+@parallel
+def _turn(threads, part, kernel, panels):
+    taps, C, F = kernel.shape
+    W = panels.shape[2]
+    first, last = share(C, threads, part)
+    for tap in range(taps):
+        for c in range(first, last):
+            source = kernel[taps - 1 - tap, c]
             target = panels[c // W, tap * F : (tap + 1) * F, c % W]
             for f in range(F):
                 target[f] = source[f]
-    return panels

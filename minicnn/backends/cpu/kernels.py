@@ -68,11 +68,16 @@ _keep_freed_memory()
 _team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 
 
+_asked = os.environ.get("OMP_NUM_THREADS", "")
+_from_environment = max(1, int(_asked)) if _asked.isdigit() else sys.maxsize
+
+
 def team_size() -> int:
-    """How many threads share a kernel's work: as many as use_backend was told, else OMP_NUM_THREADS, else Numba's."""
-    most = get_num_threads()
-    asked = thread_limit() or os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(most, int(asked))) if str(asked).isdigit() else most
+    """How many threads share a kernel's work: as many as use_backend was told, else OMP_NUM_THREADS, else Numba's.
+
+    The environment is read once, as OpenMP does.
+    """
+    return min(get_num_threads(), thread_limit() or _from_environment)
 
 
 def serial(function: Callable[..., Any]) -> Any:

@@ -22,10 +22,10 @@ def sgd_step(
     """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter."""
     if not _steppable(*values, *grads, *velocities):
         return textbook.sgd_step(values, grads, velocities, learning_rate, momentum, nesterov)
+    scalars = [values[0].dtype.type(scalar) for scalar in (learning_rate, momentum)]
     for arrays in zip(values, grads, velocities, strict=True):
-        number = arrays[0].dtype.type
         flat = [array.reshape(-1) for array in arrays]
-        _sgd(*flat, number(learning_rate), number(momentum), nesterov, alone=small(flat[0]))
+        _sgd(*flat, *scalars, nesterov, alone=small(flat[0]))
 
 
 def adam_step(
@@ -50,12 +50,12 @@ def adam_step(
             values, grads, means, variances, step, learning_rate, beta_1, beta_2, epsilon, weight_decay
         )
     alpha = learning_rate * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
+    number = values[0].dtype.type
+    tiny = np.finfo(number).tiny * 2**24
+    scalars = [number(s) for s in (alpha, 1 - beta_1, 1 - beta_2, epsilon, learning_rate * weight_decay, tiny)]
     for arrays in zip(values, grads, means, variances, strict=True):
-        number = arrays[0].dtype.type
-        tiny = np.finfo(number).tiny * 2**24
-        scalars = (alpha, 1 - beta_1, 1 - beta_2, epsilon, learning_rate * weight_decay, tiny)
         flat = [array.reshape(-1) for array in arrays]
-        _adam(*flat, *(number(scalar) for scalar in scalars), alone=small(flat[0]))
+        _adam(*flat, *scalars, alone=small(flat[0]))
 
 
 def _steppable(*arrays: Array) -> bool:
