@@ -19,7 +19,7 @@ from minicnn.backends import active, textbook, use_backend
 from minicnn.backends.contract import ACTIVATIONS, OPERATIONS, Backend
 from minicnn.errors import BackendError
 
-BACKENDS = ("numba",)  # all but the textbook
+BACKENDS = ("numba", "cupy")  # all but the textbook
 
 # Largest error, relative to the largest number of an array: where sums are not exact (exponentials, means), some
 # hundred terms are each rounded to 6e-8 (float32) or 1e-16 (float64), and cancellation costs a digit or two.
