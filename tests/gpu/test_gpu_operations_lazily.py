@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from test_operations import ABOUT_BACKENDS, backend  # noqa: F401
+from test_gpu_operations import ABOUT_BACKENDS, backend  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("lazily")
 
