@@ -61,16 +61,23 @@ def test_the_cpu_prefers_numba():
     assert minicnn.backend_name() == "numba"
 
 
-def test_threads_are_limited_for_a_block_or_by_the_environment(monkeypatch):
+@pytest.mark.parametrize(("variable", "asked", "found"), [
+    ("OMP_NUM_THREADS", "1", 1), ("OMP_NUM_THREADS", "1000", 2), ("NUMBA_NUM_THREADS", "1", 1)
+])  # fmt: skip
+def test_threads_are_limited_by_the_environment(variable, asked, found):
+    code = "from minicnn.backends.cpu.kernels import team_size; print(team_size())"
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    environment |= {"NUMBA_NUM_THREADS": "2", variable: asked}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == found
+
+
+def test_threads_are_limited_for_a_block():
     with minicnn.use_backend("numba"):
         kernels = pytest.importorskip("minicnn.backends.cpu.kernels")
         everyone = kernels.team_size()
         with minicnn.use_backend("numba", threads=1):
             assert kernels.team_size() == 1
-        assert kernels.team_size() == everyone
-        monkeypatch.setenv("OMP_NUM_THREADS", "1")
-        assert kernels.team_size() == 1
-        monkeypatch.setenv("OMP_NUM_THREADS", "1000")
         assert kernels.team_size() == everyone
     for name, threads in (("numba", 0), ("numba", 1.5), ("numpy", 1)):
         with pytest.raises(ValueError, match="use_backend threads"):

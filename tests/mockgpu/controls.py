@@ -1,0 +1,82 @@
+"""What a test reads and turns: the device's counters and its knobs."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from .core import core
+
+ORDERS = {"forward": 0, "reversed": 1, "shuffled": 2}
+SYNCHRONISATIONS = (
+    "device_synchronisations",
+    "stream_synchronisations",
+    "event_synchronisations",
+    "blocking_copies",
+)
+
+
+def counts() -> dict[str, int]:
+    """What was asked of the device since the last reset, by name.
+
+    `launches` has cuBLAS's calls in it, and `synchronisations` is the sum of every kind: each stops the host.
+    """
+    library = core()
+    names = counter_names(library)
+    values = dict(zip(names, (ctypes.c_int64 * len(names)).in_dll(library, "mock_counts"), strict=True))
+    return values | {"synchronisations": sum(values[name] for name in SYNCHRONISATIONS)}
+
+
+def reset() -> None:
+    """Sets all counters to 0."""
+    library = core()
+    count = len(counter_names(library))
+    (ctypes.c_int64 * count).in_dll(library, "mock_counts")[:] = [0] * count
+
+
+def counter_names(library: ctypes.CDLL) -> list[str]:
+    pointers = (ctypes.c_char_p * 100).in_dll(library, "mock_counter_names")
+    names: list[str] = []
+    while (name := pointers[len(names)]) is not None:
+        names.append(name.decode())
+    return names
+
+
+def knobs(**settings: int) -> Any:
+    """Sets knobs at once; used as a context manager, it sets them back at its end.
+
+    order: 0 runs blocks and threads forward, 1 backward, 2 shuffled: a result that depends on it is a race.
+    guard: 1 borders each new allocation with pages that fault, and fills it, and shared memory, with NaNs. Allocations
+        must reach the driver one by one: `cupy.cuda.set_allocator(None)`.
+    lazy: 1 does nothing before the next synchronisation: a buffer that is used again too early shows.
+    """
+    previous = {name: knob(name).value for name in settings}
+    for name, value in settings.items():
+        turn(name, value)
+    return restoring(previous)
+
+
+def turn(name: str, value: int) -> None:
+    allowed = {"order": (0, 1, 2), "guard": (0, 1), "lazy": (0, 1)}
+    if value not in allowed[name]:
+        raise ValueError(f"knobs: {name} is one of {allowed[name]}, not {value!r}")
+    if name == "lazy" and not value:
+        core().mock_finish_queue()  # raises what the waiting work raises
+    knob(name).value = value
+
+
+def knob(name: str) -> ctypes.c_int:
+    if name not in ("order", "guard", "lazy"):
+        raise TypeError(f"knobs: there is no knob {name!r}; there are order, guard and lazy")
+    return ctypes.c_int.in_dll(core(), f"mock_{name}")
+
+
+@contextmanager
+def restoring(previous: dict[str, int]) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        for name, value in previous.items():
+            turn(name, value)

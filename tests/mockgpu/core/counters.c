@@ -1,0 +1,6 @@
+/* Counts what a program asks of the device. */
+#include "device.h"
+
+#define COUNTER_NAME(name) #name,
+const char *mock_counter_names[] = {COUNTERS(COUNTER_NAME) NULL};
+int64_t mock_counts[COUNTER_COUNT];

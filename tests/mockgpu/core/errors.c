@@ -1,0 +1,37 @@
+/* Errors of the device become Python exceptions. */
+#include <stdarg.h>
+#include "device.h"
+
+static PyObject *error_class;
+static PyObject *kept_type, *kept_value, *kept_traceback;
+
+void mock_set_error_class(PyObject *class) {
+    Py_INCREF(class);
+    error_class = class;
+}
+
+int fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    PyErr_FormatV(error_class, format, arguments);
+    va_end(arguments);
+    return -1;
+}
+
+/* For work that ends where nothing can be raised, as in a destructor: the next call of the device raises instead. */
+void keep_error_for_later(void) {
+    if (!kept_type) PyErr_Fetch(&kept_type, &kept_value, &kept_traceback);
+    PyErr_Clear();
+}
+
+int raise_kept_error(void) {
+    if (!kept_type) return 0;
+    PyErr_Restore(kept_type, kept_value, kept_traceback);
+    kept_type = kept_value = kept_traceback = NULL;
+    return -1;
+}
+
+PyObject *none_or_error(int status) {
+    if (status != 0) return NULL;
+    Py_RETURN_NONE;
+}

@@ -1,0 +1,10 @@
+// Included before every CUDA C source: makes C++17 of it, which g++ compiles for the pretend device.
+#pragma once
+#include "language.h"
+#include "vector_types.h"
+#include "execution.h"
+#include "warp.h"
+#include "bits.h"
+#include "mathematics.h"
+#include "atomics.h"
+#include "launching.h"

@@ -1,0 +1,23 @@
+// Where a thread is, and where it waits: the device's core keeps account of both.
+#pragma once
+
+extern "C" {
+extern uint3 threadIdx, blockIdx, blockDim, gridDim;
+extern char *mock_dynamic_shared;
+int mock_next_thread();
+void mock_block_barrier(int line);
+void mock_warp_barrier(unsigned mask);
+}
+
+static constexpr int warpSize = 32;
+
+// The line tells barriers apart: threads of a block that wait at two different ones are an error.
+#define __syncthreads() mock_block_barrier(__LINE__)
+#define __syncwarp(...) mock_warp_barrier(mock_mask(__VA_ARGS__))
+
+static inline unsigned mock_mask(unsigned mask = 0xffffffffu) { return mask; }
+
+// Threads run one at a time, so that what one has written is seen by all that run after it.
+static inline void __threadfence() {}
+static inline void __threadfence_block() {}
+static inline void __threadfence_system() {}

@@ -1,0 +1,39 @@
+"""Installs the pretend device, step by step."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+from . import cublas, kernels, pointers, refusals
+from .conditions import check_conditions
+
+state = {"installed": False}
+
+
+def is_installed() -> bool:
+    return state["installed"]
+
+
+def install() -> None:
+    """Makes CuPy, which must not have been imported yet, run on the pretend device. A second call does nothing.
+
+    Raises PretendDeviceError where a real GPU is present, CuPy has another version than the one this was written for,
+    or g++ is missing.
+    """
+    if is_installed():
+        return
+    check_conditions()
+    os.environ["CUPY_ACCELERATORS"] = ""  # the others are precompiled for GPUs
+    pointers.swap(entrance_modules())
+    refusals.put_module(cublas.stand_in("cupy_backends.cuda.libs.cublas"))
+    refusals.refuse_libraries()
+    kernels.compile_with_gxx()
+    refusals.refuse_precompiled_code()
+    state["installed"] = True
+
+
+def entrance_modules() -> dict[str, ModuleType]:
+    from cupy_backends.cuda.api import driver, runtime
+
+    return {"runtime": runtime, "driver": driver}
