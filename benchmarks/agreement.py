@@ -50,7 +50,7 @@ class Witness:
             return cls(after["output"], [before[name] - after[name] for name in names])
 
     def against(self, case: str, rival: str, other: Witness) -> Agreement:
-        """The largest difference, relative to the largest number of the array it is in."""
+        """The distance of the outputs, and the largest of all gradients' distances."""
         gradients = zip(other.gradients, self.gradients, strict=True)
         return Agreement(
             case, rival, distance(other.output, self.output), max(distance(theirs, ours) for theirs, ours in gradients)
@@ -58,7 +58,11 @@ class Witness:
 
 
 def distance(found: np.ndarray, expected: np.ndarray) -> float:
-    """max |found − expected| / max |expected|; infinite if the shapes differ or a number is not finite."""
+    """‖found − expected‖ / ‖expected‖; infinite if the shapes differ or a number is not finite.
+
+    The norms are Euclidean: where two cells of a pooling window are equal but for rounding, two right libraries may
+    send a gradient to different ones, and the largest single difference would speak of that alone.
+    """
     if found.shape != expected.shape or not np.isfinite(found).all():
         return float("inf")
-    return float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-12))
+    return float(np.linalg.norm(found - expected) / max(np.linalg.norm(expected), 1e-12))

@@ -146,7 +146,7 @@ def agreement_table(results: Results) -> str:
         output, gradient = max(entry.output for entry in mine), max(entry.gradient for entry in mine)
         rows.append([results.labels[rival], str(len(mine)), f"{output:.1e}", f"{gradient:.1e}"])
     return (
-        "Equal networks: the largest difference from minicnn, relative to the largest number of its array, over all "
+        "Equal networks: the largest difference from minicnn, as a share of the array's Euclidean norm, over all "
         "networks compared before they were timed.\n\n" + markdown_table(["", "networks", "outputs", "gradients"], rows)
     )
 

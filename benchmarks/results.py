@@ -27,7 +27,7 @@ class Figure:
 
 @dataclass
 class Agreement:
-    """How far a rival's network is from minicnn's, relative to the largest number."""
+    """How far a rival's network is from minicnn's: Euclidean norms of differences, relative to the arrays' own."""
 
     case: str
     rival: str
@@ -42,7 +42,7 @@ class Agreement:
     def sentence(self) -> str:
         return (
             f"{self.rival} computes something else than minicnn: outputs differ by {self.output:.1e} and gradients by "
-            f"{self.gradient:.1e} of the largest number, and {TOLERANCE:g} is allowed."
+            f"{self.gradient:.1e} of their norm, and {TOLERANCE:g} is allowed."
         )
 
 

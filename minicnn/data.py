@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import active, to_device
+from .backends import active, to_device, to_host
 from .backends.contract import Array
 from .errors import explain
 from .layers import arguments
@@ -21,8 +21,10 @@ class Batches:
     """
 
     def __init__(self, x: Any, y: Any = None, batch_size: int | None = None, where: str = "data") -> None:
+        x, y = (to_host(array) if hasattr(array, "__cuda_array_interface__") else array for array in (x, y))
         self.x = check_samples(where, "x", x)
         self.y = None if y is None else np.asarray(y)
+        self._moved: tuple[Array, Array | None] | None = None
         self.batch_size = arguments.positive_int(f"{where} batch_size", 32 if batch_size is None else batch_size)
         if self.y is not None and len(self.y) != len(self.x):
             raise ValueError(
@@ -42,16 +44,22 @@ class Batches:
 
     def in_order(self, dtype: Any) -> Iterator[tuple[Array, Array | None]]:
         """The batches as the samples come, x converted to `dtype`."""
-        x, y = to_device(self.x), None if self.y is None else to_device(self.y)
+        x, y = self._on_device()
         for where in self.slices():
             yield to_device(x[where], dtype), None if y is None else y[where]
 
     def shuffled(self, dtype: Any, order: np.ndarray) -> Iterator[tuple[Array, Array | None]]:
         """The batches along a permutation of the samples, x converted to `dtype`."""
         take = active().take
-        x, y, order = to_device(self.x), None if self.y is None else to_device(self.y), to_device(order)
+        (x, y), order = self._on_device(), to_device(order)
         for where in self.slices():
-            yield to_device(take(x, order[where]), dtype), None if y is None else take(y, order[where])
+            yield take(x, order[where], dtype), None if y is None else take(y, order[where])
+
+    def _on_device(self) -> tuple[Array, Array | None]:
+        """x and y in the memory of the backend in force; they cross over to it once, not once an epoch."""
+        if self._moved is None or not active().owns(self._moved[0]):
+            self._moved = to_device(self.x), None if self.y is None else to_device(self.y)
+        return self._moved
 
     def split(self, share: float) -> tuple[Batches, Batches]:
         """All but the last `share` of the samples, and that last share: Keras's validation_split."""

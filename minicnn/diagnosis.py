@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,17 +13,28 @@ from .errors import NonFiniteError
 if TYPE_CHECKING:
     from .models import Sequential
 
-REMEDY = (
-    "Training has stopped before this batch moved a weight. Usual causes: a learning rate that is too high "
-    "(try a tenth of it), or inputs that are not scaled (divide pixels by 255)."
+CAUSES = (
+    "Usual causes: a learning rate that is too high (try a tenth of it), or inputs that are not scaled (divide pixels "
+    "by 255)."
 )
 
 
-def non_finite_error(model: Sequential, x: Array, loss: Any) -> NonFiniteError:
+def non_finite_error(model: Sequential, x: Array, loss: float) -> NonFiniteError:
     """The error for a loss that is NaN or infinite on batch x (N, …): it names the first quantity that went bad."""
     culprit = _first_non_finite(model, x) or "every layer's weights and outputs are finite, so it is the loss itself"
     return NonFiniteError(
-        f"The loss is {float(to_host(loss))} at step {model.optimizer.iterations + 1}: {culprit}. {REMEDY}"
+        f"The loss is {loss} at step {model.optimizer.iterations + 1}: {culprit}. "
+        f"Training has stopped before this batch moved a weight. {CAUSES}"
+    )
+
+
+def non_finite_epoch_error(model: Sequential, x: Array, loss: float) -> NonFiniteError:
+    """The error for an epoch whose mean loss is NaN or infinite, whose steps nobody looked at; x its last batch."""
+    culprit = _first_non_finite(model, x) or "on the last batch every layer's weights and outputs are finite again"
+    return NonFiniteError(
+        f"The mean loss is {loss} after an epoch that ended with step {model.optimizer.iterations}: {culprit}. On this "
+        f"device the loss is read once an epoch, so the weights have moved on since it went bad; on the CPU "
+        f'(minicnn.use_device("cpu")) training stops at the very step. {CAUSES}'
     )
 
 

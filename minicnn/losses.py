@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .backends import active, to_device
+from .backends import active, check_memory, to_device
 from .backends.contract import Array, Backend, Saved
 from .configurable import Configurable, from_description
 from .errors import did_you_mean, explain
@@ -56,6 +56,7 @@ class Loss(Configurable):
 
     def _target(self, y_true: Array, y_pred: Array) -> Array:
         """The targets as an array like y_pred; raises ValueError if their shapes differ: nothing is broadcast."""
+        check_memory(type(self).__name__, "y_pred", y_pred)
         target = self._to_numbers(y_true, y_pred)
         if target.shape != y_pred.shape:
             raise ValueError(
@@ -156,19 +157,16 @@ class SparseCategoricalCrossentropy(Crossentropy):
                     where, "integer labels", f"dtype {y_true.dtype}", 'If they are whole numbers: y.astype("int64").'
                 )
             )
-        if y_true.min() < 0 or y_true.max() >= K:
-            raise ValueError(
-                explain(
-                    where,
-                    f"labels in 0 … {K - 1} for {K} outputs",
-                    f"labels from {y_true.min()} to {y_true.max()}",
-                    "Number the classes from 0, or give the last layer as many units as there are classes.",
-                )
-            )
+        check_range(where, y_true, K)
         return y_true
 
     def _to_numbers(self, y_true: Array, y_pred: Array) -> Array:
-        return active().one_hot(to_device(y_true), y_pred.shape[-1], y_pred.dtype)
+        K = y_pred.shape[-1]
+        if isinstance(
+            y_true, (np.ndarray, list, tuple)
+        ):  # later nobody looks: a wrong index into an array may well find something
+            check_range(type(self).__name__, np.asarray(y_true), K)
+        return active().one_hot(to_device(y_true), K, y_pred.dtype)
 
 
 CLASSES: dict[str, type[Loss]] = {
@@ -188,6 +186,19 @@ def get(identifier: Any) -> Loss:
         if isinstance(identifier, str) and identifier in names:
             return names[identifier]()
     raise ValueError(explain("loss", "the name of a loss", repr(identifier), did_you_mean(identifier, NAMES)))
+
+
+def check_range(where: str, labels: np.ndarray, classes: int) -> None:
+    """Raise ValueError if a label is not in 0 … classes − 1."""
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
+        raise ValueError(
+            explain(
+                where,
+                f"labels in 0 … {classes - 1} for {classes} outputs",
+                f"labels from {labels.min()} to {labels.max()}",
+                "Number the classes from 0, or give the last layer as many units as there are classes.",
+            )
+        )
 
 
 def check_finite(where: str, what: str, array: np.ndarray) -> None:

@@ -35,7 +35,7 @@ class Mean:
         self.count = 0
 
     def update(self, value: Array, samples: int) -> None:
-        self.total = self.total + value * samples
+        self.total = active().add_up(self.total, value, samples)
         self.count += samples
 
     def result(self) -> float:
@@ -47,7 +47,7 @@ class Accuracy:
 
     def __init__(self, name: str = "accuracy") -> None:
         self.name = name
-        self.correct: Any = 0
+        self.correct: Any = 0.0
         self.count = 0
 
     def update(self, y_true: Array, y_pred: Array) -> None:
@@ -55,11 +55,9 @@ class Accuracy:
             raise ValueError(
                 explain("accuracy", "one output for each class", f"shape {y_pred.shape}", "Leave the metric out.")
             )
-        labels = to_device(y_true)
-        if labels.ndim == y_pred.ndim:
-            labels = labels.argmax(axis=-1)
-        self.correct = self.correct + active().count_correct(y_pred, labels)
-        self.count += labels.size
+        correct = active().count_correct(y_pred, to_device(y_true))
+        self.correct = active().add_up(self.correct, correct, 1)
+        self.count += y_pred.size // y_pred.shape[-1]
 
     def result(self) -> float:
         return float(to_host(self.correct)) / max(self.count, 1)

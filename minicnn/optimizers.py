@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import active, to_device, to_host
+from .backends import active, check_memory, to_device, to_host
 from .backends.contract import Array
 from .configurable import Configurable, from_description
 from .errors import did_you_mean, explain
@@ -34,6 +34,7 @@ class Optimizer(Configurable):
         for parameter in parameters:
             if parameter.grad is None:
                 raise RuntimeError(f"{parameter.name} has no gradient: call model.backward before step.")
+        self._check_memory(parameters)
         self.iterations += 1
         self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
 
@@ -58,6 +59,16 @@ class Optimizer(Configurable):
                     "Make a new optimiser for another model, or after changing what is trainable.",
                 )
             )
+
+    def _check_memory(self, parameters: Sequence[Parameter]) -> None:
+        """Raise TypeError if an array that the step needs is not in the memory of the backend in force."""
+        for parameter in parameters:
+            check_memory(type(self).__name__, f"{parameter.name}'s value", parameter.value)
+            check_memory(type(self).__name__, f"{parameter.name}'s grad", parameter.grad)
+        for name, slot in zip(self.slot_names, self.slots, strict=True):
+            for array in slot:
+                remedy = "After a change of device: set_state(iterations, get_state(), model.parameters()) moves them."
+                check_memory(type(self).__name__, name, array, remedy)
 
     def get_state(self) -> list[np.ndarray]:
         """Copies of all slot arrays; with `iterations` and the configuration they are the whole state."""

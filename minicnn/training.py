@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import losses, optimizers
-from .backends import to_device, to_host
+from .backends import active, to_device, to_host
 from .backends.contract import Array
 from .callbacks import Callback, CallbackList, History, ProgressBar
 from .data import Batches
-from .diagnosis import non_finite_error
+from .diagnosis import non_finite_epoch_error, non_finite_error
 from .errors import explain
 from .losses import Loss
 from .metrics import Accuracy, Mean, RunningLogs, check_name
@@ -65,8 +65,9 @@ class Trainer:
         with self._criterion() as loss:
             y_pred = self.forward(x, training=True)
             value = loss.forward(y, y_pred)
-            if not np.isfinite(to_host(value)):
-                raise non_finite_error(self, x, value)  # type: ignore[arg-type]
+            number = active().peek(value)  # None where reading it would hold up the device: then fit looks later
+            if number is not None and not np.isfinite(number):
+                raise non_finite_error(self, x, number)  # type: ignore[arg-type]
             self.backward(loss.backward(), need_dx=False)
             self.optimizer.step(self.parameters())
         return value, y_pred
@@ -164,7 +165,10 @@ class Trainer:
             for accuracy in accuracies:
                 accuracy.update(y, y_pred)
             watchers.on_train_batch_end(number, logs)
-        return dict(logs)
+        figures = dict(logs)
+        if not np.isfinite(figures["loss"]):  # one bad step is enough to spoil the sum
+            raise non_finite_epoch_error(self, x, figures["loss"])  # type: ignore[arg-type]
+        return figures
 
     def _measure(self, batches: Batches) -> dict[str, float]:
         mean_loss, accuracies = self._trackers()

@@ -190,11 +190,11 @@ def test_a_network_agrees_with_itself_and_not_with_another(worker, tiny, tmp_pat
 
 @pytest.mark.parametrize(
     ("found", "far"),
-    [([1.0, 2.0], 0.0), ([1.0, 2.2], 0.1), ([1.0, np.nan], np.inf), ([1.0], np.inf)],
+    [([3.0, 4.0], 0.0), ([3.0, 4.5], 0.1), ([3.0, np.nan], np.inf), ([3.0], np.inf)],
     ids=["equal", "a tenth", "nan", "another shape"],
 )
-def test_the_distance_is_relative_to_the_largest_number(found, far):
-    assert agreement.distance(np.array(found), np.array([1.0, 2.0])) == pytest.approx(far)
+def test_the_distance_is_relative_to_the_expected_arrays_norm(found, far):
+    assert agreement.distance(np.array(found), np.array([3.0, 4.0])) == pytest.approx(far)
 
 
 # workers

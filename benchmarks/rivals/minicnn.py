@@ -16,7 +16,7 @@ class Library(Rival):
     def versions(self):
         from importlib.metadata import version
 
-        return {"minicnn": self.minicnn.__version__} | {name: version(name) for name in ("numpy", "numba", "scipy")}
+        return {"minicnn": self.minicnn.__version__} | {name: version(name) for name in ("numpy", "numba")}
 
     def build(self, network, weights, optimizer):
         layers, optimizers = self.minicnn.layers, self.minicnn.optimizers

@@ -36,8 +36,14 @@ class Backend(Protocol):
     def to_host(self, array: Array) -> Any:
         """The array as NumPy's; the same object where it already is one."""
 
-    def take(self, array: Array, indices: Array) -> Array:
-        """array[indices] along the first axis: how a batch is gathered."""
+    def owns(self, array: Any) -> bool:
+        """Whether this is an array in the backend's memory: only those are taken by the operations below."""
+
+    def take(self, array: Array, indices: Array, dtype: Any = None) -> Array:
+        """array[indices] along the first axis, converted to `dtype`: how a batch is gathered."""
+
+    def peek(self, value: Array) -> float | None:
+        """The number that a scalar holds, if it can be had without waiting for the device; else None."""
 
     # convolution and dense: an affine map and its activation
     def conv2d(
@@ -132,8 +138,14 @@ class Backend(Protocol):
     def mean_squared_error_backward(self, saved: Saved) -> Array:
         """-> dprediction."""
 
-    def count_correct(self, scores: Array, labels: Array) -> Array:
-        """scores (..., K), integer labels (...) -> (), how often the largest score is the label's."""
+    def count_correct(self, scores: Array, target: Array) -> Array:
+        """scores (..., K), target integer labels (...) or one-hot (..., K) -> (), how often the largest score is right.
+
+        Of equal scores the first counts as the largest.
+        """
+
+    def add_up(self, total: Array, value: Array, weight: float) -> Array:
+        """total + weight · value, all scalars, in float64: a running sum; total is 0.0 to begin with."""
 
     # optimiser steps, in place
     def sgd_step(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import initializers
-from ..backends import active, to_device, to_host
+from ..backends import active, check_memory, to_device, to_host
 from ..backends.contract import Array, Backend, Saved
 from ..config import check_precision, floatx
 from ..configurable import Configurable
@@ -91,7 +91,11 @@ class Layer(Configurable):
         """y = layer(x). Builds the layer on its first input; raises ValueError or TypeError if x does not fit."""
         self.check_input(x)
         self.ensure_built(x.shape)
-        self.ops = active()
+        ops = active()
+        check_memory(self, "input", x, ops=ops)
+        if ops is not getattr(self, "ops", None):
+            self.check_weights_memory()
+            self.ops = ops
         y = self.call(x, training)
         self._last_output_shape = y.shape
         return y
@@ -114,6 +118,7 @@ class Layer(Configurable):
             )
         if dy.dtype != self.dtype:
             raise TypeError(self.dtype_message(f"{self} backward", "dy", dy.dtype))
+        check_memory(self, "dy", dy, ops=self.ops)
         return self.call_backward(dy, need_dx)
 
     def parameters(self) -> list[Parameter]:
@@ -182,6 +187,12 @@ class Layer(Configurable):
                     "Arrays are channels last; feed the same features as in the first batch, or make a new layer.",
                 )
             )
+
+    def check_weights_memory(self) -> None:
+        """Raise TypeError if a weight is not in the memory of the backend in force, which has just become this one."""
+        for weight in self.weights:
+            remedy = "After a change of device, model.set_weights(model.get_weights()) moves the weights."
+            check_memory(self, weight.name.split("/")[-1], weight.value, remedy)
 
     def check_rank(self, shape: Sequence[int | None]) -> None:
         """Raise ValueError unless the shape has as many axes as the layer's `axes`."""

@@ -68,6 +68,8 @@ class BatchNormalization(Layer):
         return Parameter(f"{self.name}/{name}", to_device([constant] * shape[0], self.dtype), trainable=False)
 
     def call(self, x: Array, training: bool) -> Array:
+        for constant in (self.gamma, self.beta):  # constants are no weights, so nobody else moves them between devices
+            constant.value = to_device(constant.value)
         y, self.moving_mean.value, self.moving_variance.value, self.saved = self.ops.batch_norm(
             x.swapaxes(self.axis, -1),
             self.gamma.value,

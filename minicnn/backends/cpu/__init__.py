@@ -1,11 +1,12 @@
 """The CPU backend: the textbook's operations, compiled by Numba where that pays."""
 
-from ..textbook import take, to_device, to_host
+from ..textbook import owns, peek, take, to_device, to_host
 from .activations import activation, activation_backward, rectify, rectify_backward
 from .conv import conv2d, conv2d_backward
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
 from .losses import (
+    add_up,
     count_correct,
     crossentropy,
     crossentropy_backward,
@@ -23,6 +24,7 @@ __all__ = [
     "activation",
     "activation_backward",
     "adam_step",
+    "add_up",
     "average_pool2d",
     "average_pool2d_backward",
     "batch_norm",
@@ -41,6 +43,8 @@ __all__ = [
     "mean_squared_error",
     "mean_squared_error_backward",
     "one_hot",
+    "owns",
+    "peek",
     "rectify",
     "rectify_backward",
     "sgd_step",

@@ -1,7 +1,7 @@
 """The convolution pair: two ways to compute it, and which one a convolution takes.
 
-`direct.py` multiplies by every window and takes any convolution; `winograd.py` takes kernels of 3 x 3, 1 x 3 and 1 x 2
-and needs fewer multiplications: 36 instead of 144 for 4 x 4 outputs of a 3 x 3 kernel.
+`direct.py` multiplies by every window and takes any convolution; `winograd.py` takes kernels of 3 x 3 and 1 x 3 on
+batches and needs fewer multiplications: 36 instead of 144 for 4 x 4 outputs of a 3 x 3 kernel.
 """
 
 from __future__ import annotations

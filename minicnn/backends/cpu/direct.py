@@ -12,17 +12,20 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
-from .kernels import parallel, serial, share, team_size
+from .kernels import parallel, serial, share, small, team_size
 from .products import accumulate, copy, multiply, pack, panel_count
 from .tile import ROWS, width
 
 CACHE_BYTES = 256 * 1024
 """What a block of samples may take: half of the second-level cache of an older CPU."""
+
+
+LONE_PRODUCTS = 2**20
+"""Convolutions of fewer multiplications are done before a second thread has woken up."""
 
 
 class Windows(NamedTuple):
@@ -67,7 +70,8 @@ def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> A
         _pixels(w, block),
         _taps(w),
         block,
-        np.array(w),
+        _sizes(w),
+        alone=w.N * w.OH * w.OW * w.KH * w.KW * w.C * w.F < LONE_PRODUCTS,
     )
     return y
 
@@ -85,11 +89,11 @@ def backward(
     taps, columns = _whole_tiles(w), panel_count(w.F, x.itemsize) * width(x.itemsize)
     dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
     dbiases = np.zeros((threads, w.F), x.dtype)
-    turned = _pack_turned(kernel.reshape(-1), *kernel.shape) if need_dx else np.empty((0, 0, 0), x.dtype)
+    turned = _pack_turned(kernel) if need_dx else np.empty((0, 0, 0), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
         x.reshape(-1), turned, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
-        taps, _pixels(w, block), _pixels(v, block), _taps(v), block, np.array(w), np.array(v),
+        taps, _pixels(w, block), _pixels(v, block), _taps(v), block, _sizes(w), _sizes(v),
     )  # fmt: skip
     dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F]).reshape(kernel.shape)
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
@@ -118,6 +122,12 @@ def _block_samples(samples: int, sample_bytes: int) -> int:
 
 
 @lru_cache(maxsize=256)
+def _sizes(w: Windows) -> Array:
+    """All of it in one array, as kernels take it."""
+    return np.array(w)
+
+
+@lru_cache(maxsize=256)
 def _pixels(w: Windows, samples: int) -> Array:
     """(samples · OH · OW,): where the window of each output pixel starts in the padded images."""
     n, p, q = np.ix_(np.arange(samples), np.arange(w.OH), np.arange(w.OW))
@@ -139,13 +149,7 @@ def _whole_tiles(w: Windows) -> Array:
 
 
 @parallel
-def _forward(threads, x, panels, bias, floor, y, pixels, taps, block, w):
-    for t in prange(threads):
-        _forward_part(threads, np.intp(t), x, panels, bias, floor, y, pixels, taps, block, w)
-
-
-@serial
-def _forward_part(threads, t, x, panels, bias, floor, y, pixels, taps, block, w):
+def _forward(threads, t, x, panels, bias, floor, y, pixels, taps, block, w):
     """One thread's samples; more threads than samples share out the filters as well."""
     w = Windows(*to_fixed_tuple(w, SIZES))
     parts = max(1, min(threads, w.N))
@@ -174,17 +178,11 @@ def _pad(x, first, count, padded, w):
 
 
 @parallel
-def _backward(threads, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v):
-    for t in prange(threads):
-        _backward_part(
-            threads, np.intp(t), x, turned, dy, y, relu, dx, dkernels[t], dbiases[t], taps, pixels,
-            v_pixels, v_taps, block, w, v,
-        )  # fmt: skip
-
-
-@serial
-def _backward_part(threads, t, x, turned, dy, y, relu, dx, dkernel, dbias, taps, pixels, v_pixels, v_taps, block, w, v):
-    """One thread's samples; its sums over them go into its own dkernel and dbias. No dx where `turned` is empty."""
+def _backward(
+    threads, t, x, turned, dy, y, relu, dx, dkernels, dbiases, taps, pixels, v_pixels, v_taps, block, w, v
+):  # fmt: skip
+    """One thread's samples; its sums over them go into a dkernel and a dbias of its own. No dx if `turned` is empty."""
+    dkernel, dbias = dkernels[t], dbiases[t]
     w, v = Windows(*to_fixed_tuple(w, SIZES)), Windows(*to_fixed_tuple(v, SIZES))
     first, last = share(w.N, threads, t)
     need_dx = len(turned) > 0
@@ -239,16 +237,23 @@ def _spread(dz, count, spread, w, v):
                     at += W
 
 
-@serial
-def _pack_turned(kernel, KH, KW, C, F):
-    """The kernel turned by 180°, (KH, KW, F, C), as panels over C: the right factor of dx."""
+def _pack_turned(kernel: Array) -> Array:
+    """The kernel (KH, KW, C, F) turned by 180°, (KH, KW, F, C), as panels over C: the right factor of dx."""
+    KH, KW, C, F = kernel.shape
     W = width(kernel.itemsize)
-    panels = np.zeros((panel_count(C, kernel.itemsize), KH * KW * F, W), kernel.dtype)
-    for tap in range(KH * KW):
-        for c in range(C):
-            at = ((KH * KW - 1 - tap) * C + c) * F
-            source = kernel[at : at + F]
+    panels = np.zeros((-(-C // W), KH * KW * F, W), kernel.dtype)
+    _turn(kernel.reshape(KH * KW, C, F), panels, alone=small(kernel))
+    return panels
+
+
+@parallel
+def _turn(threads, part, kernel, panels):
+    taps, C, F = kernel.shape
+    W = panels.shape[2]
+    first, last = share(C, threads, part)
+    for tap in range(taps):
+        for c in range(first, last):
+            source = kernel[taps - 1 - tap, c]
             target = panels[c // W, tap * F : (tap + 1) * F, c % W]
             for f in range(F):
                 target[f] = source[f]
-    return panels

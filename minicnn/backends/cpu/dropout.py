@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
 from .. import textbook
 from ..contract import Array, Saved
-from ..textbook.dropout import keep_threshold, stream_keys
-from .kernels import compilable, parallel, plain, serial, share
+from ..textbook.dropout import keep_threshold
+from .kernels import compilable, parallel, plain, serial, share, small
 
 
 def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
@@ -19,10 +18,10 @@ def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
     if not compilable(x):
         y, saved = textbook.dropout(x, rate, seed, call)
         return y, (textbook.dropout_backward, saved)
-    key1, key2, threshold = (np.uint32(number) for number in (*stream_keys(seed, call), keep_threshold(rate)))
-    scale = x.dtype.type(1 / (1 - rate))
+    stream = (np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF), np.uint32(call & 0xFFFFFFFF))
+    threshold, scale = np.uint32(keep_threshold(rate)), x.dtype.type(1 / (1 - rate))
     y, kept = np.empty(x.shape, x.dtype), np.empty(x.shape, np.bool_)
-    _draw(plain(x).reshape(-1), key1, key2, threshold, scale, y.reshape(-1), kept.reshape(-1))
+    _draw(plain(x).reshape(-1), *stream, threshold, scale, y.reshape(-1), kept.reshape(-1), alone=small(x))
     return y, (_backward, (kept, scale))
 
 
@@ -35,7 +34,7 @@ def dropout_backward(dy: Array, saved: Saved) -> Array:
 def _backward(dy: Array, saved: Saved) -> Array:
     kept, scale = saved
     dx = np.empty(dy.shape, dy.dtype)
-    _mask(plain(dy).reshape(-1), kept.reshape(-1), scale, dx.reshape(-1))
+    _mask(plain(dy).reshape(-1), kept.reshape(-1), scale, dx.reshape(-1), alone=small(dy))
     return dx
 
 
@@ -47,23 +46,29 @@ def _mix(bits):
     return np.uint32(bits ^ (bits >> np.uint32(16)))
 
 
+@serial
+def _stream_keys(low, high, call):
+    """The textbook's `stream_keys`, from the halves of the seed."""
+    first = _mix(low ^ _mix(call ^ _mix(high)))
+    return first, _mix(np.uint32(first + np.uint32(0x9E3779B9)))
+
+
 @parallel
-def _draw(threads, x, key1, key2, threshold, scale, y, kept):
+def _draw(threads, t, x, low, high, call, threshold, scale, y, kept):
     nothing = x.dtype.type(0)
-    for t in prange(threads):
-        first, last = share(len(x), threads, np.intp(t))
-        source, target, keeps, offset = x[first:last], y[first:last], kept[first:last], np.uint32(first)
-        for i in range(len(source)):
-            bits = _mix(np.uint32(_mix(np.uint32(offset + np.uint32(i)) ^ key1) + key2))
-            keeps[i] = bits >= threshold
-            target[i] = source[i] * (scale if bits >= threshold else nothing)
+    key1, key2 = _stream_keys(low, high, call)
+    first, last = share(len(x), threads, t)
+    source, target, keeps, offset = x[first:last], y[first:last], kept[first:last], np.uint32(first)
+    for i in range(len(source)):
+        bits = _mix(np.uint32(_mix(np.uint32(offset + np.uint32(i)) ^ key1) + key2))
+        keeps[i] = bits >= threshold
+        target[i] = source[i] * (scale if bits >= threshold else nothing)
 
 
 @parallel
-def _mask(threads, dy, kept, scale, dx):
+def _mask(threads, t, dy, kept, scale, dx):
     nothing = dy.dtype.type(0)
-    for t in prange(threads):
-        first, last = share(len(dy), threads, np.intp(t))
-        source, target, keeps = dy[first:last], dx[first:last], kept[first:last]
-        for i in range(len(source)):
-            target[i] = source[i] * (scale if keeps[i] else nothing)
+    first, last = share(len(dy), threads, t)
+    source, target, keeps = dy[first:last], dx[first:last], kept[first:last]
+    for i in range(len(source)):
+        target[i] = source[i] * (scale if keeps[i] else nothing)

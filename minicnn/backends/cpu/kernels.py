@@ -1,8 +1,8 @@
 """How a function becomes a kernel: compiled by Numba, cached on disk, run by a team of threads.
 
-A kernel never holds Python's lock, so other Python threads go on meanwhile. Work is shared out by hand: a parallel
-kernel loops over its threads, and each takes its `share` of the samples. So every number is added up in an order that
-depends on the number of threads alone, never on their timing.
+A kernel never holds Python's lock, so other Python threads go on meanwhile. Work is shared out by hand: every thread of
+the team runs the same kernel, is told which part is its own, and takes its `share` of the samples. So every number is
+added up in an order that depends on the number of threads alone, never on their timing.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit
-from numba.core import event
+from numba import get_num_threads, njit, prange, typeof, types
+from numba._dispatcher import compute_fingerprint
+from numba.core import cgutils, event
+from numba.extending import intrinsic
 
 from .. import thread_limit
 from ..contract import Array
 from .kernel_cache import cached
 
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}  # as in NumPy, 1 / 0 is infinite
+# As in NumPy, 1 / 0 is infinite; nobody calls a kernel from C, so no door for that is compiled.
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 SPINS = "2000"  # some microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
 
@@ -65,11 +68,16 @@ _keep_freed_memory()
 _team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 
 
+_asked = os.environ.get("OMP_NUM_THREADS", "")
+_from_environment = max(1, int(_asked)) if _asked.isdigit() else sys.maxsize
+
+
 def team_size() -> int:
-    """How many threads share a kernel's work: as many as use_backend was told, else OMP_NUM_THREADS, else Numba's."""
-    most = get_num_threads()
-    asked = thread_limit() or os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(most, int(asked))) if str(asked).isdigit() else most
+    """How many threads share a kernel's work: as many as use_backend was told, else OMP_NUM_THREADS, else Numba's.
+
+    The environment is read once, as OpenMP does.
+    """
+    return min(get_num_threads(), thread_limit() or _from_environment)
 
 
 def serial(function: Callable[..., Any]) -> Any:
@@ -77,16 +85,64 @@ def serial(function: Callable[..., Any]) -> Any:
     return cached(njit(**_OPTIONS)(function))
 
 
-def parallel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: a kernel whose first argument is the number of threads; callers leave it out."""
-    kernel = cached(njit(parallel=True, **_OPTIONS)(function))
+def parallel(function: Callable[..., None]) -> Callable[..., None]:
+    """Decorator: a kernel that the whole team runs.
+
+    Its first two arguments, which callers leave out, say how many parts the work has and which one to do. With
+    alone=True the caller's thread does all of it.
+    """
+    kernel = serial(function)
+    addresses: dict[bytes, int] = {}  # of the machine code, by the arguments' types
 
     @wraps(function)
-    def launch(*args: Any) -> Any:
+    def launch(*args: Any, alone: bool = False) -> None:
+        threads = 1 if alone else team_size()
+        if threads == 1:
+            kernel(1, 0, *args)
+            return
+        kinds = compute_fingerprint(args)
+        if kinds not in addresses:
+            addresses[kinds] = _machine_code(kernel, args)
         with _team:
-            return kernel(team_size(), *args)
+            _run(threads, addresses[kinds], args)
 
     return launch
+
+
+def _machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
+    """Where the kernel for arguments of these types lies in memory, compiled or loaded."""
+    signature = types.void(types.intp, types.intp, *map(typeof, args))
+    kernel.compile(signature)
+    compiled = kernel.overloads[signature.args]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+@intrinsic
+def _call(typingctx, address, parts, part, args):
+    """Call the kernel at an address.
+
+    Calling it by name would compile its code into every place that does, again and again: that was half of the time
+    that the first run took.
+    """
+    argument_types = (parts, part, *args.types)
+
+    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
+        convention = context.call_conv
+        function_type = convention.get_function_type(types.none, argument_types)
+        function = builder.inttoptr(values[0], function_type.as_pointer())
+        arguments = [values[1], values[2], *cgutils.unpack_tuple(builder, values[3])]
+        convention.call_function(builder, function, types.none, argument_types, arguments)
+        return context.get_dummy_value()
+
+    return types.void(address, parts, part, args), codegen
+
+
+def _everyone(threads, address, args):
+    for part in prange(threads):
+        _call(address, threads, np.intp(part), args)
+
+
+_run = cached(njit(parallel=True, **_OPTIONS)(_everyone))
 
 
 @serial
@@ -106,7 +162,12 @@ _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 
 def plain(array: Array) -> Array:
     """The array as kernels are compiled for: contiguous, aligned and writeable; a copy where it is not."""
-    return np.require(array, requirements=["C", "A", "W"])
+    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
+
+
+def small(array: Array) -> bool:
+    """Whether a pass over the array is done before a second thread has woken up."""
+    return array.size < 16 * 1024
 
 
 class _Notice(event.Listener):

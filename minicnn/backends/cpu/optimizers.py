@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import prange
 
 from .. import textbook
 from ..contract import Array
-from .kernels import compilable, parallel, serial, share
-
-PARALLEL_FROM = 16 * 1024
-"""Arrays with fewer elements are done before a second thread has woken up."""
+from .kernels import compilable, parallel, share, small
 
 
 def sgd_step(
@@ -26,10 +22,10 @@ def sgd_step(
     """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter."""
     if not _steppable(*values, *grads, *velocities):
         return textbook.sgd_step(values, grads, velocities, learning_rate, momentum, nesterov)
+    scalars = [values[0].dtype.type(scalar) for scalar in (learning_rate, momentum)]
     for arrays in zip(values, grads, velocities, strict=True):
-        number = arrays[0].dtype.type
-        kernel = _sgd_parallel if arrays[0].size >= PARALLEL_FROM else _sgd
-        kernel(*(array.reshape(-1) for array in arrays), number(learning_rate), number(momentum), nesterov)
+        flat = [array.reshape(-1) for array in arrays]
+        _sgd(*flat, *scalars, nesterov, alone=small(flat[0]))
 
 
 def adam_step(
@@ -54,12 +50,12 @@ def adam_step(
             values, grads, means, variances, step, learning_rate, beta_1, beta_2, epsilon, weight_decay
         )
     alpha = learning_rate * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
+    number = values[0].dtype.type
+    tiny = np.finfo(number).tiny * 2**24
+    scalars = [number(s) for s in (alpha, 1 - beta_1, 1 - beta_2, epsilon, learning_rate * weight_decay, tiny)]
     for arrays in zip(values, grads, means, variances, strict=True):
-        number = arrays[0].dtype.type
-        tiny = np.finfo(number).tiny * 2**24
-        scalars = (alpha, 1 - beta_1, 1 - beta_2, epsilon, learning_rate * weight_decay, tiny)
-        kernel = _adam_parallel if arrays[0].size >= PARALLEL_FROM else _adam
-        kernel(*(array.reshape(-1) for array in arrays), *(number(scalar) for scalar in scalars))
+        flat = [array.reshape(-1) for array in arrays]
+        _adam(*flat, *scalars, alone=small(flat[0]))
 
 
 def _steppable(*arrays: Array) -> bool:
@@ -67,34 +63,22 @@ def _steppable(*arrays: Array) -> bool:
     return compilable(*arrays) and all(array.flags.c_contiguous for array in arrays)
 
 
-@serial
-def _sgd(value, grad, velocity, learning_rate, momentum, nesterov):
-    for i in range(len(value)):
+@parallel
+def _sgd(threads, t, value, grad, velocity, learning_rate, momentum, nesterov):
+    first, last = share(len(value), threads, t)
+    for i in range(first, last):
         step = learning_rate * grad[i]
         velocity[i] = momentum * velocity[i] - step
         value[i] += momentum * velocity[i] - step if nesterov else velocity[i]
 
 
 @parallel
-def _sgd_parallel(threads, value, grad, velocity, learning_rate, momentum, nesterov):
-    for t in prange(threads):
-        i, j = share(len(value), threads, np.intp(t))
-        _sgd(value[i:j], grad[i:j], velocity[i:j], learning_rate, momentum, nesterov)
-
-
-@serial
-def _adam(value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
+def _adam(threads, t, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
     nothing = tiny - tiny
-    for i in range(len(value)):
+    first, last = share(len(value), threads, t)
+    for i in range(first, last):
         m = mean[i] + gain_1 * (grad[i] - mean[i])
         v = variance[i] + gain_2 * (grad[i] * grad[i] - variance[i])
         mean[i] = nothing if abs(m) < tiny else m  # NaN stays
         variance[i] = nothing if v < tiny else v
         value[i] -= decay * value[i] + alpha * m / (np.sqrt(v) + epsilon)
-
-
-@parallel
-def _adam_parallel(threads, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
-    for t in prange(threads):
-        i, j = share(len(value), threads, np.intp(t))
-        _adam(value[i:j], grad[i:j], mean[i:j], variance[i:j], alpha, gain_1, gain_2, epsilon, decay, tiny)

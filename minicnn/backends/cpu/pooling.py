@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
-from numba import prange
 
 from .. import textbook
 from ..contract import Array, Pair, Saved
 from ..geometry import output_length, pad_amounts
 from ..textbook import average_pool2d, average_pool2d_backward
-from .kernels import compilable, parallel, plain, serial, share
+from .kernels import compilable, parallel, plain, serial, share, small
 
 __all__ = ["average_pool2d", "average_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
 
@@ -25,7 +26,7 @@ def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[
     x = plain(x)
     y_shape, sizes = _geometry(x.shape, pool_size, strides, padding)
     y, winners = np.empty(y_shape, x.dtype), np.empty(y_shape, np.uint8)
-    _challenge(x.reshape(-1), y.reshape(-1), winners.reshape(-1), sizes)
+    _challenge(x.reshape(-1), y.reshape(-1), winners.reshape(-1), y_shape[0] * y_shape[1], sizes, alone=small(x))
     return y, (_backward, (winners, x.shape, pool_size, strides, padding))
 
 
@@ -42,10 +43,13 @@ def _backward(dy: Array, saved: Saved) -> Array:
     winners, shape, pool_size, strides, padding = saved
     _, sizes = _geometry(shape, pool_size, strides, padding)
     dx = np.empty(shape, dy.dtype)
-    _scatter(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), shape[0], sizes)
+    (OH, OW), (KH, KW) = dy.shape[1:3], pool_size
+    once = pool_size == strides and shape[1:3] == (OH * KH, OW * KW)
+    _scatter(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), shape[0], once, sizes, alone=small(dx))
     return dx
 
 
+@lru_cache(maxsize=256)
 def _geometry(shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: str) -> tuple[tuple[int, ...], Array]:
     """The shape of y, and the sizes that the kernels need: H, W, C, OH, OW, KH, KW, SH, SW, top, left."""
     N, H, W, C = shape
@@ -56,10 +60,9 @@ def _geometry(shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: s
 
 
 @serial
-def _cells(pixel, sizes, cells, names):
-    """Where the window of an output pixel has its cells in the flat x, and their numbers in the window -> how many."""
-    H, W, C, OH, OW = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
-    n, p, q = pixel // (OH * OW), pixel // OW % OH, pixel % OW
+def _cells(n, p, q, sizes, cells, names):
+    """Where the window of output pixel (n, p, q) has its cells in the flat x, and their numbers in it -> how many."""
+    H, W, C = sizes[0], sizes[1], sizes[2]
     top, left = p * sizes[7] - sizes[9], q * sizes[8] - sizes[10]
     count = 0
     for h in range(max(top, 0), min(top + sizes[5], H)):
@@ -71,26 +74,26 @@ def _cells(pixel, sizes, cells, names):
 
 
 @parallel
-def _challenge(threads, x, y, winners, sizes):
-    for t in prange(threads):
-        _challenge_part(x, y, winners, sizes, share(len(y) // sizes[2], threads, np.intp(t)))
+def _challenge(threads, t, x, y, winners, rows, sizes):
+    """Cells challenge the best so far, three at a time: NaN beats numbers, and the first of equals stays.
 
-
-@serial
-def _challenge_part(x, y, winners, sizes, pixels):
-    """Cells challenge the best so far, three at a time: NaN beats numbers, and the first of equals stays."""
-    C = sizes[2]
+    The rows are those of all output images, one after the other.
+    """
+    C, OH, OW = sizes[2], sizes[3], sizes[4]
     cells, names = np.empty(sizes[5] * sizes[6] + 3, np.int64), np.empty(sizes[5] * sizes[6] + 3, np.int32)
-    for pixel in range(pixels[0], pixels[1]):
-        count = _cells(pixel, sizes, cells, names)
-        cells[count : count + 3] = cells[0]  # the first cell again: it never beats itself
-        names[count : count + 3] = names[0]
-        at = pixel * C
-        best, winner = y[at : at + C], winners[at : at + C]
-        for i in range(1, max(count, 2), 3):
-            _three(x[cells[0] : cells[0] + C] if i == 1 else best, i == 1, names[0], best, winner,
-                   x[cells[i] : cells[i] + C], names[i], x[cells[i + 1] : cells[i + 1] + C], names[i + 1],
-                   x[cells[i + 2] : cells[i + 2] + C], names[i + 2])  # fmt: skip
+    first, last = share(rows, threads, t)
+    for row in range(first, last):
+        n, p = divmod(row, OH)
+        for q in range(OW):
+            count = _cells(n, p, q, sizes, cells, names)
+            cells[count : count + 3] = cells[0]  # the first cell again: it never beats itself
+            names[count : count + 3] = names[0]
+            at = (row * OW + q) * C
+            best, winner = y[at : at + C], winners[at : at + C]
+            for i in range(1, max(count, 2), 3):
+                _three(x[cells[0] : cells[0] + C] if i == 1 else best, i == 1, names[0], best, winner,
+                       x[cells[i] : cells[i] + C], names[i], x[cells[i + 1] : cells[i + 1] + C], names[i + 1],
+                       x[cells[i + 2] : cells[i + 2] + C], names[i + 2])  # fmt: skip
 
 
 @serial
@@ -109,32 +112,47 @@ def _three(holder, fresh, name, best, winner, x1, name1, x2, name2, x3, name3):
 
 
 @parallel
-def _scatter(threads, dy, winners, dx, samples, sizes):
-    for t in prange(threads):
-        _scatter_part(dy, winners, dx, sizes, share(samples, threads, np.intp(t)))
+def _scatter(threads, t, dy, winners, dx, samples, once, sizes):
+    """The cells of a window get dy where they were the winner, four at a time.
 
-
-@serial
-def _scatter_part(dy, winners, dx, sizes, samples):
-    """The cells of a window get dy where they were the winner, four at a time."""
+    With `once`, every cell of the image lies in exactly one window: what it gets need not be added to anything.
+    """
     H, W, C, OH, OW = sizes[0], sizes[1], sizes[2], sizes[3], sizes[4]
     cells, names = np.empty(sizes[5] * sizes[6] + 3, np.int64), np.empty(sizes[5] * sizes[6] + 3, np.int32)
-    nobody = np.empty(3 * C, dx.dtype)  # what is added here, nobody reads
-    for n in range(samples[0], samples[1]):
-        dx[n * H * W * C : (n + 1) * H * W * C] = 0
-        for pixel in range(n * OH * OW, (n + 1) * OH * OW):
-            count = _cells(pixel, sizes, cells, names)
-            d, winner = dy[pixel * C : pixel * C + C], winners[pixel * C : pixel * C + C]
-            for i in range(0, count, 4):
-                one = dx[cells[i] : cells[i] + C]
-                two = dx[cells[i + 1] : cells[i + 1] + C] if i + 1 < count else nobody[:C]
-                three = dx[cells[i + 2] : cells[i + 2] + C] if i + 2 < count else nobody[C : 2 * C]
-                four = dx[cells[i + 3] : cells[i + 3] + C] if i + 3 < count else nobody[2 * C :]
-                _four(d, winner, one, names[i], two, names[i + 1], three, names[i + 2], four, names[i + 3])
+    nobody = np.zeros(3 * C, dx.dtype)  # what is put here, nobody reads
+    first, last = share(samples, threads, t)
+    for n in range(first, last):
+        if not once:
+            dx[n * H * W * C : (n + 1) * H * W * C] = 0
+        for p in range(OH):
+            for q in range(OW):
+                count = _cells(n, p, q, sizes, cells, names)
+                at = ((n * OH + p) * OW + q) * C
+                d, winner = dy[at : at + C], winners[at : at + C]
+                for i in range(0, count, 4):
+                    one = dx[cells[i] : cells[i] + C]
+                    two = dx[cells[i + 1] : cells[i + 1] + C] if i + 1 < count else nobody[:C]
+                    three = dx[cells[i + 2] : cells[i + 2] + C] if i + 2 < count else nobody[C : 2 * C]
+                    four = dx[cells[i + 3] : cells[i + 3] + C] if i + 3 < count else nobody[2 * C :]
+                    if once:
+                        _get(d, winner, one, names[i], two, names[i + 1], three, names[i + 2], four, names[i + 3])
+                    else:
+                        _gain(d, winner, one, names[i], two, names[i + 1], three, names[i + 2], four, names[i + 3])
 
 
 @serial
-def _four(dy, winner, dx1, name1, dx2, name2, dx3, name3, dx4, name4):
+def _get(dy, winner, dx1, name1, dx2, name2, dx3, name3, dx4, name4):
+    nothing = dy.dtype.type(0)
+    for c in range(len(dy)):
+        d, who = dy[c], np.int32(winner[c])
+        dx1[c] = d if who == name1 else nothing
+        dx2[c] = d if who == name2 else nothing
+        dx3[c] = d if who == name3 else nothing
+        dx4[c] = d if who == name4 else nothing
+
+
+@serial
+def _gain(dy, winner, dx1, name1, dx2, name2, dx3, name3, dx4, name4):
     nothing = dy.dtype.type(0)
     for c in range(len(dy)):
         d, who = dy[c], np.int32(winner[c])

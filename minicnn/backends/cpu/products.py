@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import serial
+from ..contract import Array
+from .kernels import parallel, serial, share, small
 from .tile import ROWS, tile, width
 
 
@@ -19,17 +20,23 @@ def panel_count(columns, itemsize):
     return -(-columns // width(itemsize))
 
 
-@serial
-def pack(b, K, F):
+def pack(b: Array, K: int, F: int) -> Array:
     """b (K, F), flat -> panels (panels, K, width), the last one filled up with zeros."""
-    W = width(b.itemsize)
-    panels = np.zeros((panel_count(F, b.itemsize), K, W), b.dtype)
-    flat = panels.reshape(-1)
-    for panel in range(len(panels)):
-        columns = min(W, F - panel * W)
-        for k in range(K):
-            copy(b, k * F + panel * W, flat, (panel * K + k) * W, columns)
+    panels = np.empty((-(-F // width(b.itemsize)), K, width(b.itemsize)), b.dtype)
+    _pack(b, K, F, panels.reshape(-1), alone=small(b))
     return panels
+
+
+@parallel
+def _pack(threads, part, b, K, F, panels):
+    W = width(b.itemsize)
+    first, last = share(K, threads, part)
+    for panel in range(panel_count(F, b.itemsize)):
+        columns = min(W, F - panel * W)
+        for k in range(first, last):
+            at = (panel * K + k) * W
+            copy(b, k * F + panel * W, panels, at, columns)
+            panels[at + columns : at + W] = 0
 
 
 @serial
@@ -38,6 +45,20 @@ def copy(source, source_at, target, target_at, count):
     one, other = source[source_at : source_at + count], target[target_at : target_at + count]
     for i in range(count):
         other[i] = one[i]
+
+
+@serial
+def mask(dy, y, dz):
+    """dz = dy where y > 0, else 0: relu's derivative, by its output."""
+    for i in range(len(dz)):
+        dz[i] = dy[i] * dy.dtype.type(y[i] > 0)
+
+
+@serial
+def add(source, sums):
+    """sums += source."""
+    for i in range(len(source)):
+        sums[i] += source[i]
 
 
 @serial

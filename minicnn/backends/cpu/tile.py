@@ -19,7 +19,7 @@ _cpu = get_host_cpu_features()
 
 # ROWS · VECTORS sums, one row of b and one number of a have to fit into the CPU's vector registers: 32 or 16 of them
 if _cpu.get("avx512f"):
-    VECTOR_BYTES, VECTORS, ROWS = 64, 2, 12
+    VECTOR_BYTES, VECTORS, ROWS = 64, 2, 8
 elif _cpu.get("avx"):
     VECTOR_BYTES, VECTORS, ROWS = 32, 2, 6
 elif _cpu.get("neon"):
@@ -37,6 +37,14 @@ def width(itemsize: int) -> int:
 def _width(itemsize):
     columns = VECTORS * VECTOR_BYTES
     return lambda itemsize: columns // itemsize
+
+
+def _keep_rolled(module: Any, branch: Any) -> None:
+    """Forbid LLVM to unroll the loop that this branch closes: with two steps at once the sums would not fit into the
+    registers, and every product would wait for memory, at less than half the speed."""
+    identity = module.add_metadata([module.add_metadata(["llvm.loop.unroll.disable"])])
+    identity.operands = (identity, *identity.operands)  # LLVM's form: a loop's metadata begins with itself
+    branch.set_metadata("llvm.loop", identity)
 
 
 def _tile(typingctx, a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
@@ -100,7 +108,7 @@ def _tile(typingctx, a, rows, first_row, cols, first_col, steps, b, b_at, b_stri
             phi.add_incoming(total, loop)
         following = builder.add(k, index(1))
         k.add_incoming(following, loop)
-        builder.cbranch(builder.icmp_signed("<", following, steps), loop, after)
+        _keep_rolled(builder.module, builder.cbranch(builder.icmp_signed("<", following, steps), loop, after))
 
         builder.position_at_end(after)
         floors = broadcast(floor)

@@ -5,10 +5,9 @@ polynomials, evaluated at six points along each axis, it takes 36 (Winograd, 198
 
     y = Aᵀ [ (G k Gᵀ) ⊙ (Bᵀ d B) ] A         d the tile's 6 x 6 inputs, k the 3 x 3 kernel, ⊙ element by element
 
-Along one axis, 4 outputs of a kernel of length 3 take 6 products instead of 12, and of length 2 take 5 instead of 8:
-y = Aᵀ [ (G k) ⊙ (Bᵀ d) ].
+Along one axis, 4 outputs of a kernel of length 3 take 6 products instead of 12: y = Aᵀ [ (G k) ⊙ (Bᵀ d) ].
 
-Summed over the input channels, each of the 36, 6 or 5 points is a matrix product of its own: V[e] (tiles, C) · U[e]
+Summed over the input channels, each of the 36 or 6 points is a matrix product of its own: V[e] (tiles, C) · U[e]
 (C, F). All of it is linear, so the backward is its adjoint, step by step: with M̅ = A dz Aᵀ,
 
     dk = Gᵀ [ Vᵀ · M̅ ] G        dx = Σ over the tiles of B [ M̅ · Uᵀ ] Bᵀ
@@ -22,13 +21,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
 from .direct import Windows
 from .kernels import parallel, serial, share, team_size
-from .products import accumulate, copy, multiply
+from .products import accumulate, add, copy, mask, multiply
 from .sandwich import sandwich
 from .tile import ROWS, VECTORS, width
 
@@ -54,8 +52,8 @@ def cook_toom(taps: int, points: list[int]) -> tuple[np.ndarray, np.ndarray, np.
     return A_T, G, B_T
 
 
-_3, _2, _one = cook_toom(3, [0, 1, -1, 2, -2]), cook_toom(2, [0, 1, -1, 2]), [np.eye(1)] * 3
-FORMS = {(3, 3): (_3, _3), (1, 3): (_one, _3), (1, 2): (_one, _2)}  # by the kernel's size
+_three, _one = cook_toom(3, [0, 1, -1, 2, -2]), [np.eye(1)] * 3
+FORMS = {(3, 3): (_three, _three), (1, 3): (_one, _three)}  # by the kernel's size
 KERNELS = list(FORMS)
 
 _A, _G, _B = ([(left[i], right[i]) for left, right in FORMS.values()] for i in range(3))
@@ -66,7 +64,7 @@ kernel_adjoint = sandwich([(left.T, right.T) for left, right in _G])
 output_transform = sandwich(_A)
 output_adjoint = sandwich([(left.T, right.T) for left, right in _A])
 
-TILES = 128  # transformed at a time: long products, and still in the second- or third-level cache
+TILES = 128
 
 
 class Tiling(NamedTuple):
@@ -114,16 +112,20 @@ def tiling(w: Windows, itemsize: int) -> Tiling:
 
 
 def suits(w: Windows, itemsize: int) -> bool:
-    """Whether there is a form for the convolution, and enough channels to pay for the transforms."""
-    return (w.KH, w.KW) in FORMS and (w.SH, w.SW) == (1, 1) and min(w.C, w.F) >= width(itemsize)
+    """Whether there is a form for the convolution, and enough channels and tiles to pay for the transforms."""
+    if (w.KH, w.KW) not in FORMS or (w.SH, w.SW) != (1, 1) or min(w.C, w.F) < width(itemsize):
+        return False
+    t = tiling(w, itemsize)
+    return t.N * t.TH * t.TW >= TILES
 
 
 def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> Array:
     """y = max(conv(x, kernel) + bias, floor); x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) -> y (N, OH, OW, F)."""
     t = tiling(w, x.itemsize)
+    tables = _tables(t, x.itemsize)
     y = np.empty((t.N, t.OH, t.OW, t.F), x.dtype)
-    U = _transform_kernel(_filled_up(kernel, t).reshape(-1), t.CP, t.FP, t.form, t.points, t.across, w.KW)
-    _forward(x.reshape(-1), U, bias, x.dtype.type(floor), y.reshape(-1), _tables(t, x.itemsize), np.array(t))
+    U = _transformed(_filled_up(kernel, t), t)
+    _forward(x.reshape(-1), U, bias, x.dtype.type(floor), y.reshape(-1), tables.channels, tables.inputs, np.array(t))
     return y
 
 
@@ -133,20 +135,19 @@ def backward(
     """dx or None, dkernel and dbias of `forward`, whose output y was cut off at 0 if `relu`."""
     t = tiling(w, x.itemsize)
     tables = _tables(t, x.itemsize)
-    dU = np.zeros((team_size(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
-    dbiases = np.zeros((team_size(), t.F), x.dtype)
+    dUs = np.zeros((team_size(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
+    dbiases = np.zeros((team_size(), t.FP), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     U_T = np.empty((0, 0, 0, 0), x.dtype)
     if need_dx:
-        turned = _filled_up(kernel, t).swapaxes(2, 3).reshape(-1)
-        U_T = _transform_kernel(turned, t.FP, t.CP, t.form, t.points, t.across, w.KW)
-    _backward(x.reshape(-1), U_T, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dU, dbiases, tables, np.array(t))
-    dkernel = np.empty((*kernel.shape[:2], t.CP, t.FP), x.dtype)
-    _kernel_gradient(
-        dU.sum(axis=0).reshape(-1), len(tables.channels), t.CP, t.FP, t.form, t.across, w.KW, dkernel.reshape(-1)
+        U_T = _transformed(np.ascontiguousarray(_filled_up(kernel, t).swapaxes(2, 3)), t)
+    _backward(
+        x.reshape(-1), U_T, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dUs, dbiases, *tables, np.array(t)
     )
+    dkernel = np.empty((*kernel.shape[:2], t.CP, t.FP), x.dtype)
+    _kernel_gradient(dUs, t.form, t.across, w.KW, dkernel.reshape(-1), t.CP)
     dkernel = np.ascontiguousarray(dkernel[:, :, : t.C, : t.F])
-    return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
+    return dx if need_dx else None, dkernel, dbiases.sum(axis=0)[: t.F]
 
 
 def _filled_up(kernel: Array, t: Tiling) -> Array:
@@ -195,42 +196,63 @@ def block_tiles(t: Tiling) -> int:
     return int(block_samples.py_func(t)) * t.TH * t.TW
 
 
+LINE_BYTES = 64  # of a cache
+
+
 @serial
-def _transform_kernel(kernel, C, F, form, points, across, KW):
-    """k (KH, KW, C, F), flat -> U = G k Gᵀ (points, panels, C, width), its filters in panels."""
-    step, W = lanes(kernel.itemsize), width(kernel.itemsize)
-    U = np.empty((points, F // W, C, W), kernel.dtype)
-    flat = U.reshape(-1)
-    for c in range(C):
-        for f in range(0, F, step):
-            at = (f // W * C + c) * W + f % W
-            kernel_transform(form, kernel, c * F + f, KW * C * F, C * F, flat, at, across * C * F, C * F)
+def _step(size, itemsize):
+    """From one point to the next: a cache line more than the point takes.
+
+    A tile's points are written together, and at distances of a power of two all of them would want the same few places
+    of the first-level cache.
+    """
+    return size + LINE_BYTES // itemsize
+
+
+def _transformed(kernel: Array, t: Tiling) -> Array:
+    """U = G k Gᵀ of k (KH, KW, rows, columns) -> (points, panels, rows, width), its columns in panels."""
+    _, KW, rows, columns = kernel.shape
+    W = width(kernel.itemsize)
+    U = np.empty((t.points, columns // W, rows, W), kernel.dtype)
+    _transform_kernel(kernel.reshape(-1), rows, columns, t.form, t.across, KW, U.reshape(-1))
     return U
 
 
-@serial
-def _kernel_gradient(dU, rows, C, F, form, across, KW, dkernel):
-    """dk = Gᵀ dU G: dU (points, rows, F) -> dkernel (KH, KW, C, F), both flat."""
-    for c in range(C):
-        for f in range(0, F, lanes(dU.itemsize)):
-            at = c * F + f
-            kernel_adjoint(form, dU, at, across * rows * F, rows * F, dkernel, at, KW * C * F, C * F)
+@parallel
+def _transform_kernel(threads, part, kernel, C, F, form, across, KW, U):
+    step, W = lanes(kernel.itemsize), width(kernel.itemsize)
+    first, last = share(C, threads, part)
+    for c in range(first, last):
+        for f in range(0, F, step):
+            at = (f // W * C + c) * W + f % W
+            kernel_transform(form, kernel, c * F + f, KW * C * F, C * F, U, at, across * C * F, C * F)
 
 
 @parallel
-def _forward(threads, x, U, bias, floor, y, tables, t):
-    for part in prange(threads):
-        _forward_part(threads, np.intp(part), x, U, bias, floor, y, tables, t)
+def _kernel_gradient(threads, part, dUs, form, across, KW, dkernel, C):
+    """dk = Gᵀ (Σ dU) G: dUs (threads, points, rows, F) -> dkernel (KH, KW, C, F), flat."""
+    team, points, rows, F = dUs.shape
+    first, last = share(C, threads, part)
+    if first == last:
+        return
+    total = dUs[0].reshape(-1)
+    for point in range(points):
+        for other in range(1, team):
+            add(dUs[other, point, first:last].reshape(-1), dUs[0, point, first:last].reshape(-1))
+    for c in range(first, last):
+        for f in range(0, F, lanes(dUs.itemsize)):
+            at = c * F + f
+            kernel_adjoint(form, total, at, across * rows * F, rows * F, dkernel, at, KW * C * F, C * F)
 
 
-@serial
-def _forward_part(threads, part, x, U, bias, floor, y, tables, t):
+@parallel
+def _forward(threads, part, x, U, bias, floor, y, channels, inputs, t):
     t = Tiling(*to_fixed_tuple(t, SIZES))
     first, last = share(t.N, threads, part)
     block = block_samples(t)
     padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
     capacity = block * t.TH * t.TW
-    V_step, M_step = capacity * t.CP, capacity * t.FP
+    V_step, M_step = _step(capacity * t.CP, x.itemsize), _step(capacity * t.FP, x.itemsize)
     V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
     outputs = np.empty(16 * t.FP, x.dtype)
     blank = np.empty(block * t.HP * t.WP, np.bool_)
@@ -239,7 +261,7 @@ def _forward_part(threads, part, x, U, bias, floor, y, tables, t):
         _transform_inputs(x, n, count, padded, V, V_step, t)
         _find_blank(padded, blank, t)
         for point in range(t.points):
-            _product(V[point * V_step :], tables.inputs, count, tables.channels, U[point], M,
+            _product(V[point * V_step :], inputs, count, channels, U[point], M,
                      point * M_step, t.FP, t)  # fmt: skip
         for tile in range(count * t.TH * t.TW):
             for f in range(0, t.FP, lanes(x.itemsize)):
@@ -296,9 +318,10 @@ def _find_blank(padded, blank, t):
     words = padded.view(np.uint32)
     run = t.CP * padded.itemsize // 4
     for pixel in range(len(blank)):
-        bits = np.uint32(0)
-        for word in words[pixel * run : (pixel + 1) * run]:
-            bits |= word
+        bits = words[pixel * run]
+        if bits & np.uint32(0x7FFFFFFF) == 0:  # else the first channel has settled it
+            for word in words[pixel * run : (pixel + 1) * run]:
+                bits |= word
         blank[pixel] = bits & np.uint32(0x7FFFFFFF) == 0
 
 
@@ -334,55 +357,65 @@ def _store_outputs(outputs, blank, bias, floor, y, first, tile, t):
 
 
 @parallel
-def _backward(threads, x, U_T, dy, y, relu, dx, dU, dbiases, tables, t):
-    for part in prange(threads):
-        _backward_part(threads, np.intp(part), x, U_T, dy, y, relu, dx, dU[part], dbiases[part], tables, t)
-
-
-@serial
-def _backward_part(threads, part, x, U_T, dy, y, relu, dx, dU, dbias, tables, t):
+def _backward(threads, part, x, U_T, dy, y, relu, dx, dUs, dbiases, channels, inputs, outputs, filters, t):
+    dU, dbias = dUs[part], dbiases[part]
     t = Tiling(*to_fixed_tuple(t, SIZES))
     first, last = share(t.N, threads, part)
     block, W = block_samples(t), width(x.itemsize)
     capacity = block * t.TH * t.TW
     padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
-    V_step, M_step = capacity * t.CP, capacity * t.FP
+    V_step, M_step = _step(capacity * t.CP, x.itemsize), _step(capacity * t.FP, x.itemsize)
     V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
     dz = np.zeros(16 * t.FP, x.dtype)
     for n in range(first, last, block):
         count = min(block, last - n)
         _transform_inputs(x, n, count, padded, V, V_step, t)
         for tile in range(count * t.TH * t.TW):
-            _load_dz(dy, y, relu, n, tile, dz, dbias, t)
+            _load_dz(dy, y, relu, n, tile, dz, t)
             for f in range(0, t.FP, lanes(x.itemsize)):
                 at = (f // W * capacity + tile) * W + f % W
                 output_adjoint(t.form, dz, f, 4 * t.FP, t.FP, M, at, t.across * M_step, M_step)
         for point in range(t.points):
-            V_at, panels = point * V_step, M[point * M_step :][:M_step].reshape(t.FP // W, capacity, W)
-            accumulate(V[V_at:], tables.channels, tables.inputs, count * t.TH * t.TW, panels, dU[point])
+            V_at, panels = point * V_step, M[point * M_step :][: capacity * t.FP].reshape(t.FP // W, capacity, W)
+            if point == 1 + t.across * (t.height > 1):
+                _add_to_dbias(panels, count * t.TH * t.TW, dbias)
+            accumulate(V[V_at:], channels, inputs, count * t.TH * t.TW, panels, dU[point])
             if len(U_T):
-                _product(panels.reshape(-1), tables.outputs, count, tables.filters, U_T[point], V, V_at, t.CP, t)
+                _product(panels.reshape(-1), outputs, count, filters, U_T[point], V, V_at, t.CP, t)
         if len(U_T):
             _collect_dx(V, dx, n, count, V_step, t)
 
 
 @serial
-def _load_dz(dy, y, relu, first, tile, dz, dbias, t):
-    """dz of one tile, zeros where it hangs over the image's edge; its sums are added to dbias."""
+def _load_dz(dy, y, relu, first, tile, dz, t):
+    """dz of one tile, zeros where it hangs over the image's edge."""
     n, place = divmod(tile, t.TH * t.TW)
     p, q = divmod(place, t.TW)
+    inside = min(OUTPUTS, t.OW - OUTPUTS * q)
+    run, runs = (inside * t.F, 1) if t.F == t.FP else (t.F, inside)  # the pixels of a row at once, or one by one
     for i in range(t.height):
-        for j in range(OUTPUTS):
-            target = dz[(4 * i + j) * t.FP :][: t.F]
-            if t.height * p + i < t.OH and 4 * q + j < t.OW:
-                at = (((first + n) * t.OH + t.height * p + i) * t.OW + 4 * q + j) * t.F
-                source, value = dy[at : at + t.F], y[at : at + t.F]
-                for f in range(t.F):
-                    d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
-                    target[f] = d
-                    dbias[f] += d
+        row = dz[OUTPUTS * i * t.FP :][: OUTPUTS * t.FP]
+        if t.height * p + i >= t.OH:
+            row[:] = 0
+            continue
+        at = (((first + n) * t.OH + t.height * p + i) * t.OW + OUTPUTS * q) * t.F
+        for j in range(runs):
+            source, value, target = dy[at + j * run :][:run], y[at + j * run :][:run], row[j * t.FP :][:run]
+            if relu:
+                mask(source, value, target)
             else:
-                target[:] = 0
+                copy(source, 0, target, 0, run)
+        row[inside * t.FP :] = 0
+
+
+@serial
+def _add_to_dbias(panels, tiles, dbias):
+    """dbias += Σ dz, from M̅ = A dz Aᵀ at the point 1 (of both axes): A's row there is all ones, so M̅ is a sum."""
+    W = panels.shape[2]
+    for panel in range(len(panels)):
+        sums = dbias[panel * W : (panel + 1) * W]
+        for tile in range(tiles):
+            add(panels[panel, tile], sums)
 
 
 @serial

@@ -5,6 +5,7 @@ from .conv import conv2d, conv2d_backward
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
 from .losses import (
+    add_up,
     count_correct,
     crossentropy,
     crossentropy_backward,
@@ -14,7 +15,7 @@ from .losses import (
     softmax_crossentropy,
     softmax_crossentropy_backward,
 )
-from .memory import take, to_device, to_host
+from .memory import owns, peek, take, to_device, to_host
 from .normalization import batch_norm, batch_norm_backward
 from .optimizers import adam_step, sgd_step
 from .pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward
@@ -23,6 +24,7 @@ __all__ = [
     "activation",
     "activation_backward",
     "adam_step",
+    "add_up",
     "average_pool2d",
     "average_pool2d_backward",
     "batch_norm",
@@ -41,6 +43,8 @@ __all__ = [
     "mean_squared_error",
     "mean_squared_error_backward",
     "one_hot",
+    "owns",
+    "peek",
     "rectify",
     "rectify_backward",
     "sgd_step",

@@ -69,6 +69,15 @@ def mean_squared_error_backward(saved: Saved) -> Array:
     return 2 * saved / saved.size
 
 
-def count_correct(scores: Array, labels: Array) -> Array:
-    """How many samples have their largest score at their label; scores (..., K), labels (...) -> ()."""
+def count_correct(scores: Array, target: Array) -> Array:
+    """How many samples have their largest score where it should be: at their label, or at the target's largest entry.
+
+    scores (..., K), target labels (...) or one-hot (..., K) -> ()
+    """
+    labels = target.argmax(axis=-1) if target.ndim == scores.ndim else target
     return (scores.argmax(axis=-1) == labels).sum()
+
+
+def add_up(total: Array, value: Array, weight: float) -> Array:
+    """total + weight · value: the running sum of an epoch, in float64 whatever the batches were computed in."""
+    return total + np.float64(value) * weight

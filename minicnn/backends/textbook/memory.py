@@ -19,6 +19,16 @@ def to_host(array: Array) -> Array:
     return np.asarray(array)
 
 
-def take(array: Array, indices: Array) -> Array:
-    """array[indices] along the first axis, a copy."""
-    return np.take(array, indices, axis=0)
+def owns(array: Any) -> bool:
+    """Whether it is an array of NumPy's, or one of its scalars."""
+    return isinstance(array, (np.ndarray, np.generic))
+
+
+def take(array: Array, indices: Array, dtype: Any = None) -> Array:
+    """array[indices] along the first axis, a copy, converted to `dtype`."""
+    return np.asarray(np.take(array, indices, axis=0), dtype)
+
+
+def peek(value: Array) -> float:
+    """The number: nothing has to be waited for."""
+    return float(value)

@@ -1,0 +1,69 @@
+"""The two memories: the host's, where NumPy's arrays are, and the device's; these functions are the doors between them.
+
+Whatever crosses takes the bus, and what comes back waits for the device to finish. So a data set crosses once, batches
+are gathered on the device, and the loss comes back once an epoch.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cupy
+import numpy as np
+
+from ...errors import BackendError
+from ..contract import Array
+from .kernels import Source, launch_each
+
+TYPES = ("uint8", "int32", "int64", "float32", "float64")
+"""What data sets are made of."""
+
+SOURCE = Source(
+    "take",
+    """
+// Rows of `length` elements; a data set may have more elements than an int can number, a batch may not.
+extern "C" __global__ void take(const from* array, const long long* rows, to* batch, int length, int count)
+{
+    int at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at < count) batch[at] = (to)array[(size_t)rows[at / length] * length + at % length];
+}
+""",
+    **{"from": TYPES, "to": TYPES},
+)
+
+
+def to_device(array: Any, dtype: Any = None) -> Array:
+    """The array on the device, of `dtype`; the same object where nothing has to change."""
+    try:
+        return cupy.asarray(array, dtype)
+    except cupy.cuda.memory.OutOfMemoryError as error:
+        raise BackendError(
+            f"The GPU's memory is full: {error}. Use smaller batches or fewer samples, or the CPU: "
+            'minicnn.use_device("cpu").'
+        ) from error
+
+
+def to_host(array: Array) -> Any:
+    """The array as NumPy's; waits until the device has computed it."""
+    return cupy.asnumpy(array)
+
+
+def owns(array: Any) -> bool:
+    """Whether it is an array of CuPy's."""
+    return isinstance(array, cupy.ndarray)
+
+
+def peek(value: Array) -> None:
+    """Nothing: reading a number would wait for all that was launched before."""
+
+
+def take(array: Array, indices: Array, dtype: Any = None) -> Array:
+    """array[indices] along the first axis, converted to `dtype`, in one launch."""
+    dtype = np.dtype(dtype or array.dtype)
+    if array.dtype.name not in TYPES or dtype.name not in TYPES or not array.flags.c_contiguous:
+        return cupy.take(array, indices, axis=0).astype(dtype, copy=False)
+    batch = cupy.empty((len(indices), *array.shape[1:]), dtype)
+    rows = indices.astype(np.int64, copy=False)
+    length = array.size // max(len(array), 1)
+    launch_each(SOURCE.kernel("take", array.dtype, dtype), batch.size, array, rows, batch, np.int32(length))
+    return batch

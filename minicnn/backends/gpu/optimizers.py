@@ -1,0 +1,138 @@
+"""Optimiser steps: one launch for all parameters together, however many and small they are.
+
+The arrays' addresses go to the kernel as one structure, by value: nothing is copied to the device beforehand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cupy
+import numpy as np
+
+from ..contract import Array
+from .kernels import FLOATS, THREADS, Source, check_size
+
+MOST = 64
+"""Arrays in a launch: with up to four addresses each, the structure stays below the 4 KB that a launch may pass."""
+
+ELEMENTS = 4 * THREADS
+"""What a block moves of one array."""
+
+SOURCE = Source(
+    "optimizers",
+    """
+const int MOST = 64, ELEMENTS = 1024;
+
+// The arrays of one step, and the block with which each begins.
+struct Arrays {
+    real *values[MOST], *grads[MOST], *firsts[MOST], *seconds[MOST];
+    int sizes[MOST], begins[MOST];
+    int count;
+};
+
+__device__ int array_of(const Arrays& arrays)  // the one that this block works on
+{
+    int i = 0;
+    while (i + 1 < arrays.count && (int)blockIdx.x >= arrays.begins[i + 1]) ++i;
+    return i;
+}
+
+extern "C" __global__ void sgd_step(Arrays arrays, real learning_rate, real momentum, bool nesterov)
+{
+    int i = array_of(arrays), begin = (blockIdx.x - arrays.begins[i]) * ELEMENTS;
+    real *values = arrays.values[i], *grads = arrays.grads[i], *velocities = arrays.firsts[i];
+    for (int at = begin + threadIdx.x; at < min(begin + ELEMENTS, arrays.sizes[i]); at += blockDim.x) {
+        real step = learning_rate * grads[at], velocity = momentum * velocities[at] - step;
+        velocities[at] = velocity;
+        values[at] += nesterov ? momentum * velocity - step : velocity;
+    }
+}
+
+// Moments too small to matter become zero: a unit that died would leave denormal numbers behind.
+extern "C" __global__ void adam_step(Arrays arrays, real alpha, real gain_1, real gain_2, real epsilon, real decay,
+                                     real tiny)
+{
+    int i = array_of(arrays), begin = (blockIdx.x - arrays.begins[i]) * ELEMENTS;
+    real *values = arrays.values[i], *grads = arrays.grads[i];
+    real *means = arrays.firsts[i], *variances = arrays.seconds[i];
+    for (int at = begin + threadIdx.x; at < min(begin + ELEMENTS, arrays.sizes[i]); at += blockDim.x) {
+        real grad = grads[at];
+        real mean = means[at] + gain_1 * (grad - means[at]);
+        real variance = variances[at] + gain_2 * (grad * grad - variances[at]);
+        means[at] = fabs(mean) < tiny ? 0 : mean;  // NaN stays
+        variances[at] = variance < tiny ? 0 : variance;
+        values[at] -= decay * values[at] + alpha * mean / (sqrt(variance) + epsilon);
+    }
+}
+""",
+    real=FLOATS,
+)
+
+_LISTS = ("values", "grads", "firsts", "seconds")
+_STRUCT = np.dtype(
+    [(name, np.uint64, MOST) for name in _LISTS]
+    + [("sizes", np.int32, MOST), ("begins", np.int32, MOST), ("count", np.int32)],
+    align=True,
+)
+
+
+def sgd_step(
+    values: Sequence[Array],
+    grads: Sequence[Array],
+    velocities: Sequence[Array],
+    learning_rate: float,
+    momentum: float,
+    nesterov: bool,
+) -> None:
+    """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter."""
+    _step("sgd_step", (values, grads, velocities), (learning_rate, momentum), nesterov)
+
+
+def adam_step(
+    values: Sequence[Array],
+    grads: Sequence[Array],
+    means: Sequence[Array],
+    variances: Sequence[Array],
+    step: int,
+    learning_rate: float,
+    beta_1: float,
+    beta_2: float,
+    epsilon: float,
+    weight_decay: float,
+) -> None:
+    """Adam (Kingma & Ba, 2015, section 2's last form), with AdamW's decoupled decay (Loshchilov & Hutter, 2019)."""
+    alpha = learning_rate * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
+    tiny = float(np.finfo(values[0].dtype).tiny) * 2**24 if values else 0.0
+    scalars = (alpha, 1 - beta_1, 1 - beta_2, epsilon, learning_rate * weight_decay, tiny)
+    _step("adam_step", (values, grads, means, variances), scalars)
+
+
+def _step(name: str, lists: tuple[Sequence[Array], ...], scalars: tuple[float, ...], *flags: bool) -> None:
+    """Launch a step for the parameters of these lists: values, grads, and one list a slot."""
+    parameters = list(zip(*lists, strict=True))
+    for dtype in dict.fromkeys(value.dtype for value in lists[0]):  # one in any model
+        alike = [arrays for arrays in parameters if arrays[0].dtype == dtype]
+        numbers = (*map(dtype.type, scalars), *map(np.bool_, flags))
+        for first in range(0, len(alike), MOST):
+            given = alike[first : first + MOST]
+            taken = [[cupy.ascontiguousarray(array, dtype) for array in arrays] for arrays in given]
+            struct, blocks = _arrays(taken)
+            SOURCE.kernel(name, dtype)((blocks,), (THREADS,), (struct, *numbers))
+            for (value, _, *slots), (moved, _, *moved_slots) in zip(given, taken, strict=True):
+                for array, copy in zip((value, *slots), (moved, *moved_slots), strict=True):
+                    if copy is not array:  # it was not contiguous
+                        array[...] = copy
+
+
+def _arrays(parameters: Sequence[Sequence[Array]]) -> tuple[Any, int]:
+    """The structure that the kernels take, and how many blocks they need."""
+    struct = np.zeros((), _STRUCT)
+    count, sizes = len(parameters), [arrays[0].size for arrays in parameters]
+    check_size(max(sizes))
+    begins = np.cumsum([0] + [-(-size // ELEMENTS) for size in sizes])
+    for name, arrays in zip(_LISTS, zip(*parameters, strict=True), strict=False):
+        struct[name][:count] = [array.data.ptr for array in arrays]
+    struct["sizes"][:count], struct["begins"][:count], struct["count"] = sizes, begins[:-1], count
+    return struct[()], max(int(begins[-1]), 1)
