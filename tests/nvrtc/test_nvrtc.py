@@ -17,19 +17,12 @@ extern "C" __global__ void reverse(float* x) {
 """
 
 SPILLING = r"""
-extern "C" __global__ void __launch_bounds__(1024) spilling(float* x, int n) {
+extern "C" __global__ void __launch_bounds__(1024) spilling(volatile float* x, int n) {
     float v[96];
     #pragma unroll
     for (int i = 0; i < 96; i++) v[i] = x[i * n];
-    for (int k = 0; k < n; k++) {  // each round needs all 96 values, and 1024 threads leave each 64 registers
-        float sum = 0;
-        #pragma unroll
-        for (int i = 0; i < 96; i++) sum += v[i] * v[95 - i];
-        #pragma unroll
-        for (int i = 0; i < 96; i++) v[i] = v[i] * sum + x[k];
-    }
     #pragma unroll
-    for (int i = 0; i < 96; i++) x[i * n + threadIdx.x] = v[i];
+    for (int i = 95; i >= 0; i--) x[i * n] = v[i];  // all 96 are needed at once; each of 1024 threads has 64 registers
 }
 """
 
