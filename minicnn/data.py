@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends import active, to_device
+from .backends import active, to_device, to_host
 from .backends.contract import Array
 from .errors import explain
 from .layers import arguments
@@ -21,6 +21,7 @@ class Batches:
     """
 
     def __init__(self, x: Any, y: Any = None, batch_size: int | None = None, where: str = "data") -> None:
+        x, y = (to_host(array) if hasattr(array, "__cuda_array_interface__") else array for array in (x, y))
         self.x = check_samples(where, "x", x)
         self.y = None if y is None else np.asarray(y)
         self._moved: tuple[Array, Array | None] | None = None

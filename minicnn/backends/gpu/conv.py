@@ -51,7 +51,7 @@ struct TransposedColumns {
 };
 
 // The kernel as it lies in memory: (cells, F).
-struct Kernel {
+struct Filters {
     const real* kernel;
     int cells, F;
 
@@ -62,7 +62,7 @@ struct Kernel {
 };
 
 // The kernel with channels and filters exchanged: (KH · KW · F, C).
-struct TransposedKernel {
+struct TransposedFilters {
     const real* kernel;
     Windows w;
     int F;
@@ -123,7 +123,7 @@ conv2d(const real* x, const real* kernel, const real* bias, real* y, int activat
 {
     int cells = w.KH * w.KW * w.C;
     Result result = {y, w.N * w.OH * w.OW, F, bias, activation};
-    multiply<Along, Across>(Columns{x, w}, Kernel{kernel, cells, F}, result, cells, parts, arrived);
+    multiply<Along, Across>(Columns{x, w}, Filters{kernel, cells, F}, result, cells, parts, arrived);
 }
 
 // gradients (cells + 1, F) = im2col(x)ᵀ and its row of ones · dz: dkernel, and below it dbias
@@ -144,7 +144,7 @@ conv2d_backward_x(const real* dy, const real* y, const real* kernel, real* dx, i
 {
     Gradient gradient = {dy, y, activation, w.N * w.OH * w.OW, F};
     Result result = {dx, w.N * w.H * w.W, w.C, 0, LINEAR};
-    multiply<Along, Along>(SpreadGradient{gradient, w}, TransposedKernel{kernel, w, F}, result, w.KH * w.KW * F, parts,
+    multiply<Along, Along>(SpreadGradient{gradient, w}, TransposedFilters{kernel, w, F}, result, w.KH * w.KW * F, parts,
                            arrived);
 }
 """,

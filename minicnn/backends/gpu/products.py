@@ -144,6 +144,7 @@ __device__ void multiply(const Left& left, const Right& right, const Result& res
     if (splits > 1) {
         int tiles = gridDim.x * gridDim.y, tile = blockIdx.y * gridDim.x + blockIdx.x;
         Four* mine = parts + (size_t)(blockIdx.z * tiles + tile) * (4 * THREADS) + threadIdx.x;
+#pragma unroll
         for (int i = 0; i < 4; ++i) mine[i * THREADS] = sums[i];
         if (!last_to_arrive(arrived + tile, splits)) return;
         Four total[4] = {};
@@ -157,8 +158,10 @@ __device__ void multiply(const Left& left, const Right& right, const Result& res
                 for (int j = 0; j < 4; ++j) total[i].v[j] += more.v[j];
             }
         }
+#pragma unroll
         for (int i = 0; i < 4; ++i) sums[i] = total[i];
     }
+#pragma unroll
     for (int i = 0; i < 4; ++i) result.put(first_row + row + i, first_column + column, sums[i]);
 }
 """
