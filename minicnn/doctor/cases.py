@@ -131,7 +131,9 @@ def _one_hot(ops: Backend, dtype: str) -> Call:
 
 
 def _count_correct(ops: Backend, dtype: str) -> Call:
-    scores, labels = ops.to_device(_scores(dtype)), ops.to_device(_labels())
+    labels = _scores(dtype).argmax(axis=1)
+    labels[::3] = (labels[::3] + 1) % 10  # some right, some wrong
+    scores, labels = ops.to_device(_scores(dtype)), ops.to_device(labels)
     return lambda: ops.count_correct(scores, labels)
 
 

@@ -40,7 +40,8 @@ def examine(
         progress(f"checking every operation of {name}")
         checks += check_backend(name, rounds, calls)
     steps = _steps(usable, batch_size, rounds, calls, progress) if models else []
-    failures = _failures(found, checks, steps)
+    rounding = _rounding(usable, batch_size, progress) if models else []
+    failures = _failures(found, checks, steps, rounding)
     return {
         "schema": SCHEMA,
         "date": datetime.now(timezone.utc).date().isoformat(),
@@ -50,6 +51,7 @@ def examine(
         "backends": found,
         "operations": [asdict(check) for check in checks],
         "steps": {"batch_size": batch_size, "times": steps} if models else None,
+        "rounding": rounding if models else None,
         "failures": failures,
         "summary": _summary(device, checks, failures),
     }
@@ -70,16 +72,31 @@ def _steps(
     return [asdict(time) for time in times]
 
 
-def _failures(found: dict[str, Any], checks: list[Check], steps: list[dict[str, Any]]) -> list[str]:
+def _rounding(usable: list[str], batch_size: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    """How far products are from exact ones on the GPU: what TF32 costs."""
+    from .rounding import rounding_errors
+
+    errors = []
+    for name in DEVICES["gpu"]:
+        if name in usable:
+            progress(f"comparing float32 with TF32 on {name}")
+            errors += [*rounding_errors(name, batch_size), *rounding_errors(name, batch_size, tf32=True)]
+    return [asdict(error) for error in errors]
+
+
+def _failures(
+    found: dict[str, Any], checks: list[Check], steps: list[dict[str, Any]], rounding: list[dict[str, Any]]
+) -> list[str]:
     """What does not work, a sentence each. A backend that is not there is none; the default one, if broken, is."""
     broken = [facts["why_not"] for facts in found.values() if facts["default"] and not facts["available"]]
     wrong = [
         f"{check.operation} of {check.backend} in {check.dtype}: {check.problem}" for check in checks if not check.ok
     ]
+    measured = [(f"a step of {step['model']}", step) for step in steps] + [(r["operation"], r) for r in rounding]
     stuck = [
-        f"a step of {step['model']} on {step['backend']}{' with TF32' if step['tf32'] else ''}: {step['problem']}"
-        for step in steps
-        if step["problem"]
+        f"{what} on {facts['backend']}{' with TF32' if facts['tf32'] else ''}: {facts['problem']}"
+        for what, facts in measured
+        if facts["problem"]
     ]
     return broken + wrong + stuck
 

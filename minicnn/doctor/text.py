@@ -17,6 +17,7 @@ def as_text(findings: dict[str, Any]) -> str:
         _checks(findings["operations"]),
         _times(findings["operations"]),
         _steps(findings["steps"]),
+        _rounding(findings["rounding"]),
         [*findings["failures"], findings["summary"]],
     ]
     return "\n\n".join("\n".join(_wrapped(part)) for part in parts if part)
@@ -96,6 +97,16 @@ def _steps(steps: dict[str, Any] | None) -> list[str]:
         *(f"{name}{' TF32' if tf32 else ''}" for name, tf32 in columns),
     ]
     return _table([heading, *rows])
+
+
+def _rounding(errors: list[dict[str, Any]] | None) -> list[str]:
+    if not errors:
+        return []
+    rows = [
+        [error["operation"], "TF32" if error["tf32"] else "float32", f"{error['error']:.1e}" if error["error"] else "-"]
+        for error in errors
+    ]
+    return _table([["rounding of products", "", "error"], *rows])
 
 
 def _ms(milliseconds: float | None) -> str:
