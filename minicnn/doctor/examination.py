@@ -31,6 +31,7 @@ def examine(
     default backend and the GPU. A time is the median of `rounds` rounds of `calls` calls. Raises BackendError if the
     device is named, but cannot be used.
     """
+    here = describe_machine()  # first: the load is to be the others'
     found = describe_backends(device)
     usable = [name for name, facts in found.items() if facts["available"]]
     if device and not usable:
@@ -46,14 +47,14 @@ def examine(
         "schema": SCHEMA,
         "date": datetime.now(timezone.utc).date().isoformat(),
         "minicnn": __version__,
-        "machine": describe_machine(),
+        "machine": here,
         "packages": describe_packages(),
         "backends": found,
         "operations": [asdict(check) for check in checks],
         "steps": {"batch_size": batch_size, "times": steps} if models else None,
         "rounding": rounding if models else None,
         "failures": failures,
-        "summary": _summary(device, checks, failures),
+        "summary": _summary(device, usable, checks, failures),
     }
 
 
@@ -101,7 +102,7 @@ def _failures(
     return broken + wrong + stuck
 
 
-def _summary(device: str | None, checks: list[Check], failures: list[str]) -> str:
+def _summary(device: str | None, usable: list[str], checks: list[Check], failures: list[str]) -> str:
     wrong = {(check.operation, check.backend): None for check in checks if not check.ok}
     if wrong:
         names = ", ".join(f"{operation} ({backend})" for operation, backend in wrong)
@@ -111,4 +112,7 @@ def _summary(device: str | None, checks: list[Check], failures: list[str]) -> st
         return f"Something does not work: {'; '.join(failures)}."
     if device == "gpu":
         return "Everything works: cupy will be used on the GPU."
-    return f"Everything works: {default_backend()} will be used."
+    if default_backend() == "numpy":
+        return "Everything works: numpy will be used, many times slower than Numba would be: pip install numba"
+    gpu = ", cupy if you ask for the GPU" if "cupy" in usable else ""
+    return f"Everything works: numba will be used{gpu}."

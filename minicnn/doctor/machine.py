@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from .. import backends
@@ -34,6 +35,7 @@ def describe_machine() -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cpus": os.cpu_count(),
         "usable_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "environment": _environment(),
     }
 
@@ -73,10 +75,12 @@ def default_backend() -> str:
 
 def _tried(name: str) -> dict[str, Any]:
     """Whether a backend can be chosen and loaded; whatever is wrong with it is a sentence."""
-    facts: dict[str, Any] = {"available": False, "why_not": None, "threads": None, "gpu": None}
+    facts: dict[str, Any] = {"available": False, "why_not": None, "load_ms": None, "threads": None, "gpu": None}
     try:
+        start = perf_counter()
         with backends.use_backend(name):
             backends.active()
+            facts["load_ms"] = 1000 * (perf_counter() - start)
             if name == "numba":
                 from ..backends.cpu.kernels import team_size
 

@@ -1,9 +1,9 @@
-"""The findings for a terminal: facts, two tables, and the summary as the last sentence."""
+"""The findings for a terminal: facts, tables, and the summary as the last sentence."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 WIDTH = 100  # of prose; the tables are as wide as they have to be
@@ -14,8 +14,7 @@ def as_text(findings: dict[str, Any]) -> str:
     parts = [
         _facts(findings),
         _backends(findings["backends"]),
-        _checks(findings["operations"]),
-        _times(findings["operations"]),
+        _operations(findings["operations"]),
         _steps(findings["steps"]),
         _rounding(findings["rounding"]),
         [*findings["failures"], findings["summary"]],
@@ -31,9 +30,14 @@ def _facts(findings: dict[str, Any]) -> list[str]:
         **{name: facts["version"] or f"missing: {facts['install']}" for name, facts in findings["packages"].items()},
         "System": machine["system"],
         "CPU": f"{machine['cpu']}, {machine['usable_cpus']} of {machine['cpus']} logical CPUs usable",
+        "Load": f"{machine['load']}: others are using the machine, times will vary" if _busy(machine) else "",
         **{name: value for name, value in machine["environment"].items() if value != "not set"},
     }
-    return _pairs(facts)
+    return _pairs({name: text for name, text in facts.items() if text})
+
+
+def _busy(machine: dict[str, Any]) -> bool:
+    return (machine["load"] or 0) > machine["usable_cpus"] / 2
 
 
 def _backends(backends: dict[str, dict[str, Any]]) -> list[str]:
@@ -41,7 +45,8 @@ def _backends(backends: dict[str, dict[str, Any]]) -> list[str]:
     for name, facts in backends.items():
         if facts["available"]:
             threads = f", {facts['threads']} threads" if facts["threads"] else ""
-            line = f"available{threads}{', used by default' if facts['default'] else ''}"
+            default = ", used by default" if facts["default"] else ""
+            line = f"available, loaded in {facts['load_ms']:.0f} ms{threads}{default}"
         else:
             line = f"not available. {facts['why_not']}"
         lines[f"{name} ({facts['device']})"] = line
@@ -54,33 +59,35 @@ def _backends(backends: dict[str, dict[str, Any]]) -> list[str]:
     return ["Backends", *_pairs(lines)]
 
 
-def _checks(checks: list[dict[str, Any]]) -> list[str]:
-    columns = _unique((check["backend"], check["dtype"]) for check in checks)
-    cells = {(c["operation"], (c["backend"], c["dtype"])): _verdict(c) for c in checks}
+def _operations(checks: list[dict[str, Any]]) -> list[str]:
+    backends = _unique(check["backend"] for check in checks)
+    both = {key: [c for c in checks if (c["operation"], c["backend"]) == key] for key in _unique(map(_key, checks))}
     rows = [
-        [operation, *(cells[operation, column] for column in columns)]
-        for operation in _unique(check["operation"] for check in checks)
+        [name, *(cell for backend in backends for cell in _cells(both[name, backend]))]
+        for name in _unique(check["operation"] for check in checks)
     ]
-    heading = ["against the textbook", *(f"{backend} {dtype}" for backend, dtype in columns)]
-    return _table([heading, *rows]) if rows else []
+    heading = ["", *(cell for backend in backends for cell in (backend, "ms", "us"))]
+    title = "Operations: ok like the textbook's, or the error; ms of the first call, us of the later ones (float32)"
+    return [title, *_table([heading, *rows])] if rows else []
 
 
-def _verdict(check: dict[str, Any]) -> str:
-    if check["ok"]:
-        return "ok"
-    return "WRONG" if check["error"] is None else f"off by {check['error']:.0e}"
+def _key(check: dict[str, Any]) -> tuple[str, str]:
+    return check["operation"], check["backend"]
 
 
-def _times(checks: list[dict[str, Any]]) -> list[str]:
-    timed = [check for check in checks if check["steady_ms"] is not None]
-    backends = _unique(check["backend"] for check in timed)
-    cells = {(c["operation"], c["backend"]): (f"{c['first_ms']:.1f}", f"{1000 * c['steady_ms']:.1f}") for c in timed}
-    rows = [
-        [operation, *(cell for backend in backends for cell in cells.get((operation, backend), ("-", "-")))]
-        for operation in _unique(check["operation"] for check in timed)
-    ]
-    heading = ["float32: first call, then", *(f"{name} {unit}" for name in backends for unit in ("ms", "us"))]
-    return _table([heading, *rows]) if rows else []
+def _cells(both: list[dict[str, Any]]) -> tuple[str, str, str]:
+    """What an operation's row says about one backend: the verdict on both precisions, and the times of the one."""
+    wrong = [check for check in both if not check["ok"]]
+    if not wrong:
+        verdict = "ok"
+    elif any(check["error"] is None for check in wrong):
+        verdict = "WRONG"
+    else:
+        verdict = f"{max(check['error'] for check in wrong):.0e}"
+    timed = [check for check in both if check["steady_ms"] is not None]
+    if not timed:
+        return verdict, "-", "-"
+    return verdict, f"{timed[0]['first_ms']:.1f}", f"{1000 * timed[0]['steady_ms']:.1f}"
 
 
 def _steps(steps: dict[str, Any] | None) -> list[str]:
@@ -113,7 +120,7 @@ def _ms(milliseconds: float | None) -> str:
     return "-" if milliseconds is None else f"{milliseconds:.2f}"
 
 
-def _unique(items: Iterator[Any]) -> list[Any]:
+def _unique(items: Iterable[Any]) -> list[Any]:
     return list(dict.fromkeys(items))
 
 

@@ -16,33 +16,35 @@ from minicnn.doctor.text import as_text
 
 @pytest.fixture(scope="module")
 def findings():
-    return examine("gpu", models=True, batch_size=2, rounds=1, calls=1)
+    return examine(models=True, batch_size=2, rounds=1, calls=1)
 
 
 def test_every_operation_is_the_textbook_s(findings):
     assert findings["failures"] == []
-    assert findings["summary"] == "Everything works: cupy will be used on the GPU."
-    assert [(check["backend"], check["operation"], check["dtype"]) for check in findings["operations"]] == [
-        ("cupy", operation, dtype) for operation in OPERATIONS for dtype in ("float32", "float64")
+    assert findings["summary"] == "Everything works: numba will be used, cupy if you ask for the GPU."
+    assert [(c["operation"], c["dtype"]) for c in findings["operations"] if c["backend"] == "cupy"] == [
+        (operation, dtype) for operation in OPERATIONS for dtype in ("float32", "float64")
     ]
 
 
 def test_the_device_is_described(findings):
     facts = findings["backends"]["cupy"]
-    assert list(findings["backends"]) == ["cupy"]
     assert facts["available"]
     assert not facts["default"]
     assert set(facts["gpu"]) == {"name", "compute_capability", "memory_gib", "driver_cuda", "runtime_cuda"}
     assert all(facts["gpu"].values())
     assert facts["gpu"]["name"] in as_text(findings)
+    assert max(map(len, as_text(findings).splitlines())) <= 120
 
 
-def test_the_seven_models_are_timed_with_tf32_and_without(findings, tmp_path):
+def test_the_seven_models_are_timed_on_the_cpu_and_on_the_gpu_with_tf32_and_without(findings, tmp_path):
     write_report(findings, tmp_path / "report.json")
     steps = json.loads((tmp_path / "report.json").read_text("utf-8"))["steps"]
     assert steps["batch_size"] == 2
     assert [(time["model"], time["backend"], time["tf32"]) for time in steps["times"]] == [
-        (model, "cupy", tf32) for tf32 in (False, True) for model in MODELS
+        (model, backend, tf32)
+        for backend, tf32 in (("numba", False), ("cupy", False), ("cupy", True))
+        for model in MODELS
     ]
     assert all(time["ms"] > 0 for time in steps["times"])
 
@@ -63,4 +65,5 @@ def test_a_wrong_kernel_is_found(monkeypatch):
 
     monkeypatch.setattr(gpu, "rectify", wrong)
     findings = examine("gpu", rounds=1, calls=1)
+    assert list(findings["backends"]) == ["cupy"]
     assert findings["summary"] == "1 operation differs from the textbook: rectify (cupy)."
