@@ -7,12 +7,14 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import minicnn
 from minicnn import BackendError, backends
+from minicnn.backends import availability
 from minicnn.layers import Dense
 
 
@@ -90,11 +92,64 @@ def test_unknown_names():
     assert minicnn.backend_name() == "numpy"
 
 
-def test_the_gpu_says_what_is_missing_and_changes_nothing():
+class FakeCuPy:
+    """As much of CuPy as the search for a GPU looks at, on a machine where something is missing."""
+
+    def __init__(self, available=True, product=None):
+        self.cuda = SimpleNamespace(is_available=lambda: available)
+        self.product = product
+
+    def ones(self, shape, dtype):
+        if isinstance(self.product, Exception):
+            raise self.product
+        return np.full(shape, self.product, dtype)
+
+
+NO_GPU = {
+    "no CuPy": (None, r'needs CuPy.*pip install "cupy-cuda12x\[ctk\]"'),
+    "no driver": (FakeCuPy(available=False), r"finds no NVIDIA GPU.*nvidia-smi"),
+    "no NVRTC": (
+        FakeCuPy(product=RuntimeError("DynamicLibNotFoundError: libnvrtc.so.12\nand more")),
+        r"product of two small matrices fails: RuntimeError: DynamicLibNotFoundError: libnvrtc\.so\.12\. .*\[ctk\]",
+    ),
+    "no cuBLAS": (FakeCuPy(product=ImportError("libcublas.so.12: cannot open")), r"ImportError: libcublas.*\[ctk\]"),
+    "a broken device": (FakeCuPy(product=3), r"multiplies two small matrices wrongly"),
+}
+
+
+@pytest.fixture(params=NO_GPU)
+def without_gpu(request, monkeypatch):
+    """A machine on which one thing is missing for the GPU; its value is what the error must say."""
+    cupy, sentence = NO_GPU[request.param]
+    availability.check_gpu.cache_clear()
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    monkeypatch.setattr(availability, "find_spec", lambda name: cupy)
+    yield sentence
+    availability.check_gpu.cache_clear()
+
+
+def test_the_gpu_says_what_is_missing_and_changes_nothing(without_gpu):
     for choose in (lambda: minicnn.use_device("gpu"), lambda: minicnn.use_backend("cupy")):
-        with pytest.raises(BackendError, match="--device cpu"):
+        with pytest.raises(BackendError, match=without_gpu) as error:
             choose()
+        assert "--device cpu" in str(error.value)
+        assert "\n" not in str(error.value)
     assert minicnn.backend_name() == "numpy"
+
+
+def test_a_cupy_that_cannot_be_imported(monkeypatch, tmp_path):
+    (tmp_path / "cupy.py").write_text("raise ImportError('libcudart.so.11.0: cannot open shared object file')")
+    availability.check_gpu.cache_clear()
+    monkeypatch.delitem(sys.modules, "cupy", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(BackendError, match=r"cannot be imported: ImportError: libcudart.*exactly one of its wheels"):
+        minicnn.use_device("gpu")
+
+
+def test_tf32_is_for_the_gpu_alone():
+    for choose in (lambda: minicnn.use_backend("numpy", tf32=True), lambda: minicnn.use_device("cpu", tf32=True)):
+        with pytest.raises(ValueError, match="use_backend tf32"):
+            choose()
 
 
 def test_without_numba_everything_runs_after_one_sentence(without_numba):

@@ -178,7 +178,13 @@ def test_a_run_is_resumed_only_as_it_was_begun(arguments, sentence, finished, tm
 def test_help_names_every_option_and_its_default(tmp_path):
     done = start("model6", "--help", cwd=tmp_path)
     assert done.returncode == 0
-    for words in ("--device {cpu,gpu}", "25, as in the report", "(default: 64)", "(default: 0.001)", "runs/model6"):
+    for words in (
+        "--device {cpu,gpu,auto}",
+        "25, as in the report",
+        "(default: 64)",
+        "(default: 0.001)",
+        "runs/model6",
+    ):
         assert words in " ".join(done.stdout.split())
     assert "python examples/model6.py" in done.stdout
 
@@ -208,6 +214,15 @@ def test_what_cannot_be_done_is_a_sentence_and_exit_code_2(arguments, sentence, 
     assert "Traceback" not in done.stderr
     assert "baseline.py: error: " in done.stderr
     assert sentence in done.stderr
+
+
+def test_device_auto_computes_somewhere_and_says_where(tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['cupy'] = None\n", encoding="utf-8")
+    few = SMALL[SMALL.index("--limit") :]  # without its --backend
+    done = start("baseline", *few, "--device", "auto", "--out", "results", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert "baseline.py: computing on the CPU. " in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_missing_package_is_named_before_training(tmp_path):

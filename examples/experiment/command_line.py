@@ -38,7 +38,11 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--device", choices=tuple(DEVICES), help="where to compute (default: cpu, or where --backend runs)")
+    add(
+        "--device",
+        choices=(*DEVICES, "auto"),
+        help="where to compute; auto takes the GPU if one works (default: cpu, or where --backend runs)",
+    )
     add("--backend", choices=tuple(MODULES), help="what computes (default: the fastest that --device has)")
     add(
         "--epochs",
@@ -68,9 +72,10 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
     add("--resume", action="store_true", help="go on with the interrupted run in --out; all else as it was begun")
     add("--quiet", action="store_true", help="print the results only")
     options = parser.parse_args()
-    if options.device and options.backend and options.backend not in DEVICES[options.device]:
-        there = " or ".join(DEVICES[options.device])
-        parser.error(f"argument --backend: {options.backend} does not run on the {options.device}, choose {there}")
+    there = DEVICES.get(options.device)
+    if there and options.backend and options.backend not in there:
+        choice = " or ".join(there)
+        parser.error(f"argument --backend: {options.backend} does not run on the {options.device}, choose {choice}")
     return options
 
 
@@ -78,6 +83,12 @@ def choose_backend(options: argparse.Namespace) -> None:
     """Compute where the options say. Raises BackendError if this machine cannot."""
     if options.backend:
         use_backend(options.backend)
+    elif options.device == "auto":
+        try:
+            use_device("gpu")
+        except BackendError as missing:
+            use_device("cpu")
+            print(f"{program()}: computing on the CPU. {missing}", file=sys.stderr)
     else:
         use_device(options.device or "cpu")
 

@@ -14,8 +14,8 @@ from minicnn.optimizers import Adam
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LAUNCHES = 29
-"""Gather x and y 2, convolutions 3, poolings 3, dense 2, dropout 1, loss 1, running loss 1, accuracy 2; backward dense 4,
-dropout 1, poolings 3, convolutions 5 (the first has no dx); Adam 1."""
+"""Gather x and y 2, convolutions 3, poolings 3, dense 2, dropout 1, loss 1, running loss 1, accuracy 2;
+backward: dense 4, dropout 1, poolings 3, convolutions 5 (the first has no dx); Adam 1."""
 
 
 class CountingSteps(Callback):

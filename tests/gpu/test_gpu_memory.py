@@ -145,6 +145,21 @@ def test_an_operation_names_what_is_on_the_host():
 
 
 @pytest.mark.usefixtures("on_gpu")
+def test_an_operation_without_a_kernel_is_the_textbook_s():
+    from minicnn.backends import active, textbook
+    from minicnn.backends.gpu.fallback import on_the_host
+
+    x = minicnn.to_device(X)
+    y, saved = on_the_host(textbook.average_pool2d)(x, (2, 2), (2, 2), "same")
+    dx = on_the_host(textbook.average_pool2d_backward)(y, saved)
+    own, own_saved = active().average_pool2d(x, (2, 2), (2, 2), "same")
+    own_dx = active().average_pool2d_backward(own, own_saved)
+    for one, other in ((y, own), (dx, own_dx)):
+        assert active().owns(one)
+        np.testing.assert_allclose(minicnn.to_host(one), minicnn.to_host(other), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("on_gpu")
 def test_data_that_is_on_the_device_already():
     model = make_model()
     model.fit(minicnn.to_device(X), minicnn.to_device(Y), batch_size=4, verbose=0)

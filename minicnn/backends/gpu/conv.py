@@ -8,6 +8,7 @@ import cupy
 import numpy as np
 
 from ..contract import Array, Pair, Saved
+from . import tensor_cores
 from .activations import ACTIVATE, CODES, activate, activate_backward
 from .fallback import operation
 from .kernels import FLOATS, Source, plain
@@ -165,7 +166,9 @@ def conv2d(
     at = windows(x.shape, (KH, KW), strides, padding)
     y = cupy.empty((at.N, at.OH, at.OW, F), x.dtype)
     code = np.int32(CODES.get(activation, 0))
-    if y.size:
+    if tensor_cores.wanted(x):
+        y = tensor_cores.forward(x, kernel, None if bias is None else plain(bias), at, activation)
+    elif y.size:
         launch_product(
             SOURCE.kernel("conv2d", x.dtype), at.N * at.OH * at.OW, F, KH * KW * C, x.dtype,
             x, kernel, None if bias is None else plain(bias), y, code, at.struct, np.int32(F),
@@ -187,6 +190,8 @@ def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Arra
     dy = plain(dy)
     if activation == "softmax":
         dy, activation = activate_backward(dy, y, activation), "linear"
+    if tensor_cores.wanted(x):
+        return tensor_cores.backward(x, kernel, bias, dy, y, at, activation, need_dx)
     dkernel, dbias = _parameter_gradients(x, kernel, bias, dy, y, at, activation)
     if not need_dx:
         return None, dkernel, dbias

@@ -49,6 +49,16 @@ def operation(function: Callable[..., Any]) -> Any:
     return checked
 
 
+def on_the_host(function: Callable[..., Any]) -> Any:
+    """An operation that has no kernel: the textbook's function, on the host, with arrays on the device outside."""
+
+    @wraps(function)
+    def taken_there(*arguments: Any, **options: Any) -> Any:
+        return _textbook(function.__name__, arguments, options)
+
+    return taken_there
+
+
 def _textbook(where: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
     """The textbook's operation of that name, with its arrays brought to the host and its results taken back."""
     results = getattr(textbook, where)(*map(_to_host, arguments), **options)
