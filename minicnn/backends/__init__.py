@@ -98,7 +98,7 @@ def to_host(array: Array) -> Any:
     return array.get() if _elsewhere(array) else active().to_host(array)
 
 
-def check_memory(where: str, what: str, array: Array, remedy: str = "", ops: Backend | None = None) -> None:
+def check_memory(where: object, what: str, array: Array, remedy: str = "", ops: Backend | None = None) -> None:
     """Raise TypeError, saying which array is on which side, unless `ops`, or the backend in force, owns it."""
     if (ops or active()).owns(array):
         return
@@ -107,7 +107,7 @@ def check_memory(where: str, what: str, array: Array, remedy: str = "", ops: Bac
     kind = f"{type(array).__module__.split('.')[0]}.{type(array).__name__}"
     raise TypeError(
         explain(
-            where,
+            str(where),
             f"{what} on the {there}, where the backend in force computes",
             f"one on the {here} (a {kind})",
             remedy or f"minicnn.{door} moves it.",

@@ -91,8 +91,11 @@ class Layer(Configurable):
         """y = layer(x). Builds the layer on its first input; raises ValueError or TypeError if x does not fit."""
         self.check_input(x)
         self.ensure_built(x.shape)
-        self.check_memory(x)
-        self.ops = active()
+        ops = active()
+        check_memory(self, "input", x, ops=ops)
+        if ops is not getattr(self, "ops", None):
+            self.check_weights_memory()
+            self.ops = ops
         y = self.call(x, training)
         self._last_output_shape = y.shape
         return y
@@ -115,7 +118,7 @@ class Layer(Configurable):
             )
         if dy.dtype != self.dtype:
             raise TypeError(self.dtype_message(f"{self} backward", "dy", dy.dtype))
-        check_memory(f"{self} backward", "dy", dy, ops=self.ops)
+        check_memory(self, "dy", dy, ops=self.ops)
         return self.call_backward(dy, need_dx)
 
     def parameters(self) -> list[Parameter]:
@@ -185,12 +188,11 @@ class Layer(Configurable):
                 )
             )
 
-    def check_memory(self, x: Array) -> None:
-        """Raise TypeError if the input or a weight is not in the memory of the backend in force."""
-        check_memory(str(self), "input", x)
+    def check_weights_memory(self) -> None:
+        """Raise TypeError if a weight is not in the memory of the backend in force, which has just become this one."""
         for weight in self.weights:
             remedy = "After a change of device, model.set_weights(model.get_weights()) moves the weights."
-            check_memory(str(self), weight.name.split("/")[-1], weight.value, remedy)
+            check_memory(self, weight.name.split("/")[-1], weight.value, remedy)
 
     def check_rank(self, shape: Sequence[int | None]) -> None:
         """Raise ValueError unless the shape has as many axes as the layer's `axes`."""
