@@ -6,10 +6,12 @@ ARGS =
 
 VENV = .venv
 PARITY_VENV = .venvs/parity
+GPU_VENV = .venvs/gpu
+NVRTC_VENV = .venvs/nvrtc
 MODELS = baseline model1 model2 model3 model4 model5 model6
 
 .DEFAULT_GOAL = help
-.PHONY: help test lint docs parity bench clean $(MODELS)
+.PHONY: help test test-gpu nvrtc compiler lint docs parity bench clean $(MODELS)
 .NOTPARALLEL:  # two pip runs at once would spoil the environment
 .SECONDARY:    # make must not delete the stamps
 
@@ -24,7 +26,14 @@ $(MODELS): $(VENV)/.has-fast,report
 	@$(VENV)/bin/python examples/$@.py $(ARGS)
 
 test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" picks some)
-	@$(VENV)/bin/python -m pytest --ignore=tests/parity $(ARGS)
+	@$(VENV)/bin/python -m pytest --ignore=tests/parity --ignore=tests/gpu --ignore=tests/nvrtc $(ARGS)
+
+test-gpu: compiler $(GPU_VENV)/.has-gpu-test  ## run the GPU's tests, on a pretend device where there is no GPU
+	@$(GPU_VENV)/bin/python -m pytest tests/gpu $(ARGS)
+
+nvrtc: $(NVRTC_VENV)/.has-nvrtc  ## compile the GPU's kernels for real GPUs, none needed (installs NVIDIA's compiler)
+	@$(NVRTC_VENV)/bin/python -m pytest -q tests/nvrtc $(ARGS)
+	@$(NVRTC_VENV)/bin/python -m tests.nvrtc
 
 lint: $(VENV)/.has-test  ## check style (ruff) and types (mypy)
 	@$(VENV)/bin/python -m ruff check .
@@ -37,6 +46,11 @@ docs: $(VENV)/.has-docs  ## build the documentation into site/
 parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs both, about 3 GB)
 	@$(PARITY_VENV)/bin/python -c "import torch, keras"
 	@$(PARITY_VENV)/bin/python -m pytest tests/parity $(ARGS)
+
+# The pretend device compiles kernels on this machine; a real GPU's driver shows as /dev/nvidia0.
+compiler:
+	@[ -e /dev/nvidia0 ] || command -v g++ >/dev/null || \
+		{ echo "Without a GPU, its tests need g++. On Debian and Ubuntu: apt install g++" >&2; exit 1; }
 
 bench: $(VENV)/.has-bench  ## compare speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)
 	@$(VENV)/bin/python -m benchmarks --install $(ARGS)
@@ -66,4 +80,10 @@ $(VENV)/.has-%: pyproject.toml | $(VENV)/.created
 	$(install)
 
 $(PARITY_VENV)/.has-%: pyproject.toml | $(PARITY_VENV)/.created
+	$(install)
+
+$(GPU_VENV)/.has-%: pyproject.toml | $(GPU_VENV)/.created
+	$(install)
+
+$(NVRTC_VENV)/.has-%: pyproject.toml | $(NVRTC_VENV)/.created
 	$(install)

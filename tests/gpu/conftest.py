@@ -2,8 +2,8 @@
 
 Fixtures:
 
-order           runs the test three times, with a device that runs blocks and threads "forward", "reversed" and "shuffled";
-                that is its value. A real device has no order to choose: there only "forward" runs.
+order           runs the test three times, on a device that runs blocks and threads forward, reversed and shuffled; its
+                value is that word. A real device has no order to choose: there only "forward" runs.
 guarded         borders every new allocation with pages that fault, and fills it, and shared memory, with NaNs
 lazily          does nothing before the program synchronises
 device_counts   device_counts.reset(), then device_counts.read() -> {"launches": ..., "host_to_device": ...,
@@ -26,7 +26,7 @@ if find_spec("cupy") is None:
     collect_ignore_glob = ["test_*.py"]
 elif not real_gpu():
     try:
-        mockgpu.install()
+        mockgpu.install(check_bounds=True)
     except mockgpu.PretendDeviceError as error:
         raise pytest.UsageError(str(error)) from None
 

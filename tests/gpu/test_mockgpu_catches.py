@@ -101,6 +101,34 @@ def test_a_touch_outside_of_dynamic_shared_memory(order):
         launch(BEYOND_SHARED, "beyond_shared", (1,), (64,), cp.empty(64, np.float32), shared_mem=256)
 
 
+BEYOND_ARRAYS = r"""
+extern "C" __global__ void beyond_arrays(float* y, int row, int at) {
+    __shared__ float part[8][64];
+    float own[4] = {};
+    part[row][threadIdx.x] = 1;
+    own[at] = 1;
+    __syncthreads();
+    y[threadIdx.x] = part[row][63 - threadIdx.x] + own[0];
+}
+"""
+
+
+@pytest.mark.parametrize(("threads", "row", "at"), [(65, 0, 0), (64, 8, 0), (64, -1, 0), (64, 0, 4)])
+def test_an_index_outside_of_an_array_that_the_kernel_declares(order, threads, row, at):
+    with pytest.raises(mockgpu.PretendDeviceError, match="kernel 'beyond_arrays'.*outside of a __shared__ or local"):
+        launch(BEYOND_ARRAYS, "beyond_arrays", (1,), (threads,), cp.empty(65, np.float32), np.int32(row), np.int32(at))
+
+
+ASSERTION = r"""
+extern "C" __global__ void asserts(const int* x) { assert(x[threadIdx.x] > 0); }
+"""
+
+
+def test_an_assertion():
+    with pytest.raises(mockgpu.PretendDeviceError, match=r"kernel 'asserts'.*assertion x\[threadIdx.x\] > 0 in line 2"):
+        launch(ASSERTION, "asserts", (1,), (4,), cp.zeros(4, np.int32))
+
+
 REVERSE = r"""
 extern "C" __global__ void reverse(const float* x, float* y) {
     __shared__ float part[64];

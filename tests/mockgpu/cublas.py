@@ -92,7 +92,9 @@ def dtype_of(code: int) -> np.dtype:
 def type_of_factors(compute_type: int) -> int:
     """The type of alpha and beta; older interfaces give a data type in the place of the compute type."""
     if compute_type not in TYPES_OF_FACTORS:
-        raise PretendDeviceError(f"cuBLAS: expected to compute in float32 or float64, found compute type {compute_type}.")
+        raise PretendDeviceError(
+            f"cuBLAS: expected to compute in float32 or float64, found compute type {compute_type}."
+        )
     return TYPES_OF_FACTORS[compute_type]
 
 
@@ -142,14 +144,18 @@ def gemm_strided_batched(
 ):
     size = dtype_of(code).itemsize
     product = Product(ta, tb, m, n, k, scalar(alpha, code), scalar(beta, code), (code, code, code))
-    submit(partial(strided, product, batch, [(a, lda, step_a * size), (b, ldb, step_b * size), (c, ldc, step_c * size)]))
+    submit(
+        partial(strided, product, batch, [(a, lda, step_a * size), (b, ldb, step_b * size), (c, ldc, step_c * size)])
+    )
 
 
 def by_pointers(product, batch, places):
     """A batch of products whose matrices' addresses lie in the device's memory: (address of addresses, ld)."""
     lists = [(ctypes.c_ssize_t * batch).from_address(address) for address, _ in places]
     for addresses in zip(*lists, strict=True):
-        product.multiply(*(number for address, (_, ld) in zip(addresses, places, strict=True) for number in (address, ld)))
+        product.multiply(
+            *(number for address, (_, ld) in zip(addresses, places, strict=True) for number in (address, ld))
+        )
 
 
 def gemm_batched(code, handle, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, batch):

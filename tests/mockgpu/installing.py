@@ -15,8 +15,10 @@ def is_installed() -> bool:
     return state["installed"]
 
 
-def install() -> None:
+def install(check_bounds: bool = False) -> None:
     """Makes CuPy, which must not have been imported yet, run on the pretend device. A second call does nothing.
+
+    With `check_bounds`, an index outside of an array that a kernel declares, shared or its own, stops the kernel.
 
     Raises PretendDeviceError where a real GPU is present, CuPy has another version than the one this was written for,
     or g++ is missing.
@@ -28,7 +30,7 @@ def install() -> None:
     pointers.swap(entrance_modules())
     refusals.put_module(cublas.stand_in("cupy_backends.cuda.libs.cublas"))
     refusals.refuse_libraries()
-    kernels.compile_with_gxx()
+    kernels.compile_with_gxx(check_bounds)
     refusals.refuse_precompiled_code()
     state["installed"] = True
 

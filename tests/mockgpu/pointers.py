@@ -1,7 +1,7 @@
 """Swaps CuPy's entrances to CUDA for the device's own.
 
-CuPy's Cython modules call CUDA through two of them, `runtime` and `driver`, which offer C functions to the others: each is
-a capsule with a pointer, named by its signature. Every other module copies the pointers when it is imported. So the
+CuPy's Cython modules call CUDA through two of them, `runtime` and `driver`, which offer C functions to the others: each
+is a capsule with a pointer, named by its signature. Every other module copies the pointers when it is imported. So the
 pointers must be swapped before that, and only where the signatures are those that the core was written for.
 """
 

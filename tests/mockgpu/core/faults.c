@@ -34,6 +34,10 @@ void stop_kernel(const char *format, ...) {
     siglongjmp(before_the_kernel, 1);
 }
 
+void mock_assertion_failed(const char *condition, int line) {
+    stop_kernel("the assertion %s in line %d does not hold.", condition, line);
+}
+
 /* The handlers are there only while a kernel runs: a fault elsewhere is none of ours. */
 static void watch_signals(struct sigaction saved[]) {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
@@ -49,7 +53,7 @@ static int report(const char *kernel) {
     describe_running_thread(thread, sizeof thread);
     if (fault.signal == 0) return fail("kernel '%s', %s: %s", kernel, thread, message);
     if (fault.signal == SIGFPE) return fail("kernel '%s', %s: an integer was divided by zero.", kernel, thread);
-    if (fault.signal == SIGILL) return fail("kernel '%s', %s: trapped.", kernel, thread);
+    if (fault.signal == SIGILL) return fail("kernel '%s', %s: an index is outside of a __shared__ or local array.", kernel, thread);
     describe_address(fault.address, place, sizeof place);
     return fail("kernel '%s', %s: illegal %s at %p, %s.", kernel, thread, fault.was_write ? "write" : "read",
                 fault.address, place);

@@ -7,6 +7,7 @@ extern char *mock_dynamic_shared;
 int mock_next_thread();
 void mock_block_barrier(int line);
 void mock_warp_barrier(unsigned mask);
+void mock_assertion_failed(const char *condition, int line);
 }
 
 static constexpr int warpSize = 32;
@@ -21,3 +22,6 @@ static inline unsigned mock_mask(unsigned mask = 0xffffffffu) { return mask; }
 static inline void __threadfence() {}
 static inline void __threadfence_block() {}
 static inline void __threadfence_system() {}
+
+#undef assert
+#define assert(condition) ((condition) ? (void)0 : mock_assertion_failed(#condition, __LINE__))
