@@ -48,3 +48,23 @@ def check_gpu() -> None:
 def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0].rstrip('.')}"
+
+
+def describe_gpu() -> dict[str, str | float]:
+    """The device in use, as a bug report needs it: name, compute capability, versions, memory. Needs a usable GPU."""
+    import cupy
+
+    runtime = cupy.cuda.runtime
+    device = cupy.cuda.Device()
+    properties = runtime.getDeviceProperties(device.id)
+    return {
+        "name": properties["name"].decode(),
+        "compute_capability": f"{properties['major']}.{properties['minor']}",
+        "memory_gib": round(runtime.memGetInfo()[1] / 2**30, 1),
+        "driver_cuda": _cuda_version(runtime.driverGetVersion()),  # the newest CUDA that the driver takes
+        "runtime_cuda": _cuda_version(runtime.runtimeGetVersion()),
+    }
+
+
+def _cuda_version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"

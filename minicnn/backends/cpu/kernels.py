@@ -29,7 +29,7 @@ from .kernel_cache import cached
 # As in NumPy, 1 / 0 is infinite; nobody calls a kernel from C, so no door for that is compiled.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
-SPINS = "2000"  # some microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
+SPINS = "20000"  # some 50 microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
 
 
 def _load_thread_pool() -> None:

@@ -1,0 +1,184 @@
+"""One small, ordinary input for every operation of the contract.
+
+The numbers are eighths, so that sums of products are exact in any order, and ReLU's kink and max pooling's ties fall on
+the same side in every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..backends.contract import Array, Backend
+
+Call = Callable[[], Any]
+"""An operation with its arguments: can be repeated, and returns all that it computed."""
+
+LOSSES = ("softmax_crossentropy", "crossentropy", "mean_squared_error")  # their backward takes no dy
+
+
+def prepare(operation: str, ops: Backend, dtype: str) -> Call:
+    """The operation on its case, ready to be called; a backward's forward has run already.
+
+    Raises KeyError if there is no case for it, and whatever the backend raises.
+    """
+    name = operation.removesuffix("_backward")
+    if name not in PAIRS:
+        return SINGLE[operation](ops, dtype)
+    arguments = [_moved(ops, argument) for argument in PAIRS[name](dtype)]
+    forward = getattr(ops, name)
+    if operation == name:
+        return lambda: forward(*arguments)[:-1]  # what is saved is the backend's own business
+    y, *_, saved = forward(*arguments)
+    dy = [] if name in LOSSES else [ops.to_device(_eighths(y.shape, dtype, seed=9))]
+    backward = getattr(ops, operation)
+    return lambda: backward(*dy, saved)
+
+
+def operations_with_a_case() -> set[str]:
+    return {*PAIRS, *(f"{name}_backward" for name in PAIRS), *SINGLE}
+
+
+def _eighths(shape: Any, dtype: str, seed: int = 0) -> np.ndarray:
+    return (np.random.default_rng(seed).integers(-16, 17, shape) / 8).astype(dtype)
+
+
+def _moved(ops: Backend, argument: Any) -> Any:
+    return ops.to_device(argument) if isinstance(argument, np.ndarray) else argument
+
+
+# pairs of a forward and its backward: the forward's arguments
+
+
+def _conv2d(dtype: str) -> list[Any]:
+    bias = _eighths(8, dtype, 2) + np.array(1 / 128, dtype)  # products are multiples of 1/64: none is at relu's kink
+    return [_eighths((4, 10, 9, 4), dtype), _eighths((3, 3, 4, 8), dtype, 1), bias, (1, 1), "same", "relu"]
+
+
+def _dense(dtype: str) -> list[Any]:
+    return [_eighths((16, 20), dtype), _eighths((20, 10), dtype, 1), _eighths(10, dtype, 2), "relu"]
+
+
+def _image(dtype: str) -> np.ndarray:
+    return _eighths((4, 10, 9, 4), dtype)
+
+
+def _batch_norm(dtype: str) -> list[Any]:
+    return [_image(dtype), *(np.abs(_eighths(4, dtype, seed)) + 1 for seed in range(4)), 0.9, 1e-3, True]
+
+
+def _scores(dtype: str) -> np.ndarray:
+    return _eighths((16, 10), dtype, 1)
+
+
+def _target(dtype: str) -> np.ndarray:
+    return np.eye(10, dtype=dtype)[_labels()]
+
+
+def _labels() -> np.ndarray:
+    return np.arange(16) * 7 % 10
+
+
+PAIRS: dict[str, Callable[[str], list[Any]]] = {
+    "conv2d": _conv2d,
+    "dense": _dense,
+    "max_pool2d": lambda dtype: [_image(dtype), (2, 2), (2, 2), "valid"],
+    "average_pool2d": lambda dtype: [_image(dtype), (2, 2), (2, 2), "valid"],
+    "batch_norm": _batch_norm,
+    "dropout": lambda dtype: [_image(dtype), 0.25, 2**40 + 5, 3],
+    "activation": lambda dtype: [_scores(dtype), "softmax"],
+    "rectify": lambda dtype: [_image(dtype), 0.25, 1.5, 0.5],
+    "softmax_crossentropy": lambda dtype: [_scores(dtype), _target(dtype)],
+    "crossentropy": lambda dtype: [np.abs(_scores(dtype)) + 0.125, _target(dtype)],
+    "mean_squared_error": lambda dtype: [_scores(dtype), _target(dtype)],
+}
+
+
+# operations without a backward
+
+
+def _to_device(ops: Backend, dtype: str) -> Call:
+    image = _image("float32")
+    return lambda: ops.to_device(image, dtype)
+
+
+def _to_host(ops: Backend, dtype: str) -> Call:
+    image = ops.to_device(_image(dtype))
+    return lambda: ops.to_host(image)
+
+
+def _owns(ops: Backend, dtype: str) -> Call:
+    image = ops.to_device(_image(dtype))
+    return lambda: (ops.owns(image), ops.owns("no array"))
+
+
+def _take(ops: Backend, dtype: str) -> Call:
+    scores, rows = ops.to_device(_scores("float32")), ops.to_device(np.array([3, 3, 0, 15]))
+    return lambda: ops.take(scores, rows, dtype)
+
+
+def _peek(ops: Backend, dtype: str) -> Call:
+    number = 0.625
+    scalar = ops.to_device(np.array(number, dtype))
+    return lambda: number if (seen := ops.peek(scalar)) is None else seen  # None is an answer, too: not without waiting
+
+
+def _one_hot(ops: Backend, dtype: str) -> Call:
+    labels = ops.to_device(_labels())
+    return lambda: ops.one_hot(labels, 10, dtype)
+
+
+def _count_correct(ops: Backend, dtype: str) -> Call:
+    labels = _scores(dtype).argmax(axis=1)
+    labels[::3] = (labels[::3] + 1) % 10  # some right, some wrong
+    scores, labels = ops.to_device(_scores(dtype)), ops.to_device(labels)
+    return lambda: ops.count_correct(scores, labels)
+
+
+def _add_up(ops: Backend, dtype: str) -> Call:
+    value = ops.to_device(np.array(0.625, dtype))
+    total = ops.add_up(0.0, value, 4)
+    return lambda: ops.add_up(total, value, 3)
+
+
+def _slots(ops: Backend, dtype: str, count: int) -> list[list[Array]]:
+    """Values, gradients and `count` slots of two parameters; the slots are not negative, as Adam's variances."""
+    shapes = ((20, 10), (10,))
+    lists = [[_eighths(shape, dtype, seed) for shape in shapes] for seed in range(2 + count)]
+    return [[ops.to_device(np.abs(array) if seed > 1 else array) for array in a] for seed, a in enumerate(lists)]
+
+
+def _sgd_step(ops: Backend, dtype: str) -> Call:
+    values, grads, velocities = _slots(ops, dtype, 1)
+
+    def step() -> Any:
+        ops.sgd_step(values, grads, velocities, 0.125, 0.875, True)
+        return values, velocities
+
+    return step
+
+
+def _adam_step(ops: Backend, dtype: str) -> Call:
+    values, grads, means, variances = _slots(ops, dtype, 2)
+
+    def step() -> Any:
+        ops.adam_step(values, grads, means, variances, 2, 0.125, 0.9, 0.999, 1e-7, 0.01)
+        return values, means, variances
+
+    return step
+
+
+SINGLE: dict[str, Callable[[Backend, str], Call]] = {
+    "to_device": _to_device,
+    "to_host": _to_host,
+    "owns": _owns,
+    "take": _take,
+    "peek": _peek,
+    "one_hot": _one_hot,
+    "count_correct": _count_correct,
+    "add_up": _add_up,
+    "sgd_step": _sgd_step,
+    "adam_step": _adam_step,
+}

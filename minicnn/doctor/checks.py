@@ -1,0 +1,111 @@
+"""Every operation of a backend: is it the textbook's, how long does its first call take, and how long the others?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from ..backends import active, textbook, use_backend
+from ..backends.contract import OPERATIONS, Backend
+from .cases import prepare
+from .machine import one_line
+
+# Largest error relative to an array's largest number: where sums are not exact (exponentials, means), they are rounded
+# to 6e-8 or 1e-16, and cancellation costs a digit or two.
+TOLERANCES = {"float32": 2e-5, "float64": 1e-11}
+TIMED = "float32"  # the precision that is timed: what models compute in
+
+
+@dataclass(frozen=True)
+class Check:
+    """One operation of one backend in one precision. Times are milliseconds, and None where they were not taken."""
+
+    backend: str
+    operation: str
+    dtype: str
+    ok: bool
+    error: float | None  # relative to the largest number; None if there is no number to give
+    problem: str | None  # in words, if not ok
+    first_ms: float | None = None
+    steady_ms: float | None = None
+
+
+def check_backend(name: str, rounds: int = 5, calls: int = 4) -> list[Check]:
+    """Every operation of the contract, in both precisions. Raises BackendError if the backend cannot be used."""
+    with use_backend(name):
+        ops = active()
+        return [_check(name, ops, operation, dtype, rounds, calls) for operation in OPERATIONS for dtype in TOLERANCES]
+
+
+def _check(name: str, ops: Backend, operation: str, dtype: str, rounds: int, calls: int) -> Check:
+    try:
+        call = prepare(operation, ops, dtype)
+        first, found = _timed(ops, call)
+        # At once: an optimiser's next step would move what this one returned.
+        found = [ops.to_host(result) if ops.owns(result) else result for result in flat(found)]
+        found = [np.array(result) for result in found if result is not None]
+        error, problem = compare(found, _expected(operation, dtype), TOLERANCES[dtype])
+        steady = time_call(ops, call, rounds, calls) if dtype == TIMED else None
+    except Exception as failure:  # an operation that raises is what the doctor is there to find
+        return Check(name, operation, dtype, False, None, one_line(failure))
+    return Check(name, operation, dtype, problem is None, error, problem, first if steady is not None else None, steady)
+
+
+def _expected(operation: str, dtype: str) -> list[np.ndarray]:
+    return [np.array(result) for result in flat(prepare(operation, textbook, dtype)()) if result is not None]
+
+
+def compare(found: list[np.ndarray], expected: list[np.ndarray], tolerance: float) -> tuple[float | None, str | None]:
+    """The largest error relative to each array's largest number, and what is wrong, or None."""
+    shapes = [(array.shape, str(array.dtype)) for array in found]
+    wanted = [(array.shape, str(array.dtype)) for array in expected]
+    if shapes != wanted:
+        return None, f"expected arrays {wanted}, found {shapes}"
+    errors = [_error(*pair) for pair in zip(found, expected, strict=True)]
+    if not all(map(math.isfinite, errors)):
+        return None, "expected finite numbers, found NaN or infinity"
+    error = max(errors)
+    return error, None if error <= tolerance else f"error {error:.1e}, expected at most {tolerance:.0e}"
+
+
+def _error(found: np.ndarray, expected: np.ndarray) -> float:
+    largest = np.abs(expected.astype("float64")).max(initial=0)
+    with np.errstate(invalid="ignore"):  # infinities
+        return float(np.abs(found.astype("float64") - expected).max(initial=0) / (largest or 1))
+
+
+def time_call(ops: Backend, call: Callable[[], Any], rounds: int, calls: int) -> float:
+    """Milliseconds a call: the median of some rounds, in each of which the device is waited for once, at the end."""
+
+    def several() -> Any:
+        for _ in range(calls):
+            result = call()
+        return result
+
+    return median(_timed(ops, several)[0] / calls for _ in range(rounds))
+
+
+def _timed(ops: Backend, call: Callable[[], Any]) -> tuple[float, Any]:
+    """Milliseconds until all is computed, and what was."""
+    start = perf_counter()
+    results = call()
+    for result in reversed(list(flat(results))):
+        if ops.owns(result):
+            ops.to_host(result)  # a device works in order: what arrives last has waited for all before
+            break
+    return 1000 * (perf_counter() - start), results
+
+
+def flat(results: Any) -> Iterator[Any]:
+    """The arrays and numbers in nested tuples and lists."""
+    if isinstance(results, (tuple, list)):
+        for result in results:
+            yield from flat(result)
+    else:
+        yield results

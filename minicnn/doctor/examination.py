@@ -1,0 +1,118 @@
+"""The whole examination, as one dictionary: what the terminal shows and the report holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timezone
+from typing import Any
+
+from .. import __version__
+from ..backends import DEVICES
+from ..errors import BackendError
+from .checks import Check, check_backend
+from .machine import default_backend, describe_backends, describe_machine, describe_packages
+
+SCHEMA = 1  # of the dictionary; a change that a reader of reports has to know about counts it up
+
+
+def examine(
+    device: str | None = None,
+    models: bool = False,
+    *,
+    batch_size: int = 64,
+    rounds: int = 5,
+    calls: int = 4,
+    progress: Callable[[str], None] = lambda what: None,
+) -> dict[str, Any]:
+    """What there is on this machine, whether it computes what the textbook does, and how fast.
+
+    `device` is "cpu" or "gpu": that one alone. `models` times training steps of the report's seven models, too, on the
+    default backend and the GPU. A time is the median of `rounds` rounds of `calls` calls. Raises BackendError if the
+    device is named, but cannot be used.
+    """
+    here = describe_machine()  # first: the load is to be the others'
+    found = describe_backends(device)
+    usable = [name for name, facts in found.items() if facts["available"]]
+    if device and not usable:
+        raise BackendError(" ".join(facts["why_not"] for facts in found.values()))
+    checks = []
+    for name in usable:
+        progress(f"checking every operation of {name}")
+        checks += check_backend(name, rounds, calls)
+    steps = _steps(usable, batch_size, rounds, calls, progress) if models else []
+    rounding = _rounding(usable, batch_size, progress) if models else []
+    failures = _failures(found, checks, steps, rounding)
+    return {
+        "schema": SCHEMA,
+        "date": datetime.now(timezone.utc).date().isoformat(),
+        "minicnn": __version__,
+        "machine": here,
+        "packages": describe_packages(),
+        "backends": found,
+        "operations": [asdict(check) for check in checks],
+        "steps": {"batch_size": batch_size, "times": steps} if models else None,
+        "rounding": rounding if models else None,
+        "failures": failures,
+        "summary": _summary(device, usable, checks, failures),
+    }
+
+
+def _steps(
+    usable: list[str], batch_size: int, rounds: int, calls: int, progress: Callable[[str], None]
+) -> list[dict[str, Any]]:
+    """Steps of the seven models on the best backend of each device, on the GPU with TF32, too."""
+    from .networks import time_steps
+
+    best = [next(name for name in names if name in usable) for names in DEVICES.values() if {*names} & {*usable}]
+    times = []
+    for name in best:
+        for tf32 in (False, True) if name in DEVICES["gpu"] else (False,):
+            progress(f"timing the seven models on {name}{' with TF32' if tf32 else ''}")
+            times += time_steps(name, batch_size, rounds, calls, tf32)
+    return [asdict(time) for time in times]
+
+
+def _rounding(usable: list[str], batch_size: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:
+    """How far products are from exact ones on the GPU: what TF32 costs."""
+    from .rounding import rounding_errors
+
+    errors = []
+    for name in DEVICES["gpu"]:
+        if name in usable:
+            progress(f"comparing float32 with TF32 on {name}")
+            errors += [*rounding_errors(name, batch_size), *rounding_errors(name, batch_size, tf32=True)]
+    return [asdict(error) for error in errors]
+
+
+def _failures(
+    found: dict[str, Any], checks: list[Check], steps: list[dict[str, Any]], rounding: list[dict[str, Any]]
+) -> list[str]:
+    """What does not work, a sentence each. A backend that is not there is none; the default one, if broken, is."""
+    broken = [facts["why_not"] for facts in found.values() if facts["default"] and not facts["available"]]
+    wrong = [
+        f"{check.operation} of {check.backend} in {check.dtype}: {check.problem}" for check in checks if not check.ok
+    ]
+    measured = [(f"a step of {step['model']}", step) for step in steps] + [(r["operation"], r) for r in rounding]
+    stuck = [
+        f"{what} on {facts['backend']}{' with TF32' if facts['tf32'] else ''}: {facts['problem']}"
+        for what, facts in measured
+        if facts["problem"]
+    ]
+    return broken + wrong + stuck
+
+
+def _summary(device: str | None, usable: list[str], checks: list[Check], failures: list[str]) -> str:
+    wrong = {(check.operation, check.backend): None for check in checks if not check.ok}
+    if wrong:
+        names = ", ".join(f"{operation} ({backend})" for operation, backend in wrong)
+        operations = "1 operation differs" if len(wrong) == 1 else f"{len(wrong)} operations differ"
+        return f"{operations} from the textbook: {names}."
+    if failures:
+        return f"Something does not work: {'; '.join(failures)}."
+    if device == "gpu":
+        return "Everything works: cupy will be used on the GPU."
+    if default_backend() == "numpy":
+        return "Everything works: numpy will be used, many times slower than Numba would be: pip install numba"
+    gpu = ", cupy if you ask for the GPU" if "cupy" in usable else ""
+    return f"Everything works: numba will be used{gpu}."

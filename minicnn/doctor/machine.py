@@ -1,0 +1,122 @@
+"""What there is: versions, processors, backends, and for each that is not there the sentence that says why."""
+
+from __future__ import annotations
+
+import os
+import platform
+import warnings
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from .. import backends
+from ..backends.availability import INSTALL, describe_gpu
+from ..errors import BackendError
+
+# Each package's distributions: CuPy has one for each CUDA, and two of them at once are a common mistake.
+PACKAGES: dict[str, tuple[Sequence[str], str]] = {
+    "NumPy": (["numpy"], "pip install numpy"),
+    "Numba": (["numba"], "pip install numba"),
+    "CuPy": (["cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x", "cupy"], INSTALL),
+    "scikit-learn": (["scikit-learn"], "pip install scikit-learn"),
+    "matplotlib": (["matplotlib"], "pip install matplotlib"),
+}
+NUMBERS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "CUPY_TF32")  # variables that are numbers
+PATHS = ("CUDA_PATH",)  # paths are their owner's business: only whether they are set is told
+
+
+def describe_machine() -> dict[str, Any]:
+    """Python, system, processors and the variables of the environment that matter."""
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": f"{platform.system()}, {platform.machine()}",
+        "cpu": _cpu_model(),
+        "cpus": os.cpu_count(),
+        "usable_cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
+        "environment": _environment(),
+    }
+
+
+def describe_packages() -> dict[str, dict[str, str | None]]:
+    """{package: {"version": None where it is missing, "install": the command where it is missing}}."""
+    found = {}
+    for name, (distributions, command) in PACKAGES.items():
+        versions = {distribution: _version(distribution) for distribution in distributions}
+        there = [
+            version if distribution == name.lower() else f"{version} ({distribution})"
+            for distribution, version in versions.items()
+            if version
+        ]
+        found[name] = {"version": " and ".join(there) or None, "install": None if there else command}
+    return found
+
+
+def describe_backends(device: str | None = None) -> dict[str, dict[str, Any]]:
+    """Every backend (of one device, if that is named): whether it can be used, whether by default, and why not."""
+    default = default_backend()
+    return {
+        name: {"device": place, "default": name == default} | _tried(name)
+        for place, names in backends.DEVICES.items()
+        for name in names
+        if device in (None, place)
+    }
+
+
+def default_backend() -> str:
+    """What computes where nobody chooses."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that Numba is missing: the list of packages says it
+        with backends.use_device("cpu"):
+            return backends.backend_name()
+
+
+def _tried(name: str) -> dict[str, Any]:
+    """Whether a backend can be chosen and loaded; whatever is wrong with it is a sentence."""
+    facts: dict[str, Any] = {"available": False, "why_not": None, "load_ms": None, "threads": None, "gpu": None}
+    try:
+        start = perf_counter()
+        with backends.use_backend(name):
+            backends.active()
+            facts["load_ms"] = 1000 * (perf_counter() - start)
+            if name == "numba":
+                from ..backends.cpu.kernels import team_size
+
+                facts["threads"] = team_size()
+            if name == "cupy":
+                facts["gpu"] = describe_gpu()
+        facts["available"] = True
+    except BackendError as error:
+        facts["why_not"] = str(error)
+    except Exception as error:  # a broken installation may raise anything
+        facts["why_not"] = f"The {name} backend cannot be loaded: {one_line(error)}"
+    return facts
+
+
+def one_line(error: Exception) -> str:
+    """An exception's kind and the first line of what it says."""
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
+
+
+def _environment() -> dict[str, str]:
+    numbers = {name: os.environ.get(name, "not set") for name in NUMBERS}
+    told = {name: value if value.isdigit() or value == "not set" else "no number" for name, value in numbers.items()}
+    return told | {name: "set" if os.environ.get(name) else "not set" for name in PATHS}
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu_model() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return " ".join(line.split(":", 1)[1].split())
+    return platform.processor() or platform.machine()

@@ -1,0 +1,63 @@
+"""How far the products of two layers of Model 5 are from exact ones, with TF32 and without."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..backends import active, textbook, use_backend
+from ..backends.contract import Backend
+from .checks import compare, flat
+from .machine import one_line
+
+# The weights' shape, and that of the inputs without the batch axis.
+LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
+    "conv2d": ((3, 3, 32, 64), (14, 14, 32)),
+    "dense": ((1152, 128), (1152,)),
+}
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """The largest error of an operation and its backward, relative to the largest number of each array."""
+
+    backend: str
+    operation: str
+    tf32: bool
+    error: float | None
+    problem: str | None  # why there is no error
+
+
+def rounding_errors(backend: str, batch_size: int, tf32: bool = False) -> list[Rounding]:
+    """float32 against the textbook in float64, on normally distributed numbers: eighths would be exact in TF32, too.
+
+    Raises BackendError if the backend cannot be used.
+    """
+    with use_backend(backend, tf32=tf32):
+        return [_rounding(operation, backend, batch_size, tf32) for operation in LAYERS]
+
+
+def _rounding(operation: str, backend: str, batch_size: int, tf32: bool) -> Rounding:
+    try:
+        found = [array.astype("float64") for array in _results(active(), operation, batch_size, "float32")]
+        error, problem = compare(found, _results(textbook, operation, batch_size, "float64"), float("inf"))
+        return Rounding(backend, operation, tf32, error, problem)
+    except Exception as failure:  # as wherever a backend is called here: the rest of the report is worth having
+        return Rounding(backend, operation, tf32, None, one_line(failure))
+
+
+def _results(ops: Backend, operation: str, batch_size: int, dtype: str) -> list[np.ndarray]:
+    """What the operation and its backward compute, on the host; the same inputs in every precision."""
+    random = np.random.default_rng(0)
+
+    def normal(*shape: int) -> Any:
+        return ops.to_device(random.standard_normal(shape, "float32").astype(dtype))
+
+    kernel, inputs = LAYERS[operation]
+    arguments: list[Any] = [normal(batch_size, *inputs), normal(*kernel), None]
+    options = [(1, 1), "same", "linear"] if operation == "conv2d" else ["linear"]
+    y, saved = getattr(ops, operation)(*arguments, *options)
+    gradients = getattr(ops, f"{operation}_backward")(normal(*y.shape), saved)
+    return [ops.to_host(array) for array in flat([y, gradients]) if array is not None]
