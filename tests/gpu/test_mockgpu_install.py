@@ -69,8 +69,12 @@ def test_nothing_is_swapped_where_a_signature_has_changed(monkeypatch, changed, 
         pointers.swap(entrance_modules())
 
 
-def test_the_cache_is_the_users_and_keeps_no_halves():
+def test_the_cache_is_the_users():
     assert not cache.directory().is_relative_to(ROOT)
+
+
+def test_the_cache_keeps_no_halves(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "directory", lambda: tmp_path)
 
     def break_off(path):
         path.write_text("half")
@@ -78,8 +82,14 @@ def test_the_cache_is_the_users_and_keeps_no_halves():
 
     with pytest.raises(KeyboardInterrupt):
         cache.cached("broken-off", break_off)
-    assert not (cache.directory() / "broken-off").exists()
-    assert not list(cache.directory().glob("tmp*"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_cache_makes_a_file_once(monkeypatch, tmp_path):
+    monkeypatch.setattr(cache, "directory", lambda: tmp_path)
+    made = cache.cached("file", lambda path: path.write_text("whole"))
+    assert cache.cached("file", lambda path: pytest.fail("made again")) == made == tmp_path / "file"
+    assert made.read_text() == "whole"
 
 
 SCRIPT = """
