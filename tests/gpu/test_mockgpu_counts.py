@@ -90,3 +90,12 @@ def knob_values():
 def test_wrong_knobs(wrong, error):
     with pytest.raises(error, match="knobs"):
         mockgpu.knobs(**wrong)
+
+
+def test_a_knob_is_set_back_after_an_error_of_the_work_that_waited():
+    kernel = cp.RawKernel('extern "C" __global__ void fails(int* x) { assert(x == nullptr); }', "fails")
+    x = cp.zeros(1, np.int32)
+    with pytest.raises(mockgpu.PretendDeviceError, match="assertion"), mockgpu.knobs(lazy=1, order=2):
+        kernel((1,), (1,), (x,))
+    assert knob_values() == (0, 0, 0)
+    assert (x + 1).get() == 1

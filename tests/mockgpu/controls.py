@@ -10,6 +10,7 @@ from typing import Any
 from .core import core
 
 ORDERS = {"forward": 0, "reversed": 1, "shuffled": 2}
+KNOBS = {"order": (0, 1, 2), "guard": (0, 1), "lazy": (0, 1)}
 SYNCHRONISATIONS = (
     "device_synchronisations",
     "stream_synchronisations",
@@ -53,23 +54,22 @@ def knobs(**settings: int) -> Any:
     lazy: 1 does nothing before the next synchronisation: a buffer that is used again too early shows.
     """
     previous = {name: knob(name).value for name in settings}
-    for name, value in settings.items():
-        turn(name, value)
+    turn(settings)
     return restoring(previous)
 
 
-def turn(name: str, value: int) -> None:
-    allowed = {"order": (0, 1, 2), "guard": (0, 1), "lazy": (0, 1)}
-    if value not in allowed[name]:
-        raise ValueError(f"knobs: {name} is one of {allowed[name]}, not {value!r}")
-    if name == "lazy" and not value:
+def turn(settings: dict[str, int]) -> None:
+    for name, value in settings.items():
+        if value not in KNOBS[name]:
+            raise ValueError(f"knobs: {name} is one of {KNOBS[name]}, not {value!r}")
+        knob(name).value = value
+    if settings.get("lazy") == 0:
         core().mock_finish_queue()  # raises what the waiting work raises
-    knob(name).value = value
 
 
 def knob(name: str) -> ctypes.c_int:
-    if name not in ("order", "guard", "lazy"):
-        raise TypeError(f"knobs: there is no knob {name!r}; there are order, guard and lazy")
+    if name not in KNOBS:
+        raise TypeError(f"knobs: there is no knob {name!r}; there are {', '.join(KNOBS)}")
     return ctypes.c_int.in_dll(core(), f"mock_{name}")
 
 
@@ -78,5 +78,4 @@ def restoring(previous: dict[str, int]) -> Iterator[None]:
     try:
         yield
     finally:
-        for name, value in previous.items():
-            turn(name, value)
+        turn(previous)

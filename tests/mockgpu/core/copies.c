@@ -30,11 +30,11 @@ static enum Kind kind_by_address(intptr_t to, intptr_t from) {
 
 static int check_ends(intptr_t to, intptr_t from, size_t size, enum Kind kind) {
     if ((kind == HOST_TO_DEVICE || kind == DEVICE_TO_DEVICE) && !is_device_memory(to, size))
-        return fail("copy of %zu bytes to %p: expected memory of the device, found memory that is not, or ends before.",
-                    size, (void *)to);
+        return fail("copy of %zu bytes to %p: expected so much memory of the device, and it is not there.", size,
+                    (void *)to);
     if ((kind == DEVICE_TO_HOST || kind == DEVICE_TO_DEVICE) && !is_device_memory(from, size))
-        return fail("copy of %zu bytes from %p: expected memory of the device, found memory that is not, or ends before.",
-                    size, (void *)from);
+        return fail("copy of %zu bytes from %p: expected so much memory of the device, and it is not there.", size,
+                    (void *)from);
     return 0;
 }
 
@@ -59,7 +59,8 @@ static int copy(intptr_t to, intptr_t from, size_t size, enum Kind kind, int asy
     count_copy(kind, size);
     struct Copy *task = malloc(sizeof *task);
     *task = (struct Copy){(void *)to, (void *)from, NULL, size};
-    if (asynchronous && kind == HOST_TO_DEVICE && !allocation_with(task->from)) task->staged = duplicate(task->from, size);
+    int from_pageable = kind == HOST_TO_DEVICE && !allocation_with(task->from);
+    if (asynchronous && from_pageable) task->staged = duplicate(task->from, size);
     int to_pageable = kind == DEVICE_TO_HOST && !allocation_with(task->to);
     int waits = to_pageable || (!asynchronous && kind != DEVICE_TO_DEVICE);
     int status = submit(do_copy, task, discard_copy);

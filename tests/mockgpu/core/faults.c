@@ -53,7 +53,8 @@ static int report(const char *kernel) {
     describe_running_thread(thread, sizeof thread);
     if (fault.signal == 0) return fail("kernel '%s', %s: %s", kernel, thread, message);
     if (fault.signal == SIGFPE) return fail("kernel '%s', %s: an integer was divided by zero.", kernel, thread);
-    if (fault.signal == SIGILL) return fail("kernel '%s', %s: an index is outside of a __shared__ or local array.", kernel, thread);
+    if (fault.signal == SIGILL)
+        return fail("kernel '%s', %s: an index is outside of a __shared__ or local array.", kernel, thread);
     describe_address(fault.address, place, sizeof place);
     return fail("kernel '%s', %s: illegal %s at %p, %s.", kernel, thread, fault.was_write ? "write" : "read",
                 fault.address, place);

@@ -5,7 +5,7 @@
 enum {
     MOST_FIBERS = 1024, /* threads of the largest block */
     CACHE_LINE = 64,
-    /* Not a power of two: the tops of the stacks, which all fibers touch, would else compete for the same cache lines. */
+    /* Not a power of two: else the tops of the stacks, which all are in use, would compete for the same cache lines. */
     STACK_SIZE = 32 * 1024 + 9 * CACHE_LINE,
 };
 

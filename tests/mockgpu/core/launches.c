@@ -47,8 +47,9 @@ PyObject *api_funcSetAttribute(intptr_t function, int attribute, int value, SKIP
     enum { MAX_DYNAMIC_SHARED = 8 };
     struct Kernel *kernel = (struct Kernel *)function;
     if (attribute == MAX_DYNAMIC_SHARED) {
-        if (value > MOST_SHARED) return none_or_error(fail("kernel '%s': %d bytes of dynamic shared memory are more than "
-                                                           "the %d that a block can have.", kernel->name, value, MOST_SHARED));
+        if (value > MOST_SHARED)
+            return none_or_error(fail("kernel '%s': %d bytes of dynamic shared memory are more than the %d of a block.",
+                                      kernel->name, value, MOST_SHARED));
         kernel->dynamic_shared_limit = (size_t)value;
     }
     Py_RETURN_NONE;
