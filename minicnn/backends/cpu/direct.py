@@ -24,10 +24,6 @@ CACHE_BYTES = 256 * 1024
 """What a block of samples may take: half of the second-level cache of an older CPU."""
 
 
-LONE_PRODUCTS = 2**20
-"""Convolutions of fewer multiplications are done before a second thread has woken up."""
-
-
 class Windows(NamedTuple):
     """Where the windows lie; the letters of the contract, HP x WP the padded image."""
 
@@ -71,7 +67,7 @@ def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> A
         _taps(w),
         block,
         _sizes(w),
-        alone=w.N * w.OH * w.OW * w.KH * w.KW * w.C * w.F < LONE_PRODUCTS,
+        alone=_short(w),
     )
     return y
 
@@ -93,7 +89,7 @@ def backward(
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
         x.reshape(-1), turned, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
-        taps, _pixels(w, block), _pixels(v, block), _taps(v), block, _sizes(w), _sizes(v),
+        taps, _pixels(w, block), _pixels(v, block), _taps(v), block, _sizes(w), _sizes(v), alone=_short(w),
     )  # fmt: skip
     dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F]).reshape(kernel.shape)
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
@@ -115,6 +111,11 @@ def _turned(w: Windows) -> Windows:
     HP, WP = w.H + w.KH - 1, w.W + w.KW - 1
     top, left = w.KH - 1 - w.top, w.KW - 1 - w.left
     return Windows(w.N, w.OH, w.OW, w.F, w.KH, w.KW, w.C, 1, 1, w.H, w.W, top, left, HP, WP)
+
+
+def _short(w: Windows) -> bool:
+    """Whether one thread is done before a second one has woken up."""
+    return w.N * w.OH * w.OW * w.KH * w.KW * w.C * w.F < 2**20
 
 
 def _block_samples(samples: int, sample_bytes: int) -> int:
