@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -20,7 +21,11 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """A rival in its own process; also a context manager that ends it."""
+    """A rival in its own process; also a context manager that ends it.
+
+    Between two questions the process is stopped: the threads of some libraries spin on after their work, OpenBLAS's for
+    a tenth of a second, and would take the processor from whoever's turn is next.
+    """
 
     def __init__(
         self, rival: str, python: Path, threads: int, logs: Path, variables: Mapping[str, str] | None = None
@@ -45,9 +50,11 @@ class Worker:
         """The worker's answer. Raises WorkerError, with the reason, if it has none."""
         assert self._process.stdin
         assert self._process.stdout
+        self._signal("SIGCONT")
         with suppress(BrokenPipeError):
             print(json.dumps({"call": call, "with": arguments}), file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
+        self._signal("SIGSTOP")
         if not line:
             self._process.wait()
             raise WorkerError(f"{self.rival}'s process ended (exit code {self._process.returncode}); see {self.log}")
@@ -60,6 +67,7 @@ class Worker:
         """End the process and wait for it."""
         assert self._process.stdin
         assert self._process.stdout
+        self._signal("SIGCONT")
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
@@ -68,6 +76,11 @@ class Worker:
             self._process.kill()
             self._process.wait()
         self._process.stdout.close()
+
+    def _signal(self, name: str) -> None:
+        """Send the signal, where the system has it and the process is still there."""
+        if hasattr(signal, name):
+            self._process.send_signal(getattr(signal, name))
 
     def __enter__(self) -> Worker:
         return self

@@ -8,9 +8,10 @@ from .conv import conv2d, conv2d_backward
 from .kernels import compilable
 from .tile import ROWS
 
-SMALL = 2**20
-"""Products of fewer multiplications, or of less than a tile's rows, are NumPy's: they cannot pay for the panels. In
-large ones NumPy's own threads would get in the way of the kernels'."""
+SMALL = 2**18
+"""Products of fewer multiplications, or of less than a tile's rows, are NumPy's: they cannot pay for the panels. From
+this size on, NumPy's OpenBLAS would wake threads of its own, which spin for a tenth of a second after each product and
+take the processor from the kernels'."""
 
 
 def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
