@@ -45,7 +45,7 @@ def model5(monkeypatch):
 
 
 def empty_pool():
-    """Give back what earlier tests left in CuPy's pool: how it is cut up there must not decide what is asked for here."""
+    """Give back what earlier tests left in CuPy's pool: how that is cut up must not decide what is asked for here."""
     import cupy
 
     gc.collect()
