@@ -162,9 +162,7 @@ class SparseCategoricalCrossentropy(Crossentropy):
 
     def _to_numbers(self, y_true: Array, y_pred: Array) -> Array:
         K = y_pred.shape[-1]
-        if isinstance(
-            y_true, (np.ndarray, list, tuple)
-        ):  # later nobody looks: a wrong index into an array may well find something
+        if isinstance(y_true, (np.ndarray, list, tuple)):  # on the host still; on a GPU a wrong index finds something
             check_range(type(self).__name__, np.asarray(y_true), K)
         return active().one_hot(to_device(y_true), K, y_pred.dtype)
 

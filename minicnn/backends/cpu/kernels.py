@@ -121,8 +121,8 @@ def _machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
 def _call(typingctx, address, parts, part, args):
     """Call the kernel at an address.
 
-    Calling it by name would compile its code into every place that does, again and again: that was half of the time
-    that the first run took.
+    Calling it by name would compile its code into every place that does, again and again: that was a third of the
+    time that the first run took.
     """
     argument_types = (parts, part, *args.types)
 

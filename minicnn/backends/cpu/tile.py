@@ -17,7 +17,8 @@ from numba.extending import intrinsic, overload
 
 _cpu = get_host_cpu_features()
 
-# ROWS · VECTORS sums, one row of b and one number of a have to fit into the CPU's vector registers: 32 or 16 of them
+# ROWS · VECTORS sums and one row of b have to fit into the CPU's vector registers, 32 or 16 of them; with AVX-512 the
+# ROWS numbers of a too, for LLVM loads them all before it multiplies, and what does not fit goes through memory
 if _cpu.get("avx512f"):
     VECTOR_BYTES, VECTORS, ROWS = 64, 2, 8
 elif _cpu.get("avx"):
