@@ -12,6 +12,7 @@ from . import saving
 from .backends import to_device
 from .backends.contract import Array
 from .errors import explain
+from .inference import infer
 from .layers import Input, Layer, Parameter
 from .layers.base import check_weights
 from .random import draw_seed
@@ -37,6 +38,12 @@ class Sequential(Trainer):
         self.seed = draw_seed()
         for layer in layers:
             self.add(layer)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A class with another `forward` infers by it."""
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls) and "infer" not in vars(cls):
+            cls.infer = cls.forward  # type: ignore[method-assign]
 
     def add(self, layer: Layer | Input | Sequential) -> None:
         """Append a layer; another Sequential is appended layer by layer, sharing its weights.
@@ -71,6 +78,14 @@ class Sequential(Trainer):
             x = layer.forward(x, training)
         self.input_shape = self.input_shape or self.layers[0].input_shape
         return x
+
+    def infer(self, x: Array) -> Array:
+        """y = model(x) where no backward follows: the same up to rounding, but faster, for nothing is kept.
+
+        Raises what forward raises.
+        """
+        y = infer(self, x)
+        return self.forward(x) if y is None else y
 
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
         """Send the gradient by the output back through all layers; fills every parameter's `grad`, returns dx.

@@ -42,6 +42,7 @@ class Trainer:
         @property
         def dtype(self) -> np.dtype: ...
         def forward(self, x: Array, training: bool = False) -> Array: ...
+        def infer(self, x: Array) -> Array: ...
         def backward(self, dy: Array, need_dx: bool = True) -> Array | None: ...
         def parameters(self) -> list[Parameter]: ...
         def check_input(self, x: Array) -> None: ...
@@ -146,7 +147,7 @@ class Trainer:
         """The outputs for all samples, as a NumPy array, batch by batch. `verbose` is accepted for Keras's sake."""
         outputs = []
         for xb, _ in Batches(x, None, batch_size, "predict").in_order(self.dtype):
-            outputs.append(to_host(self.forward(xb)))
+            outputs.append(to_host(self.infer(xb)))
         self._forget()
         return np.concatenate(outputs)
 
@@ -174,7 +175,7 @@ class Trainer:
         mean_loss, accuracies = self._trackers()
         with self._criterion() as loss:
             for x, y in batches.in_order(self.dtype):
-                y_pred = self.forward(x)
+                y_pred = self.infer(x)
                 mean_loss.update(loss.forward(y, y_pred), len(x))
                 for accuracy in accuracies:
                     accuracy.update(y, y_pred)

@@ -11,8 +11,8 @@ that made it. `textbook/` is the readable implementation and the specification o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, Protocol
 
 Array = Any
 """A NumPy or CuPy array: whatever lives in the memory of the backend."""
@@ -24,6 +24,18 @@ Pair = tuple[int, int]
 
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 """The activations that `conv2d`, `dense` and `activation` apply, by Keras's names; softmax is over the last axis."""
+
+
+class Step(NamedTuple):
+    """What a layer does in inference: an operation of the contract (or "flatten") and what it is given beside x.
+
+    `weights` are the arrays among its arguments, or None, each as the `value` of a parameter; `options` are the others.
+    Arrays (N, L, C) are images of height 1.
+    """
+
+    operation: str
+    weights: tuple[Any, ...] = ()
+    options: tuple[Any, ...] = ()
 
 
 class Backend(Protocol):
@@ -115,6 +127,10 @@ class Backend(Protocol):
 
     def rectify_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
+
+    # inference: a whole network at once
+    def chain(self, steps: Sequence[Step]) -> Callable[[Array], Array]:
+        """The steps as one function of x (N, …), its y equal to theirs up to rounding; nothing is kept."""
 
     # losses: means over the samples; the backward starts the chain, so it takes no dy
     def one_hot(self, labels: Array, classes: int, dtype: Any) -> Array:

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.contract import Array, Backend
+from ..backends.contract import Array, Backend, Step
+from ..layers import Parameter
 
 Call = Callable[[], Any]
 """An operation with its arguments: can be repeated, and returns all that it computed."""
@@ -125,6 +126,26 @@ def _peek(ops: Backend, dtype: str) -> Call:
     return lambda: number if (seen := ops.peek(scalar)) is None else seen  # None is an answer, too: not without waiting
 
 
+def _chain(ops: Backend, dtype: str) -> Call:
+    arrays = [
+        _conv2d(dtype)[1:3],
+        [np.abs(_eighths(8, dtype, seed)) + 1 for seed in range(4)],
+        [_eighths((160, 10), dtype)],
+    ]
+    conv, norm, dense = ([Parameter("", ops.to_device(array)) for array in some] for some in arrays)
+    run = ops.chain(
+        [
+            Step("conv2d", tuple(conv), ((1, 1), "same", "relu")),
+            Step("max_pool2d", (), ((2, 2), (2, 2), "valid")),
+            Step("batch_norm", tuple(norm), (0.9, 1e-3, False)),
+            Step("flatten"),
+            Step("dense", (*dense, None), ("softmax",)),
+        ]
+    )
+    image = ops.to_device(_image(dtype))
+    return lambda: run(image)
+
+
 def _one_hot(ops: Backend, dtype: str) -> Call:
     labels = ops.to_device(_labels())
     return lambda: ops.one_hot(labels, 10, dtype)
@@ -176,6 +197,7 @@ SINGLE: dict[str, Callable[[Backend, str], Call]] = {
     "owns": _owns,
     "take": _take,
     "peek": _peek,
+    "chain": _chain,
     "one_hot": _one_hot,
     "count_correct": _count_correct,
     "add_up": _add_up,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.contract import Array
+from ..backends.contract import Array, Step
 from ..errors import explain
 from . import arguments
 from .base import Layer, Shape
@@ -20,6 +20,9 @@ class Activation(Layer):
     def call(self, x: Array, training: bool) -> Array:
         y, self.saved = self.ops.activation(x, self.activation)
         return y
+
+    def steps(self) -> tuple[Step, ...]:
+        return (Step("activation", (), (self.activation,)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.activation_backward(dy, self.saved)
@@ -46,6 +49,9 @@ class Softmax(Layer):
     def call(self, x: Array, training: bool) -> Array:
         y, self.saved = self.ops.activation(x.swapaxes(self.axis, -1), self.activation)
         return y.swapaxes(self.axis, -1)
+
+    def steps(self) -> tuple[Step, ...] | None:
+        return (Step("activation", (), (self.activation,)),) if self.axis == -1 else None
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.activation_backward(dy.swapaxes(self.axis, -1), self.saved).swapaxes(self.axis, -1)

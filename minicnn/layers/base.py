@@ -10,7 +10,7 @@ import numpy as np
 
 from .. import initializers
 from ..backends import active, check_memory, to_device, to_host
-from ..backends.contract import Array, Backend, Saved
+from ..backends.contract import Array, Backend, Saved, Step
 from ..config import check_precision, floatx
 from ..configurable import Configurable
 from ..errors import explain
@@ -68,6 +68,12 @@ class Layer(Configurable):
         self.saved: Saved = None
         self._last_output_shape: Shape | None = None
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A class with another `call` or `forward` than its base has to say its steps anew, or has none."""
+        super().__init_subclass__(**options)
+        if vars(cls).keys() & {"call", "forward"} and "steps" not in vars(cls):
+            cls.steps = Layer.steps  # type: ignore[method-assign]
+
     # what a subclass defines
 
     def build(self, input_shape: Shape) -> None:
@@ -84,6 +90,10 @@ class Layer(Configurable):
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         """dx (or None, unless need_dx) from dy: that operation's backward, which also fills the parameters' `grad`."""
         raise NotImplementedError
+
+    def steps(self) -> tuple[Step, ...] | None:
+        """What the layer does in inference, as steps of the backend's contract; None if only `call` can do it."""
+        return None
 
     # what a user calls
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.contract import Array
+from ..backends.contract import Array, Step
 from . import arguments
 from .base import Shape
 from .windowed import SlidingWindow
@@ -48,6 +48,9 @@ class _Conv(SlidingWindow):
         bias = self.bias.value if self.bias else None
         y, self.saved = self.ops.conv2d(self.to_images(x), kernel, bias, self.strides_2d, self.padding, self.activation)
         return self.from_images(y)
+
+    def steps(self) -> tuple[Step, ...]:
+        return (Step("conv2d", (self.kernel, self.bias), (self.strides_2d, self.padding, self.activation)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         dx, dkernel, dbias = self.ops.conv2d_backward(self.to_images(dy), self.saved, need_dx)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.contract import Array
+from ..backends.contract import Array, Step
 from ..errors import explain
 from . import arguments
 from .base import Layer, Shape
@@ -55,6 +55,9 @@ class Dense(Layer):
         bias = self.bias.value if self.bias else None
         y, self.saved = self.ops.dense(x, self.kernel.value, bias, self.activation)
         return y
+
+    def steps(self) -> tuple[Step, ...]:
+        return (Step("dense", (self.kernel, self.bias), (self.activation,)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         dx, self.kernel.grad, dbias = self.ops.dense_backward(dy, self.saved, need_dx)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.contract import Array
+from ..backends.contract import Array, Step
 from ..random import draw_seed
 from . import arguments
 from .base import Layer
@@ -30,6 +30,9 @@ class Dropout(Layer):
         y, self.saved = self.ops.dropout(x, self.rate, self.seed, self.calls)
         self.calls += 1
         return y
+
+    def steps(self) -> tuple[Step, ...]:
+        return ()
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.dropout_backward(dy, self.saved) if self.dropping else dy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from ..backends.contract import Array
+from ..backends.contract import Array, Step
 from .base import Layer, Shape
 
 
@@ -17,6 +17,9 @@ class Flatten(Layer):
     def call(self, x: Array, training: bool) -> Array:
         self.saved = x.shape
         return x.reshape(self.compute_output_shape(x.shape))
+
+    def steps(self) -> tuple[Step, ...]:
+        return (Step("flatten"),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return dy.reshape(self.saved)

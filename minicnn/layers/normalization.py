@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..backends import to_device
-from ..backends.contract import Array
+from ..backends.contract import Array, Step
 from ..errors import explain
 from . import arguments
 from .base import Layer, Parameter, Shape
@@ -81,6 +81,12 @@ class BatchNormalization(Layer):
             training and self.trainable,
         )
         return y.swapaxes(self.axis, -1)
+
+    def steps(self) -> tuple[Step, ...] | None:
+        if self.axis != -1:
+            return None
+        weights = (self.gamma, self.beta, self.moving_mean, self.moving_variance)
+        return (Step("batch_norm", weights, (self.momentum, self.epsilon, False)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         dx, self.gamma.grad, self.beta.grad = self.ops.batch_norm_backward(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backends.contract import Array
+from ..backends.contract import Array, Step
 from .base import Layer, Shape
 from .windowed import SlidingWindow
 
@@ -33,6 +33,9 @@ class _MaxPooling(_Pooling):
         y, self.saved = self.ops.max_pool2d(self.to_images(x), self.window_2d, self.strides_2d, self.padding)
         return self.from_images(y)
 
+    def steps(self) -> tuple[Step, ...]:
+        return (Step("max_pool2d", (), (self.window_2d, self.strides_2d, self.padding)),)
+
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.from_images(self.ops.max_pool2d_backward(self.to_images(dy), self.saved))
 
@@ -42,6 +45,9 @@ class _AveragePooling(_Pooling):
         self.output_axes(x.shape)
         y, self.saved = self.ops.average_pool2d(self.to_images(x), self.window_2d, self.strides_2d, self.padding)
         return self.from_images(y)
+
+    def steps(self) -> tuple[Step, ...]:
+        return (Step("average_pool2d", (), (self.window_2d, self.strides_2d, self.padding)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.from_images(self.ops.average_pool2d_backward(self.to_images(dy), self.saved))

@@ -1,5 +1,57 @@
 """Activations as layers of their own: one pass each in NumPy already, and rarely met (the others are fused)."""
 
-from ..textbook import activation, activation_backward, rectify, rectify_backward
+from __future__ import annotations
 
-__all__ = ["activation", "activation_backward", "rectify", "rectify_backward"]
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..contract import ACTIVATIONS, Array
+from ..textbook import activation, activation_backward, rectify, rectify_backward
+from .kernels import serial
+from .stages import Shape, Stage
+
+__all__ = ["activation", "activation_backward", "rectify", "rectify_backward", "stages"]
+
+_RELU, _SIGMOID, _TANH, _SOFTMAX = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh", "softmax"))
+
+
+def stages(
+    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
+) -> list[Stage]:
+    """activation in inference, on samples of this shape."""
+    size, C = prod(shape), shape[-1]
+    return [Stage(_activate, shape, (ACTIVATIONS.index(options[0]), size // C, C), work=size)]
+
+
+@serial
+def _activate(parts, part, x, x_at, y, y_at, count, numbers):
+    """A stage, too short to share out."""
+    kind, rows, C = numbers[0], numbers[1], numbers[2]
+    one, half = x.dtype.type(1), x.dtype.type(0.5)
+    if part > 0:
+        return
+    for m in range(count * rows):
+        z, target = x[x_at + m * C :][:C], y[y_at + m * C :][:C]
+        if kind == _RELU:
+            for c in range(C):
+                target[c] = x.dtype.type(0) if z[c] < 0 else z[c]
+        elif kind == _SIGMOID:
+            for c in range(C):
+                target[c] = half * (one + np.tanh(half * z[c]))
+        elif kind == _TANH:
+            for c in range(C):
+                target[c] = np.tanh(z[c])
+        elif kind == _SOFTMAX:
+            top = z.max()
+            total = x.dtype.type(0)
+            for c in range(C):
+                target[c] = np.exp(z[c] - top)
+                total += target[c]
+            for c in range(C):
+                target[c] /= total
+        else:
+            for c in range(C):
+                target[c] = z[c]

@@ -6,13 +6,17 @@ batches and needs fewer multiplications: 36 instead of 144 for 4 x 4 outputs of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from .. import textbook
 from ..contract import Array, Pair, Saved
 from ..textbook.activations import activate, activate_backward
-from . import direct, winograd
+from . import activations, direct, winograd
 from .kernels import compilable, plain
+from .stages import Shape, Stage
 
 
 def conv2d(
@@ -33,6 +37,28 @@ def conv2d(
     if activation != "relu":
         y = activate(y, activation)
     return y, (x, kernel, bias, y, strides, padding, activation)
+
+
+def stages(
+    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
+) -> list[Stage]:
+    """conv2d in inference, on samples of this shape."""
+    kernel, bias = weights
+    strides, padding, activation = options
+    H, W, C = (1, *shape)[-3:]
+    kernel = kernel.reshape((1, *kernel.shape)[-4:])
+    w = direct.windows((samples, H, W, C), kernel.shape, strides, padding)
+    if bias is None:
+        bias = np.zeros(w.F, kernel.dtype)
+    method = winograd if winograd.suits(w, itemsize) else direct
+    stage = method.stage(samples, w, kernel, bias, activation == "relu")
+    stage = stage._replace(shape=stage.shape[-len(shape) :])
+    rest = (
+        []
+        if activation in ("relu", "linear")
+        else activations.stages(samples, stage.shape, itemsize, (), (activation,))
+    )
+    return [stage, *rest]
 
 
 def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
 from .. import textbook
 from ..contract import Array, Saved
+from . import conv
 from .conv import conv2d, conv2d_backward
 from .kernels import compilable
+from .stages import Shape, Stage
 from .tile import ROWS
 
 SMALL = 2**18
@@ -25,6 +31,17 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
         return y, (textbook.dense_backward, saved)
     y, saved = conv2d(x.reshape(-1, 1, 1, C), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
     return y.reshape(*x.shape[:-1], F), (_backward, saved)
+
+
+def stages(
+    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
+) -> list[Stage]:
+    """dense in inference, on samples of this shape."""
+    kernel, bias = weights
+    C, F = kernel.shape
+    pixels = (1, prod(shape) // C, C)
+    made = conv.stages(samples, pixels, itemsize, (kernel.reshape(1, 1, C, F), bias), ((1, 1), "valid", *options))
+    return [stage._replace(shape=(*shape[:-1], F)) for stage in made]
 
 
 def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:

@@ -17,7 +17,8 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
 from .kernels import parallel, serial, share, small, team_size
-from .products import accumulate, copy, multiply, pack, panel_count
+from .products import accumulate, copy, multiply, multiply_edge, multiply_row, pack, panel_count
+from .stages import Stage, array_at
 from .tile import ROWS, width
 
 CACHE_BYTES = 256 * 1024
@@ -95,6 +96,35 @@ def backward(
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
 
 
+MOST_SAMPLES = 32
+"""That go through a network together: enough to use a kernel often while it is in the cache."""
+
+PACKED_ROWS = 32 * ROWS
+"""From so many windows on, the kernel is cut into panels first; a few windows take it as it lies."""
+
+
+def stage(samples: int, w: Windows, kernel: Array, bias: Array, relu: bool) -> Stage:
+    """The forward of the windows w of one sample, in inference."""
+    block = min(MOST_SAMPLES, _block_samples(samples, max(w.HP * w.WP * w.C, w.OH * w.OW * w.F) * kernel.itemsize))
+    w = w._replace(N=block)
+    packed = samples * w.OH * w.OW >= PACKED_ROWS
+    return Stage(
+        _convolve,
+        (w.OH, w.OW, w.F),
+        (relu, packed, *w),
+        weights=(kernel, bias),
+        tables=(_pixels(w, block), _taps(w)),
+        prepare=_panels if packed else None,
+        block=block,
+        work=w.OH * w.OW * w.KH * w.KW * w.C * w.F,
+    )
+
+
+def _panels(kernel: Array) -> Array:
+    F = kernel.shape[-1]
+    return pack(kernel.reshape(-1), kernel.size // F, F)
+
+
 @lru_cache(maxsize=256)
 def windows(shape: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, padding: str) -> Windows:
     """Where the windows of a kernel (KH, KW, C, F) lie on images (N, H, W, C)."""
@@ -157,13 +187,46 @@ def _forward(threads, t, x, panels, bias, floor, y, pixels, taps, block, w):
     if t >= threads // parts * parts:
         return
     first, last = share(w.N, parts, t % parts)
-    some_panels = share(panels.shape[0], threads // parts, t // parts)
+    all_panels, K, W = panels.shape
+    some_panels = share(all_panels, threads // parts, t // parts)
     padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
     for n in range(first, last, block):
         count = min(block, last - n)
         a = _pad(x, n, count, padded, w)
         out_at = n * w.OH * w.OW * w.F
-        multiply(a, pixels, count * w.OH * w.OW, taps, panels, some_panels, bias, floor, y, out_at, w.F)
+        multiply(a, pixels, count * w.OH * w.OW, taps, K, panels.reshape(-1), K * W, W, some_panels, bias, floor, y,
+                 out_at, w.F)  # fmt: skip
+
+
+@serial
+def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
+    """A stage. Its parts have some of the filters each, or, where there are not enough of them, some of the windows."""
+    relu, packed, w = numbers[4], numbers[5], Windows(*to_fixed_tuple(numbers[6:], SIZES))
+    K, W, panels = w.KH * w.KW * w.C, width(x.itemsize), panel_count(w.F, x.itemsize)
+    kernel = array_at(numbers[0], K * (panels * W if packed else w.F), x)
+    pixels, taps = array_at(numbers[2], w.N * w.OH * w.OW, numbers), array_at(numbers[3], K, numbers)
+    bias, floor = np.zeros(panels * W, x.dtype), x.dtype.type(0.0 if relu else -np.inf)
+    copy(array_at(numbers[1], w.F, x), 0, bias, 0, w.F)
+    (begin, end), first, last = share(panels, parts, part), 0, count * w.OH * w.OW
+    if panels < parts:
+        first_tile, last_tile = share(-(-last // ROWS), parts, part)
+        begin, end, first, last = 0, panels, first_tile * ROWS, min(last_tile * ROWS, last)
+    M, rows, y_at = last - first, pixels[first:], y_at + first * w.F
+    if begin == end or M <= 0:
+        return
+    a = x[x_at:]
+    if w.HP > w.H or w.WP > w.W:
+        a = _pad(a, 0, count, np.zeros(count * w.HP * w.WP * w.C, x.dtype), w)
+    if packed:
+        multiply(a, rows, M, taps, K, kernel, K * W, W, (begin, end), bias, floor, y, y_at, w.F)
+        return
+    whole = min(end, w.F // W)  # the panels that lie in the kernel as they are
+    if M == 1:
+        begin = multiply_row(a, rows[0], taps, K, kernel, w.F, (begin, whole), bias, floor, y, y_at)
+    if begin < whole:
+        multiply(a, rows, M, taps, K, kernel, W, w.F, (begin, whole), bias, floor, y, y_at, w.F)
+    if whole < end:
+        multiply_edge(a, rows, M, taps, K, kernel, w.F, bias, floor, y, y_at)
 
 
 @serial
@@ -187,7 +250,7 @@ def _backward(
     w, v = Windows(*to_fixed_tuple(w, SIZES)), Windows(*to_fixed_tuple(v, SIZES))
     first, last = share(w.N, threads, t)
     need_dx = len(turned) > 0
-    all_panels = share(len(turned), 1, 0)
+    all_panels, W = share(len(turned), 1, 0), width(x.itemsize)
     dz = np.zeros((panel_count(w.F, x.itemsize), block * w.OH * w.OW, width(x.itemsize)), x.dtype)
     padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
     spread = np.zeros(block * v.HP * v.WP * v.C if need_dx else 0, x.dtype)
@@ -201,7 +264,8 @@ def _backward(
         if need_dx:
             _spread(dz, count, spread, w, v)
             dx_at = n * w.H * w.W * w.C
-            multiply(spread, v_pixels, count * w.H * w.W, v_taps, turned, all_panels, no_bias, no_floor, dx, dx_at, w.C)
+            multiply(spread, v_pixels, count * w.H * w.W, v_taps, len(v_taps), turned.reshape(-1), len(v_taps) * W, W,
+                     all_panels, no_bias, no_floor, dx, dx_at, w.C)  # fmt: skip
 
 
 @serial

@@ -27,7 +27,7 @@ from ..contract import Array
 from .kernel_cache import cached
 
 # As in NumPy, 1 / 0 is infinite; nobody calls a kernel from C, so no door for that is compiled.
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 SPINS = "20000"  # some 50 microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
 
@@ -65,7 +65,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # in GNU's malloc.h
 
 _load_thread_pool()
 _keep_freed_memory()
-_team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
+team = Lock()  # one parallel kernel at a time: Numba's simplest thread pool aborts the process on a second one
 
 
 _asked = os.environ.get("OMP_NUM_THREADS", "")
@@ -82,7 +82,7 @@ def team_size() -> int:
 
 def serial(function: Callable[..., Any]) -> Any:
     """Decorator: a function that kernels call, or a kernel too small to share out."""
-    return cached(njit(**_OPTIONS)(function))
+    return cached(njit(**OPTIONS)(function))
 
 
 def parallel(function: Callable[..., None]) -> Callable[..., None]:
@@ -102,15 +102,15 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
             return
         kinds = compute_fingerprint(args)
         if kinds not in addresses:
-            addresses[kinds] = _machine_code(kernel, args)
-        with _team:
+            addresses[kinds] = machine_code(kernel, args)
+        with team:
             _run(threads, addresses[kinds], args)
 
     return launch
 
 
-def _machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
-    """Where the kernel for arguments of these types lies in memory, compiled or loaded."""
+def machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
+    """Where the kernel for parts, a part and arguments of these types lies in memory, compiled or loaded."""
     signature = types.void(types.intp, types.intp, *map(typeof, args))
     kernel.compile(signature)
     compiled = kernel.overloads[signature.args]
@@ -118,7 +118,7 @@ def _machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
 
 
 @intrinsic
-def _call(typingctx, address, parts, part, args):
+def call(typingctx, address, parts, part, args):
     """Call the kernel at an address.
 
     Calling it by name would compile its code into every place that does, again and again: that was a third of the
@@ -139,10 +139,10 @@ def _call(typingctx, address, parts, part, args):
 
 def _everyone(threads, address, args):
     for part in prange(threads):
-        _call(address, threads, np.intp(part), args)
+        call(address, threads, np.intp(part), args)
 
 
-_run = cached(njit(parallel=True, **_OPTIONS)(_everyone))
+_run = cached(njit(parallel=True, **OPTIONS)(_everyone))
 
 
 @serial

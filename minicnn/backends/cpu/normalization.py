@@ -5,11 +5,16 @@ Sums are kept in float64; four rows are added up before they go there, so that t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
 import numpy as np
 
 from .. import textbook
 from ..contract import Array, Saved
-from .kernels import compilable, parallel, plain, share, small, team_size
+from .kernels import compilable, parallel, plain, serial, share, small, team_size
+from .stages import Shape, Stage, array_at
 
 FOUR = 4  # rows
 
@@ -71,6 +76,31 @@ def _backward(dy: Array, saved: Saved, need_dx: bool) -> tuple[Array | None, Arr
         drows, rows, mean, scale, share_of_dbeta, share_of_dgamma, dx.reshape(rows.shape), alone=small(rows)
     )
     return dx, dgamma, dbeta
+
+
+def stages(
+    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
+) -> list[Stage]:
+    """batch_norm in inference, on samples of this shape."""
+    size, C = prod(shape), shape[-1]
+    bits = int(np.float64(options[1]).view(np.int64))
+    return [Stage(_rescale, shape, (bits, size // C, C), weights=tuple(weights), work=size)]
+
+
+@serial
+def _rescale(parts, part, x, x_at, y, y_at, count, numbers):
+    """A stage. Its parts have some of the rows each."""
+    epsilon, rows, C = x.dtype.type(numbers.view(np.float64)[4]), numbers[5], numbers[6]
+    gamma, beta = array_at(numbers[0], C, x), array_at(numbers[1], C, x)
+    mean, variance = array_at(numbers[2], C, x), array_at(numbers[3], C, x)
+    scale = np.empty(C, x.dtype)
+    for c in range(C):
+        scale[c] = gamma[c] * (x.dtype.type(1) / np.sqrt(variance[c] + epsilon))
+    first, last = share(count * rows, parts, part)
+    for m in range(first, last):
+        source, target = x[x_at + m * C :][:C], y[y_at + m * C :][:C]
+        for c in range(C):
+            target[c] = (source[c] - mean[c]) * scale[c] + beta[c]
 
 
 def _statistics(x: Array) -> tuple[Array, Array]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,8 @@ from ..contract import Array, Pair, Saved
 from ..geometry import output_length, pad_amounts
 from ..textbook import average_pool2d, average_pool2d_backward
 from .kernels import compilable, parallel, plain, serial, share, small
+from .maximum import largest
+from .stages import Shape, Stage
 
 __all__ = ["average_pool2d", "average_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
 
@@ -47,6 +51,35 @@ def _backward(dy: Array, saved: Saved) -> Array:
     once = pool_size == strides and shape[1:3] == (OH * KH, OW * KW)
     _scatter(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), shape[0], once, sizes, alone=small(dx))
     return dx
+
+
+def stages(
+    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
+) -> list[Stage]:
+    """max_pool2d in inference, on samples of this shape."""
+    H, W, C = (1, *shape)[-3:]
+    y_shape, sizes = _geometry((1, H, W, C), *options)
+    return [Stage(_maxima, y_shape[-len(shape) :], tuple(sizes.tolist()), work=H * W * C)]
+
+
+@serial
+def _maxima(parts, part, x, x_at, y, y_at, count, numbers):
+    """A stage: the winners' values without their names. Its parts have some of the output's rows each."""
+    H, W, C, OH, OW = numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]
+    first, last = share(count * OH, parts, part)
+    for row in range(first, last):
+        n, p = divmod(row, OH)
+        top, bottom = _inside(p * numbers[7] - numbers[9], numbers[5], H)
+        for q in range(OW):
+            left, right = _inside(q * numbers[8] - numbers[10], numbers[6], W)
+            cell = x_at + ((n * H + top) * W + left) * C
+            largest(x, cell, bottom - top, W * C, right - left, C, y, y_at + (row * OW + q) * C, C)
+
+
+@serial
+def _inside(start, length, size):
+    """The part of a window, along one axis, that lies on the image."""
+    return max(start, 0), min(start + length, size)
 
 
 @lru_cache(maxsize=256)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..contract import Array
 from .kernels import parallel, serial, share, small
-from .tile import ROWS, tile, width
+from .tile import ROWS, row_tile, tile, width
 
 
 @serial
@@ -62,13 +62,13 @@ def add(source, sums):
 
 
 @serial
-def multiply(a, rows, M, cols, panels, some_panels, bias, floor, out, out_at, F):
+def multiply(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, floor, out, out_at, F):
     """out[m, f] = max(bias[f] + Σ_k a[rows[m] + cols[k]] · b[k, f], floor) for m < M and the columns of some panels.
 
-    a and out (M, F) are flat, out begins at `out_at`; panels = pack(b), bias filled up to whole panels.
+    All arrays are flat, and out (M, F) begins at `out_at`. Row k of panel p begins at b[p · panel_step + k · row_step];
+    bias is filled up to whole panels.
     """
-    K, W = panels.shape[1], panels.shape[2]
-    b = panels.reshape(-1)
+    W = width(b.itemsize)
     whole = M // ROWS * ROWS
     last_rows = np.empty(ROWS, rows.dtype)  # the last tile's rows; it computes the last of them more than once
     for r in range(ROWS):
@@ -81,11 +81,50 @@ def multiply(a, rows, M, cols, panels, some_panels, bias, floor, out, out_at, F)
             inside = m < whole
             direct = inside and columns == W
             at = out_at + m * F + first
-            tile(a, rows if inside else last_rows, m if inside else 0, cols, 0, K, b, first * K, W, bias, first, 0,
-                 floor, out if direct else edge, at if direct else 0, F if direct else W)  # fmt: skip
+            tile(a, rows if inside else last_rows, m if inside else 0, cols, 0, K, b, panel * panel_step, row_step,
+                 bias, first, 0, floor, out if direct else edge, at if direct else 0, F if direct else W)  # fmt: skip
             if not direct:
                 for r in range(min(ROWS, M - m)):
                     copy(edge, r * W, out, at + r * F, columns)
+
+
+@serial
+def multiply_row(a, row, cols, K, b, F, some_panels, bias, floor, out, out_at):
+    """The same for one row, M = 1, and b as it lies, two panels at a time -> the first panel that it left over."""
+    W = width(b.itemsize)
+    panel, last = some_panels
+    rows = np.full(1, row, cols.dtype)
+    while panel + 2 <= last:
+        first = panel * W
+        row_tile(a, rows, 0, cols, 0, K, b, first, F, bias, first, 0, floor, out, out_at + first, F)
+        panel += 2
+    return panel
+
+
+@serial
+def multiply_edge(a, rows, M, cols, K, b, F, bias, floor, out, out_at):
+    """The same for the columns that do not fill a panel, and b as it lies.
+
+    Rows of b are read a panel wide: what lies behind their ends means nothing, but the last ones, which have too little
+    behind them, are copied.
+    """
+    W = width(b.itemsize)
+    first = F // W * W
+    safe = max(0, (K * F - first - W) // F + 1)
+    last_of_b = np.zeros((K - safe) * W, b.dtype)
+    for k in range(safe, K):
+        copy(b, k * F + first, last_of_b, (k - safe) * W, F - first)
+    some_rows, sums = np.empty(ROWS, rows.dtype), np.empty(ROWS * W, out.dtype)
+    for m in range(0, M, ROWS):
+        for r in range(ROWS):
+            some_rows[r] = rows[min(m + r, M - 1)]
+            copy(bias, first, sums, r * W, W)
+        if safe:
+            no_floor = out.dtype.type(-np.inf)
+            tile(a, some_rows, 0, cols, 0, safe, b, first, F, sums, 0, W, no_floor, sums, 0, W)
+        tile(a, some_rows, 0, cols, safe, K - safe, last_of_b, 0, W, sums, 0, W, floor, sums, 0, W)
+        for r in range(min(ROWS, M - m)):
+            copy(sums, r * W, out, out_at + (m + r) * F + first, F - first)
 
 
 STEPS = 256  # rows of the right factor that are used at a time: a panel of them stays in the first-level cache

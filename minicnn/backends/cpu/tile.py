@@ -48,78 +48,87 @@ def _keep_rolled(module: Any, branch: Any) -> None:
     branch.set_metadata("llvm.loop", identity)
 
 
-def _tile(typingctx, a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
-          floor, out, out_at, out_stride):  # fmt: skip
-    """out[r, f] = max(start[r, f] + Σ_k a[rows[r] + cols[k]] · b[k, f], floor) for ROWS rows and `width` columns.
+def make_tile(row_count: int, vector_count: int) -> Any:
+    """A function for kernels that computes a tile of this size."""
 
-    All arrays are flat and begin somewhere: b[k, f] = b[b_at + k · b_stride + f], and so on. NaN stays NaN.
-    """
-    signature = types.void(a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
-                           floor, out, out_at, out_stride)  # fmt: skip
-    lanes = VECTOR_BYTES * 8 // a.dtype.bitwidth
+    def _tile(typingctx, a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
+              floor, out, out_at, out_stride):  # fmt: skip
+        """out[r, f] = max(start[r, f] + Σ_k a[rows[r] + cols[k]] · b[k, f], floor) for so many rows and vectors of columns.
 
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        scalar = context.get_value_type(a.dtype)
-        vector = ir.VectorType(scalar, lanes)
-        index = ir.IntType(64)
-        align = a.dtype.bitwidth // 8
-        fma = cgutils.get_or_insert_function(
-            builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{lanes}f{a.dtype.bitwidth}"
-        )
+        All arrays are flat and begin somewhere: b[k, f] = b[b_at + k · b_stride + f], and so on. NaN stays NaN.
+        """
+        signature = types.void(a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
+                               floor, out, out_at, out_stride)  # fmt: skip
+        lanes = VECTOR_BYTES * 8 // a.dtype.bitwidth
 
-        def place(argument: int) -> Any:
-            """The address of an array's element, the argument after it saying which."""
-            data = context.make_array(signature.args[argument])(context, builder, args[argument]).data
-            return builder.gep(data, [args[argument + 1]])
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            scalar = context.get_value_type(a.dtype)
+            vector = ir.VectorType(scalar, lanes)
+            index = ir.IntType(64)
+            align = a.dtype.bitwidth // 8
+            fma = cgutils.get_or_insert_function(
+                builder.module, ir.FunctionType(vector, [vector] * 3), f"llvm.fmuladd.v{lanes}f{a.dtype.bitwidth}"
+            )
 
-        def vectors(pointer: Any, row: Any, stride: Any) -> list[Any]:
-            """The addresses of the vectors of one row."""
-            first = builder.gep(pointer, [builder.mul(row, stride)])
-            places = [builder.gep(first, [index(v * lanes)]) for v in range(VECTORS)]
-            return [builder.bitcast(place, vector.as_pointer()) for place in places]
+            def place(argument: int) -> Any:
+                """The address of an array's element, the argument after it saying which."""
+                data = context.make_array(signature.args[argument])(context, builder, args[argument]).data
+                return builder.gep(data, [args[argument + 1]])
 
-        def broadcast(value: Any) -> Any:
-            """A vector that holds one number in all its lanes."""
-            empty = ir.Constant(vector, ir.Undefined)
-            zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
-            return builder.shuffle_vector(builder.insert_element(empty, value, ir.IntType(32)(0)), empty, zeros)
+            def vectors(pointer: Any, row: Any, stride: Any) -> list[Any]:
+                """The addresses of the vectors of one row."""
+                first = builder.gep(pointer, [builder.mul(row, stride)])
+                places = [builder.gep(first, [index(v * lanes)]) for v in range(vector_count)]
+                return [builder.bitcast(place, vector.as_pointer()) for place in places]
 
-        a_data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        rows_at, cols_at, b_at, start_at, out_at = (place(argument) for argument in (1, 3, 6, 9, 13))
-        steps, b_stride, start_stride, floor, out_stride = (args[argument] for argument in (5, 8, 11, 12, 15))
+            def broadcast(value: Any) -> Any:
+                """A vector that holds one number in all its lanes."""
+                empty = ir.Constant(vector, ir.Undefined)
+                zeros = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+                return builder.shuffle_vector(builder.insert_element(empty, value, ir.IntType(32)(0)), empty, zeros)
 
-        a_rows = [builder.gep(a_data, [builder.load(builder.gep(rows_at, [index(r)]))]) for r in range(ROWS)]
-        starts = [pointer for r in range(ROWS) for pointer in vectors(start_at, index(r), start_stride)]
-        starts = [builder.load(pointer, align=align) for pointer in starts]
+            a_data = context.make_array(signature.args[0])(context, builder, args[0]).data
+            rows_at, cols_at, b_at, start_at, out_at = (place(argument) for argument in (1, 3, 6, 9, 13))
+            steps, b_stride, start_stride, floor, out_stride = (args[argument] for argument in (5, 8, 11, 12, 15))
 
-        before, loop, after = builder.block, builder.append_basic_block("step"), builder.append_basic_block("done")
-        builder.branch(loop)
-        builder.position_at_end(loop)
-        k = builder.phi(index)
-        k.add_incoming(index(0), before)
-        sums = [builder.phi(vector) for _ in starts]
-        col = builder.load(builder.gep(cols_at, [k]))
-        b_row = [builder.load(pointer, align=align) for pointer in vectors(b_at, k, b_stride)]
-        totals = []
-        for r in range(ROWS):
-            factor = broadcast(builder.load(builder.gep(a_rows[r], [col])))
-            totals += [builder.call(fma, [factor, b_row[v], sums[r * VECTORS + v]]) for v in range(VECTORS)]
-        for phi, value, total in zip(sums, starts, totals, strict=True):
-            phi.add_incoming(value, before)
-            phi.add_incoming(total, loop)
-        following = builder.add(k, index(1))
-        k.add_incoming(following, loop)
-        _keep_rolled(builder.module, builder.cbranch(builder.icmp_signed("<", following, steps), loop, after))
+            a_rows = [builder.gep(a_data, [builder.load(builder.gep(rows_at, [index(r)]))]) for r in range(row_count)]
+            starts = [pointer for r in range(row_count) for pointer in vectors(start_at, index(r), start_stride)]
+            starts = [builder.load(pointer, align=align) for pointer in starts]
 
-        builder.position_at_end(after)
-        floors = broadcast(floor)
-        outs = [pointer for r in range(ROWS) for pointer in vectors(out_at, index(r), out_stride)]
-        for total, pointer in zip(totals, outs, strict=True):
-            low = builder.fcmp_ordered("<", total, floors)  # false for NaN
-            builder.store(builder.select(low, floors, total), pointer, align=align)
-        return context.get_dummy_value()
+            before, loop, after = builder.block, builder.append_basic_block("step"), builder.append_basic_block("done")
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            k = builder.phi(index)
+            k.add_incoming(index(0), before)
+            sums = [builder.phi(vector) for _ in starts]
+            col = builder.load(builder.gep(cols_at, [k]))
+            b_row = [builder.load(pointer, align=align) for pointer in vectors(b_at, k, b_stride)]
+            totals = []
+            for r in range(row_count):
+                factor = broadcast(builder.load(builder.gep(a_rows[r], [col])))
+                totals += [
+                    builder.call(fma, [factor, b_row[v], sums[r * vector_count + v]]) for v in range(vector_count)
+                ]
+            for phi, value, total in zip(sums, starts, totals, strict=True):
+                phi.add_incoming(value, before)
+                phi.add_incoming(total, loop)
+            following = builder.add(k, index(1))
+            k.add_incoming(following, loop)
+            _keep_rolled(builder.module, builder.cbranch(builder.icmp_signed("<", following, steps), loop, after))
 
-    return signature, codegen
+            builder.position_at_end(after)
+            floors = broadcast(floor)
+            outs = [pointer for r in range(row_count) for pointer in vectors(out_at, index(r), out_stride)]
+            for total, pointer in zip(totals, outs, strict=True):
+                low = builder.fcmp_ordered("<", total, floors)  # false for NaN
+                builder.store(builder.select(low, floors, total), pointer, align=align)
+            return context.get_dummy_value()
+
+        return signature, codegen
+
+    return intrinsic(_tile)
 
 
-tile: Any = intrinsic(_tile)
+tile = make_tile(ROWS, VECTORS)
+row_tile = make_tile(1, 2 * VECTORS)
+"""One row, twice as wide: two panels."""

@@ -17,7 +17,7 @@ The price is rounding: about ten times that of the direct sum, 1e-6 of the large
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,7 @@ from .direct import Windows
 from .kernels import parallel, serial, share, team_size
 from .products import accumulate, add, copy, mask, multiply
 from .sandwich import sandwich
+from .stages import Stage, array_at
 from .tile import ROWS, VECTORS, width
 
 OUTPUTS = 4  # of a tile, along an axis that the kernel stretches over
@@ -150,6 +151,27 @@ def backward(
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)[: t.F]
 
 
+def stage(samples: int, w: Windows, kernel: Array, bias: Array, relu: bool) -> Stage:
+    """The forward of the windows w of one sample, in inference."""
+    t = tiling(w, kernel.itemsize)
+    tables = _tables(t, kernel.itemsize)
+    block = block_samples.py_func(t)
+    return Stage(
+        _convolve,
+        (t.OH, t.OW, t.F),
+        (relu, *t),
+        weights=(kernel, bias),
+        tables=(tables.channels, tables.inputs),
+        prepare=partial(_prepared, t=t),
+        block=block,
+        work=w.OH * w.OW * w.KH * w.KW * w.C * w.F,
+    )
+
+
+def _prepared(kernel: Array, t: Tiling) -> Array:
+    return _transformed(_filled_up(kernel, t), t)
+
+
 def _filled_up(kernel: Array, t: Tiling) -> Array:
     """The kernel with zeros up to CP channels and FP filters."""
     if (t.CP, t.FP) == (t.C, t.F):
@@ -251,30 +273,58 @@ def _forward(threads, part, x, U, bias, floor, y, channels, inputs, t):
     first, last = share(t.N, threads, part)
     block = block_samples(t)
     padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
-    capacity = block * t.TH * t.TW
-    V_step, M_step = _step(capacity * t.CP, x.itemsize), _step(capacity * t.FP, x.itemsize)
-    V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
-    outputs = np.empty(16 * t.FP, x.dtype)
     blank = np.empty(block * t.HP * t.WP, np.bool_)
     for n in range(first, last, block):
         count = min(block, last - n)
-        _transform_inputs(x, n, count, padded, V, V_step, t)
+        _block(x, y, n, count, padded, U, bias, floor, channels, inputs, t)
         _find_blank(padded, blank, t)
-        for point in range(t.points):
-            _product(V[point * V_step :], inputs, count, channels, U[point], M,
-                     point * M_step, t.FP, t)  # fmt: skip
         for tile in range(count * t.TH * t.TW):
-            for f in range(0, t.FP, lanes(x.itemsize)):
-                output_transform(t.form, M, tile * t.FP + f, t.across * M_step, M_step, outputs, f, 4 * t.FP, t.FP)
-            _store_outputs(outputs, blank, bias, floor, y, n, tile, t)
+            _clear_blank(blank, bias, floor, y, n, tile, t)
+
+
+@serial
+def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
+    """A stage. Its parts have some of the samples each."""
+    t = Tiling(*to_fixed_tuple(numbers[5:], SIZES))
+    first, last = share(count, parts, part)
+    if first == last:
+        return
+    W = width(x.itemsize)
+    U = array_at(numbers[0], t.points * t.CP * t.FP, x).reshape(t.points, t.FP // W, t.CP, W)
+    bias, floor = array_at(numbers[1], t.F, x), x.dtype.type(0.0 if numbers[4] else -np.inf)
+    channels = array_at(numbers[2], -(-t.CP // ROWS) * ROWS, numbers)
+    inputs = array_at(numbers[3], block_samples(t) * t.TH * t.TW, numbers)
+    padded = np.empty((last - first) * t.HP * t.WP * t.CP, x.dtype)
+    _clear_frame(padded, last - first, t)
+    _block(x[x_at:], y[y_at:], first, last - first, padded, U, bias, floor, channels, inputs, t)
+
+
+@serial
+def _block(x, y, n, count, padded, U, bias, floor, channels, inputs, t):
+    """A few samples, from the n-th on, through all of it."""
+    tiles = count * t.TH * t.TW
+    V_step, M_step = _step(tiles * t.CP, x.itemsize), _step(tiles * t.FP, x.itemsize)
+    V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
+    _transform_inputs(x, n, count, padded, V, V_step, t)
+    for point in range(t.points):
+        _product(V[point * V_step :], inputs, count, channels, U[point], M, point * M_step, t.FP, t)
+    outputs, biases = np.empty(16 * t.FP, x.dtype), np.empty(OUTPUTS * t.FP, x.dtype)
+    for j in range(OUTPUTS):
+        copy(bias, 0, biases, j * t.FP, t.F)
+    for tile in range(tiles):
+        for f in range(0, t.FP, lanes(x.itemsize)):
+            output_transform(t.form, M, tile * t.FP + f, t.across * M_step, M_step, outputs, f, 4 * t.FP, t.FP)
+        _store_outputs(outputs, biases, floor, y, n, tile, t)
 
 
 @serial
 def _product(a, rows, count, cols, panels, out, out_at, F, t):
     """out (tiles, F) = a · b, nothing added and nothing cut off."""
+    count_panels, K, W = panels.shape
     zeros = np.zeros(F, out.dtype)
-    all_panels = share(len(panels), 1, 0)
-    multiply(a, rows, count * t.TH * t.TW, cols, panels, all_panels, zeros, out.dtype.type(-np.inf), out, out_at, F)
+    no_floor = out.dtype.type(-np.inf)
+    multiply(a, rows, count * t.TH * t.TW, cols, K, panels.reshape(-1), K * W, W, share(count_panels, 1, 0), zeros,
+             no_floor, out, out_at, F)  # fmt: skip
 
 
 @serial
@@ -313,6 +363,22 @@ def _transform_inputs(x, first, count, padded, V, V_step, t):
 
 
 @serial
+def _clear_frame(padded, count, t):
+    """Zeros around the images, and in the channels that fill them up."""
+    if t.CP > t.C:
+        padded[:] = 0
+        return
+    row = t.WP * t.CP
+    for n in range(count):
+        image = padded[n * t.HP * row : (n + 1) * t.HP * row]
+        image[: t.top * row] = 0
+        image[(t.top + t.H) * row :] = 0
+        for h in range(t.top, t.top + t.H):
+            image[h * row : h * row + t.left * t.CP] = 0
+            image[h * row + (t.left + t.W) * t.CP : (h + 1) * row] = 0
+
+
+@serial
 def _find_blank(padded, blank, t):
     """Which pixels are zero in all channels: its bits, but for the signs, are."""
     words = padded.view(np.uint32)
@@ -337,23 +403,35 @@ def _is_blank(blank, n, row, col, t):
 
 
 @serial
-def _store_outputs(outputs, blank, bias, floor, y, first, tile, t):
-    """Bias and floor, and into y as much of a tile as lies on the image.
+def _store_outputs(outputs, biases, floor, y, first, tile, t):
+    """Bias and floor, and into y as much of a tile as lies on the image."""
+    n, place = divmod(tile, t.TH * t.TW)
+    p, q = divmod(place, t.TW)
+    inside = min(OUTPUTS, t.OW - OUTPUTS * q)
+    run, runs = (inside * t.F, 1) if t.F == t.FP else (t.F, inside)  # the pixels of a row at once, or one by one
+    for i in range(min(t.height, t.OH - t.height * p)):
+        at = (((first + n) * t.OH + t.height * p + i) * t.OW + OUTPUTS * q) * t.F
+        for j in range(runs):
+            source, added = outputs[(OUTPUTS * i + j) * t.FP :][:run], biases[j * t.FP :][:run]
+            target = y[at + j * run :][:run]
+            for f in range(run):
+                value = source[f] + added[f]
+                target[f] = floor if value < floor else value
 
-    A window of zeros gives the bias, to the bit, as a direct sum does: where that is 0, on the black ground of an image
-    with fresh biases, rounding must not open relu's mask.
-    """
+
+@serial
+def _clear_blank(blank, bias, floor, y, first, tile, t):
+    """A window of zeros gives the bias, to the bit, as a direct sum does: where that is 0, on the black ground of an
+    image with fresh biases, rounding must not open relu's mask."""
     n, place = divmod(tile, t.TH * t.TW)
     p, q = divmod(place, t.TW)
     for i in range(min(t.height, t.OH - t.height * p)):
         for j in range(min(OUTPUTS, t.OW - OUTPUTS * q)):
-            at = (((first + n) * t.OH + t.height * p + i) * t.OW + 4 * q + j) * t.F
-            source, target = outputs[(4 * i + j) * t.FP :][: t.F], y[at : at + t.F]
-            if _is_blank(blank, n, t.height * p + i, OUTPUTS * q + j, t):
-                source[:] = 0
-            for f in range(t.F):
-                value = source[f] + bias[f]
-                target[f] = floor if value < floor else value
+            row, col = t.height * p + i, OUTPUTS * q + j
+            if _is_blank(blank, n, row, col, t):
+                at = (((first + n) * t.OH + row) * t.OW + col) * t.F
+                for f in range(t.F):
+                    y[at + f] = floor if bias[f] < floor else bias[f]
 
 
 @parallel

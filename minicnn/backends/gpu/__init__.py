@@ -5,6 +5,7 @@ windows.py    where windows and pixels meet      fallback.py   what the kernels 
 """
 
 from .activations import activation, activation_backward, rectify, rectify_backward
+from .chain import chain
 from .conv import conv2d, conv2d_backward
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
@@ -35,6 +36,7 @@ __all__ = [
     "average_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
+    "chain",
     "conv2d",
     "conv2d_backward",
     "count_correct",

@@ -1,6 +1,7 @@
 """The textbook backend: each operation and its backward in plain NumPy, shapes beside each line. The specification."""
 
 from .activations import activation, activation_backward, rectify, rectify_backward
+from .chain import chain
 from .conv import conv2d, conv2d_backward
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
@@ -29,6 +30,7 @@ __all__ = [
     "average_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
+    "chain",
     "conv2d",
     "conv2d_backward",
     "count_correct",

@@ -1,0 +1,57 @@
+"""A stage: one operation of a network in inference, as native code that takes a few samples at a time.
+
+All stages have one signature, so that `chain.py` can call them by address, one after the other:
+
+    stage(parts, part, x, x_at, y, y_at, count, numbers)
+
+It computes one of so many parts of y, whose samples begin at y[y_at], from `count` samples that begin at x[x_at].
+`numbers` has all the rest: the addresses of its arrays, then its sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from numba import carray, types
+from numba.extending import intrinsic
+
+from ..contract import Array
+from .kernels import serial
+
+Shape = tuple[int, ...]
+
+
+class Stage(NamedTuple):
+    """What a chain has to know of a stage."""
+
+    kernel: Any
+    shape: Shape
+    """Of a sample that comes out."""
+    numbers: tuple[int, ...]
+    """The sizes."""
+    weights: tuple[Array, ...] = ()
+    tables: tuple[Array, ...] = ()
+    """The arrays; their addresses stand before the sizes, first the weights', then the tables'."""
+    prepare: Callable[..., Array] | None = None
+    """Makes of the first of the weights what the kernel wants in its place, anew for every run."""
+    block: int = 0
+    """How many samples it takes at a time; 0: as many as the stage before it."""
+    work: int = 0
+    """Roughly how many numbers it computes or multiplies, for one sample."""
+
+
+@intrinsic
+def _pointer(typingctx, address, like):
+    pointer = types.CPointer(like.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.inttoptr(args[0], context.get_value_type(pointer))
+
+    return pointer(address, like), codegen
+
+
+@serial
+def array_at(address, size, like):
+    """The flat array of `size` numbers at an address, of the dtype of the array `like`."""
+    return carray(_pointer(address, like), size)

@@ -1,0 +1,48 @@
+"""A whole network in inference: its operations, one after the other, nothing kept for a backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..contract import Array, Step
+from .activations import activation
+from .conv import conv2d
+from .dense import dense
+from .normalization import batch_norm
+from .pooling import average_pool2d, max_pool2d
+
+
+def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
+    """The steps as one function y = run(x)."""
+    return one_by_one(steps, OPERATIONS)
+
+
+OPERATIONS = {
+    "conv2d": conv2d,
+    "dense": dense,
+    "max_pool2d": max_pool2d,
+    "average_pool2d": average_pool2d,
+    "batch_norm": batch_norm,
+    "activation": activation,
+}
+
+
+def one_by_one(steps: Sequence[Step], operations: Mapping[str, Callable[..., Any]]) -> Callable[[Array], Array]:
+    """A function that sends x through the steps, each computed by the operation of its name."""
+
+    def run(x: Array) -> Array:
+        for name, weights, options in steps:
+            if name == "flatten":
+                x = x.reshape(len(x), -1)
+                continue
+            sequence = name.endswith("2d") and x.ndim == 3  # (N, L, C) is an image of height 1
+            arrays = [None if weight is None else weight.value for weight in weights]
+            if sequence:
+                x = x[:, None]
+                arrays = [a[None] if a is not None and a.ndim == 3 else a for a in arrays]
+            y, *_ = operations[name](x, *arrays, *options)
+            x = y[:, 0] if sequence else y
+        return x
+
+    return run
