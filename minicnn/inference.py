@@ -45,7 +45,7 @@ def infer(model: Sequential, x: Array) -> Array | None:
     known, ops = _known.get(model), active()
     if known is None or known.ops is not ops or known.steps != steps:
         known = _known[model] = _Known(ops, steps, ops.chain(steps))
-    if x.shape[1:] not in known.shapes:
+    if x.shape[1:] not in known.shapes or len(x) == 0:
         _check(model, x)
         known.shapes.add(x.shape[1:])
     return known.run(x)
@@ -68,8 +68,8 @@ def _steps(model: Sequential) -> list[Step] | None:
 
 
 def _check(model: Sequential, x: Array) -> None:
-    """Raise what the layers' forward would raise for samples of this shape."""
-    shape = (1, *x.shape[1:])
+    """Raise what the layers' forward would raise for this batch."""
+    shape = x.shape
     for layer in model.layers:
         layer.check_input(np.broadcast_to(np.zeros((), layer.dtype), shape))
         layer.check_weights_memory()

@@ -43,7 +43,7 @@ class Sequential(Trainer):
         """A class with another `forward` infers by it."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "infer" not in vars(cls):
-            cls.infer = cls.forward  # type: ignore[method-assign]
+            cls.infer = lambda self, x: self.forward(x)  # type: ignore[method-assign]
 
     def add(self, layer: Layer | Input | Sequential) -> None:
         """Append a layer; another Sequential is appended layer by layer, sharing its weights.

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 
-from ..contract import ACTIVATIONS, Array
+from ..contract import ACTIVATIONS, Step
 from ..textbook import activation, activation_backward, rectify, rectify_backward
 from .kernels import serial
 from .stages import Shape, Stage
@@ -18,12 +16,15 @@ __all__ = ["activation", "activation_backward", "rectify", "rectify_backward", "
 _RELU, _SIGMOID, _TANH, _SOFTMAX = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh", "softmax"))
 
 
-def stages(
-    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
-) -> list[Stage]:
+def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """activation in inference, on samples of this shape."""
+    return [stage(shape, *step.options)]
+
+
+def stage(shape: Shape, activation: str) -> Stage:
+    """An activation of samples of this shape."""
     size, C = prod(shape), shape[-1]
-    return [Stage(_activate, shape, (ACTIVATIONS.index(options[0]), size // C, C), work=size)]
+    return Stage(_activate, shape, (ACTIVATIONS.index(activation), size // C, C), work=size)
 
 
 @serial
@@ -45,8 +46,9 @@ def _activate(parts, part, x, x_at, y, y_at, count, numbers):
             for c in range(C):
                 target[c] = np.tanh(z[c])
         elif kind == _SOFTMAX:
-            top = z.max()
-            total = x.dtype.type(0)
+            top, total = z[0], x.dtype.type(0)
+            for c in range(1, C):
+                top = z[c] if z[c] > top else top
             for c in range(C):
                 target[c] = np.exp(z[c] - top)
                 total += target[c]

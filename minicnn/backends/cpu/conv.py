@@ -6,16 +6,18 @@ batches and needs fewer multiplications: 36 instead of 144 for 4 x 4 outputs of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from .. import textbook
-from ..contract import Array, Pair, Saved
+from ..contract import Array, Pair, Saved, Step
 from ..textbook.activations import activate, activate_backward
 from . import activations, direct, winograd
+from .direct import Windows
 from .kernels import compilable, plain
+from .program import Program
 from .stages import Shape, Stage
 
 
@@ -28,37 +30,44 @@ def conv2d(
     """
     if not compilable(x, kernel, bias):
         return textbook.conv2d(x, kernel, bias, strides, padding, activation)
-    x, kernel = plain(x), plain(kernel)
+    x, kernel, bias = plain(x), plain(kernel), None if bias is None else plain(bias)
     w = direct.windows(x.shape, kernel.shape, strides, padding)
-    added = np.zeros(w.F, x.dtype) if bias is None else plain(bias)
-    floor = 0.0 if activation == "relu" else -np.inf
-    method = winograd if winograd.suits(w, x.itemsize) else direct
-    y = method.forward(x, kernel, added, floor, w)
+    program = _program(w, activation == "relu", x.dtype)
+    ready = kernel
+    for _, prepare in program.prepared:
+        ready = prepare(kernel)
+    y = program.run(x, program.bind([ready.ctypes.data, 0 if bias is None else bias.ctypes.data]))
+    if _method(w, x.itemsize) is winograd:
+        winograd.clear_blank(x, bias, activation == "relu", y, w)
     if activation != "relu":
         y = activate(y, activation)
     return y, (x, kernel, bias, y, strides, padding, activation)
 
 
-def stages(
-    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
-) -> list[Stage]:
+@lru_cache(maxsize=256)
+def _program(w: Windows, relu: bool, dtype: np.dtype) -> Program:
+    """The forward alone."""
+    stage = _method(w, dtype.itemsize).stage(w, relu, dtype.itemsize)
+    return Program([stage], w.N, w.H * w.W * w.C, dtype, threads=1)
+
+
+@lru_cache(maxsize=256)
+def _method(w: Windows, itemsize: int) -> Any:
+    return winograd if winograd.suits(w, itemsize) else direct
+
+
+def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """conv2d in inference, on samples of this shape."""
-    kernel, bias = weights
-    strides, padding, activation = options
-    H, W, C = (1, *shape)[-3:]
-    kernel = kernel.reshape((1, *kernel.shape)[-4:])
-    w = direct.windows((samples, H, W, C), kernel.shape, strides, padding)
-    if bias is None:
-        bias = np.zeros(w.F, kernel.dtype)
-    method = winograd if winograd.suits(w, itemsize) else direct
-    stage = method.stage(samples, w, kernel, bias, activation == "relu")
-    stage = stage._replace(shape=stage.shape[-len(shape) :])
-    rest = (
-        []
-        if activation in ("relu", "linear")
-        else activations.stages(samples, stage.shape, itemsize, (), (activation,))
-    )
-    return [stage, *rest]
+    strides, padding, activation = step.options
+    kernel = (1, *step.weights[0].value.shape)[-4:]
+    w = direct.windows((samples, *(1, *shape)[-3:]), kernel, strides, padding)
+    return [stage._replace(shape=stage.shape[-len(shape) :]) for stage in stages_of(w, itemsize, activation)]
+
+
+def stages_of(w: Windows, itemsize: int, activation: str) -> list[Stage]:
+    """A convolution and its activation."""
+    stage = _method(w, itemsize).stage(w, activation == "relu", itemsize)
+    return [stage] if activation in ("relu", "linear") else [stage, activations.stage(stage.shape, activation)]
 
 
 def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
@@ -72,6 +81,6 @@ def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Arra
     w = direct.windows(x.shape, kernel.shape, strides, padding)
     relu = activation == "relu"
     dz = plain(dy if relu else activate_backward(dy, y, activation))
-    method = winograd if winograd.suits(w, x.itemsize) else direct
+    method = _method(w, x.itemsize)
     dx, dkernel, dbias = method.backward(x, kernel, dz, y, relu, need_dx, w)
     return dx, dkernel, None if bias is None else dbias

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 from .. import textbook
-from ..contract import Array, Saved
-from . import conv
+from ..contract import Array, Saved, Step
+from . import conv, direct
 from .conv import conv2d, conv2d_backward
 from .kernels import compilable
 from .stages import Shape, Stage
@@ -33,15 +31,11 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     return y.reshape(*x.shape[:-1], F), (_backward, saved)
 
 
-def stages(
-    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
-) -> list[Stage]:
+def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """dense in inference, on samples of this shape."""
-    kernel, bias = weights
-    C, F = kernel.shape
-    pixels = (1, prod(shape) // C, C)
-    made = conv.stages(samples, pixels, itemsize, (kernel.reshape(1, 1, C, F), bias), ((1, 1), "valid", *options))
-    return [stage._replace(shape=(*shape[:-1], F)) for stage in made]
+    C, F = step.weights[0].value.shape
+    w = direct.windows((samples, 1, prod(shape) // C, C), (1, 1, C, F), (1, 1), "valid")
+    return [stage._replace(shape=(*shape[:-1], F)) for stage in conv.stages_of(w, itemsize, *step.options)]
 
 
 def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:

@@ -8,7 +8,7 @@ by 180° and its channels and filters exchanged.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -48,31 +48,6 @@ class Windows(NamedTuple):
 SIZES = len(Windows._fields)
 
 
-def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> Array:
-    """y = max(im2col(x) · kernel + bias, floor).
-
-    x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) -> y (N, OH, OW, F)
-    """
-    block = _block_samples(w.N, w.HP * w.WP * w.C * x.itemsize)
-    panels = pack(kernel.reshape(-1), w.KH * w.KW * w.C, w.F)
-    whole_bias = np.zeros(panels.shape[0] * width(x.itemsize), x.dtype)
-    whole_bias[: w.F] = bias
-    y = np.empty((w.N, w.OH, w.OW, w.F), x.dtype)
-    _forward(
-        x.reshape(-1),
-        panels,
-        whole_bias,
-        x.dtype.type(floor),
-        y.reshape(-1),
-        _pixels(w, block),
-        _taps(w),
-        block,
-        _sizes(w),
-        alone=_short(w),
-    )
-    return y
-
-
 def backward(
     x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
 ) -> tuple[Array | None, Array, Array]:
@@ -103,26 +78,21 @@ PACKED_ROWS = 32 * ROWS
 """From so many windows on, the kernel is cut into panels first; a few windows take it as it lies."""
 
 
-def stage(samples: int, w: Windows, kernel: Array, bias: Array, relu: bool) -> Stage:
-    """The forward of the windows w of one sample, in inference."""
-    block = min(MOST_SAMPLES, _block_samples(samples, max(w.HP * w.WP * w.C, w.OH * w.OW * w.F) * kernel.itemsize))
-    w = w._replace(N=block)
-    packed = samples * w.OH * w.OW >= PACKED_ROWS
+def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
+    """y = im2col(x) · kernel + bias, cut off at 0 if `relu`; its weights are the kernel and the bias."""
+    block = min(MOST_SAMPLES, _block_samples(w.N, max(w.HP * w.WP * w.C, w.OH * w.OW * w.F) * itemsize))
+    K, packed = w.KH * w.KW * w.C, w.N * w.OH * w.OW >= PACKED_ROWS
+    one_block = w._replace(N=block)
     return Stage(
         _convolve,
         (w.OH, w.OW, w.F),
-        (relu, packed, *w),
-        weights=(kernel, bias),
+        (relu, packed, *one_block),
+        arrays=2,
         tables=(_pixels(w, block), _taps(w)),
-        prepare=_panels if packed else None,
+        prepare=partial(pack, K=K, F=w.F) if packed else None,
         block=block,
-        work=w.OH * w.OW * w.KH * w.KW * w.C * w.F,
+        work=w.OH * w.OW * K * w.F,
     )
-
-
-def _panels(kernel: Array) -> Array:
-    F = kernel.shape[-1]
-    return pack(kernel.reshape(-1), kernel.size // F, F)
 
 
 @lru_cache(maxsize=256)
@@ -179,25 +149,6 @@ def _whole_tiles(w: Windows) -> Array:
     return np.pad(taps, (0, -len(taps) % ROWS), mode="edge")
 
 
-@parallel
-def _forward(threads, t, x, panels, bias, floor, y, pixels, taps, block, w):
-    """One thread's samples; more threads than samples share out the filters as well."""
-    w = Windows(*to_fixed_tuple(w, SIZES))
-    parts = max(1, min(threads, w.N))
-    if t >= threads // parts * parts:
-        return
-    first, last = share(w.N, parts, t % parts)
-    all_panels, K, W = panels.shape
-    some_panels = share(all_panels, threads // parts, t // parts)
-    padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
-    for n in range(first, last, block):
-        count = min(block, last - n)
-        a = _pad(x, n, count, padded, w)
-        out_at = n * w.OH * w.OW * w.F
-        multiply(a, pixels, count * w.OH * w.OW, taps, K, panels.reshape(-1), K * W, W, some_panels, bias, floor, y,
-                 out_at, w.F)  # fmt: skip
-
-
 @serial
 def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     """A stage. Its parts have some of the filters each, or, where there are not enough of them, some of the windows."""
@@ -206,7 +157,8 @@ def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     kernel = array_at(numbers[0], K * (panels * W if packed else w.F), x)
     pixels, taps = array_at(numbers[2], w.N * w.OH * w.OW, numbers), array_at(numbers[3], K, numbers)
     bias, floor = np.zeros(panels * W, x.dtype), x.dtype.type(0.0 if relu else -np.inf)
-    copy(array_at(numbers[1], w.F, x), 0, bias, 0, w.F)
+    if numbers[1]:
+        copy(array_at(numbers[1], w.F, x), 0, bias, 0, w.F)
     (begin, end), first, last = share(panels, parts, part), 0, count * w.OH * w.OW
     if panels < parts:
         first_tile, last_tile = share(-(-last // ROWS), parts, part)
@@ -215,30 +167,31 @@ def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     if begin == end or M <= 0:
         return
     a = x[x_at:]
-    if w.HP > w.H or w.WP > w.W:
-        a = _pad(a, 0, count, np.zeros(count * w.HP * w.WP * w.C, x.dtype), w)
-    if packed:
-        multiply(a, rows, M, taps, K, kernel, K * W, W, (begin, end), bias, floor, y, y_at, w.F)
-        return
-    whole = min(end, w.F // W)  # the panels that lie in the kernel as they are
-    if M == 1:
+    if _is_padded(w):
+        a = np.zeros(count * w.HP * w.WP * w.C, x.dtype)
+        _pad(x, x_at, count, a, w)
+    whole = end if packed else min(end, w.F // W)  # so many panels lie in the kernel as they are
+    if M == 1 and not packed:
         begin = multiply_row(a, rows[0], taps, K, kernel, w.F, (begin, whole), bias, floor, y, y_at)
     if begin < whole:
-        multiply(a, rows, M, taps, K, kernel, W, w.F, (begin, whole), bias, floor, y, y_at, w.F)
+        panel_step, row_step = (K * W, W) if packed else (W, w.F)
+        multiply(a, rows, M, taps, K, kernel, panel_step, row_step, (begin, whole), bias, floor, y, y_at, w.F)
     if whole < end:
         multiply_edge(a, rows, M, taps, K, kernel, w.F, bias, floor, y, y_at)
 
 
 @serial
-def _pad(x, first, count, padded, w):
-    """The block's images with their zeros around them; x itself where there are none."""
-    if w.HP == w.H and w.WP == w.W:
-        return x[first * w.H * w.W * w.C :]
+def _is_padded(w):
+    return w.HP > w.H or w.WP > w.W
+
+
+@serial
+def _pad(x, x_at, count, padded, w):
+    """Copy the images at x[x_at] to where they lie among their zeros."""
     run = w.W * w.C
     for n in range(count):
         for h in range(w.H):
-            copy(x, ((first + n) * w.H + h) * run, padded, ((n * w.HP + w.top + h) * w.WP + w.left) * w.C, run)
-    return padded
+            copy(x, x_at + (n * w.H + h) * run, padded, ((n * w.HP + w.top + h) * w.WP + w.left) * w.C, run)
 
 
 @parallel
@@ -260,7 +213,11 @@ def _backward(
         count = min(block, last - n)
         M = count * w.OH * w.OW
         _fill_dz(dy, y, relu, n * w.OH * w.OW, M, w.F, dz, dbias)
-        accumulate(_pad(x, n, count, padded, w), taps, pixels, M, dz, dkernel)
+        a = x[n * w.H * w.W * w.C :]
+        if _is_padded(w):
+            _pad(x, n * w.H * w.W * w.C, count, padded, w)
+            a = padded
+        accumulate(a, taps, pixels, M, dz, dkernel)
         if need_dx:
             _spread(dz, count, spread, w, v)
             dx_at = n * w.H * w.W * w.C

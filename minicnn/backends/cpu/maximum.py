@@ -1,4 +1,4 @@
-"""The largest values of a window, a vector of channels at a time, kept in a register while the window is looked through.
+"""The largest values of a window, a vector of channels at a time, kept in a register while the window is searched.
 
 A loop over the channels of one cell would be too short for what a compiler puts before it, so it is written as LLVM's
 instructions, like the tile.

@@ -5,14 +5,12 @@ Sums are kept in float64; four rows are added up before they go there, so that t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
 
 from .. import textbook
-from ..contract import Array, Saved
+from ..contract import Array, Saved, Step
 from .kernels import compilable, parallel, plain, serial, share, small, team_size
 from .stages import Shape, Stage, array_at
 
@@ -78,13 +76,11 @@ def _backward(dy: Array, saved: Saved, need_dx: bool) -> tuple[Array | None, Arr
     return dx, dgamma, dbeta
 
 
-def stages(
-    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
-) -> list[Stage]:
+def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """batch_norm in inference, on samples of this shape."""
     size, C = prod(shape), shape[-1]
-    bits = int(np.float64(options[1]).view(np.int64))
-    return [Stage(_rescale, shape, (bits, size // C, C), weights=tuple(weights), work=size)]
+    bits = int(np.float64(step.options[1]).view(np.int64))
+    return [Stage(_rescale, shape, (bits, size // C, C), arrays=4, work=size)]
 
 
 @serial

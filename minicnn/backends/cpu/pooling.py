@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from .. import textbook
-from ..contract import Array, Pair, Saved
+from ..contract import Array, Pair, Saved, Step
 from ..geometry import output_length, pad_amounts
 from ..textbook import average_pool2d, average_pool2d_backward
 from .kernels import compilable, parallel, plain, serial, share, small
 from .maximum import largest
+from .products import clear
 from .stages import Shape, Stage
 
 __all__ = ["average_pool2d", "average_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
@@ -53,12 +52,10 @@ def _backward(dy: Array, saved: Saved) -> Array:
     return dx
 
 
-def stages(
-    samples: int, shape: Shape, itemsize: int, weights: Sequence[Array | None], options: tuple[Any, ...]
-) -> list[Stage]:
+def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """max_pool2d in inference, on samples of this shape."""
     H, W, C = (1, *shape)[-3:]
-    y_shape, sizes = _geometry((1, H, W, C), *options)
+    y_shape, sizes = _geometry((1, H, W, C), *step.options)
     return [Stage(_maxima, y_shape[-len(shape) :], tuple(sizes.tolist()), work=H * W * C)]
 
 
@@ -156,7 +153,7 @@ def _scatter(threads, t, dy, winners, dx, samples, once, sizes):
     first, last = share(samples, threads, t)
     for n in range(first, last):
         if not once:
-            dx[n * H * W * C : (n + 1) * H * W * C] = 0
+            clear(dx, n * H * W * C, H * W * C)
         for p in range(OH):
             for q in range(OW):
                 count = _cells(n, p, q, sizes, cells, names)

@@ -21,9 +21,9 @@ def panel_count(columns, itemsize):
 
 
 def pack(b: Array, K: int, F: int) -> Array:
-    """b (K, F), flat -> panels (panels, K, width), the last one filled up with zeros."""
+    """b of any shape that holds (K, F) -> panels (panels, K, width), the last one filled up with zeros."""
     panels = np.empty((-(-F // width(b.itemsize)), K, width(b.itemsize)), b.dtype)
-    _pack(b, K, F, panels.reshape(-1), alone=small(b))
+    _pack(b.reshape(-1), K, F, panels.reshape(-1), alone=small(b))
     return panels
 
 
@@ -36,7 +36,7 @@ def _pack(threads, part, b, K, F, panels):
         for k in range(first, last):
             at = (panel * K + k) * W
             copy(b, k * F + panel * W, panels, at, columns)
-            panels[at + columns : at + W] = 0
+            clear(panels, at + columns, W - columns)
 
 
 @serial
@@ -45,6 +45,14 @@ def copy(source, source_at, target, target_at, count):
     one, other = source[source_at : source_at + count], target[target_at : target_at + count]
     for i in range(count):
         other[i] = one[i]
+
+
+@serial
+def clear(target, target_at, count):
+    """Zeros in a run of a flat array."""
+    some = target[target_at : target_at + count]
+    for i in range(count):
+        some[i] = 0
 
 
 @serial
@@ -93,7 +101,8 @@ def multiply_row(a, row, cols, K, b, F, some_panels, bias, floor, out, out_at):
     """The same for one row, M = 1, and b as it lies, two panels at a time -> the first panel that it left over."""
     W = width(b.itemsize)
     panel, last = some_panels
-    rows = np.full(1, row, cols.dtype)
+    rows = np.empty(1, cols.dtype)
+    rows[0] = row
     while panel + 2 <= last:
         first = panel * W
         row_tile(a, rows, 0, cols, 0, K, b, first, F, bias, first, 0, floor, out, out_at + first, F)
@@ -119,10 +128,10 @@ def multiply_edge(a, rows, M, cols, K, b, F, bias, floor, out, out_at):
         for r in range(ROWS):
             some_rows[r] = rows[min(m + r, M - 1)]
             copy(bias, first, sums, r * W, W)
-        if safe:
-            no_floor = out.dtype.type(-np.inf)
-            tile(a, some_rows, 0, cols, 0, safe, b, first, F, sums, 0, W, no_floor, sums, 0, W)
-        tile(a, some_rows, 0, cols, safe, K - safe, last_of_b, 0, W, sums, 0, W, floor, sums, 0, W)
+        for rest in range(safe == 0, 2):
+            k, steps, limit = (safe, K - safe, floor) if rest else (0, safe, out.dtype.type(-np.inf))
+            tile(a, some_rows, 0, cols, k, steps, last_of_b if rest else b, 0 if rest else first, W if rest else F,
+                 sums, 0, W, limit, sums, 0, W)  # fmt: skip
         for r in range(min(ROWS, M - m)):
             copy(sums, r * W, out, out_at + (m + r) * F + first, F - first)
 

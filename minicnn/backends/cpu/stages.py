@@ -1,11 +1,11 @@
 """A stage: one operation of a network in inference, as native code that takes a few samples at a time.
 
-All stages have one signature, so that `chain.py` can call them by address, one after the other:
+All stages have one signature, so that a program can call them by address, one after the other:
 
     stage(parts, part, x, x_at, y, y_at, count, numbers)
 
 It computes one of so many parts of y, whose samples begin at y[y_at], from `count` samples that begin at x[x_at].
-`numbers` has all the rest: the addresses of its arrays, then its sizes.
+`numbers` has all the rest: the addresses of its weights and of its tables, then its sizes.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ Shape = tuple[int, ...]
 
 
 class Stage(NamedTuple):
-    """What a chain has to know of a stage."""
+    """What a program has to know of a stage."""
 
     kernel: Any
     shape: Shape
     """Of a sample that comes out."""
-    numbers: tuple[int, ...]
-    """The sizes."""
-    weights: tuple[Array, ...] = ()
+    sizes: tuple[int, ...]
+    arrays: int = 0
+    """How many arrays it is given, its weights; the address 0 stands for one that there is not."""
     tables: tuple[Array, ...] = ()
-    """The arrays; their addresses stand before the sizes, first the weights', then the tables'."""
-    prepare: Callable[..., Array] | None = None
-    """Makes of the first of the weights what the kernel wants in its place, anew for every run."""
+    """The arrays that come with it."""
+    prepare: Callable[[Array], Array] | None = None
+    """Makes of the first of its weights what the kernel wants instead, anew for every run."""
     block: int = 0
     """How many samples it takes at a time; 0: as many as the stage before it."""
     work: int = 0

@@ -53,12 +53,12 @@ def make_tile(row_count: int, vector_count: int) -> Any:
 
     def _tile(typingctx, a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
               floor, out, out_at, out_stride):  # fmt: skip
-        """out[r, f] = max(start[r, f] + Σ_k a[rows[r] + cols[k]] · b[k, f], floor) for so many rows and vectors of columns.
+        """out[r, f] = max(start[r, f] + Σ_k a[rows[r] + cols[k]] · b[k, f], floor) for its rows and columns.
 
         All arrays are flat and begin somewhere: b[k, f] = b[b_at + k · b_stride + f], and so on. NaN stays NaN.
         """
-        signature = types.void(a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
-                               floor, out, out_at, out_stride)  # fmt: skip
+        signature = types.void(a, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at,
+                               start_stride, floor, out, out_at, out_stride)  # fmt: skip
         lanes = VECTOR_BYTES * 8 // a.dtype.bitwidth
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:

@@ -24,9 +24,10 @@ import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
+from .direct import SIZES as WINDOWS_SIZES
 from .direct import Windows
 from .kernels import parallel, serial, share, team_size
-from .products import accumulate, add, copy, mask, multiply
+from .products import accumulate, add, clear, copy, mask, multiply
 from .sandwich import sandwich
 from .stages import Stage, array_at
 from .tile import ROWS, VECTORS, width
@@ -120,16 +121,6 @@ def suits(w: Windows, itemsize: int) -> bool:
     return t.N * t.TH * t.TW >= TILES
 
 
-def forward(x: Array, kernel: Array, bias: Array, floor: float, w: Windows) -> Array:
-    """y = max(conv(x, kernel) + bias, floor); x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) -> y (N, OH, OW, F)."""
-    t = tiling(w, x.itemsize)
-    tables = _tables(t, x.itemsize)
-    y = np.empty((t.N, t.OH, t.OW, t.F), x.dtype)
-    U = _transformed(_filled_up(kernel, t), t)
-    _forward(x.reshape(-1), U, bias, x.dtype.type(floor), y.reshape(-1), tables.channels, tables.inputs, np.array(t))
-    return y
-
-
 def backward(
     x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
 ) -> tuple[Array | None, Array, Array]:
@@ -151,25 +142,24 @@ def backward(
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)[: t.F]
 
 
-def stage(samples: int, w: Windows, kernel: Array, bias: Array, relu: bool) -> Stage:
-    """The forward of the windows w of one sample, in inference."""
-    t = tiling(w, kernel.itemsize)
-    tables = _tables(t, kernel.itemsize)
-    block = block_samples.py_func(t)
+def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
+    """y = conv(x, kernel) + bias, cut off at 0 if `relu`; its weights are the kernel and the bias."""
+    t = tiling(w, itemsize)
+    tables = _tables(t, itemsize)
     return Stage(
         _convolve,
         (t.OH, t.OW, t.F),
         (relu, *t),
-        weights=(kernel, bias),
+        arrays=2,
         tables=(tables.channels, tables.inputs),
-        prepare=partial(_prepared, t=t),
-        block=block,
+        prepare=partial(_prepared, t=t, shape=(w.KH, w.KW, w.C, w.F)),
+        block=int(block_samples.py_func(t)),
         work=w.OH * w.OW * w.KH * w.KW * w.C * w.F,
     )
 
 
-def _prepared(kernel: Array, t: Tiling) -> Array:
-    return _transformed(_filled_up(kernel, t), t)
+def _prepared(kernel: Array, t: Tiling, shape: tuple[int, ...]) -> Array:
+    return _transformed(_filled_up(kernel.reshape(shape), t), t)
 
 
 def _filled_up(kernel: Array, t: Tiling) -> Array:
@@ -267,54 +257,47 @@ def _kernel_gradient(threads, part, dUs, form, across, KW, dkernel, C):
             kernel_adjoint(form, total, at, across * rows * F, rows * F, dkernel, at, KW * C * F, C * F)
 
 
-@parallel
-def _forward(threads, part, x, U, bias, floor, y, channels, inputs, t):
-    t = Tiling(*to_fixed_tuple(t, SIZES))
-    first, last = share(t.N, threads, part)
-    block = block_samples(t)
-    padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
-    blank = np.empty(block * t.HP * t.WP, np.bool_)
-    for n in range(first, last, block):
-        count = min(block, last - n)
-        _block(x, y, n, count, padded, U, bias, floor, channels, inputs, t)
-        _find_blank(padded, blank, t)
-        for tile in range(count * t.TH * t.TW):
-            _clear_blank(blank, bias, floor, y, n, tile, t)
-
-
 @serial
 def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     """A stage. Its parts have some of the samples each."""
     t = Tiling(*to_fixed_tuple(numbers[5:], SIZES))
-    first, last = share(count, parts, part)
-    if first == last:
-        return
-    W = width(x.itemsize)
+    W, floor = width(x.itemsize), x.dtype.type(0.0 if numbers[4] else -np.inf)
     U = array_at(numbers[0], t.points * t.CP * t.FP, x).reshape(t.points, t.FP // W, t.CP, W)
-    bias, floor = array_at(numbers[1], t.F, x), x.dtype.type(0.0 if numbers[4] else -np.inf)
     channels = array_at(numbers[2], -(-t.CP // ROWS) * ROWS, numbers)
     inputs = array_at(numbers[3], block_samples(t) * t.TH * t.TW, numbers)
-    padded = np.empty((last - first) * t.HP * t.WP * t.CP, x.dtype)
-    _clear_frame(padded, last - first, t)
-    _block(x[x_at:], y[y_at:], first, last - first, padded, U, bias, floor, channels, inputs, t)
-
-
-@serial
-def _block(x, y, n, count, padded, U, bias, floor, channels, inputs, t):
-    """A few samples, from the n-th on, through all of it."""
+    first, last = share(count, parts, part)
+    x_at, y_at, count = x_at + first * t.H * t.W * t.C, y_at + first * t.OH * t.OW * t.F, last - first
     tiles = count * t.TH * t.TW
     V_step, M_step = _step(tiles * t.CP, x.itemsize), _step(tiles * t.FP, x.itemsize)
     V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
-    _transform_inputs(x, n, count, padded, V, V_step, t)
+    padded = np.empty(count * t.HP * t.WP * t.CP, x.dtype)
+    _clear_frame(padded, count, t)
+    _transform_inputs(x, x_at, count, padded, V, V_step, t)
     for point in range(t.points):
         _product(V[point * V_step :], inputs, count, channels, U[point], M, point * M_step, t.FP, t)
-    outputs, biases = np.empty(16 * t.FP, x.dtype), np.empty(OUTPUTS * t.FP, x.dtype)
-    for j in range(OUTPUTS):
-        copy(bias, 0, biases, j * t.FP, t.F)
+    outputs, biases = np.empty(16 * t.FP, x.dtype), np.zeros(OUTPUTS * t.FP, x.dtype)
+    if numbers[1]:
+        for j in range(OUTPUTS):
+            copy(array_at(numbers[1], t.F, x), 0, biases, j * t.FP, t.F)
     for tile in range(tiles):
         for f in range(0, t.FP, lanes(x.itemsize)):
             output_transform(t.form, M, tile * t.FP + f, t.across * M_step, M_step, outputs, f, 4 * t.FP, t.FP)
-        _store_outputs(outputs, biases, floor, y, n, tile, t)
+        _store_outputs(outputs, biases, floor, y, y_at, tile, t)
+
+
+@serial
+def _clear_frame(padded, count, t):
+    """Zeros around the images, and in the channels that fill them up."""
+    if t.CP > t.C:
+        clear(padded, 0, len(padded))
+        return
+    row = t.WP * t.CP
+    for n in range(count):
+        for h in range(t.HP):
+            at, outside = (n * t.HP + h) * row, h < t.top or h >= t.top + t.H
+            clear(padded, at, row if outside else t.left * t.CP)
+            right = (t.left + t.W) * t.CP
+            clear(padded, at + right, 0 if outside else row - right)
 
 
 @serial
@@ -336,12 +319,12 @@ def _move(source, source_at, source_C, target, target_at, target_C, pixels):
 
 
 @serial
-def _transform_inputs(x, first, count, padded, V, V_step, t):
-    """V = Bᵀ d B of every tile d of some samples: V (points, V_step), each point (tiles, CP)."""
+def _transform_inputs(x, x_at, count, padded, V, V_step, t):
+    """V = Bᵀ d B of every tile d of the samples at x[x_at]: V (points, V_step), each point (tiles, CP)."""
     for n in range(count):
         for h in range(t.H):
             target = ((n * t.HP + t.top + h) * t.WP + t.left) * t.CP
-            _move(x, ((first + n) * t.H + h) * t.W * t.C, t.C, padded, target, t.CP, t.W)
+            _move(x, x_at + (n * t.H + h) * t.W * t.C, t.C, padded, target, t.CP, t.W)
     tile = 0
     for n in range(count):
         for p in range(t.TH):
@@ -363,54 +346,14 @@ def _transform_inputs(x, first, count, padded, V, V_step, t):
 
 
 @serial
-def _clear_frame(padded, count, t):
-    """Zeros around the images, and in the channels that fill them up."""
-    if t.CP > t.C:
-        padded[:] = 0
-        return
-    row = t.WP * t.CP
-    for n in range(count):
-        image = padded[n * t.HP * row : (n + 1) * t.HP * row]
-        image[: t.top * row] = 0
-        image[(t.top + t.H) * row :] = 0
-        for h in range(t.top, t.top + t.H):
-            image[h * row : h * row + t.left * t.CP] = 0
-            image[h * row + (t.left + t.W) * t.CP : (h + 1) * row] = 0
-
-
-@serial
-def _find_blank(padded, blank, t):
-    """Which pixels are zero in all channels: its bits, but for the signs, are."""
-    words = padded.view(np.uint32)
-    run = t.CP * padded.itemsize // 4
-    for pixel in range(len(blank)):
-        bits = words[pixel * run]
-        if bits & np.uint32(0x7FFFFFFF) == 0:  # else the first channel has settled it
-            for word in words[pixel * run : (pixel + 1) * run]:
-                bits |= word
-        blank[pixel] = bits & np.uint32(0x7FFFFFFF) == 0
-
-
-@serial
-def _is_blank(blank, n, row, col, t):
-    """Whether the window of an output pixel holds nothing but zeros."""
-    KH, KW = t.points // t.across - t.height + 1, t.across - OUTPUTS + 1
-    for i in range(KH):
-        for j in range(KW):
-            if not blank[(n * t.HP + row + i) * t.WP + col + j]:
-                return False
-    return True
-
-
-@serial
-def _store_outputs(outputs, biases, floor, y, first, tile, t):
+def _store_outputs(outputs, biases, floor, y, y_at, tile, t):
     """Bias and floor, and into y as much of a tile as lies on the image."""
     n, place = divmod(tile, t.TH * t.TW)
     p, q = divmod(place, t.TW)
     inside = min(OUTPUTS, t.OW - OUTPUTS * q)
     run, runs = (inside * t.F, 1) if t.F == t.FP else (t.F, inside)  # the pixels of a row at once, or one by one
     for i in range(min(t.height, t.OH - t.height * p)):
-        at = (((first + n) * t.OH + t.height * p + i) * t.OW + OUTPUTS * q) * t.F
+        at = y_at + ((n * t.OH + t.height * p + i) * t.OW + OUTPUTS * q) * t.F
         for j in range(runs):
             source, added = outputs[(OUTPUTS * i + j) * t.FP :][:run], biases[j * t.FP :][:run]
             target = y[at + j * run :][:run]
@@ -419,19 +362,55 @@ def _store_outputs(outputs, biases, floor, y, first, tile, t):
                 target[f] = floor if value < floor else value
 
 
+def clear_blank(x: Array, bias: Array | None, relu: bool, y: Array, w: Windows) -> None:
+    """Give a window of zeros the bias, to the bit, as a direct sum does.
+
+    Where the bias is 0, on the black ground of an image with fresh biases, rounding must not open relu's mask.
+    """
+    value = np.zeros(w.F, x.dtype) if bias is None else bias
+    value = np.maximum(value, 0) if relu else value
+    _clear_blank(x.reshape(-1).view(np.uint32), value, y.reshape(-1), np.array(w))
+
+
+@parallel
+def _clear_blank(threads, part, words, value, y, w):
+    """One thread's samples."""
+    w = Windows(*to_fixed_tuple(w, WINDOWS_SIZES))
+    run = len(words) // (w.N * w.H * w.W)
+    blank = np.empty((w.H, w.W), np.bool_)
+    first, last = share(w.N, threads, part)
+    for n in range(first, last):
+        blanks = 0
+        for h in range(w.H):
+            for q in range(w.W):
+                blank[h, q] = _all_zero(words, ((n * w.H + h) * w.W + q) * run, run)
+                blanks += blank[h, q]
+        if blanks == 0:
+            continue
+        for p in range(w.OH):
+            for q in range(w.OW):
+                if _is_blank(blank, p - w.top, q - w.left, w):
+                    copy(value, 0, y, ((n * w.OH + p) * w.OW + q) * w.F, w.F)
+
+
 @serial
-def _clear_blank(blank, bias, floor, y, first, tile, t):
-    """A window of zeros gives the bias, to the bit, as a direct sum does: where that is 0, on the black ground of an
-    image with fresh biases, rounding must not open relu's mask."""
-    n, place = divmod(tile, t.TH * t.TW)
-    p, q = divmod(place, t.TW)
-    for i in range(min(t.height, t.OH - t.height * p)):
-        for j in range(min(OUTPUTS, t.OW - OUTPUTS * q)):
-            row, col = t.height * p + i, OUTPUTS * q + j
-            if _is_blank(blank, n, row, col, t):
-                at = (((first + n) * t.OH + row) * t.OW + col) * t.F
-                for f in range(t.F):
-                    y[at + f] = floor if bias[f] < floor else bias[f]
+def _all_zero(words, at, run):
+    """Whether all bits but the signs are zero."""
+    bits = words[at]
+    if bits & np.uint32(0x7FFFFFFF) == 0:  # else the first number has settled it
+        for i in range(at + 1, at + run):
+            bits |= words[i]
+    return bits & np.uint32(0x7FFFFFFF) == 0
+
+
+@serial
+def _is_blank(blank, top, left, w):
+    """Whether the window that begins at this pixel holds nothing but zeros."""
+    for i in range(max(top, 0), min(top + w.KH, w.H)):
+        for j in range(max(left, 0), min(left + w.KW, w.W)):
+            if not blank[i, j]:
+                return False
+    return True
 
 
 @parallel
@@ -447,7 +426,7 @@ def _backward(threads, part, x, U_T, dy, y, relu, dx, dUs, dbiases, channels, in
     dz = np.zeros(16 * t.FP, x.dtype)
     for n in range(first, last, block):
         count = min(block, last - n)
-        _transform_inputs(x, n, count, padded, V, V_step, t)
+        _transform_inputs(x, n * t.H * t.W * t.C, count, padded, V, V_step, t)
         for tile in range(count * t.TH * t.TW):
             _load_dz(dy, y, relu, n, tile, dz, t)
             for f in range(0, t.FP, lanes(x.itemsize)):
@@ -474,7 +453,7 @@ def _load_dz(dy, y, relu, first, tile, dz, t):
     for i in range(t.height):
         row = dz[OUTPUTS * i * t.FP :][: OUTPUTS * t.FP]
         if t.height * p + i >= t.OH:
-            row[:] = 0
+            clear(row, 0, OUTPUTS * t.FP)
             continue
         at = (((first + n) * t.OH + t.height * p + i) * t.OW + OUTPUTS * q) * t.F
         for j in range(runs):
@@ -483,7 +462,7 @@ def _load_dz(dy, y, relu, first, tile, dz, t):
                 mask(source, value, target)
             else:
                 copy(source, 0, target, 0, run)
-        row[inside * t.FP :] = 0
+        clear(row, inside * t.FP, (OUTPUTS - inside) * t.FP)
 
 
 @serial

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from ..contract import Array, Step
 from ..textbook.chain import one_by_one
@@ -18,7 +19,7 @@ def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
     return one_by_one(steps, OPERATIONS)
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "conv2d": conv2d,
     "dense": dense,
     "max_pool2d": max_pool2d,

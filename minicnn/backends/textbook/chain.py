@@ -18,7 +18,7 @@ def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
     return one_by_one(steps, OPERATIONS)
 
 
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     "conv2d": conv2d,
     "dense": dense,
     "max_pool2d": max_pool2d,

@@ -1,0 +1,179 @@
+"""A program: stages, one after the other, and the drivers that run them.
+
+A thread takes a chunk of samples at a time. The stages between one convolution (or dense layer) and the next, a group,
+take it in blocks of the size that suits the convolution; so what a stage leaves for the next one stays in the cache. A
+batch with fewer samples than there are threads goes the other way: stage by stage, the threads sharing the work inside
+each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit, prange
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from ..contract import Array
+from .kernel_cache import cached
+from .kernels import OPTIONS, call, machine_code, parallel, serial, share, team
+from .stages import Stage
+
+SHORT = 2**20
+"""Work that one thread has done before a second one has woken up."""
+
+
+class Entry(NamedTuple):
+    """A stage, as the drivers see it: a row of a table."""
+
+    address: int
+    numbers_at: int
+    end: int  # of its group
+    block: int
+    alone: int  # whether it is too short to share
+    source_at: int
+    source_step: int  # from one sample to the next, where the source holds more than a block
+    target_at: int
+    target_step: int
+
+
+FIELDS = len(Entry._fields)
+
+
+class Program:
+    """Some stages for batches of one size and dtype, and where in a thread's memory each of them reads and writes."""
+
+    def __init__(self, stages: Sequence[Stage], samples: int, size: int, dtype: Any, threads: int) -> None:
+        self.shape = (samples, *stages[-1].shape)
+        self.threads = threads
+        self.stage_by_stage = samples < threads and samples * max(stage.work for stage in stages) >= SHORT
+        self.alone = not self.stage_by_stage and samples * sum(stage.work for stage in stages) < SHORT
+        self.tables = [table for stage in stages for table in stage.tables]  # keeps them alive
+        self.prepared = []  # which weight, and what makes of it what the kernel wants
+        numbers: list[int] = []
+        slots: list[int] = []
+        rows = []
+        for stage in stages:
+            if stage.prepare:
+                self.prepared.append((len(slots), stage.prepare))
+            rows.append([_address(stage.kernel, dtype), len(numbers)])
+            slots += range(len(numbers), len(numbers) + stage.arrays)
+            numbers += [0] * stage.arrays + [table.ctypes.data for table in stage.tables] + list(stage.sizes)
+        self.numbers, self.slots = np.array(numbers, np.int64), slots
+        self.chunk, self.room, places = _places(stages, samples, size, self.stage_by_stage)
+        self.table = np.array([[*row, *place] for row, place in zip(rows, places, strict=True)], np.int64)
+
+    def bind(self, addresses: Sequence[int]) -> Array:
+        """The numbers of a run with weights at these addresses."""
+        numbers = self.numbers.copy()
+        numbers[self.slots] = addresses
+        return numbers
+
+    def run(self, x: Array, numbers: Array) -> Array:
+        """x (N, …) -> y (N, …); the weights must live until then."""
+        y = np.empty(self.shape, x.dtype)
+        samples, source, target = len(x), x.reshape(-1), y.reshape(-1)
+        if self.stage_by_stage:
+            with team:
+                _stage_by_stage(self.threads, self.table, numbers, self.room, samples, source, target)
+        else:
+            _depth_first(self.table, numbers, self.room, self.chunk, samples, source, target, alone=self.alone)
+        return y
+
+
+def _places(stages: Sequence[Stage], samples: int, size: int, stage_by_stage: bool) -> tuple[int, int, list[list[int]]]:
+    """How large a chunk is, how many numbers a thread has to have room for, and the rest of each stage's entry.
+
+    Two areas of the size of a chunk take turns in holding what one group hands to the next, two of the size of a block
+    what a stage hands to the next of its group. Stage by stage, all samples are one chunk and each stage a group.
+    """
+    blocks = [stage.block for stage in stages]
+    for i in range(len(stages)):
+        blocks[i] = blocks[i] or (blocks[i - 1] if i else samples)
+    begins = [i == 0 or stage.block > 0 or stage_by_stage for i, stage in enumerate(stages)]
+    ends = [i for i in range(1, len(stages) + 1) if i == len(stages) or begins[i]]
+    chunk = samples if stage_by_stage else max(blocks)
+    sizes = [prod(stage.shape) for stage in stages]
+    large = chunk * max(sizes[end - 1] for end in ends)
+    little = max((sizes[i] * blocks[i] for i in range(len(stages)) if i + 1 not in ends), default=0)
+    large_areas, little_areas = [0, large], [2 * large, 2 * large + little]
+    places, source = [], (0, size)
+    for i, stage in enumerate(stages):
+        areas, step = (large_areas, sizes[i]) if i + 1 in ends else (little_areas, 0)
+        areas.reverse()
+        target = (areas[0], step)
+        end = next(end for end in ends if end > i)
+        places.append([end, blocks[i], samples * stage.work < SHORT, *source, *target])
+        source = target
+    return chunk, 2 * (large + little), places
+
+
+@cache
+def _address(kernel: Any, dtype: Any) -> int:
+    """Where the machine code of a stage for this dtype is."""
+    flat = np.empty(0, dtype)
+    return machine_code(kernel, (flat, 0, flat, 0, 0, np.empty(0, np.int64)))
+
+
+@serial
+def _run(parts, part, entry, numbers, source, source_at, target, target_at, count):
+    call(entry.address, parts, part, (source, source_at, target, target_at, count, numbers[entry.numbers_at :]))
+
+
+@parallel
+def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
+    """One thread's samples: chunk by chunk, group by group, block by block, stage by stage."""
+    memory = np.empty(room, x.dtype)
+    first, last = share(samples, threads, t)
+    for chunk_at in range(first, last, chunk):
+        in_chunk = min(chunk, last - chunk_at)
+        start = 0
+        while start < len(table):
+            group = Entry(*to_fixed_tuple(table[start], FIELDS))
+            for block_at in range(0, in_chunk, group.block):
+                count = min(group.block, in_chunk - block_at)
+                for i in range(start, group.end):
+                    entry = Entry(*to_fixed_tuple(table[i], FIELDS))
+                    source_at = entry.source_at + entry.source_step * (block_at + (chunk_at if i == 0 else 0))
+                    final = i == len(table) - 1
+                    target_at = (
+                        entry.target_step * (block_at + chunk_at)
+                        if final
+                        else (entry.target_at + entry.target_step * block_at)
+                    )
+                    _run(
+                        1,
+                        0,
+                        entry,
+                        numbers,
+                        x if i == 0 else memory,
+                        source_at,
+                        y if final else memory,
+                        target_at,
+                        count,
+                    )
+            start = group.end
+
+
+def _in_turn(threads, table, numbers, room, samples, x, y):
+    """All samples through one stage after the other, the threads sharing each."""
+    memory = np.empty(room, x.dtype)
+    for i in range(len(table)):
+        entry = Entry(*to_fixed_tuple(table[i], FIELDS))
+        source, target = x if i == 0 else memory, y if i == len(table) - 1 else memory
+        target_at = 0 if i == len(table) - 1 else entry.target_at
+        team = 1 if entry.alone else threads
+        for n in range(0, samples, entry.block):
+            count = min(entry.block, samples - n)
+            from_here, to_there = entry.source_at + n * entry.source_step, target_at + n * entry.target_step
+            if team == 1:
+                _run(1, 0, entry, numbers, source, from_here, target, to_there, count)
+            else:
+                for part in prange(team):
+                    _run(team, np.intp(part), entry, numbers, source, from_here, target, to_there, count)
+
+
+_stage_by_stage = cached(njit(parallel=True, **OPTIONS)(_in_turn))
