@@ -1,13 +1,15 @@
-"""What each trick of the numba backend is worth: a training step without it, beside one with all of them.
+"""What each trick of the numba backend is worth: a training step, or a prediction, without it, beside one with all.
 
-    python -m benchmarks.ladder [model5]
+    python -m benchmarks.ladder model5          a training step
+    python -m benchmarks.ladder model5 1000     a prediction for 1,000 samples
 
-Every variant trains in a process of its own, with kernels compiled for it alone, and they take turns; the figure is the
+Every variant works in a process of its own, with kernels compiled for it alone, and they take turns; the figure is the
 ratio to the whole backend, round by round. `docs/performance.md` explains the tricks.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 import tempfile
@@ -19,7 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from .bench import BATCH_SIZE
-from .networks import example, model_of, samples_for
+from .networks import MODELS, example, model_of, samples_for
 from .report import markdown_table
 from .rounds import interleave, ratio, summarise
 
@@ -45,43 +47,73 @@ def _all_input_gradients() -> None:
     Sequential.backward = lambda model, dy, need_dx=True: backward(model, dy)  # type: ignore[method-assign]
 
 
-WITHOUT: dict[str, Callable[[], object]] = {
+def _twelve_rows() -> None:
+    tile = import_module(f"{CPU}.tile")
+    _change("ROWS", 12)
+    _change("tile", tile.make_tile(12, tile.VECTORS))
+
+
+def _layer_by_layer() -> None:
+    import_module("minicnn.inference")._steps = lambda model: None  # type: ignore[attr-defined]
+
+
+def _whole_batches() -> None:
+    _change("CACHE_BYTES", 2**40)
+    _change("MOST_SAMPLES", 2**40)
+
+
+Variants = dict[str, Callable[[], object]]
+
+EVERYWHERE: Variants = {
     "nothing: the whole backend": lambda: None,
     "compiled kernels: the textbook": lambda: import_module("minicnn").use_backend("numpy"),
     "a second thread": lambda: import_module("minicnn").use_backend("numba", threads=1),
-    "sums that stay in registers (12 rows a tile)": partial(_change, "ROWS", 12),
+    "sums that stay in registers (12 rows a tile)": _twelve_rows,
     "Winograd's minimal filtering": lambda: _change("suits", lambda *_: False),
     "a cache line between points": partial(_change, "LINE_BYTES", 0),
-    "blocks that fit the cache (all samples at once)": partial(_change, "CACHE_BYTES", 2**40),
+    "blocks that fit the cache (all samples at once)": _whole_batches,
+    "keeping freed memory": partial(os.environ.setdefault, "MALLOC_TOP_PAD_", str(128 * 1024)),
+}
+TRAINING: Variants = EVERYWHERE | {
     "leaving out the first layer's input gradient": _all_input_gradients,
     "short passes on one thread": lambda: _change("small", lambda _: False),
-    "keeping freed memory": partial(os.environ.setdefault, "MALLOC_TOP_PAD_", str(128 * 1024)),
+}
+INFERENCE: Variants = EVERYWHERE | {
+    "depth first (layer by layer)": _layer_by_layer,
+    "kernels as they lie, for few windows (always in panels)": partial(_change, "PACKED_ROWS", 0),
 }
 
 
-def train(change: Callable[[], object], model_name: str, cache: str, pipe: Any) -> None:
-    """The process of one variant: every message asks for the seconds of one step."""
+def work(change: Callable[[], object], model_name: str, samples: int, cache: str, pipe: Any) -> None:
+    """The process of one variant: every message asks for the seconds of a prediction for so many samples, or, if there
+    are none, of a training step."""
     os.environ["NUMBA_CACHE_DIR"] = cache
     change()
     network = example(model_name)
     model = model_of(network)
     model.compile("adam", "categorical_crossentropy")
+    images, _ = samples_for(network, samples or 1)
 
-    def seconds_a_step(steps: int) -> float:
-        x, y = samples_for(network, steps * BATCH_SIZE)
-        start = perf_counter()
-        model.fit(x, y, batch_size=BATCH_SIZE, verbose=0)
-        return (perf_counter() - start) / steps
+    def seconds(times: int) -> float:
+        if samples:
+            start = perf_counter()
+            for _ in range(times):
+                model.predict(images, batch_size=samples)
+        else:
+            x, y = samples_for(network, times * BATCH_SIZE)
+            start = perf_counter()
+            model.fit(x, y, batch_size=BATCH_SIZE, verbose=0)
+        return (perf_counter() - start) / times
 
-    seconds_a_step(3)  # compiles
-    steps = max(2, int(SECONDS / seconds_a_step(5)))
+    seconds(3)  # compiles
+    times = max(2, int(SECONDS / seconds(5)))
     pipe.send("ready")
     while pipe.recv():
-        pipe.send(seconds_a_step(steps))
+        pipe.send(seconds(times))
 
 
-def measure(model_name: str) -> dict[str, list[float]]:
-    """Seconds a step of every variant, in rounds."""
+def measure(model_name: str, samples: int) -> dict[str, list[float]]:
+    """Seconds of every variant, in rounds."""
     context, turns, pipes = get_context("spawn"), {}, []
 
     def turn(pipe: Any) -> float:
@@ -89,9 +121,10 @@ def measure(model_name: str) -> dict[str, list[float]]:
         return pipe.recv()
 
     with tempfile.TemporaryDirectory() as caches:
-        for index, name in enumerate(WITHOUT):
+        for name in INFERENCE if samples else TRAINING:
             ours, theirs = context.Pipe()
-            context.Process(target=_train, args=(index, model_name, f"{caches}/{index}", theirs), daemon=True).start()
+            arguments = (name, model_name, samples, f"{caches}/{len(pipes)}", theirs)
+            context.Process(target=_work, args=arguments, daemon=True).start()
             ours.recv()
             turns[name] = partial(turn, ours)
             pipes.append(ours)
@@ -101,26 +134,24 @@ def measure(model_name: str) -> dict[str, list[float]]:
     return rounds
 
 
-def _train(index: int, *rest: Any) -> None:
-    """`train`, for a new process: functions travel by name, so variants go by number."""
-    train(list(WITHOUT.values())[index], *rest)
+def _work(name: str, *rest: Any) -> None:
+    """`work`, for a new process: functions travel by name, and most variants have none of their own."""
+    work((TRAINING | INFERENCE)[name], *rest)
 
 
 def main() -> None:
-    model_name = sys.argv[1] if len(sys.argv) > 1 else "model5"
-    rounds = measure(model_name)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", nargs="?", default="model5", choices=MODELS)
+    parser.add_argument("samples", nargs="?", type=int, default=0, help="predict for so many (default: train)")
+    options = parser.parse_args()
+    rounds = measure(options.model, options.samples)
     whole, *others = rounds
-    rows = [[whole, f"{1e3 * summarise(rounds[whole]).median:.2f}", ""]]
+    rows = [[whole, f"{1e3 * summarise(rounds[whole]).median:.3g}", ""]]
     for name in others:
         gain = ratio(rounds[name], rounds[whole])
-        rows.append(
-            [
-                name,
-                f"{1e3 * summarise(rounds[name]).median:.2f}",
-                f"{gain.median:.2f} ({gain.low:.2f}–{gain.high:.2f})",
-            ]
-        )
-    print(markdown_table(["without", "ms a step", "times as long"], rows))
+        milliseconds = f"{1e3 * summarise(rounds[name]).median:.3g}"
+        rows.append([name, milliseconds, f"{gain.median:.2f} ({gain.low:.2f}–{gain.high:.2f})"])
+    print(markdown_table(["without", "ms", "times as long"], rows))
 
 
 if __name__ == "__main__":

@@ -67,9 +67,14 @@ class BatchNormalization(Layer):
             return self.add_weight(name, shape, initializer)
         return Parameter(f"{self.name}/{name}", to_device([constant] * shape[0], self.dtype), trainable=False)
 
+    def check_weights_memory(self) -> None:
+        """The base's check; constants are no weights, so nobody else moves them to another device."""
+        super().check_weights_memory()
+        for constant in (self.gamma, self.beta):
+            if constant not in self.weights:
+                constant.value = to_device(constant.value)
+
     def call(self, x: Array, training: bool) -> Array:
-        for constant in (self.gamma, self.beta):  # constants are no weights, so nobody else moves them between devices
-            constant.value = to_device(constant.value)
         y, self.moving_mean.value, self.moving_variance.value, self.saved = self.ops.batch_norm(
             x.swapaxes(self.axis, -1),
             self.gamma.value,
