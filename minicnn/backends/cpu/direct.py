@@ -18,7 +18,7 @@ from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
 from .kernels import parallel, serial, share, small, team_size
 from .products import accumulate, copy, multiply, multiply_edge, multiply_row, pack, panel_count
-from .stages import Stage, array_at
+from .stages import MOST_SAMPLES, Stage, array_at
 from .tile import ROWS, width
 
 CACHE_BYTES = 256 * 1024
@@ -70,9 +70,6 @@ def backward(
     dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F]).reshape(kernel.shape)
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
 
-
-MOST_SAMPLES = 32
-"""That go through a network together: enough to use a kernel often while it is in the cache."""
 
 PACKED_ROWS = 32 * ROWS
 """From so many windows on, the kernel is cut into panels first; a few windows take it as it lies."""

@@ -19,11 +19,15 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
 from .kernel_cache import cached
-from .kernels import OPTIONS, call, machine_code, parallel, serial, share, team
-from .stages import Stage
+from .kernels import OPTIONS, call, machine_code, parallel, share, team
+from .stages import MOST_SAMPLES, Stage
 
 SHORT = 2**20
 """Work that one thread has done before a second one has woken up."""
+
+
+CHUNK_BYTES = 16 * 2**20
+"""What one group may hand to the next: a share of the last-level cache."""
 
 
 class Entry(NamedTuple):
@@ -63,7 +67,7 @@ class Program:
             slots += range(len(numbers), len(numbers) + stage.arrays)
             numbers += [0] * stage.arrays + [table.ctypes.data for table in stage.tables] + list(stage.sizes)
         self.numbers, self.slots = np.array(numbers, np.int64), slots
-        self.chunk, self.room, places = _places(stages, samples, size, self.stage_by_stage)
+        self.chunk, self.room, places = _places(stages, samples, size, np.dtype(dtype).itemsize, self.stage_by_stage)
         self.table = np.array([[*row, *place] for row, place in zip(rows, places, strict=True)], np.int64)
 
     def bind(self, addresses: Sequence[int]) -> Array:
@@ -84,20 +88,26 @@ class Program:
         return y
 
 
-def _places(stages: Sequence[Stage], samples: int, size: int, stage_by_stage: bool) -> tuple[int, int, list[list[int]]]:
+def _places(
+    stages: Sequence[Stage], samples: int, size: int, itemsize: int, stage_by_stage: bool
+) -> tuple[int, int, list[list[int]]]:
     """How large a chunk is, how many numbers a thread has to have room for, and the rest of each stage's entry.
 
     Two areas of the size of a chunk take turns in holding what one group hands to the next, two of the size of a block
     what a stage hands to the next of its group. Stage by stage, all samples are one chunk and each stage a group.
     """
-    blocks = [stage.block for stage in stages]
-    for i in range(len(stages)):
-        blocks[i] = blocks[i] or (blocks[i - 1] if i else samples)
     begins = [i == 0 or stage.block > 0 or stage_by_stage for i, stage in enumerate(stages)]
     ends = [i for i in range(1, len(stages) + 1) if i == len(stages) or begins[i]]
-    chunk = samples if stage_by_stage else max(blocks)
     sizes = [prod(stage.shape) for stage in stages]
-    large = chunk * max(sizes[end - 1] for end in ends)
+    handed_on = max((sizes[end - 1] for end in ends[:-1]), default=0)
+    blocks: list[int] = []
+    for stage in stages:
+        blocks.append(stage.block or (blocks[-1] if blocks else min(samples, MOST_SAMPLES)))
+    chunk = samples
+    if not stage_by_stage:
+        chunk = min(max(blocks), max(1, CHUNK_BYTES // max(1, handed_on * itemsize)))
+        blocks = [min(block, chunk) for block in blocks]
+    large = chunk * handed_on
     little = max((sizes[i] * blocks[i] for i in range(len(stages)) if i + 1 not in ends), default=0)
     large_areas, little_areas = [0, large], [2 * large, 2 * large + little]
     places, source = [], (0, size)
@@ -118,11 +128,6 @@ def _address(kernel: Any, dtype: Any) -> int:
     return machine_code(kernel, (flat, 0, flat, 0, 0, np.empty(0, np.int64)))
 
 
-@serial
-def _run(parts, part, entry, numbers, source, source_at, target, target_at, count):
-    call(entry.address, parts, part, (source, source_at, target, target_at, count, numbers[entry.numbers_at :]))
-
-
 @parallel
 def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
     """One thread's samples: chunk by chunk, group by group, block by block, stage by stage."""
@@ -137,24 +142,14 @@ def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
                 count = min(group.block, in_chunk - block_at)
                 for i in range(start, group.end):
                     entry = Entry(*to_fixed_tuple(table[i], FIELDS))
-                    source_at = entry.source_at + entry.source_step * (block_at + (chunk_at if i == 0 else 0))
-                    final = i == len(table) - 1
-                    target_at = (
-                        entry.target_step * (block_at + chunk_at)
-                        if final
-                        else (entry.target_at + entry.target_step * block_at)
-                    )
-                    _run(
-                        1,
-                        0,
-                        entry,
-                        numbers,
-                        x if i == 0 else memory,
-                        source_at,
-                        y if final else memory,
-                        target_at,
-                        count,
-                    )
+                    source, source_at = memory, entry.source_at + entry.source_step * block_at
+                    target, target_at = memory, entry.target_at + entry.target_step * block_at
+                    if i == 0:
+                        source, source_at = x, entry.source_step * (chunk_at + block_at)
+                    if i == len(table) - 1:
+                        target, target_at = y, entry.target_step * (chunk_at + block_at)
+                    own = numbers[entry.numbers_at :]
+                    call(entry.address, np.intp(1), np.intp(0), (source, source_at, target, target_at, count, own))
             start = group.end
 
 
@@ -163,17 +158,21 @@ def _in_turn(threads, table, numbers, room, samples, x, y):
     memory = np.empty(room, x.dtype)
     for i in range(len(table)):
         entry = Entry(*to_fixed_tuple(table[i], FIELDS))
-        source, target = x if i == 0 else memory, y if i == len(table) - 1 else memory
-        target_at = 0 if i == len(table) - 1 else entry.target_at
-        team = 1 if entry.alone else threads
+        own = numbers[entry.numbers_at :]
         for n in range(0, samples, entry.block):
             count = min(entry.block, samples - n)
-            from_here, to_there = entry.source_at + n * entry.source_step, target_at + n * entry.target_step
-            if team == 1:
-                _run(1, 0, entry, numbers, source, from_here, target, to_there, count)
+            source, source_at = memory, entry.source_at + entry.source_step * n
+            target, target_at = memory, entry.target_at + entry.target_step * n
+            if i == 0:
+                source, source_at = x, entry.source_step * n
+            if i == len(table) - 1:
+                target, target_at = y, entry.target_step * n
+            arguments = (source, source_at, target, target_at, count, own)
+            if entry.alone:
+                call(entry.address, np.intp(1), np.intp(0), arguments)
             else:
-                for part in prange(team):
-                    _run(team, np.intp(part), entry, numbers, source, from_here, target, to_there, count)
+                for part in prange(threads):
+                    call(entry.address, threads, np.intp(part), arguments)
 
 
 _stage_by_stage = cached(njit(parallel=True, **OPTIONS)(_in_turn))

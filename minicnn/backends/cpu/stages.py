@@ -21,6 +21,9 @@ from .kernels import serial
 
 Shape = tuple[int, ...]
 
+MOST_SAMPLES = 32
+"""That a stage takes at a time: enough to use a kernel often while it is in the cache."""
+
 
 class Stage(NamedTuple):
     """What a program has to know of a stage."""
@@ -36,7 +39,7 @@ class Stage(NamedTuple):
     prepare: Callable[[Array], Array] | None = None
     """Makes of the first of its weights what the kernel wants instead, anew for every run."""
     block: int = 0
-    """How many samples it takes at a time; 0: as many as the stage before it."""
+    """How many samples it takes at a time, if it begins a group; 0: as many as the stage before it."""
     work: int = 0
     """Roughly how many numbers it computes or multiplies, for one sample."""
 
