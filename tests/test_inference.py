@@ -395,3 +395,12 @@ def test_an_image_too_small_for_a_window(backend):
 def test_a_model_without_layers():
     with pytest.raises(RuntimeError, match="no layers"):
         Sequential().infer(np.ones((1, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float64"])
+def test_a_chain_takes_samples_of_any_dtype(backend, dtype):
+    model, x = randomized(cnn()), numbers((3, 9, 8, 3))
+    run = minicnn.backends.active().chain([step for layer in model.layers for step in layer.steps()])
+    expected = run(x)
+    np.testing.assert_allclose(run(x.astype(dtype)), expected, atol=5e-3)
+    np.testing.assert_array_equal(run(x), expected)

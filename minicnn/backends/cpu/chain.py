@@ -16,7 +16,7 @@ from ..contract import Array, Step
 from ..textbook.chain import one_by_one
 from . import activations, conv, dense, normalization, pooling
 from .kernels import compilable, plain, team_size
-from .program import Program
+from .program import Program, addresses_of
 from .stages import Shape, Stage
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
@@ -56,28 +56,22 @@ class Chain:
         self._steps, self._otherwise = steps, otherwise
         self._weights = [weight for step in steps for weight in step.weights]
         self._values: list[Array | None] = []
-        self._programs: dict[tuple[Shape, int], tuple[Program, Array]] = {}
+        self._letter = ""  # of the dtype that the programs are for
+        self._programs: dict[tuple[Shape, int], Program] = {}
 
     def __call__(self, x: Array) -> Array:
         values = [None if weight is None else weight.value for weight in self._weights]
-        if not self._values or not all(map(is_, values, self._values)):
+        if x.dtype.char != self._letter or not all(map(is_, values, self._values)):
             if not all(value is None or value is plain(value) for value in values) or not compilable(x, *values):
                 return self._otherwise(x)
-            self._values = values
-            self._addresses = [0 if value is None else value.ctypes.data for value in values]
-            self._programs.clear()
-        x, key = plain(x), (x.shape, team_size())
-        if key not in self._programs:
-            if len(self._programs) == PROGRAMS:
-                self._programs.clear()
-            program = Program(plan(self._steps, x), len(x), x[0].size, x.dtype, key[1])
-            self._programs[key] = program, program.bind(self._addresses)
-        program, numbers = self._programs[key]
-        if program.prepared:
-            prepared = [(at, prepare(values[at])) for at, prepare in program.prepared]
-            changed = {at: array.ctypes.data for at, array in prepared}
-            numbers = program.bind([changed.get(at, address) for at, address in enumerate(self._addresses)])
-        return program.run(x, numbers)
+            self._letter, self._values, self._addresses = x.dtype.char, values, addresses_of(values)
+            self._programs = {}
+        programs, x, key = self._programs, plain(x), (x.shape, team_size())
+        if key not in programs:
+            if len(programs) == PROGRAMS:
+                programs.pop(next(iter(programs)))
+            programs[key] = Program(plan(self._steps, x), len(x), x[0].size, x.dtype, key[1])
+        return programs[key].run(x, values, self._addresses)
 
 
 def plan(steps: Sequence[Step], x: Array) -> list[Stage]:

@@ -17,7 +17,7 @@ from ..textbook.activations import activate, activate_backward
 from . import activations, direct, winograd
 from .direct import Windows
 from .kernels import compilable, plain
-from .program import Program
+from .program import Program, addresses_of
 from .stages import Shape, Stage
 
 
@@ -32,11 +32,7 @@ def conv2d(
         return textbook.conv2d(x, kernel, bias, strides, padding, activation)
     x, kernel, bias = plain(x), plain(kernel), None if bias is None else plain(bias)
     w = direct.windows(x.shape, kernel.shape, strides, padding)
-    program = _program(w, activation == "relu", x.dtype)
-    ready = kernel
-    for _, prepare in program.prepared:
-        ready = prepare(kernel)
-    y = program.run(x, program.bind([ready.ctypes.data, 0 if bias is None else bias.ctypes.data]))
+    y = _program(w, activation == "relu", x.dtype).run(x, [kernel, bias], addresses_of([kernel, bias]))
     if _method(w, x.itemsize) is winograd:
         winograd.clear_blank(x, bias, activation == "relu", y, w)
     if activation != "relu":

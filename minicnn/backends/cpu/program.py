@@ -66,18 +66,18 @@ class Program:
             rows.append([_address(stage.kernel, dtype), len(numbers)])
             slots += range(len(numbers), len(numbers) + stage.arrays)
             numbers += [0] * stage.arrays + [table.ctypes.data for table in stage.tables] + list(stage.sizes)
-        self.numbers, self.slots = np.array(numbers, np.int64), slots
+        self.numbers, self.slots = np.array(numbers, np.int64), np.array(slots, np.int64)
         self.chunk, self.room, places = _places(stages, samples, size, np.dtype(dtype).itemsize, self.stage_by_stage)
         self.table = np.array([[*row, *place] for row, place in zip(rows, places, strict=True)], np.int64)
 
-    def bind(self, addresses: Sequence[int]) -> Array:
-        """The numbers of a run with weights at these addresses."""
+    def run(self, x: Array, weights: Sequence[Array | None], addresses: Array) -> Array:
+        """x (N, …) -> y (N, …), with the stages' weights in their order, and where these are in memory."""
         numbers = self.numbers.copy()
         numbers[self.slots] = addresses
-        return numbers
-
-    def run(self, x: Array, numbers: Array) -> Array:
-        """x (N, …) -> y (N, …); the weights must live until then."""
+        kept = []  # until the end of the run
+        for at, prepare in self.prepared:
+            kept.append(prepare(weights[at]))
+            numbers[self.slots[at]] = kept[-1].ctypes.data
         y = np.empty(self.shape, x.dtype)
         samples, source, target = len(x), x.reshape(-1), y.reshape(-1)
         if self.stage_by_stage:
@@ -86,6 +86,11 @@ class Program:
         else:
             _depth_first(self.table, numbers, self.room, self.chunk, samples, source, target, alone=self.alone)
         return y
+
+
+def addresses_of(weights: Sequence[Array | None]) -> Array:
+    """Where they are in memory; 0 for None."""
+    return np.array([0 if weight is None else weight.ctypes.data for weight in weights], np.int64)
 
 
 def _places(
