@@ -1,4 +1,4 @@
-"""The cells of a pooling window, a vector of channels at a time: which is the largest, and what it gets back.
+"""The cells of a pooling window, a vector of channels at a time: the largest or the mean, and what they get back.
 
 A pixel has few channels, so a loop over them is over before what a compiler puts in front of it has paid. Therefore
 these are written as LLVM's instructions, like the tile: the best value so far and its name stay in registers.
@@ -151,6 +151,52 @@ def _hand_back(typingctx, dx, dx_at, rows, row_step, cols, col_step, first_name,
     return signature, codegen
 
 
+def _mean(typingctx, x, x_at, rows, row_step, cols, col_step, y, y_at, channels):
+    """y[y_at + c] = the mean of the cells; each row is added up first, so that large windows lose few digits."""
+    signature = types.void(x, x_at, rows, row_step, cols, col_step, y, y_at, channels)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, x_at, rows, row_step, cols, col_step, _, y_at, _ = args
+
+        def emit(pixel: _Pixel, c: Any) -> None:
+            scalar = context.get_value_type(signature.args[0].dtype)
+            nothing = ir.Constant(pixel.of(scalar), None)
+            total, of_row = cgutils.alloca_once_value(builder, nothing), cgutils.alloca_once(builder, nothing.type)
+            with cgutils.for_range(builder, rows) as row:
+                builder.store(nothing, of_row)
+                start = builder.add(builder.add(x_at, c), builder.mul(row.index, row_step))
+                with cgutils.for_range(builder, cols) as col:
+                    value = pixel.load(0, builder.add(start, builder.mul(col.index, col_step)))
+                    builder.store(builder.fadd(builder.load(of_row), value), of_row)
+                builder.store(builder.fadd(builder.load(total), builder.load(of_row)), total)
+            count = pixel.all(builder.sitofp(builder.mul(rows, cols), scalar))
+            pixel.store(builder.fdiv(builder.load(total), count), 6, builder.add(y_at, c))
+
+        return _for_all_channels(context, builder, signature, args, emit)
+
+    return signature, codegen
+
+
+def _share_out(typingctx, dx, dx_at, rows, row_step, cols, col_step, dy, y_at, add, channels):
+    """dx = an equal share of dy[y_at + c] in every cell; with `add`, dx += that."""
+    signature = types.void(dx, dx_at, rows, row_step, cols, col_step, dy, y_at, add, channels)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _, dx_at, rows, row_step, cols, col_step, _, y_at, add, _ = args
+
+        def emit(pixel: _Pixel, c: Any) -> None:
+            count = pixel.all(builder.sitofp(builder.mul(rows, cols), context.get_value_type(signature.args[0].dtype)))
+            share = builder.fdiv(pixel.load(6, builder.add(y_at, c)), count)
+            nothing, zero = ir.Constant(share.type, None), rows.type(0)
+            with pixel.cells(builder.add(dx_at, c), rows, row_step, cols, col_step, zero, zero) as (at, _):
+                before = builder.select(add, pixel.load(0, at), nothing)
+                pixel.store(builder.fadd(before, share), 0, at)
+
+        return _for_all_channels(context, builder, signature, args, emit)
+
+    return signature, codegen
+
+
 def _beats(builder: Any, value: Any, top: Any) -> Any:
     """Whether a value is larger than the top so far, or NaN, and the top is no NaN yet."""
     return builder.and_(builder.fcmp_unordered(">", value, top), builder.fcmp_ordered("ord", top, top))
@@ -159,3 +205,5 @@ def _beats(builder: Any, value: Any, top: Any) -> Any:
 largest: Any = intrinsic(_largest)
 winner: Any = intrinsic(_winner)
 hand_back: Any = intrinsic(_hand_back)
+mean: Any = intrinsic(_mean)
+share_out: Any = intrinsic(_share_out)

@@ -32,6 +32,7 @@ STAGES: dict[str, Any] = {
     "conv2d": conv.stages,
     "dense": dense.stages,
     "max_pool2d": pooling.stages,
+    "average_pool2d": pooling.stages,
     "batch_norm": normalization.stages,
     "activation": activations.stages,
     "flatten": lambda *_: [],

@@ -10,12 +10,11 @@ from . import conv, direct
 from .conv import conv2d, conv2d_backward
 from .kernels import compilable
 from .stages import Shape, Stage
-from .tile import ROWS
 
 SMALL = 2**18
-"""Products of fewer multiplications, or of less than a tile's rows, are NumPy's: they cannot pay for the panels. From
-this size on, NumPy's OpenBLAS would wake threads of its own, which spin for a tenth of a second after each product and
-take the processor from the kernels'."""
+"""Products of fewer multiplications are NumPy's: they cannot pay for the panels. From this size on, NumPy's OpenBLAS
+would wake threads of its own, which spin for a tenth of a second after each product and take the processor from the
+kernels'."""
 
 
 def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
@@ -24,7 +23,7 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)
     """
     C, F = kernel.shape
-    if not compilable(x, kernel, bias) or x.size < ROWS * C or x.size * F < SMALL:
+    if not compilable(x, kernel, bias) or x.size * F < SMALL:
         y, saved = textbook.dense(x, kernel, bias, activation)
         return y, (textbook.dense_backward, saved)
     y, saved = conv2d(x.reshape(-1, 1, 1, C), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)

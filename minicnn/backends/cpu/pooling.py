@@ -1,4 +1,4 @@
-"""Max pooling: one pass over the samples, the channels of a pixel side by side; winners are kept in a byte each."""
+"""Pooling: one pass over the samples, a pixel's channels side by side; max pooling keeps its winners in a byte each."""
 
 from __future__ import annotations
 
@@ -11,13 +11,10 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from .. import textbook
 from ..contract import Array, Pair, Saved, Step
 from ..geometry import output_length, pad_amounts
-from ..textbook import average_pool2d, average_pool2d_backward
-from .cells import hand_back, largest, winner
+from .cells import hand_back, largest, mean, share_out, winner
 from .kernels import compilable, parallel, plain, serial, share, small
 from .products import clear
 from .stages import Shape, Stage
-
-__all__ = ["average_pool2d", "average_pool2d_backward", "max_pool2d", "max_pool2d_backward"]
 
 
 def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
@@ -32,7 +29,7 @@ def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[
     y_shape, sizes = _geometry(x.shape, pool_size, strides, padding)
     y, winners = np.empty(y_shape, x.dtype), np.empty(y_shape, np.uint8)
     _find_winners(x.reshape(-1), y.reshape(-1), winners.reshape(-1), y_shape[0] * y_shape[1], sizes, alone=small(x))
-    return y, (_backward, (winners, x.shape, pool_size, strides, padding))
+    return y, (_max_backward, (winners, x.shape, pool_size, strides, padding))
 
 
 def max_pool2d_backward(dy: Array, saved: Saved) -> Array:
@@ -44,21 +41,55 @@ def max_pool2d_backward(dy: Array, saved: Saved) -> Array:
     return backward(dy, saved)
 
 
-def _backward(dy: Array, saved: Saved) -> Array:
-    winners, shape, pool_size, strides, padding = saved
-    _, sizes = _geometry(shape, pool_size, strides, padding)
-    dx = np.empty(shape, dy.dtype)
-    (OH, OW), (KH, KW) = dy.shape[1:3], pool_size
-    once = pool_size == strides and shape[1:3] == (OH * KH, OW * KW)
-    _give_back(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), shape[0], once, sizes, alone=small(dx))
+def _max_backward(dy: Array, saved: Saved) -> Array:
+    winners, *geometry = saved
+    dx, once, sizes = _for_dx(dy, *geometry)
+    _give_back(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), len(dx), once, sizes, alone=small(dx))
     return dx
 
 
+def average_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
+    """y[n, p, q, c] = mean_ij x[n, p·SH + i, q·SW + j, c] over the cells that lie on the image: padding is not counted.
+
+    x (N, H, W, C) -> y (N, OH, OW, C)
+    """
+    if not compilable(x):
+        y, saved = textbook.average_pool2d(x, pool_size, strides, padding)
+        return y, (textbook.average_pool2d_backward, saved)
+    y_shape, sizes = _geometry(x.shape, pool_size, strides, padding)
+    y = np.empty(y_shape, x.dtype)
+    _average(plain(x).reshape(-1), y.reshape(-1), y_shape[0] * y_shape[1], sizes, alone=small(x))
+    return y, (_average_backward, (x.shape, pool_size, strides, padding))
+
+
+def average_pool2d_backward(dy: Array, saved: Saved) -> Array:
+    """A window's cells weighed alike in y, so they share dy alike.
+
+    dy (N, OH, OW, C) -> dx (N, H, W, C)
+    """
+    backward, saved = saved
+    return backward(dy, saved)
+
+
+def _average_backward(dy: Array, saved: Saved) -> Array:
+    dx, once, sizes = _for_dx(dy, *saved)
+    _share_dy(plain(dy).reshape(-1), dx.reshape(-1), len(dx), once, sizes, alone=small(dx))
+    return dx
+
+
+def _for_dx(dy: Array, shape: Shape, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, bool, Array]:
+    """Room for dx, whether every cell of the image lies in exactly one window, and the sizes."""
+    (OH, OW), (KH, KW) = dy.shape[1:3], pool_size
+    once = pool_size == strides and shape[1:3] == (OH * KH, OW * KW)
+    return np.empty(shape, dy.dtype), once, _geometry(shape, pool_size, strides, padding)[1]
+
+
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
-    """max_pool2d in inference, on samples of this shape."""
+    """max_pool2d or average_pool2d in inference, on samples of this shape."""
     H, W, C = (1, *shape)[-3:]
     y_shape, sizes = _geometry((1, H, W, C), *step.options)
-    return [Stage(_find_largest, y_shape[-len(shape) :], tuple(sizes.tolist()), work=H * W * C)]
+    kernel = _find_largest if step.operation == "max_pool2d" else _find_mean
+    return [Stage(kernel, y_shape[-len(shape) :], tuple(sizes.tolist()), work=H * W * C)]
 
 
 class Sizes(NamedTuple):
@@ -125,6 +156,50 @@ def _find_largest(parts, part, x, x_at, y, y_at, count, numbers):
             left, right = _inside(q * s.SW - s.before, s.KW, s.W)
             cell = x_at + ((n * s.H + top) * s.W + left) * s.C
             largest(x, cell, bottom - top, s.W * s.C, right - left, s.C, y, y_at + (row * s.OW + q) * s.C, s.C)
+
+
+@parallel
+def _average(threads, t, x, y, rows, sizes):
+    """One thread's rows, of those of all output images."""
+    s = Sizes(*to_fixed_tuple(sizes, COUNT))
+    first, last = share(rows, threads, t)
+    for row in range(first, last):
+        _average_row(x, 0, y, 0, row, s)
+
+
+@serial
+def _find_mean(parts, part, x, x_at, y, y_at, count, numbers):
+    """A stage. Its parts have some of the output's rows each."""
+    s = Sizes(*to_fixed_tuple(numbers, COUNT))
+    first, last = share(count * s.OH, parts, part)
+    for row in range(first, last):
+        _average_row(x, x_at, y, y_at, row, s)
+
+
+@serial
+def _average_row(x, x_at, y, y_at, row, s):
+    n, p = divmod(row, s.OH)
+    top, bottom = _inside(p * s.SH - s.above, s.KH, s.H)
+    for q in range(s.OW):
+        left, right = _inside(q * s.SW - s.before, s.KW, s.W)
+        cell = x_at + ((n * s.H + top) * s.W + left) * s.C
+        mean(x, cell, bottom - top, s.W * s.C, right - left, s.C, y, y_at + (row * s.OW + q) * s.C, s.C)
+
+
+@parallel
+def _share_dy(threads, t, dy, dx, samples, once, sizes):
+    """One thread's samples, as in `_give_back`."""
+    s = Sizes(*to_fixed_tuple(sizes, COUNT))
+    first, last = share(samples, threads, t)
+    for n in range(first, last):
+        if not once:
+            clear(dx, n * s.H * s.W * s.C, s.H * s.W * s.C)
+        for p in range(s.OH):
+            top, bottom = _inside(p * s.SH - s.above, s.KH, s.H)
+            for q in range(s.OW):
+                left, right = _inside(q * s.SW - s.before, s.KW, s.W)
+                cell, y_at = ((n * s.H + top) * s.W + left) * s.C, ((n * s.OH + p) * s.OW + q) * s.C
+                share_out(dx, cell, bottom - top, s.W * s.C, right - left, s.C, dy, y_at, not once, s.C)
 
 
 @parallel
