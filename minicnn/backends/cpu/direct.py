@@ -214,7 +214,7 @@ def _backward(
         if _is_padded(w):
             _pad(x, n * w.H * w.W * w.C, count, padded, w)
             a = padded
-        accumulate(a, taps, pixels, M, dz, dkernel)
+        accumulate(a, taps, pixels, M, dz, dkernel, w.F)
         if need_dx:
             _spread(dz, count, spread, w, v)
             dx_at = n * w.H * w.W * w.C

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..contract import Array
 from .kernels import parallel, serial, share, small
-from .tile import ROWS, row_tile, tile, width
+from .tile import ROWS, narrow_tile, row_tile, tile, width
 
 
 @serial
@@ -77,6 +77,7 @@ def multiply(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, fl
     bias is filled up to whole panels.
     """
     W = width(b.itemsize)
+    half = W // 2
     whole = M // ROWS * ROWS
     last_rows = np.empty(ROWS, rows.dtype)  # the last tile's rows; it computes the last of them more than once
     for r in range(ROWS):
@@ -87,10 +88,16 @@ def multiply(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, fl
         columns = min(W, F - first)
         for m in range(0, M, ROWS):
             inside = m < whole
-            direct = inside and columns == W
+            direct = inside and columns in (W, half)
             at = out_at + m * F + first
-            tile(a, rows if inside else last_rows, m if inside else 0, cols, 0, K, b, panel * panel_step, row_step,
-                 bias, first, 0, floor, out if direct else edge, at if direct else 0, F if direct else W)  # fmt: skip
+            some_rows, row, target = rows if inside else last_rows, m if inside else 0, out if direct else edge
+            start, stride = at if direct else 0, F if direct else W
+            if columns > half:
+                tile(a, some_rows, row, cols, 0, K, b, panel * panel_step, row_step, bias, first, 0, floor, target,
+                     start, stride)  # fmt: skip
+            else:
+                narrow_tile(a, some_rows, row, cols, 0, K, b, panel * panel_step, row_step, bias, first, 0, floor,
+                            target, start, stride)  # fmt: skip
             if not direct:
                 for r in range(min(ROWS, M - m)):
                     copy(edge, r * W, out, at + r * F, columns)
@@ -140,8 +147,8 @@ STEPS = 256  # rows of the right factor that are used at a time: a panel of them
 
 
 @serial
-def accumulate(a, rows, cols, M, panels, out):
-    """out[k, f] += Σ_m a[rows[k] + cols[m]] · b[m, f], m < M; the reduction runs over the windows.
+def accumulate(a, rows, cols, M, panels, out, wanted):
+    """out[k, f] += Σ_m a[rows[k] + cols[m]] · b[m, f], m < M and f < wanted; the reduction runs over the windows.
 
     panels (panels, ·, width) hold b; out (rows, panels · width), its rows and the table filled up to whole tiles.
     """
@@ -155,4 +162,7 @@ def accumulate(a, rows, cols, M, panels, out):
             b_at = (panel * panels.shape[1] + first) * W
             for k in range(0, K, ROWS):
                 at = k * F + panel * W
-                tile(a, rows, k, cols, first, steps, b, b_at, W, flat, at, F, no_floor, flat, at, F)
+                if panel * W + W // 2 < wanted:
+                    tile(a, rows, k, cols, first, steps, b, b_at, W, flat, at, F, no_floor, flat, at, F)
+                else:
+                    narrow_tile(a, rows, k, cols, first, steps, b, b_at, W, flat, at, F, no_floor, flat, at, F)

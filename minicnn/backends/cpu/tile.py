@@ -130,5 +130,7 @@ def make_tile(row_count: int, vector_count: int) -> Any:
 
 
 tile = make_tile(ROWS, VECTORS)
+narrow_tile = make_tile(ROWS, VECTORS // 2)
+"""Half as wide: for panels whose other half would be empty."""
 row_tile = make_tile(1, 2 * VECTORS)
 """One row, twice as wide: two panels."""

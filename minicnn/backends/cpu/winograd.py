@@ -436,7 +436,7 @@ def _backward(threads, part, x, U_T, dy, y, relu, dx, dUs, dbiases, channels, in
             V_at, panels = point * V_step, M[point * M_step :][: capacity * t.FP].reshape(t.FP // W, capacity, W)
             if point == 1 + t.across * (t.height > 1):
                 _add_to_dbias(panels, count * t.TH * t.TW, dbias)
-            accumulate(V[V_at:], channels, inputs, count * t.TH * t.TW, panels, dU[point])
+            accumulate(V[V_at:], channels, inputs, count * t.TH * t.TW, panels, dU[point], t.F)
             if len(U_T):
                 _product(panels.reshape(-1), outputs, count, filters, U_T[point], V, V_at, t.CP, t)
         if len(U_T):
