@@ -46,9 +46,9 @@ class Session:
             values = [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
         self.rival.build(network, values, optimizer)
 
-    def witness(self, samples: int, path: str) -> None:
-        """Write outputs for the first samples, and all weights after one step on them."""
-        x, y = self.x[:samples], self.y[:samples]
+    def witness(self, first: int, samples: int, path: str) -> None:
+        """Write outputs for some samples, and all weights after one step on them."""
+        x, y = self.x[first : first + samples], self.y[first : first + samples]
         output = np.array(self.rival.predict(x))
         self.rival.train(x, y, samples, lambda: None)
         np.savez(path, *map(np.array, self.rival.get_weights()), output=output)

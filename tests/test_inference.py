@@ -404,3 +404,14 @@ def test_a_chain_takes_samples_of_any_dtype(backend, dtype):
     expected = run(x)
     np.testing.assert_allclose(run(x.astype(dtype)), expected, atol=5e-3)
     np.testing.assert_array_equal(run(x), expected)
+
+
+@pytest.mark.parametrize("place", range(12))
+def test_weights_of_another_shape(backend, place):
+    """Kernels would read beyond the end of an array that is too short."""
+    model, x = cnn(), numbers((3, 9, 8, 3))
+    model.infer(x)
+    weight = model.weights[place]
+    weight.value = weight.value[..., :-1, :].copy() if weight.value.ndim > 1 else weight.value[:-1].copy()
+    with pytest.raises(ValueError):
+        model.infer(x)

@@ -18,7 +18,7 @@ from . import activations, direct, winograd
 from .direct import Windows
 from .kernels import compilable, plain
 from .program import Program, addresses_of
-from .stages import Shape, Stage
+from .stages import Shape, Stage, check_vectors
 
 
 def conv2d(
@@ -32,6 +32,7 @@ def conv2d(
         return textbook.conv2d(x, kernel, bias, strides, padding, activation)
     x, kernel, bias = plain(x), plain(kernel), None if bias is None else plain(bias)
     w = direct.windows(x.shape, kernel.shape, strides, padding)
+    check_vectors("conv2d", [bias], w.F)
     y = _program(w, activation == "relu", x.dtype).run(x, [kernel, bias], addresses_of([kernel, bias]))
     if _method(w, x.itemsize) is winograd:
         winograd.clear_blank(x, bias, activation == "relu", y, w)
@@ -57,6 +58,7 @@ def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]
     strides, padding, activation = step.options
     kernel = (1, *step.weights[0].value.shape)[-4:]
     w = direct.windows((samples, *(1, *shape)[-3:]), kernel, strides, padding)
+    check_vectors("conv2d", [step.weights[1] and step.weights[1].value], w.F)
     return [stage._replace(shape=stage.shape[-len(shape) :]) for stage in stages_of(w, itemsize, activation)]
 
 

@@ -9,7 +9,7 @@ from ..contract import Array, Saved, Step
 from . import conv, direct
 from .conv import conv2d, conv2d_backward
 from .kernels import compilable
-from .stages import Shape, Stage
+from .stages import Shape, Stage, check_vectors
 
 SMALL = 2**18
 """Products of fewer multiplications are NumPy's: they cannot pay for the panels. From this size on, NumPy's OpenBLAS
@@ -26,14 +26,15 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     if not compilable(x, kernel, bias) or x.size * F < SMALL:
         y, saved = textbook.dense(x, kernel, bias, activation)
         return y, (textbook.dense_backward, saved)
-    y, saved = conv2d(x.reshape(-1, 1, 1, C), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
+    y, saved = conv2d(x.reshape(-1, 1, 1, x.shape[-1]), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
     return y.reshape(*x.shape[:-1], F), (_backward, saved)
 
 
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """dense in inference, on samples of this shape."""
     C, F = step.weights[0].value.shape
-    w = direct.windows((samples, 1, prod(shape) // C, C), (1, 1, C, F), (1, 1), "valid")
+    w = direct.windows((samples, 1, prod(shape[:-1]), shape[-1]), (1, 1, C, F), (1, 1), "valid")
+    check_vectors("dense", [step.weights[1] and step.weights[1].value], F)
     return [stage._replace(shape=(*shape[:-1], F)) for stage in conv.stages_of(w, itemsize, *step.options)]
 
 

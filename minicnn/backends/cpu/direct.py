@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from ...errors import explain
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
 from .kernels import parallel, serial, share, small, team_size
@@ -96,7 +97,9 @@ def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
 def windows(shape: tuple[int, ...], kernel: tuple[int, ...], strides: Pair, padding: str) -> Windows:
     """Where the windows of a kernel (KH, KW, C, F) lie on images (N, H, W, C)."""
     N, H, W, C = shape
-    KH, KW, _, F = kernel
+    KH, KW, channels, F = kernel
+    if channels != C:  # kernels look at no shapes: they would read what is not there
+        raise ValueError(explain("conv2d", f"a kernel for {C} channels", f"one of shape {kernel}", "Match it to x."))
     SH, SW = strides
     (top, bottom), (left, right) = pad_amounts(H, KH, SH, padding), pad_amounts(W, KW, SW, padding)
     OH, OW = output_length(H, KH, SH, padding), output_length(W, KW, SW, padding)

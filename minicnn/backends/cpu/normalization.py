@@ -12,7 +12,7 @@ import numpy as np
 from .. import textbook
 from ..contract import Array, Saved, Step
 from .kernels import compilable, parallel, plain, serial, share, small, team_size
-from .stages import Shape, Stage, array_at
+from .stages import Shape, Stage, array_at, check_vectors
 
 FOUR = 4  # rows
 
@@ -37,6 +37,7 @@ def batch_norm(
     if not compilable(x, gamma, beta, moving_mean, moving_variance):
         *results, saved = textbook.batch_norm(x, gamma, beta, moving_mean, moving_variance, momentum, epsilon, training)
         return *results, (textbook.batch_norm_backward, saved)
+    check_vectors("batch_norm", [gamma, beta, moving_mean, moving_variance], x.shape[-1])
     rows = plain(x).reshape(-1, x.shape[-1])
     mean, variance = moving_mean, moving_variance
     if training:
@@ -79,6 +80,7 @@ def _backward(dy: Array, saved: Saved, need_dx: bool) -> tuple[Array | None, Arr
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """batch_norm in inference, on samples of this shape."""
     size, C = prod(shape), shape[-1]
+    check_vectors("batch_norm", [weight.value for weight in step.weights], C)
     bits = int(np.float64(step.options[1]).view(np.int64))
     return [Stage(_rescale, shape, (bits, size // C, C), arrays=4, work=size)]
 

@@ -10,12 +10,13 @@ It computes one of so many parts of y, whose samples begin at y[y_at], from `cou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from numba import carray, types
 from numba.extending import intrinsic
 
+from ...errors import explain
 from ..contract import Array
 from .kernels import serial
 
@@ -42,6 +43,14 @@ class Stage(NamedTuple):
     """How many samples it takes at a time, if it begins a group; 0: as many as the stage before it."""
     work: int = 0
     """Roughly how many numbers it computes or multiplies, for one sample."""
+
+
+def check_vectors(operation: str, vectors: Sequence[Array | None], length: int) -> None:
+    """Raise ValueError unless all have this length: kernels look at no shapes, and would read what is not there."""
+    for vector in vectors:
+        if vector is not None and vector.shape != (length,):
+            remedy = "There is one number for each channel."
+            raise ValueError(explain(operation, f"a weight of shape {(length,)}", f"one of {vector.shape}", remedy))
 
 
 @intrinsic
