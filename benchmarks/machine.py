@@ -8,6 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from minicnn.doctor.machine import cpu_model
+
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 
 
@@ -16,7 +18,7 @@ def describe_machine() -> dict[str, Any]:
     import psutil
 
     return {
-        "cpu": _cpu_model(),
+        "cpu": cpu_model(),
         "cores": psutil.cpu_count(logical=False),
         "logical_cpus": psutil.cpu_count(),
         "caches": _caches(),
@@ -41,15 +43,6 @@ def busy_note(load: float, cpus: int) -> str:
         f"The load average was {load:g} on {cpus} CPUs when the run began: others were using the machine, "
         "so the times, and to a lesser degree the ratios, are unreliable."
     )
-
-
-def _cpu_model() -> str:
-    info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return " ".join(line.split(":", 1)[1].split())
-    return platform.processor() or platform.machine()
 
 
 def _caches() -> dict[str, str]:

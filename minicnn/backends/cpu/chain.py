@@ -12,21 +12,13 @@ from math import prod
 from operator import is_
 from typing import Any
 
+from .. import cpu
 from ..contract import Array, Step
 from ..textbook.chain import one_by_one
 from . import activations, conv, dense, normalization, pooling
 from .kernels import compilable, plain, team_size
 from .program import Program, addresses_of
 from .stages import Shape, Stage
-
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "conv2d": conv.conv2d,
-    "dense": dense.dense,
-    "max_pool2d": pooling.max_pool2d,
-    "average_pool2d": pooling.average_pool2d,
-    "batch_norm": normalization.batch_norm,
-    "activation": activations.activation,
-}
 
 STAGES: dict[str, Any] = {
     "conv2d": conv.stages,
@@ -35,7 +27,6 @@ STAGES: dict[str, Any] = {
     "average_pool2d": pooling.stages,
     "batch_norm": normalization.stages,
     "activation": activations.stages,
-    "flatten": lambda *_: [],
 }
 """What makes the stages of each operation."""
 
@@ -45,9 +36,9 @@ PROGRAMS = 8
 
 def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
     """The steps as one function y = run(x): depth first, or one by one where an operation has no stage."""
-    one_after_other = one_by_one(steps, OPERATIONS)
-    names = {step.operation for step in steps}
-    return Chain(steps, one_after_other) if {"flatten"} != names <= STAGES.keys() else one_after_other
+    one_after_other = one_by_one(steps, cpu)
+    names = {step.operation for step in steps} - {"flatten"}
+    return Chain(steps, one_after_other) if names and names <= STAGES.keys() else one_after_other
 
 
 class Chain:

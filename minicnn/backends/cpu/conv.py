@@ -43,7 +43,7 @@ def conv2d(
 
 @lru_cache(maxsize=256)
 def _program(w: Windows, relu: bool, dtype: np.dtype) -> Program:
-    """The forward alone."""
+    """The forward alone; the threads share out its samples and nothing else, so it is made as for one thread."""
     stage = _method(w, dtype.itemsize).stage(w, relu, dtype.itemsize)
     return Program([stage], w.N, w.H * w.W * w.C, dtype, threads=1)
 

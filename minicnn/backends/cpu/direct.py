@@ -17,7 +17,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from ...errors import explain
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
-from .kernels import parallel, serial, share, small, team_size
+from .kernels import SHORT, parallel, serial, share, small, team_size
 from .products import accumulate, copy, multiply, multiply_edge, multiply_row, pack, panel_count
 from .stages import MOST_SAMPLES, Stage, array_at
 from .tile import ROWS, width
@@ -115,7 +115,7 @@ def _turned(w: Windows) -> Windows:
 
 def _short(w: Windows) -> bool:
     """Whether one thread is done before a second one has woken up."""
-    return w.N * w.OH * w.OW * w.KH * w.KW * w.C * w.F < 2**20
+    return w.N * w.OH * w.OW * w.KH * w.KW * w.C * w.F < SHORT
 
 
 def _block_samples(samples: int, sample_bytes: int) -> int:

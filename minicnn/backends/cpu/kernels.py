@@ -165,6 +165,10 @@ def plain(array: Array) -> Array:
     return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
 
 
+SHORT = 2**20
+"""Multiplications that one thread has done before a second one has woken up."""
+
+
 def small(array: Array) -> bool:
     """Whether a pass over the array is done before a second thread has woken up."""
     return array.size < 16 * 1024

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import prod
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..geometry import output_length, pad_amounts
 from .cells import hand_back, largest, mean, share_out, winner
 from .kernels import compilable, parallel, plain, serial, share, small
 from .products import clear
+from .program import Program, addresses_of
 from .stages import Shape, Stage
 
 
@@ -56,10 +58,15 @@ def average_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tu
     if not compilable(x):
         y, saved = textbook.average_pool2d(x, pool_size, strides, padding)
         return y, (textbook.average_pool2d_backward, saved)
-    y_shape, sizes = _geometry(x.shape, pool_size, strides, padding)
-    y = np.empty(y_shape, x.dtype)
-    _average(plain(x).reshape(-1), y.reshape(-1), y_shape[0] * y_shape[1], sizes, alone=small(x))
+    y = _average_program(x.shape, (pool_size, strides, padding), x.dtype).run(plain(x), [], addresses_of([]))
     return y, (_average_backward, (x.shape, pool_size, strides, padding))
+
+
+@lru_cache(maxsize=256)
+def _average_program(shape: Shape, options: tuple[Pair, Pair, str], dtype: np.dtype) -> Program:
+    """The forward alone; the threads share out its samples."""
+    step = Step("average_pool2d", (), options)
+    return Program(stages(shape[0], shape[1:], dtype.itemsize, step), shape[0], prod(shape[1:]), dtype, threads=1)
 
 
 def average_pool2d_backward(dy: Array, saved: Saved) -> Array:
@@ -122,9 +129,12 @@ def _geometry(shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: s
 
 
 @serial
-def _inside(start, length, size):
-    """The part of a window, along one axis, that lies on the image."""
-    return max(start, 0), min(start + length, size)
+def _window(n, p, q, s):
+    """Of the window of output pixel (n, p, q) what is on the image: the first cell's place and name, rows, columns."""
+    top, left = p * s.SH - s.above, q * s.SW - s.before
+    h, w = max(top, 0), max(left, 0)
+    rows, cols = min(top + s.KH, s.H) - h, min(left + s.KW, s.W) - w
+    return ((n * s.H + h) * s.W + w) * s.C, (h - top) * s.KW + w - left, rows, cols
 
 
 @parallel
@@ -134,14 +144,9 @@ def _find_winners(threads, t, x, y, winners, rows, sizes):
     first, last = share(rows, threads, t)
     for row in range(first, last):
         n, p = divmod(row, s.OH)
-        top, bottom = _inside(p * s.SH - s.above, s.KH, s.H)
         for q in range(s.OW):
-            left, right = _inside(q * s.SW - s.before, s.KW, s.W)
-            cell = ((n * s.H + top) * s.W + left) * s.C
-            name = (top - p * s.SH + s.above) * s.KW + left - q * s.SW + s.before
-            winner(
-                x, cell, bottom - top, s.W * s.C, right - left, s.C, name, s.KW, y, winners, (row * s.OW + q) * s.C, s.C
-            )
+            cell, name, height, width = _window(n, p, q, s)
+            winner(x, cell, height, s.W * s.C, width, s.C, name, s.KW, y, winners, (row * s.OW + q) * s.C, s.C)
 
 
 @serial
@@ -151,20 +156,9 @@ def _find_largest(parts, part, x, x_at, y, y_at, count, numbers):
     first, last = share(count * s.OH, parts, part)
     for row in range(first, last):
         n, p = divmod(row, s.OH)
-        top, bottom = _inside(p * s.SH - s.above, s.KH, s.H)
         for q in range(s.OW):
-            left, right = _inside(q * s.SW - s.before, s.KW, s.W)
-            cell = x_at + ((n * s.H + top) * s.W + left) * s.C
-            largest(x, cell, bottom - top, s.W * s.C, right - left, s.C, y, y_at + (row * s.OW + q) * s.C, s.C)
-
-
-@parallel
-def _average(threads, t, x, y, rows, sizes):
-    """One thread's rows, of those of all output images."""
-    s = Sizes(*to_fixed_tuple(sizes, COUNT))
-    first, last = share(rows, threads, t)
-    for row in range(first, last):
-        _average_row(x, 0, y, 0, row, s)
+            cell, _, height, width = _window(n, p, q, s)
+            largest(x, x_at + cell, height, s.W * s.C, width, s.C, y, y_at + (row * s.OW + q) * s.C, s.C)
 
 
 @serial
@@ -173,33 +167,10 @@ def _find_mean(parts, part, x, x_at, y, y_at, count, numbers):
     s = Sizes(*to_fixed_tuple(numbers, COUNT))
     first, last = share(count * s.OH, parts, part)
     for row in range(first, last):
-        _average_row(x, x_at, y, y_at, row, s)
-
-
-@serial
-def _average_row(x, x_at, y, y_at, row, s):
-    n, p = divmod(row, s.OH)
-    top, bottom = _inside(p * s.SH - s.above, s.KH, s.H)
-    for q in range(s.OW):
-        left, right = _inside(q * s.SW - s.before, s.KW, s.W)
-        cell = x_at + ((n * s.H + top) * s.W + left) * s.C
-        mean(x, cell, bottom - top, s.W * s.C, right - left, s.C, y, y_at + (row * s.OW + q) * s.C, s.C)
-
-
-@parallel
-def _share_dy(threads, t, dy, dx, samples, once, sizes):
-    """One thread's samples, as in `_give_back`."""
-    s = Sizes(*to_fixed_tuple(sizes, COUNT))
-    first, last = share(samples, threads, t)
-    for n in range(first, last):
-        if not once:
-            clear(dx, n * s.H * s.W * s.C, s.H * s.W * s.C)
-        for p in range(s.OH):
-            top, bottom = _inside(p * s.SH - s.above, s.KH, s.H)
-            for q in range(s.OW):
-                left, right = _inside(q * s.SW - s.before, s.KW, s.W)
-                cell, y_at = ((n * s.H + top) * s.W + left) * s.C, ((n * s.OH + p) * s.OW + q) * s.C
-                share_out(dx, cell, bottom - top, s.W * s.C, right - left, s.C, dy, y_at, not once, s.C)
+        n, p = divmod(row, s.OH)
+        for q in range(s.OW):
+            cell, _, height, width = _window(n, p, q, s)
+            mean(x, x_at + cell, height, s.W * s.C, width, s.C, y, y_at + (row * s.OW + q) * s.C, s.C)
 
 
 @parallel
@@ -208,14 +179,25 @@ def _give_back(threads, t, dy, winners, dx, samples, once, sizes):
     added to anything."""
     s = Sizes(*to_fixed_tuple(sizes, COUNT))
     first, last = share(samples, threads, t)
-    for n in range(first, last):
-        if not once:
-            clear(dx, n * s.H * s.W * s.C, s.H * s.W * s.C)
-        for p in range(s.OH):
-            top, bottom = _inside(p * s.SH - s.above, s.KH, s.H)
-            for q in range(s.OW):
-                left, right = _inside(q * s.SW - s.before, s.KW, s.W)
-                cell = ((n * s.H + top) * s.W + left) * s.C
-                name = (top - p * s.SH + s.above) * s.KW + left - q * s.SW + s.before
-                hand_back(dx, cell, bottom - top, s.W * s.C, right - left, s.C, name, s.KW, dy, winners,
-                          ((n * s.OH + p) * s.OW + q) * s.C, not once, s.C)  # fmt: skip
+    if not once:
+        clear(dx, first * s.H * s.W * s.C, (last - first) * s.H * s.W * s.C)
+    for row in range(first * s.OH, last * s.OH):
+        n, p = divmod(row, s.OH)
+        for q in range(s.OW):
+            cell, name, height, width = _window(n, p, q, s)
+            hand_back(dx, cell, height, s.W * s.C, width, s.C, name, s.KW, dy, winners, (row * s.OW + q) * s.C,
+                      not once, s.C)  # fmt: skip
+
+
+@parallel
+def _share_dy(threads, t, dy, dx, samples, once, sizes):
+    """The same for the mean, of which every cell has an equal share."""
+    s = Sizes(*to_fixed_tuple(sizes, COUNT))
+    first, last = share(samples, threads, t)
+    if not once:
+        clear(dx, first * s.H * s.W * s.C, (last - first) * s.H * s.W * s.C)
+    for row in range(first * s.OH, last * s.OH):
+        n, p = divmod(row, s.OH)
+        for q in range(s.OW):
+            cell, _, height, width = _window(n, p, q, s)
+            share_out(dx, cell, height, s.W * s.C, width, s.C, dy, (row * s.OW + q) * s.C, not once, s.C)

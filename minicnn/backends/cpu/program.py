@@ -19,12 +19,8 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
 from .kernel_cache import cached
-from .kernels import OPTIONS, call, machine_code, parallel, share, team
+from .kernels import OPTIONS, SHORT, call, machine_code, parallel, share, team
 from .stages import MOST_SAMPLES, Stage
-
-SHORT = 2**20
-"""Work that one thread has done before a second one has woken up."""
-
 
 CHUNK_BYTES = 16 * 2**20
 """What one group may hand to the next: a share of the last-level cache."""

@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
-from ..contract import Array, Step
-from .activations import activation
-from .conv import conv2d
-from .dense import dense
-from .normalization import batch_norm
-from .pooling import average_pool2d, max_pool2d
+from .. import textbook
+from ..contract import Array, Backend, Step
 
 
 def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
     """The steps as one function y = run(x)."""
-    return one_by_one(steps, OPERATIONS)
+    return one_by_one(steps, textbook)
 
 
-OPERATIONS: dict[str, Callable[..., Any]] = {
-    "conv2d": conv2d,
-    "dense": dense,
-    "max_pool2d": max_pool2d,
-    "average_pool2d": average_pool2d,
-    "batch_norm": batch_norm,
-    "activation": activation,
-}
-
-
-def one_by_one(steps: Sequence[Step], operations: Mapping[str, Callable[..., Any]]) -> Callable[[Array], Array]:
-    """A function that sends x through the steps, each computed by the operation of its name."""
+def one_by_one(steps: Sequence[Step], ops: Backend) -> Callable[[Array], Array]:
+    """A function that sends x through the steps, each computed by the backend's operation of its name."""
 
     def run(x: Array) -> Array:
         for name, weights, options in steps:
@@ -41,7 +26,7 @@ def one_by_one(steps: Sequence[Step], operations: Mapping[str, Callable[..., Any
             if sequence:
                 x = x[:, None]
                 arrays = [a[None] if a is not None and a.ndim == 3 else a for a in arrays]
-            y, *_ = operations[name](x, *arrays, *options)
+            y, *_ = getattr(ops, name)(x, *arrays, *options)
             x = y[:, 0] if sequence else y
         return x
 
