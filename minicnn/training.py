@@ -151,6 +151,12 @@ class Trainer:
         self._forget()
         return np.concatenate(outputs)
 
+    def predict_on_batch(self, x: Any) -> np.ndarray:
+        """The outputs for one batch, as a NumPy array: predict at its fastest, for it does not look at x's numbers."""
+        y = to_host(self.infer(x))
+        self._forget()
+        return y
+
     def _train_epoch(self, batches: Batches, shuffle: bool, watchers: CallbackList) -> dict[str, float]:
         mean_loss, accuracies = self._trackers()
         logs = RunningLogs([mean_loss, *accuracies])

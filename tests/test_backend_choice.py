@@ -84,6 +84,17 @@ def test_threads_are_limited_for_a_block():
             minicnn.use_backend(name, threads=threads)
 
 
+def test_functions_of_kernels_refuse_to_be_called_from_python():
+    """They have no door for it: the call would jump to address 0."""
+    products = pytest.importorskip("minicnn.backends.cpu.products")
+    for _ in range(2):
+        with pytest.raises(TypeError, match="panel_count.py_func"):
+            products.panel_count(64, 4)
+    products.pack(np.ones((200, 200), np.float32), 200, 200)  # compiles it
+    with pytest.raises(TypeError, match="panel_count.py_func"):
+        products.panel_count(64, 4)
+
+
 def test_unknown_names():
     with pytest.raises(ValueError, match="Did you mean 'numpy'"):
         minicnn.use_backend("nunpy")

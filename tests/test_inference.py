@@ -159,7 +159,8 @@ def test_large_and_small_batches(shape, layers, threads, samples):
         lambda: [BatchNormalization(scale=False, center=False)],
         lambda: [Softmax(axis=1)],
         lambda: [Softmax()],
-        lambda: [ReLU(max_value=1.0, negative_slope=0.1)],
+        lambda: [ReLU()],
+        lambda: [ReLU(max_value=1.0, negative_slope=0.1, threshold=0.2)],
         lambda: [Flatten()],
         lambda: [Dropout(0.5)],
         lambda: [Dropout(0.5), Flatten(), Dropout(0.5)],
@@ -173,6 +174,7 @@ def test_large_and_small_batches(shape, layers, threads, samples):
         "softmax axis",
         "softmax",
         "relu",
+        "rectify",
         "flatten",
         "dropout",
         "both",
@@ -192,6 +194,24 @@ def test_nan_comes_through(backend):
     x = numbers((1, 4, 4, 1))
     x[0, 1, 1, 0] = np.nan
     np.testing.assert_array_equal(np.isnan(model.infer(x)), np.isnan(model.forward(x)))
+
+
+@pytest.mark.parametrize("relu", [lambda: ReLU(), lambda: ReLU(max_value=1.0, negative_slope=0.5)])
+def test_rectifying_what_is_not_finite(backend, relu):
+    model, x = Sequential([Input((4,)), relu()]), np.array([[np.nan, np.inf, -0.0, 0.0]], "float32")
+    np.testing.assert_array_equal(model.infer(x), model.forward(x))
+
+
+def test_one_batch_at_once(backend):
+    model, x = randomized(cnn()), numbers((5, 9, 8, 3))
+    y = model.predict_on_batch(x)
+    assert isinstance(y, np.ndarray)
+    np.testing.assert_array_equal(y, model.predict(x, batch_size=5))
+    assert all(layer.saved is None for layer in model.layers)
+    with pytest.raises(ValueError, match="shape"):
+        model.predict_on_batch(x[0])
+    with pytest.raises(TypeError, match="asarray"):
+        model.predict_on_batch([1.0])
 
 
 def test_read_only_and_strided_samples(backend):

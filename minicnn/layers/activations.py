@@ -79,5 +79,8 @@ class ReLU(Layer):
         y, self.saved = self.ops.rectify(x, self.negative_slope, self.max_value, self.threshold)
         return y
 
+    def steps(self) -> tuple[Step, ...]:
+        return (Step("rectify", (), (self.negative_slope, self.max_value, self.threshold)),)
+
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.rectify_backward(dy, self.saved)

@@ -9,9 +9,9 @@ import numpy as np
 from ..contract import ACTIVATIONS, Step
 from ..textbook import activation, activation_backward, rectify, rectify_backward
 from .kernels import serial
-from .stages import Shape, Stage
+from .stages import Shape, Stage, array_at
 
-__all__ = ["activation", "activation_backward", "rectify", "rectify_backward", "stages"]
+__all__ = ["activation", "activation_backward", "rectify", "rectify_backward", "rectify_stages", "stages"]
 
 _RELU, _SIGMOID, _TANH, _SOFTMAX = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh", "softmax"))
 
@@ -25,6 +25,13 @@ def stage(shape: Shape, activation: str) -> Stage:
     """An activation of samples of this shape."""
     size, C = prod(shape), shape[-1]
     return Stage(_activate, shape, (ACTIVATIONS.index(activation), size // C, C), work=size)
+
+
+def rectify_stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
+    """rectify in inference, on samples of this shape."""
+    slope, largest, threshold = step.options
+    constants = np.array([slope, np.nan if largest is None else largest, threshold], f"f{itemsize}")
+    return [Stage(_rectify, shape, (prod(shape),), tables=(constants,), work=prod(shape))]
 
 
 @serial
@@ -57,3 +64,17 @@ def _activate(parts, part, x, x_at, y, y_at, count, numbers):
         else:
             for c in range(C):
                 target[c] = z[c]
+
+
+@serial
+def _rectify(parts, part, x, x_at, y, y_at, count, numbers):
+    """A stage, too short to share out. Its table: the slope, the largest value (NaN: there is none), the threshold."""
+    if part > 0:
+        return
+    constants = array_at(numbers[0], 3, x)
+    slope, largest, threshold = constants[0], constants[1], constants[2]
+    size = count * numbers[1]
+    source, target = x[x_at:][:size], y[y_at:][:size]
+    for i in range(size):
+        rectified = source[i] if source[i] > threshold else slope * (source[i] - threshold)
+        target[i] = rectified if source[i] < largest or largest != largest else largest

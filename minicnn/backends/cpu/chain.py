@@ -27,6 +27,7 @@ STAGES: dict[str, Any] = {
     "average_pool2d": pooling.stages,
     "batch_norm": normalization.stages,
     "activation": activations.stages,
+    "rectify": activations.rectify_stages,
 }
 """What makes the stages of each operation."""
 

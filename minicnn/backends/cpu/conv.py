@@ -15,6 +15,7 @@ from .. import textbook
 from ..contract import Array, Pair, Saved, Step
 from ..textbook.activations import activate, activate_backward
 from . import activations, direct, winograd
+from .blank import clear_blank
 from .direct import Windows
 from .kernels import compilable, plain
 from .program import Program, addresses_of
@@ -35,7 +36,7 @@ def conv2d(
     check_vectors("conv2d", [bias], w.F)
     y = _program(w, activation == "relu", x.dtype).run(x, [kernel, bias], addresses_of([kernel, bias]))
     if _method(w, x.itemsize) is winograd:
-        winograd.clear_blank(x, bias, activation == "relu", y, w)
+        clear_blank(x, bias, activation == "relu", y, w)
     if activation != "relu":
         y = activate(y, activation)
     return y, (x, kernel, bias, y, strides, padding, activation)

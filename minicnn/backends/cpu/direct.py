@@ -59,7 +59,7 @@ def backward(
     v = _turned(w)
     block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + need_dx * v.HP * v.WP * v.C) * x.itemsize)
     threads = team_size()
-    taps, columns = _whole_tiles(w), panel_count(w.F, x.itemsize) * width(x.itemsize)
+    taps, columns = _whole_tiles(w), panel_count.py_func(w.F, x.itemsize) * width(x.itemsize)
     dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
     dbiases = np.zeros((threads, w.F), x.dtype)
     turned = _pack_turned(kernel) if need_dx else np.empty((0, 0, 0), x.dtype)

@@ -17,17 +17,15 @@ from threading import Lock
 from typing import Any
 
 import numpy as np
-from numba import get_num_threads, njit, prange, typeof, types
+from numba import get_num_threads, njit
 from numba._dispatcher import compute_fingerprint
-from numba.core import cgutils, event
-from numba.extending import intrinsic
+from numba.core import event
 
+from ...errors import explain
 from .. import thread_limit
 from ..contract import Array
+from .calls import INSIDE, call_all, everyone, machine_code
 from .kernel_cache import cached
-
-# As in NumPy, 1 / 0 is infinite; nobody calls a kernel from C, so no door for that is compiled.
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 
 SPINS = "20000"  # some 50 microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
 
@@ -81,8 +79,15 @@ def team_size() -> int:
 
 
 def serial(function: Callable[..., Any]) -> Any:
-    """Decorator: a function that kernels call, or a kernel too small to share out."""
-    return cached(njit(**OPTIONS)(function))
+    """Decorator: a function that other compiled ones call. Python cannot: the door for it takes a while to compile."""
+    kernel = cached(njit(**INSIDE)(function))
+
+    def refuse(*args: Any, **options: Any) -> None:
+        name = function.__name__
+        raise TypeError(explain(name, "a call from a kernel", "one from Python", f"Call {name}.py_func instead."))
+
+    kernel._compile_for_args, kernel._insert = refuse, lambda *compiled: None  # else Python would jump to address 0
+    return kernel
 
 
 def parallel(function: Callable[..., None]) -> Callable[..., None]:
@@ -96,53 +101,17 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def launch(*args: Any, alone: bool = False) -> None:
-        threads = 1 if alone else team_size()
-        if threads == 1:
-            kernel(1, 0, *args)
-            return
         kinds = compute_fingerprint(args)
         if kinds not in addresses:
             addresses[kinds] = machine_code(kernel, args)
-        with team:
-            _run(threads, addresses[kinds], args)
+        threads = 1 if alone else team_size()
+        if threads == 1:
+            call_all(0, 1, addresses[kinds], args)
+        else:
+            with team:
+                call_all(everyone(), threads, addresses[kinds], args)
 
     return launch
-
-
-def machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
-    """Where the kernel for parts, a part and arguments of these types lies in memory, compiled or loaded."""
-    signature = types.void(types.intp, types.intp, *map(typeof, args))
-    kernel.compile(signature)
-    compiled = kernel.overloads[signature.args]
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-
-
-@intrinsic
-def call(typingctx, address, parts, part, args):
-    """Call the kernel at an address.
-
-    Calling it by name would compile its code into every place that does, again and again: that was a third of the
-    time that the first run took.
-    """
-    argument_types = (parts, part, *args.types)
-
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        convention = context.call_conv
-        function_type = convention.get_function_type(types.none, argument_types)
-        function = builder.inttoptr(values[0], function_type.as_pointer())
-        arguments = [values[1], values[2], *cgutils.unpack_tuple(builder, values[3])]
-        convention.call_function(builder, function, types.none, argument_types, arguments)
-        return context.get_dummy_value()
-
-    return types.void(address, parts, part, args), codegen
-
-
-def _everyone(threads, address, args):
-    for part in prange(threads):
-        call(address, threads, np.intp(part), args)
-
-
-_run = cached(njit(parallel=True, **OPTIONS)(_everyone))
 
 
 @serial

@@ -14,12 +14,13 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
+from .calls import OPTIONS, call, everyone, machine_code, share_out
 from .kernel_cache import cached
-from .kernels import OPTIONS, SHORT, call, machine_code, parallel, share, team
+from .kernels import SHORT, parallel, share, team
 from .stages import MOST_SAMPLES, Stage
 
 CHUNK_BYTES = 16 * 2**20
@@ -78,7 +79,7 @@ class Program:
         samples, source, target = len(x), x.reshape(-1), y.reshape(-1)
         if self.stage_by_stage:
             with team:
-                _stage_by_stage(self.threads, self.table, numbers, self.room, samples, source, target)
+                _stage_by_stage(everyone(), self.threads, self.table, numbers, self.room, samples, source, target)
         else:
             _depth_first(self.table, numbers, self.room, self.chunk, samples, source, target, alone=self.alone)
         return y
@@ -154,7 +155,7 @@ def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
             start = group.end
 
 
-def _in_turn(threads, table, numbers, room, samples, x, y):
+def _in_turn(everyone, threads, table, numbers, room, samples, x, y):
     """All samples through one stage after the other, the threads sharing each."""
     memory = np.empty(room, x.dtype)
     for i in range(len(table)):
@@ -172,8 +173,7 @@ def _in_turn(threads, table, numbers, room, samples, x, y):
             if entry.alone:
                 call(entry.address, np.intp(1), np.intp(0), arguments)
             else:
-                for part in prange(threads):
-                    call(entry.address, threads, np.intp(part), arguments)
+                share_out(everyone, threads, entry.address, arguments)
 
 
-_stage_by_stage = cached(njit(parallel=True, **OPTIONS)(_in_turn))
+_stage_by_stage = cached(njit(**OPTIONS)(_in_turn))

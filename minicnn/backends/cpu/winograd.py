@@ -17,100 +17,34 @@ The price is rounding: about ten times that of the direct sum, 1e-6 of the large
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-from typing import NamedTuple
+from functools import partial
 
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
-from .direct import SIZES as WINDOWS_SIZES
 from .direct import Windows
 from .kernels import parallel, serial, share, team_size
 from .products import accumulate, add, clear, copy, mask, multiply
-from .sandwich import sandwich
 from .stages import Stage, array_at
 from .tile import ROWS, VECTORS, width
-
-OUTPUTS = 4  # of a tile, along an axis that the kernel stretches over
-
-
-def cook_toom(taps: int, points: list[int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Aᵀ, G and Bᵀ for 4 outputs of a kernel of so many taps, from all points of evaluation but the last, infinity.
-
-    Aᵀ and G evaluate polynomials at the points; Bᵀ is the interpolation back to coefficients, transposed, with G's
-    rows divided by what would otherwise be its denominators.
-    """
-    n = len(points) + 1
-    others = [np.poly1d([p for j, p in enumerate(points) if j != i], r=True) for i in range(n - 1)]
-    scale = np.array([float(other(p)) for p, other in zip(points, others, strict=True)])
-    A_T, G, B_T = np.zeros((OUTPUTS, n)), np.zeros((n, taps)), np.zeros((n, n))
-    A_T[:, :-1] = np.vander(points, OUTPUTS, increasing=True).T
-    G[:-1] = np.vander(points, taps, increasing=True) / scale[:, None]
-    A_T[-1, -1] = G[-1, -1] = 1
-    for row, other in zip(B_T, others, strict=False):
-        row[:-1] = other.coefficients[::-1]
-    B_T[-1] = np.poly1d(points, r=True).coefficients[::-1]
-    return A_T, G, B_T
+from .tiling import SIZES, TILES, Tiling, block_samples, tables, tiling
+from .transforms import (
+    FORMS,
+    OUTPUTS,
+    input_adjoint,
+    input_transform,
+    kernel_adjoint,
+    kernel_transform,
+    output_adjoint,
+    output_transform,
+)
 
 
-_three, _one = cook_toom(3, [0, 1, -1, 2, -2]), [np.eye(1)] * 3
-FORMS = {(3, 3): (_three, _three), (1, 3): (_one, _three)}  # by the kernel's size
-KERNELS = list(FORMS)
-
-_A, _G, _B = ([(left[i], right[i]) for left, right in FORMS.values()] for i in range(3))
-input_transform = sandwich(_B)
-input_adjoint = sandwich([(left.T, right.T) for left, right in _B], add=True)
-kernel_transform = sandwich(_G)
-kernel_adjoint = sandwich([(left.T, right.T) for left, right in _G])
-output_transform = sandwich(_A)
-output_adjoint = sandwich([(left.T, right.T) for left, right in _A])
-
-TILES = 128
-
-
-class Tiling(NamedTuple):
-    """How images are cut: N samples of H x W x C to OH x OW x F, in TH x TW tiles a sample, out of HP x WP cells.
-
-    Channels and filters are filled up with zeros to CP and FP, whole tiles of products.
-    """
-
-    N: int
-    H: int
-    W: int
-    C: int
-    OH: int
-    OW: int
-    F: int
-    top: int
-    left: int
-    form: int  # which of FORMS
-    height: int  # of a tile of outputs
-    points: int
-    across: int  # points along the second axis
-    TH: int
-    TW: int
-    HP: int
-    WP: int
-    CP: int
-    FP: int
-
-
-SIZES = len(Tiling._fields)
-
-
-def tiling(w: Windows, itemsize: int) -> Tiling:
-    """The tiles of a convolution whose windows these are."""
-    height = OUTPUTS if w.KH > 1 else 1
-    TH, TW = -(-w.OH // height), -(-w.OW // OUTPUTS)
-    HP, WP = height * TH + w.KH - 1, OUTPUTS * TW + w.KW - 1
-    across = OUTPUTS + w.KW - 1
-    points = across * (height + w.KH - 1)
-    CP, FP = (-(-channels // width(itemsize)) * width(itemsize) for channels in (w.C, w.F))
-    form = KERNELS.index((w.KH, w.KW))
-    return Tiling(
-        w.N, w.H, w.W, w.C, w.OH, w.OW, w.F, w.top, w.left, form, height, points, across, TH, TW, HP, WP, CP, FP
-    )
+@serial
+def lanes(itemsize):
+    """How many numbers a vector holds: the channels that are transformed together."""
+    return width(itemsize) // VECTORS
 
 
 def suits(w: Windows, itemsize: int) -> bool:
@@ -126,15 +60,15 @@ def backward(
 ) -> tuple[Array | None, Array, Array]:
     """dx or None, dkernel and dbias of `forward`, whose output y was cut off at 0 if `relu`."""
     t = tiling(w, x.itemsize)
-    tables = _tables(t, x.itemsize)
-    dUs = np.zeros((team_size(), t.points, len(tables.channels), t.FP), x.dtype)  # one for each thread
+    places = tables(t, x.itemsize)
+    dUs = np.zeros((team_size(), t.points, len(places.channels), t.FP), x.dtype)  # one for each thread
     dbiases = np.zeros((team_size(), t.FP), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     U_T = np.empty((0, 0, 0, 0), x.dtype)
     if need_dx:
         U_T = _transformed(np.ascontiguousarray(_filled_up(kernel, t).swapaxes(2, 3)), t)
     _backward(
-        x.reshape(-1), U_T, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dUs, dbiases, *tables, np.array(t)
+        x.reshape(-1), U_T, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dUs, dbiases, *places, np.array(t)
     )
     dkernel = np.empty((*kernel.shape[:2], t.CP, t.FP), x.dtype)
     _kernel_gradient(dUs, t.form, t.across, w.KW, dkernel.reshape(-1), t.CP)
@@ -145,13 +79,13 @@ def backward(
 def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
     """y = conv(x, kernel) + bias, cut off at 0 if `relu`; its weights are the kernel and the bias."""
     t = tiling(w, itemsize)
-    tables = _tables(t, itemsize)
+    places = tables(t, itemsize)
     return Stage(
         _convolve,
         (t.OH, t.OW, t.F),
         (relu, *t),
         arrays=2,
-        tables=(tables.channels, tables.inputs),
+        tables=(places.channels, places.inputs),
         prepare=partial(_prepared, t=t, shape=(w.KH, w.KW, w.C, w.F)),
         block=int(block_samples.py_func(t)),
         work=w.OH * w.OW * w.KH * w.KW * w.C * w.F,
@@ -169,43 +103,6 @@ def _filled_up(kernel: Array, t: Tiling) -> Array:
     full = np.zeros((*kernel.shape[:2], t.CP, t.FP), kernel.dtype)
     full[:, :, : t.C, : t.F] = kernel
     return full
-
-
-class Tables(NamedTuple):
-    """Where the factors of the matrix products lie; see products.py."""
-
-    channels: Array  # c, as many as there are channels, and some more to fill the last tile of products
-    inputs: Array  # tile · C: V of one point is (tiles, C)
-    outputs: Array  # tile · width: M̅ of one point is (panels, tiles, width)
-    filters: Array  # where filter f of tile 0 lies in that
-
-
-@lru_cache(maxsize=256)
-def _tables(t: Tiling, itemsize: int) -> Tables:
-    tiles, W = np.arange(block_tiles(t)), width(itemsize)
-    channels, filters = np.arange(t.CP), np.arange(t.FP)
-    return Tables(
-        np.pad(channels, (0, -t.CP % ROWS), mode="edge"),
-        tiles * t.CP,
-        tiles * W,
-        filters // W * len(tiles) * W + filters % W,
-    )
-
-
-@serial
-def lanes(itemsize):
-    """How many numbers a vector holds: the channels that are transformed together."""
-    return width(itemsize) // VECTORS
-
-
-@serial
-def block_samples(t):
-    """How many samples a thread takes at a time."""
-    return max(1, min(t.N, TILES // (t.TH * t.TW)))
-
-
-def block_tiles(t: Tiling) -> int:
-    return int(block_samples.py_func(t)) * t.TH * t.TW
 
 
 LINE_BYTES = 64  # of a cache
@@ -360,57 +257,6 @@ def _store_outputs(outputs, biases, floor, y, y_at, tile, t):
             for f in range(run):
                 value = source[f] + added[f]
                 target[f] = floor if value < floor else value
-
-
-def clear_blank(x: Array, bias: Array | None, relu: bool, y: Array, w: Windows) -> None:
-    """Give a window of zeros the bias, to the bit, as a direct sum does.
-
-    Where the bias is 0, on the black ground of an image with fresh biases, rounding must not open relu's mask.
-    """
-    value = np.zeros(w.F, x.dtype) if bias is None else bias
-    value = np.maximum(value, 0) if relu else value
-    _clear_blank(x.reshape(-1).view(np.uint32), value, y.reshape(-1), np.array(w))
-
-
-@parallel
-def _clear_blank(threads, part, words, value, y, w):
-    """One thread's samples."""
-    w = Windows(*to_fixed_tuple(w, WINDOWS_SIZES))
-    run = len(words) // (w.N * w.H * w.W)
-    blank = np.empty((w.H, w.W), np.bool_)
-    first, last = share(w.N, threads, part)
-    for n in range(first, last):
-        blanks = 0
-        for h in range(w.H):
-            for q in range(w.W):
-                blank[h, q] = _all_zero(words, ((n * w.H + h) * w.W + q) * run, run)
-                blanks += blank[h, q]
-        if blanks == 0:
-            continue
-        for p in range(w.OH):
-            for q in range(w.OW):
-                if _is_blank(blank, p - w.top, q - w.left, w):
-                    copy(value, 0, y, ((n * w.OH + p) * w.OW + q) * w.F, w.F)
-
-
-@serial
-def _all_zero(words, at, run):
-    """Whether all bits but the signs are zero."""
-    bits = words[at]
-    if bits & np.uint32(0x7FFFFFFF) == 0:  # else the first number has settled it
-        for i in range(at + 1, at + run):
-            bits |= words[i]
-    return bits & np.uint32(0x7FFFFFFF) == 0
-
-
-@serial
-def _is_blank(blank, top, left, w):
-    """Whether the window that begins at this pixel holds nothing but zeros."""
-    for i in range(max(top, 0), min(top + w.KH, w.H)):
-        for j in range(max(left, 0), min(left + w.KW, w.W)):
-            if not blank[i, j]:
-                return False
-    return True
 
 
 @parallel
