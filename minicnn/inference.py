@@ -40,15 +40,13 @@ def infer(model: Sequential, x: Array) -> Array | None:
     steps = _steps(model)
     if not steps:
         return None
-    model.check_input(x)
-    x = to_device(x, model.dtype)
     known, ops = _known.get(model), active()
     if known is None or known.ops is not ops or known.steps != steps:
         known = _known[model] = _Known(ops, steps, ops.chain(steps))
-    if x.shape[1:] not in known.shapes or len(x) == 0:
+    if getattr(x, "shape", ())[1:] not in known.shapes or len(x) == 0:
         _check(model, x)
         known.shapes.add(x.shape[1:])
-    return known.run(x)
+    return known.run(to_device(x, model.dtype))
 
 
 def _steps(model: Sequential) -> list[Step] | None:
@@ -68,7 +66,8 @@ def _steps(model: Sequential) -> list[Step] | None:
 
 
 def _check(model: Sequential, x: Array) -> None:
-    """Raise what the layers' forward would raise for this batch."""
+    """Raise what forward would raise for this batch."""
+    model.check_input(x)
     shape = x.shape
     for layer in model.layers:
         layer.check_input(np.broadcast_to(np.zeros((), layer.dtype), shape))

@@ -150,6 +150,24 @@ def test_large_and_small_batches(shape, layers, threads, samples):
         assert_infers_as_the_textbook(model, numbers((samples, *shape)))
 
 
+def test_one_thread_or_several_give_the_same_to_the_bit(monkeypatch):
+    """Whether threads share the work on one sample depends on whether they are awake, so it must not show."""
+    program = pytest.importorskip("minicnn.backends.cpu.program")
+    if pytest.importorskip("numba").get_num_threads() < 2:
+        pytest.skip("one processor")
+    shared, share_stages = [], program._stage_by_stage
+    monkeypatch.setattr(program, "_stage_by_stage", lambda *args: shared.append(share_stages(*args)))
+    shape, x = (30, 28, 24), numbers((1, 30, 28, 24))
+    model = randomized(Sequential([Input(shape), *cnn(shape, filters=40).layers]))
+    found = []
+    with minicnn.use_backend("numba", threads=2):
+        for awake in (np.inf, -1.0):
+            monkeypatch.setattr(program, "AWAKE", awake)
+            found += [model.infer(x) for _ in range(20)]
+    assert len(shared) == 19  # the first run finds nobody awake
+    assert all(np.array_equal(y, found[0]) for y in found)
+
+
 @pytest.mark.parametrize(
     "layers",
     [

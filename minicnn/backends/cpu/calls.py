@@ -39,7 +39,7 @@ def call(typingctx, address, parts, part, args):
     argument_types = (parts, part, *args.types)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        arguments = [values[1], values[2], *cgutils.unpack_tuple(builder, values[3])]
+        arguments = [values[1], values[2], *_lent(context, builder, args, values[3])]
         _call(context, builder, values[0], argument_types, arguments)
         return context.get_dummy_value()
 
@@ -55,7 +55,7 @@ def share_out(typingctx, everyone, threads, address, args):
     argument_types = (types.intp, types.intp, *args.types)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        pack = cgutils.pack_struct(builder, [values[2], *cgutils.unpack_tuple(builder, values[3])])
+        pack = cgutils.pack_struct(builder, [values[2], *_lent(context, builder, args, values[3])])
         place = cgutils.alloca_once_value(builder, pack)
 
         convention, integer = context.call_conv, context.get_value_type(types.intp)
@@ -76,6 +76,21 @@ def share_out(typingctx, everyone, threads, address, args):
 
 
 _SHARE = (types.intp,) * 3
+
+
+def _lent(context: Any, builder: Any, kinds: Any, values: Any) -> list[Any]:
+    """The members of a tuple, arrays without their owner: the caller holds them while the call lasts.
+
+    A kernel that takes a slice counts one more user of the array, and threads that count on one place wait for each
+    other: that took a tenth of a backward.
+    """
+    members = cgutils.unpack_tuple(builder, values)
+    for at, kind in enumerate(kinds.types):
+        if isinstance(kind, types.Array):
+            array = context.make_array(kind)(context, builder, members[at])
+            array.meminfo = cgutils.get_null_value(array.meminfo.type)
+            members[at] = array._getvalue()
+    return members
 
 
 def _call(context: Any, builder: Any, address: Any, argument_types: Any, arguments: Any) -> None:

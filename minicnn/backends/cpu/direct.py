@@ -18,7 +18,7 @@ from ...errors import explain
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
 from .kernels import SHORT, parallel, serial, share, small, team_size
-from .products import accumulate, copy, multiply, multiply_edge, multiply_row, pack, panel_count
+from .products import accumulate, copy, multiply, multiply_edge, multiply_few, multiply_row, pack, panel_count
 from .stages import MOST_SAMPLES, Stage, array_at
 from .tile import ROWS, width
 
@@ -72,6 +72,9 @@ def backward(
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
 
 
+FEW_ROWS = 8 * ROWS
+"""So few windows take lower tiles, if these fit them better."""
+
 PACKED_ROWS = 32 * ROWS
 """From so many windows on, the kernel is cut into panels first; a few windows take it as it lies."""
 
@@ -87,7 +90,7 @@ def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
         (relu, packed, *one_block),
         arrays=2,
         tables=(_pixels(w, block), _taps(w)),
-        prepare=partial(pack, K=K, F=w.F) if packed else None,
+        prepare=partial(pack, K=K, F=w.F) if packed and width(itemsize) != w.F else None,
         block=block,
         work=w.OH * w.OW * K * w.F,
     )
@@ -173,8 +176,11 @@ def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     whole = end if packed else min(end, w.F // W)  # so many panels lie in the kernel as they are
     if M == 1 and not packed:
         begin = multiply_row(a, rows[0], taps, K, kernel, w.F, (begin, whole), bias, floor, y, y_at)
+    panel_step, row_step = (K * W, W) if packed else (W, w.F)
+    if M < FEW_ROWS:
+        begin = multiply_few(a, rows, M, taps, K, kernel, panel_step, row_step, (begin, whole), bias, floor, y, y_at,
+                             w.F)  # fmt: skip
     if begin < whole:
-        panel_step, row_step = (K * W, W) if packed else (W, w.F)
         multiply(a, rows, M, taps, K, kernel, panel_step, row_step, (begin, whole), bias, floor, y, y_at, w.F)
     if whole < end:
         multiply_edge(a, rows, M, taps, K, kernel, w.F, bias, floor, y, y_at)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..contract import Array
 from .kernels import parallel, serial, share, small
-from .tile import ROWS, narrow_tile, row_tile, tile, width
+from .tile import ROWS, low_tile, lower_tile, narrow_tile, row_tile, tile, width
 
 
 @serial
@@ -104,6 +104,36 @@ def multiply(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, fl
 
 
 @serial
+def multiply_few(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, floor, out, out_at, F):
+    """The same with lower tiles, if they fit M rows better; whole panels only -> the first panel that it left over."""
+    W = width(b.itemsize)
+    panel, last = some_panels
+    height = -(-M // -(-M // ROWS))
+    if not ROWS - 2 <= height < ROWS:
+        return panel
+    last_rows, edge = np.empty(height, rows.dtype), np.empty(height * W, out.dtype)
+    whole = M // height * height
+    for r in range(height):
+        last_rows[r] = rows[min(whole + r, M - 1)]
+    while panel < min(last, F // W):
+        first, b_at = panel * W, panel * panel_step
+        for m in range(0, M, height):
+            inside, at = m < whole, out_at + m * F + first
+            some_rows, row = (rows, m) if inside else (last_rows, 0)
+            target, start, stride = (out, at, F) if inside else (edge, 0, W)
+            if height == ROWS - 1:
+                low_tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start, stride)
+            else:
+                lower_tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start,
+                           stride)  # fmt: skip
+            if not inside:
+                for r in range(M - m):
+                    copy(edge, r * W, out, at + r * F, W)
+        panel += 1
+    return panel
+
+
+@serial
 def multiply_row(a, row, cols, K, b, F, some_panels, bias, floor, out, out_at):
     """The same for one row, M = 1, and b as it lies, two panels at a time -> the first panel that it left over."""
     W = width(b.itemsize)
@@ -121,12 +151,14 @@ def multiply_row(a, row, cols, K, b, F, some_panels, bias, floor, out, out_at):
 def multiply_edge(a, rows, M, cols, K, b, F, bias, floor, out, out_at):
     """The same for the columns that do not fill a panel, and b as it lies.
 
-    Rows of b are read a panel wide: what lies behind their ends means nothing, but the last ones, which have too little
-    behind them, are copied.
+    Rows of b are read as wide as a tile: what lies behind their ends means nothing, but the last ones, which have too
+    little behind them, are copied.
     """
     W = width(b.itemsize)
     first = F // W * W
-    safe = max(0, (K * F - first - W) // F + 1)
+    narrow = F - first <= W // 2
+    wide = W // 2 if narrow else W
+    safe = max(0, min(K - 1, (K * F - first - wide) // F + 1))  # a tile takes at least one step
     last_of_b = np.zeros((K - safe) * W, b.dtype)
     for k in range(safe, K):
         copy(b, k * F + first, last_of_b, (k - safe) * W, F - first)
@@ -137,8 +169,11 @@ def multiply_edge(a, rows, M, cols, K, b, F, bias, floor, out, out_at):
             copy(bias, first, sums, r * W, W)
         for rest in range(safe == 0, 2):
             k, steps, limit = (safe, K - safe, floor) if rest else (0, safe, out.dtype.type(-np.inf))
-            tile(a, some_rows, 0, cols, k, steps, last_of_b if rest else b, 0 if rest else first, W if rest else F,
-                 sums, 0, W, limit, sums, 0, W)  # fmt: skip
+            some_of_b, at, stride = (last_of_b, 0, W) if rest else (b, first, F)
+            if narrow:
+                narrow_tile(a, some_rows, 0, cols, k, steps, some_of_b, at, stride, sums, 0, W, limit, sums, 0, W)
+            else:
+                tile(a, some_rows, 0, cols, k, steps, some_of_b, at, stride, sums, 0, W, limit, sums, 0, W)
         for r in range(min(ROWS, M - m)):
             copy(sums, r * W, out, out_at + (m + r) * F + first, F - first)
 

@@ -3,7 +3,7 @@
 A thread takes a chunk of samples at a time. The stages between one convolution (or dense layer) and the next, a group,
 take it in blocks of the size that suits the convolution; so what a stage leaves for the next one stays in the cache. A
 batch with fewer samples than there are threads goes the other way: stage by stage, the threads sharing the work inside
-each.
+each. Which thread does which part changes nothing in what comes out, to the bit.
 """
 
 from __future__ import annotations
@@ -11,20 +11,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cache
 from math import prod
+from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
-from .calls import OPTIONS, call, everyone, machine_code, share_out
-from .kernel_cache import cached
-from .kernels import SHORT, parallel, share, team
+from .atomics import claim, tell, wait
+from .calls import call, machine_code
+from .kernels import SHORT, parallel, share
 from .stages import MOST_SAMPLES, Stage
 
 CHUNK_BYTES = 16 * 2**20
 """What one group may hand to the next: a share of the last-level cache."""
+
+TOGETHER = 2**21
+"""From so much work on, a sample is worth a second thread, if that one is awake."""
+
+LONG = 2**24
+"""From so much work on, it is worth waking."""
+
+ALONE = 2**13
+"""A stage of less work is left to one thread, while the others wait."""
+
+AWAKE = 50e-6
+"""Seconds for which a thread stays awake when it has nothing to do. To wake it takes up to a millisecond."""
 
 
 class Entry(NamedTuple):
@@ -50,8 +62,10 @@ class Program:
     def __init__(self, stages: Sequence[Stage], samples: int, size: int, dtype: Any, threads: int) -> None:
         self.shape = (samples, *stages[-1].shape)
         self.threads = threads
-        self.stage_by_stage = samples < threads and samples * max(stage.work for stage in stages) >= SHORT
-        self.alone = not self.stage_by_stage and samples * sum(stage.work for stage in stages) < SHORT
+        work = samples * sum(stage.work for stage in stages)
+        self.together = samples < threads and work >= TOGETHER  # the threads share each stage, not the samples
+        self.alone = work < (LONG if self.together else SHORT)  # unless the others are awake and share the stages
+        self.ended = -np.inf  # the last run, in seconds
         self.tables = [table for stage in stages for table in stage.tables]  # keeps them alive
         self.prepared = []  # which weight, and what makes of it what the kernel wants
         numbers: list[int] = []
@@ -64,7 +78,7 @@ class Program:
             slots += range(len(numbers), len(numbers) + stage.arrays)
             numbers += [0] * stage.arrays + [table.ctypes.data for table in stage.tables] + list(stage.sizes)
         self.numbers, self.slots = np.array(numbers, np.int64), np.array(slots, np.int64)
-        self.chunk, self.room, places = _places(stages, samples, size, np.dtype(dtype).itemsize, self.stage_by_stage)
+        self.chunk, self.room, places = _places(stages, samples, size, np.dtype(dtype).itemsize, self.together)
         self.table = np.array([[*row, *place] for row, place in zip(rows, places, strict=True)], np.int64)
 
     def run(self, x: Array, weights: Sequence[Array | None], addresses: Array) -> Array:
@@ -77,11 +91,12 @@ class Program:
             numbers[self.slots[at]] = kept[-1].ctypes.data
         y = np.empty(self.shape, x.dtype)
         samples, source, target = len(x), x.reshape(-1), y.reshape(-1)
-        if self.stage_by_stage:
-            with team:
-                _stage_by_stage(everyone(), self.threads, self.table, numbers, self.room, samples, source, target)
+        if self.together and (not self.alone or perf_counter() - self.ended < AWAKE):
+            memory, notes = np.empty(self.room, x.dtype), np.zeros(len(self.table) * (self.threads + 1), np.int64)
+            _stage_by_stage(self.table, numbers, memory, samples, notes, source, target)
         else:
             _depth_first(self.table, numbers, self.room, self.chunk, samples, source, target, alone=self.alone)
+        self.ended = perf_counter()
         return y
 
 
@@ -91,14 +106,15 @@ def addresses_of(weights: Sequence[Array | None]) -> Array:
 
 
 def _places(
-    stages: Sequence[Stage], samples: int, size: int, itemsize: int, stage_by_stage: bool
+    stages: Sequence[Stage], samples: int, size: int, itemsize: int, together: bool
 ) -> tuple[int, int, list[list[int]]]:
     """How large a chunk is, how many numbers a thread has to have room for, and the rest of each stage's entry.
 
     Two areas of the size of a chunk take turns in holding what one group hands to the next, two of the size of a block
-    what a stage hands to the next of its group. Stage by stage, all samples are one chunk and each stage a group.
+    what a stage hands to the next of its group. Where threads share the stages, all samples are one chunk and each
+    stage a group.
     """
-    begins = [i == 0 or stage.block > 0 or stage_by_stage for i, stage in enumerate(stages)]
+    begins = [i == 0 or stage.block > 0 or together for i, stage in enumerate(stages)]
     ends = [i for i in range(1, len(stages) + 1) if i == len(stages) or begins[i]]
     sizes = [prod(stage.shape) for stage in stages]
     handed_on = max((sizes[end - 1] for end in ends[:-1]), default=0)
@@ -106,7 +122,7 @@ def _places(
     for stage in stages:
         blocks.append(stage.block or (blocks[-1] if blocks else min(samples, MOST_SAMPLES)))
     chunk = samples
-    if not stage_by_stage:
+    if not together:
         chunk = min(max(blocks), max(1, CHUNK_BYTES // max(1, handed_on * itemsize)))
         blocks = [min(block, chunk) for block in blocks]
     large = chunk * handed_on
@@ -118,7 +134,7 @@ def _places(
         areas.reverse()
         target = (areas[0], step)
         end = next(end for end in ends if end > i)
-        places.append([end, blocks[i], samples * stage.work < SHORT, *source, *target])
+        places.append([end, blocks[i], samples * stage.work < ALONE, *source, *target])
         source = target
     return chunk, 2 * (large + little), places
 
@@ -155,25 +171,25 @@ def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
             start = group.end
 
 
-def _in_turn(everyone, threads, table, numbers, room, samples, x, y):
-    """All samples through one stage after the other, the threads sharing each."""
-    memory = np.empty(room, x.dtype)
+@parallel
+def _stage_by_stage(threads, t, table, numbers, memory, samples, notes, x, y):
+    """One thread's way through all stages. A stage begins when all parts of the one before it are done."""
+    most = len(notes) // len(table) - 1  # parts; the last note of a stage counts those that are done
     for i in range(len(table)):
         entry = Entry(*to_fixed_tuple(table[i], FIELDS))
-        own = numbers[entry.numbers_at :]
-        for n in range(0, samples, entry.block):
-            count = min(entry.block, samples - n)
-            source, source_at = memory, entry.source_at + entry.source_step * n
-            target, target_at = memory, entry.target_at + entry.target_step * n
-            if i == 0:
-                source, source_at = x, entry.source_step * n
-            if i == len(table) - 1:
-                target, target_at = y, entry.target_step * n
-            arguments = (source, source_at, target, target_at, count, own)
-            if entry.alone:
-                call(entry.address, np.intp(1), np.intp(0), arguments)
-            else:
-                share_out(everyone, threads, entry.address, arguments)
-
-
-_stage_by_stage = cached(njit(**OPTIONS)(_in_turn))
+        own, parts = numbers[entry.numbers_at :], 1 if entry.alone else most
+        for turn in range(parts):
+            part = (t + turn) % parts  # its own, whose inputs are in its cache, and then what nobody has begun
+            if not claim(notes, i * (most + 1) + part):
+                continue
+            for n in range(0, samples, entry.block):
+                count = min(entry.block, samples - n)
+                source, source_at = memory, entry.source_at + entry.source_step * n
+                target, target_at = memory, entry.target_at + entry.target_step * n
+                if i == 0:
+                    source, source_at = x, entry.source_step * n
+                if i == len(table) - 1:
+                    target, target_at = y, entry.target_step * n
+                call(entry.address, parts, part, (source, source_at, target, target_at, count, own))
+            tell(notes, i * (most + 1) + most)
+        wait(notes, i * (most + 1) + most, parts)
