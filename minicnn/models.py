@@ -43,7 +43,7 @@ class Sequential(Trainer):
         """A class with another `forward` infers by it."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "infer" not in vars(cls):
-            cls.infer = lambda self, x: self.forward(x)  # type: ignore[method-assign]
+            cls.infer = cls._forward_only  # type: ignore[method-assign]
 
     def add(self, layer: Layer | Input | Sequential) -> None:
         """Append a layer; another Sequential is appended layer by layer, sharing its weights.
@@ -85,7 +85,7 @@ class Sequential(Trainer):
         Raises what forward raises.
         """
         y = infer(self, x)
-        return self.forward(x) if y is None else y
+        return self._forward_only(x) if y is None else y
 
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
         """Send the gradient by the output back through all layers; fills every parameter's `grad`, returns dx.

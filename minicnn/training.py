@@ -153,9 +153,7 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> np.ndarray:
         """The outputs for one batch, as a NumPy array: predict at its fastest, for it does not look at x's numbers."""
-        y = to_host(self.infer(x))
-        self._forget()
-        return y
+        return to_host(self.infer(x))
 
     def _train_epoch(self, batches: Batches, shuffle: bool, watchers: CallbackList) -> dict[str, float]:
         mean_loss, accuracies = self._trackers()
@@ -205,6 +203,11 @@ class Trainer:
             yield self.loss.on_logits()
         finally:
             last.activation = "softmax"
+
+    def _forward_only(self, x: Array) -> Array:
+        y = self.forward(x)
+        self._forget()
+        return y
 
     def _forget(self) -> None:
         """Let go of what the last forward kept for a backward that will not come."""

@@ -359,6 +359,18 @@ def test_conv2d_on_black_ground_leaves_relu_shut(backend, kernel, shape):
     assert_like_textbook(backend, "conv2d", x, weights, np.zeros(32, np.float32), (1, 1), "same", "relu")
 
 
+@pytest.mark.parametrize(("side", "channels"), [(300, 3), (220, 32)])
+def test_gradient_of_a_bias_from_many_equal_terms(backend, side, channels):
+    """A plain float32 sum would round every term the same way, and the total be wrong in its fourth digit."""
+    x, kernel = np.zeros((1, side, side, channels), np.float32), np.zeros((3, 3, channels, channels), np.float32)
+    _, saved = backend.conv2d(
+        backend.to_device(x), backend.to_device(kernel), backend.to_device(x[0, 0, 0]), (1, 1), "same", "linear"
+    )
+    dy = np.full_like(x, 0.1)
+    *_, dbias = backend.conv2d_backward(backend.to_device(dy), saved, need_dx=False)
+    np.testing.assert_allclose(backend.to_host(dbias), dy.sum(axis=(0, 1, 2), dtype=np.float64), rtol=2e-5)
+
+
 def test_conv2d_of_dtypes_that_no_kernel_takes(backend):
     """Complex numbers, as the complex step feeds them, go the textbook's way there and back."""
     x, kernel, bias = (

@@ -35,7 +35,7 @@ class Library(Rival):
         self.model.fit(x, y, batch_size=batch_size, verbose=0, callbacks=[Tick()])
 
     def predict(self, x):
-        return self.model.predict(x, batch_size=len(x))
+        return self.model.predict_on_batch(x)
 
     def get_weights(self):
         return self.model.get_weights()

@@ -12,7 +12,7 @@ that made it. `textbook/` is the readable implementation and the specification o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 Array = Any
 """A NumPy or CuPy array: whatever lives in the memory of the backend."""
@@ -26,16 +26,12 @@ ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 """The activations that `conv2d`, `dense` and `activation` apply, by Keras's names; softmax is over the last axis."""
 
 
-class Step(NamedTuple):
-    """What a layer does in inference: an operation of the contract (or "flatten") and what it is given beside x.
+Step = tuple[str, tuple[Any, ...], tuple[Any, ...]]
+"""What a layer does in inference: (operation, weights, options), one of the operations below or "flatten".
 
-    `weights` are the arrays among its arguments, or None, each as the `value` of a parameter; `options` are the others.
-    Arrays (N, L, C) are images of height 1.
-    """
-
-    operation: str
-    weights: tuple[Any, ...] = ()
-    options: tuple[Any, ...] = ()
+`weights` are the arrays among its arguments, or None, each as the `value` of a parameter; `options` are the others.
+Arrays (N, L, C) are images of height 1.
+"""
 
 
 class Backend(Protocol):

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backends.contract import Array, Backend, Step
+from ..backends.contract import Array, Backend
 from ..layers import Parameter
 
 Call = Callable[[], Any]
@@ -135,11 +135,11 @@ def _chain(ops: Backend, dtype: str) -> Call:
     conv, norm, dense = ([Parameter("", ops.to_device(array)) for array in some] for some in arrays)
     run = ops.chain(
         [
-            Step("conv2d", tuple(conv), ((1, 1), "same", "relu")),
-            Step("max_pool2d", (), ((2, 2), (2, 2), "valid")),
-            Step("batch_norm", tuple(norm), (0.9, 1e-3, False)),
-            Step("flatten"),
-            Step("dense", (*dense, None), ("softmax",)),
+            ("conv2d", tuple(conv), ((1, 1), "same", "relu")),
+            ("max_pool2d", (), ((2, 2), (2, 2), "valid")),
+            ("batch_norm", tuple(norm), (0.9, 1e-3, False)),
+            ("flatten", (), ()),
+            ("dense", (*dense, None), ("softmax",)),
         ]
     )
     image = ops.to_device(_image(dtype))

@@ -22,7 +22,7 @@ class Activation(Layer):
         return y
 
     def steps(self) -> tuple[Step, ...]:
-        return (Step("activation", (), (self.activation,)),)
+        return (("activation", (), (self.activation,)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.activation_backward(dy, self.saved)
@@ -51,7 +51,7 @@ class Softmax(Layer):
         return y.swapaxes(self.axis, -1)
 
     def steps(self) -> tuple[Step, ...] | None:
-        return (Step("activation", (), (self.activation,)),) if self.axis == -1 else None
+        return (("activation", (), (self.activation,)),) if self.axis == -1 else None
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.activation_backward(dy.swapaxes(self.axis, -1), self.saved).swapaxes(self.axis, -1)
@@ -80,7 +80,7 @@ class ReLU(Layer):
         return y
 
     def steps(self) -> tuple[Step, ...]:
-        return (Step("rectify", (), (self.negative_slope, self.max_value, self.threshold)),)
+        return (("rectify", (), (self.negative_slope, self.max_value, self.threshold)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.rectify_backward(dy, self.saved)

@@ -50,7 +50,7 @@ class _Conv(SlidingWindow):
         return self.from_images(y)
 
     def steps(self) -> tuple[Step, ...]:
-        return (Step("conv2d", (self.kernel, self.bias), (self.strides_2d, self.padding, self.activation)),)
+        return (("conv2d", (self.kernel, self.bias), (self.strides_2d, self.padding, self.activation)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         dx, dkernel, dbias = self.ops.conv2d_backward(self.to_images(dy), self.saved, need_dx)

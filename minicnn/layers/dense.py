@@ -57,7 +57,7 @@ class Dense(Layer):
         return y
 
     def steps(self) -> tuple[Step, ...]:
-        return (Step("dense", (self.kernel, self.bias), (self.activation,)),)
+        return (("dense", (self.kernel, self.bias), (self.activation,)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         dx, self.kernel.grad, dbias = self.ops.dense_backward(dy, self.saved, need_dx)

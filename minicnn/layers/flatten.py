@@ -19,7 +19,7 @@ class Flatten(Layer):
         return x.reshape(self.compute_output_shape(x.shape))
 
     def steps(self) -> tuple[Step, ...]:
-        return (Step("flatten"),)
+        return (("flatten", (), ()),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return dy.reshape(self.saved)

@@ -91,7 +91,7 @@ class BatchNormalization(Layer):
         if self.axis != -1:
             return None
         weights = (self.gamma, self.beta, self.moving_mean, self.moving_variance)
-        return (Step("batch_norm", weights, (self.momentum, self.epsilon, False)),)
+        return (("batch_norm", weights, (self.momentum, self.epsilon, False)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         dx, self.gamma.grad, self.beta.grad = self.ops.batch_norm_backward(

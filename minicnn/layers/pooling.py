@@ -34,7 +34,7 @@ class _MaxPooling(_Pooling):
         return self.from_images(y)
 
     def steps(self) -> tuple[Step, ...]:
-        return (Step("max_pool2d", (), (self.window_2d, self.strides_2d, self.padding)),)
+        return (("max_pool2d", (), (self.window_2d, self.strides_2d, self.padding)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.from_images(self.ops.max_pool2d_backward(self.to_images(dy), self.saved))
@@ -47,7 +47,7 @@ class _AveragePooling(_Pooling):
         return self.from_images(y)
 
     def steps(self) -> tuple[Step, ...]:
-        return (Step("average_pool2d", (), (self.window_2d, self.strides_2d, self.padding)),)
+        return (("average_pool2d", (), (self.window_2d, self.strides_2d, self.padding)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.from_images(self.ops.average_pool2d_backward(self.to_images(dy), self.saved))

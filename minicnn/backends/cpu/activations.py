@@ -18,7 +18,8 @@ _RELU, _SIGMOID, _TANH, _SOFTMAX = (ACTIVATIONS.index(name) for name in ("relu",
 
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """activation in inference, on samples of this shape."""
-    return [stage(shape, *step.options)]
+    _, _, options = step
+    return [stage(shape, *options)]
 
 
 def stage(shape: Shape, activation: str) -> Stage:
@@ -29,7 +30,7 @@ def stage(shape: Shape, activation: str) -> Stage:
 
 def rectify_stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """rectify in inference, on samples of this shape."""
-    slope, largest, threshold = step.options
+    _, _, (slope, largest, threshold) = step
     constants = np.array([slope, np.nan if largest is None else largest, threshold], f"f{itemsize}")
     return [Stage(_rectify, shape, (prod(shape),), tables=(constants,), work=prod(shape))]
 

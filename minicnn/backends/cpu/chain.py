@@ -38,7 +38,7 @@ PROGRAMS = 8
 def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
     """The steps as one function y = run(x): depth first, or one by one where an operation has no stage."""
     one_after_other = one_by_one(steps, cpu)
-    names = {step.operation for step in steps} - {"flatten"}
+    names = {name for name, _, _ in steps} - {"flatten"}
     return Chain(steps, one_after_other) if names and names <= STAGES.keys() else one_after_other
 
 
@@ -47,7 +47,7 @@ class Chain:
 
     def __init__(self, steps: Sequence[Step], otherwise: Callable[[Array], Array]) -> None:
         self._steps, self._otherwise = steps, otherwise
-        self._weights = [weight for step in steps for weight in step.weights]
+        self._weights = [weight for _, weights, _ in steps for weight in weights]
         self._values: list[Array | None] = []
         self._letter = ""  # of the dtype that the programs are for
         self._programs: dict[tuple[Shape, int], Program] = {}
@@ -72,9 +72,9 @@ def plan(steps: Sequence[Step], x: Array) -> list[Stage]:
     sample: Shape = x.shape[1:]
     stages: list[Stage] = []
     for step in steps:
-        if step.operation == "flatten":
+        if step[0] == "flatten":
             sample = (prod(sample),)
             continue
-        stages += STAGES[step.operation](len(x), sample, x.itemsize, step)
+        stages += STAGES[step[0]](len(x), sample, x.itemsize, step)
         sample = stages[-1].shape
     return [*stages[:-1], stages[-1]._replace(shape=sample)]

@@ -56,10 +56,9 @@ def _method(w: Windows, itemsize: int) -> Any:
 
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """conv2d in inference, on samples of this shape."""
-    strides, padding, activation = step.options
-    kernel = (1, *step.weights[0].value.shape)[-4:]
-    w = direct.windows((samples, *(1, *shape)[-3:]), kernel, strides, padding)
-    check_vectors("conv2d", [step.weights[1] and step.weights[1].value], w.F)
+    _, (kernel, bias), (strides, padding, activation) = step
+    w = direct.windows((samples, *(1, *shape)[-3:]), (1, *kernel.value.shape)[-4:], strides, padding)
+    check_vectors("conv2d", [bias and bias.value], w.F)
     return [stage._replace(shape=stage.shape[-len(shape) :]) for stage in stages_of(w, itemsize, activation)]
 
 

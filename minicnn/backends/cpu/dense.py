@@ -32,10 +32,11 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
 
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """dense in inference, on samples of this shape."""
-    C, F = step.weights[0].value.shape
+    _, (kernel, bias), options = step
+    C, F = kernel.value.shape
     w = direct.windows((samples, 1, prod(shape[:-1]), shape[-1]), (1, 1, C, F), (1, 1), "valid")
-    check_vectors("dense", [step.weights[1] and step.weights[1].value], F)
-    return [stage._replace(shape=(*shape[:-1], F)) for stage in conv.stages_of(w, itemsize, *step.options)]
+    check_vectors("dense", [bias and bias.value], F)
+    return [stage._replace(shape=(*shape[:-1], F)) for stage in conv.stages_of(w, itemsize, *options)]
 
 
 def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:

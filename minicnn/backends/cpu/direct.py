@@ -18,7 +18,7 @@ from ...errors import explain
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
 from .kernels import SHORT, parallel, serial, share, small, team_size
-from .products import accumulate, copy, multiply, multiply_edge, multiply_few, multiply_row, pack, panel_count
+from .products import accumulate, add, copy, multiply, multiply_edge, multiply_few, multiply_row, pack, panel_count
 from .stages import MOST_SAMPLES, Stage, array_at
 from .tile import ROWS, width
 
@@ -61,7 +61,7 @@ def backward(
     threads = team_size()
     taps, columns = _whole_tiles(w), panel_count.py_func(w.F, x.itemsize) * width(x.itemsize)
     dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
-    dbiases = np.zeros((threads, w.F), x.dtype)
+    dbiases = np.zeros((threads, w.F), np.float64)
     turned = _pack_turned(kernel) if need_dx else np.empty((0, 0, 0), x.dtype)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
@@ -69,7 +69,7 @@ def backward(
         taps, _pixels(w, block), _pixels(v, block), _taps(v), block, _sizes(w), _sizes(v), alone=_short(w),
     )  # fmt: skip
     dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[: w.KH * w.KW * w.C, : w.F]).reshape(kernel.shape)
-    return dx if need_dx else None, dkernel, dbiases.sum(axis=0)
+    return dx if need_dx else None, dkernel, dbiases.sum(axis=0).astype(x.dtype)
 
 
 FEW_ROWS = 8 * ROWS
@@ -231,22 +231,27 @@ def _backward(
                      all_panels, no_bias, no_floor, dx, dx_at, w.C)  # fmt: skip
 
 
+ROUNDED = 256
+"""So many terms are added up in float32 at most; their sums, for there may be thousands, in float64."""
+
+
 @serial
 def _fill_dz(dy, y, relu, first, M, F, dz, dbias):
     """dz = dy where y > 0 for relu, else dy; cut into panels. Its sums over the block's pixels are added to dbias."""
     panels, _, W = dz.shape
     for panel in range(panels):
         columns = min(W, F - panel * W)
-        sums = np.zeros(columns, dz.dtype)
-        for m in range(M):
-            at = (first + m) * F + panel * W
-            source, value, target = dy[at : at + columns], y[at : at + columns], dz[panel, m]
-            for f in range(columns):
-                d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
-                target[f] = d
-                sums[f] += d
-        for f in range(columns):
-            dbias[panel * W + f] += sums[f]
+        sums = np.empty(columns, dz.dtype)
+        for start in range(0, M, ROUNDED):
+            sums[:] = 0
+            for m in range(start, min(start + ROUNDED, M)):
+                at = (first + m) * F + panel * W
+                source, value, target = dy[at : at + columns], y[at : at + columns], dz[panel, m]
+                for f in range(columns):
+                    d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
+                    target[f] = d
+                    sums[f] += d
+            add(sums, dbias[panel * W :])
 
 
 @serial

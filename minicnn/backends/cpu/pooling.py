@@ -65,7 +65,7 @@ def average_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tu
 @lru_cache(maxsize=256)
 def _average_program(shape: Shape, options: tuple[Pair, Pair, str], dtype: np.dtype) -> Program:
     """The forward alone; the threads share out its samples."""
-    step = Step("average_pool2d", (), options)
+    step = ("average_pool2d", (), options)
     return Program(stages(shape[0], shape[1:], dtype.itemsize, step), shape[0], prod(shape[1:]), dtype, threads=1)
 
 
@@ -94,8 +94,9 @@ def _for_dx(dy: Array, shape: Shape, pool_size: Pair, strides: Pair, padding: st
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """max_pool2d or average_pool2d in inference, on samples of this shape."""
     H, W, C = (1, *shape)[-3:]
-    y_shape, sizes = _geometry((1, H, W, C), *step.options)
-    kernel = _find_largest if step.operation == "max_pool2d" else _find_mean
+    operation, _, options = step
+    y_shape, sizes = _geometry((1, H, W, C), *options)
+    kernel = _find_largest if operation == "max_pool2d" else _find_mean
     return [Stage(kernel, y_shape[-len(shape) :], tuple(sizes.tolist()), work=H * W * C)]
 
 

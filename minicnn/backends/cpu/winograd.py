@@ -62,7 +62,7 @@ def backward(
     t = tiling(w, x.itemsize)
     places = tables(t, x.itemsize)
     dUs = np.zeros((team_size(), t.points, len(places.channels), t.FP), x.dtype)  # one for each thread
-    dbiases = np.zeros((team_size(), t.FP), x.dtype)
+    dbiases = np.zeros((team_size(), t.FP), np.float64)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     U_T = np.empty((0, 0, 0, 0), x.dtype)
     if need_dx:
@@ -73,7 +73,7 @@ def backward(
     dkernel = np.empty((*kernel.shape[:2], t.CP, t.FP), x.dtype)
     _kernel_gradient(dUs, t.form, t.across, w.KW, dkernel.reshape(-1), t.CP)
     dkernel = np.ascontiguousarray(dkernel[:, :, : t.C, : t.F])
-    return dx if need_dx else None, dkernel, dbiases.sum(axis=0)[: t.F]
+    return dx if need_dx else None, dkernel, dbiases.sum(axis=0)[: t.F].astype(x.dtype)
 
 
 def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
