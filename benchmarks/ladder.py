@@ -50,7 +50,14 @@ def _all_input_gradients() -> None:
 def _twelve_rows() -> None:
     tile = import_module(f"{CPU}.tile")
     _change("ROWS", 12)
-    _change("tile", tile.make_tile(12, tile.VECTORS))
+    for name, rows in (("tile", 12), ("low_tile", 11), ("lower_tile", 10)):
+        _change(name, tile.make_tile(rows, tile.VECTORS))
+
+
+def _count_uses() -> None:
+    from numba.core import cgutils
+
+    _change("_lent", lambda context, builder, kinds, values: cgutils.unpack_tuple(builder, values))
 
 
 def _layer_by_layer() -> None:
@@ -79,10 +86,13 @@ EVERYWHERE: Variants = {
 TRAINING: Variants = EVERYWHERE | {
     "leaving out the first layer's input gradient": _all_input_gradients,
     "short passes on one thread": lambda: _change("small", lambda _: False),
+    "arrays lent to kernels (each use counted)": _count_uses,
 }
 INFERENCE: Variants = EVERYWHERE | {
     "depth first (layer by layer)": _layer_by_layer,
     "kernels as they lie, for few windows (always in panels)": partial(_change, "PACKED_ROWS", 0),
+    "lower tiles for few windows": partial(_change, "FEW_ROWS", 0),
+    "threads that share one image": partial(_change, "TOGETHER", 2**62),
 }
 
 
@@ -100,7 +110,7 @@ def work(change: Callable[[], object], model_name: str, samples: int, cache: str
         if samples:
             start = perf_counter()
             for _ in range(times):
-                model.predict(images, batch_size=samples)
+                model.predict_on_batch(images)
         else:
             x, y = samples_for(network, times * BATCH_SIZE)
             start = perf_counter()

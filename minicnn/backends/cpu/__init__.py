@@ -1,4 +1,13 @@
-"""The CPU backend: the textbook's operations, compiled by Numba where that pays."""
+"""The CPU backend: the textbook's operations, compiled by Numba where that pays.
+
+The files, each line built on the lines below it:
+
+    conv, dense, pooling, normalization, dropout, activations, losses, optimizers   the operations
+    chain, program, stages                                                          a whole network in inference
+    direct / winograd, tiling, transforms, blank                                    the two ways of a convolution
+    products, tile, cells, sandwich                                                 sums kept in registers
+    kernels, calls, atomics, kernel_cache                                           what a kernel is, and its threads
+"""
 
 from ..textbook import owns, peek, take, to_device, to_host
 from .activations import activation, activation_backward, rectify, rectify_backward
