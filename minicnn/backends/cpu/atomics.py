@@ -81,7 +81,7 @@ def _give_way(typingctx):
 @serial
 def claim(notes, at):
     """Whether the caller is the first to claim what notes[at] stands for; 0 until then."""
-    return _exchange(notes, at, 1) == 0
+    return _look(notes, at) == 0 and _exchange(notes, at, 1) == 0  # to look is cheap: others may look meanwhile
 
 
 @serial

@@ -63,8 +63,9 @@ class Program:
         self.shape = (samples, *stages[-1].shape)
         self.threads = threads
         work = samples * sum(stage.work for stage in stages)
-        self.together = samples < threads and work >= TOGETHER  # the threads share each stage, not the samples
-        self.alone = work < (LONG if self.together else SHORT)  # unless the others are awake and share the stages
+        few = samples < threads
+        self.together = few and work >= TOGETHER  # threads share each stage, not the samples
+        self.alone = work < (LONG if few else SHORT)  # unless the others are awake and share the stages
         self.ended = -np.inf  # the last run, in seconds
         self.tables = [table for stage in stages for table in stage.tables]  # keeps them alive
         self.prepared = []  # which weight, and what makes of it what the kernel wants
