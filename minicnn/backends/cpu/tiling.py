@@ -13,8 +13,8 @@ from .kernels import serial
 from .tile import ROWS, width
 from .transforms import KERNELS, OUTPUTS
 
-TILES = 128
-"""A thread takes about so many at a time, and it takes a batch of so many to pay for the kernel's transform."""
+TILES = 64
+"""A thread takes about so many at a time: their points have to fit into its second-level cache."""
 
 
 class Tiling(NamedTuple):

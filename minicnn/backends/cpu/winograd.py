@@ -28,7 +28,7 @@ from .kernels import parallel, serial, share, team_size
 from .products import accumulate, add, clear, copy, mask, multiply
 from .stages import Stage, array_at
 from .tile import ROWS, VECTORS, width
-from .tiling import SIZES, TILES, Tiling, block_samples, tables, tiling
+from .tiling import SIZES, Tiling, block_samples, tables, tiling
 from .transforms import (
     FORMS,
     OUTPUTS,
@@ -39,6 +39,9 @@ from .transforms import (
     output_adjoint,
     output_transform,
 )
+
+ENOUGH = 128
+"""So many tiles pay for the kernel's transform."""
 
 
 @serial
@@ -52,7 +55,7 @@ def suits(w: Windows, itemsize: int) -> bool:
     if (w.KH, w.KW) not in FORMS or (w.SH, w.SW) != (1, 1) or min(w.C, w.F) < width(itemsize):
         return False
     t = tiling(w, itemsize)
-    return t.N * t.TH * t.TW >= TILES
+    return t.N * t.TH * t.TW >= ENOUGH
 
 
 def backward(
