@@ -82,6 +82,8 @@ class Sequential(Trainer):
     def infer(self, x: Array) -> Array:
         """y = model(x) where no backward follows: the same up to rounding, but faster, for nothing is kept.
 
+        What an earlier forward kept stays, or is forgotten where only the layers themselves can do it.
+
         Raises what forward raises.
         """
         y = infer(self, x)

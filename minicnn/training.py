@@ -152,8 +152,11 @@ class Trainer:
         return np.concatenate(outputs)
 
     def predict_on_batch(self, x: Any) -> np.ndarray:
-        """The outputs for one batch, as a NumPy array: predict at its fastest, for it does not look at x's numbers."""
-        return to_host(self.infer(x))
+        """The outputs for one batch, an array, as a NumPy array: predict at its fastest, x's numbers unchecked.
+
+        Raises TypeError or ValueError if x is no array or does not fit.
+        """
+        return np.array(to_host(self.infer(x)))
 
     def _train_epoch(self, batches: Batches, shuffle: bool, watchers: CallbackList) -> dict[str, float]:
         mean_loss, accuracies = self._trackers()

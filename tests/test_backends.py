@@ -371,6 +371,16 @@ def test_gradient_of_a_bias_from_many_equal_terms(backend, side, channels):
     np.testing.assert_allclose(backend.to_host(dbias), dy.sum(axis=(0, 1, 2), dtype=np.float64), rtol=2e-5)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("F", [1, 9, 16, 17, 32, 40, 70])
+def test_conv2d_of_a_few_windows(backend, F, dtype):
+    """Tiles of several heights and widths, and what they leave over at the ends of their arrays."""
+    for M in (*range(1, 27), 49, 62):
+        x, weights = numbers((1, M, 1, 3), dtype), numbers((1, 1, 3, F), dtype, seed=1)
+        bias = numbers(F, dtype, seed=2) + x.dtype.type(1 / 128)  # away from relu's kink
+        assert_like_textbook(backend, "conv2d", x, weights, bias, (1, 1), "valid", "relu")
+
+
 def test_conv2d_of_dtypes_that_no_kernel_takes(backend):
     """Complex numbers, as the complex step feeds them, go the textbook's way there and back."""
     x, kernel, bias = (

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import copy
 import gc
+import os
+import subprocess
+import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -168,6 +172,74 @@ def test_one_thread_or_several_give_the_same_to_the_bit(monkeypatch):
     assert all(np.array_equal(y, found[0]) for y in found)
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("threads", [2, 5, 16])
+def test_threads_that_share_every_stage(monkeypatch, dtype, threads):
+    """However small: more parts than filters, windows or samples, and threads that find nothing left to do."""
+    program = pytest.importorskip("minicnn.backends.cpu.program")
+    chain = import_module("minicnn.backends.cpu.chain")
+    monkeypatch.setattr(program, "TOGETHER", 0)
+    monkeypatch.setattr(program, "ALONE", 0)
+    monkeypatch.setattr(program, "AWAKE", np.inf)
+    monkeypatch.setattr(chain, "team_size", lambda: threads)
+    model = randomized(cnn(dtype=dtype))
+    with minicnn.use_backend("numba"):
+        for samples in (1, 2, 4):
+            x = numbers((samples, 9, 8, 3), dtype)
+            for _ in range(3):
+                assert_infers_as_the_textbook(model, x)
+
+
+OUT_OF_MEMORY = """
+import resource
+import numpy as np
+from minicnn import Input, Sequential, use_backend
+from minicnn.layers import Conv2D
+
+model = Sequential([Input((600, 600, 4)), Conv2D(64, 3), Conv2D(64, 3), Conv2D(1, 3)])
+x = np.zeros((THREADS, 600, 600, 4), np.float32)
+with use_backend("numba", threads=THREADS):
+    model.infer(x)
+    used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (used + 60 * 2**20,) * 2)
+    try:
+        model.infer(x)
+    except MemoryError:
+        print("MemoryError")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_kernel_without_memory_says_so(threads):
+    pytest.importorskip("numba")
+    code = OUT_OF_MEMORY.replace("THREADS", str(threads))
+    environment = os.environ | {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "65536"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == "MemoryError", done.stderr
+
+
+@pytest.mark.parametrize("layers", [lambda: [Flatten()], lambda: [Dropout(0.5)], lambda: [Activation("linear")]])
+def test_predictions_are_not_the_samples_memory(backend, layers):
+    model, x = Sequential([Input((4,)), *layers()]), numbers((2, 4))
+    assert not np.shares_memory(model.predict_on_batch(x), x)
+    assert not np.shares_memory(model.predict(x), x)
+
+
+def test_what_is_no_array_is_refused_every_time(backend):
+    class Table:
+        shape = (2, 3)
+
+        def __len__(self):
+            return 2
+
+    model = randomized(Sequential([Input((3,)), Dense(2)]))
+    for _ in range(2):
+        with pytest.raises(TypeError, match="asarray"):
+            model.infer(Table())
+        model.infer(numbers((2, 3)))
+
+
 @pytest.mark.parametrize(
     "layers",
     [
@@ -216,7 +288,7 @@ def test_nan_comes_through(backend):
 
 @pytest.mark.parametrize("relu", [lambda: ReLU(), lambda: ReLU(max_value=1.0, negative_slope=0.5)])
 def test_rectifying_what_is_not_finite(backend, relu):
-    model, x = Sequential([Input((4,)), relu()]), np.array([[np.nan, np.inf, -0.0, 0.0]], "float32")
+    model, x = Sequential([Input((4,)), relu()]), np.array([[np.nan, np.inf, -np.inf, 0.0]], "float32")
     np.testing.assert_array_equal(model.infer(x), model.forward(x))
 
 

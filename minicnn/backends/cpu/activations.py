@@ -77,5 +77,6 @@ def _rectify(parts, part, x, x_at, y, y_at, count, numbers):
     size = count * numbers[1]
     source, target = x[x_at:][:size], y[y_at:][:size]
     for i in range(size):
-        rectified = source[i] if source[i] > threshold else slope * (source[i] - threshold)
+        below = slope * (source[i] - threshold) if slope else slope  # 0 · ∞ is no number
+        rectified = below if source[i] <= threshold else source[i]
         target[i] = rectified if source[i] < largest or largest != largest else largest

@@ -16,7 +16,7 @@ from numba.extending import intrinsic
 
 from .kernels import serial
 
-SPINS = 10_000  # some 100 microseconds; who waits longer offers the processor to others
+PATIENCE = 10_000  # some 100 microseconds; who waits longer offers the processor to others
 _PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.hint", [1])}
 _PAUSES |= {"amd64": _PAUSES["x86_64"], "arm64": _PAUSES["aarch64"]}  # Windows' and Apple's names
 _i32 = ir.IntType(32)
@@ -67,7 +67,7 @@ def _pause(typingctx):
 
 @intrinsic
 def _give_way(typingctx):
-    """Let another thread have this processor, if one wants it."""
+    """Let another thread have this processor, if one wants it; on Windows, go on."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         if sys.platform != "win32":
@@ -97,5 +97,5 @@ def wait(notes, at, count):
     while _look(notes, at) < count:
         _pause()
         spins += 1
-        if spins > SPINS:
+        if spins > PATIENCE:
             _give_way()

@@ -24,10 +24,10 @@ INSIDE = OPTIONS | {"no_cpython_wrapper": True}  # nor is it called from Python
 
 def machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
     """Where the kernel for parts, a part and arguments of these types lies in memory, compiled or loaded."""
-    return _machine_code(kernel, types.void(types.intp, types.intp, *map(typeof, args)))
+    return _address(kernel, types.void(types.intp, types.intp, *map(typeof, args)))
 
 
-def _machine_code(function: Any, signature: Any) -> int:
+def _address(function: Any, signature: Any) -> int:
     function.compile(signature)
     compiled = function.overloads[signature.args]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
@@ -35,28 +35,28 @@ def _machine_code(function: Any, signature: Any) -> int:
 
 @intrinsic
 def call(typingctx, address, parts, part, args):
-    """Call the kernel at an address: one of so many parts of its work."""
+    """Call the kernel at an address: one of so many parts of its work. True if it failed, for want of memory."""
     argument_types = (parts, part, *args.types)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         arguments = [values[1], values[2], *_lent(context, builder, args, values[3])]
-        _call(context, builder, values[0], argument_types, arguments)
-        return context.get_dummy_value()
+        return _failed(context, builder, values[0], argument_types, arguments)
 
-    return types.void(address, parts, part, args), codegen
+    return types.boolean(address, parts, part, args), codegen
 
 
 @intrinsic
-def share_out(typingctx, everyone, threads, address, args):
+def call_together(typingctx, everyone, threads, address, args):
     """The team calls the kernel at an address, each thread with a part of its own; `everyone` is where _everyone is.
 
     That one is compiled once, whatever the arguments are: it is given a function that unpacks them, and where they are.
+    True if a thread failed, for want of memory.
     """
     argument_types = (types.intp, types.intp, *args.types)
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        pack = cgutils.pack_struct(builder, [values[2], *_lent(context, builder, args, values[3])])
-        place = cgutils.alloca_once_value(builder, pack)
+        members = [context.get_constant(types.intp, 0), values[2], *_lent(context, builder, args, values[3])]
+        place = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, members))
 
         convention, integer = context.call_conv, context.get_value_type(types.intp)
         function_type = convention.get_function_type(types.none, _SHARE)
@@ -64,15 +64,18 @@ def share_out(typingctx, everyone, threads, address, args):
         unpack.linkage = "internal"
         inside = ir.IRBuilder(unpack.append_basic_block())
         parts, part, where = convention.get_arguments(unpack)
-        address, *rest = cgutils.unpack_tuple(inside, inside.load(inside.inttoptr(where, place.type)))
-        _call(context, inside, address, argument_types, [parts, part, *rest])
+        pack = inside.inttoptr(where, place.type)
+        _, address, *rest = cgutils.unpack_tuple(inside, inside.load(pack))
+        with inside.if_then(_failed(context, inside, address, argument_types, [parts, part, *rest]), likely=False):
+            inside.store(context.get_constant(types.intp, 1), cgutils.gep_inbounds(inside, pack, 0, 0))
         convention.return_value(inside, context.get_dummy_value())
 
         arguments = [values[1], builder.ptrtoint(unpack, integer), builder.ptrtoint(place, integer)]
-        _call(context, builder, values[0], _SHARE, arguments)
-        return context.get_dummy_value()
+        failed = _failed(context, builder, values[0], _SHARE, arguments)
+        mark = builder.load(cgutils.gep_inbounds(builder, place, 0, 0))
+        return builder.or_(failed, cgutils.is_not_null(builder, mark))
 
-    return types.void(everyone, threads, address, args), codegen
+    return types.boolean(everyone, threads, address, args), codegen
 
 
 _SHARE = (types.intp,) * 3
@@ -93,11 +96,11 @@ def _lent(context: Any, builder: Any, kinds: Any, values: Any) -> list[Any]:
     return members
 
 
-def _call(context: Any, builder: Any, address: Any, argument_types: Any, arguments: Any) -> None:
-    """A call of compiled code that returns nothing."""
+def _failed(context: Any, builder: Any, address: Any, argument_types: Any, arguments: Any) -> Any:
+    """Call compiled code that returns nothing, and say whether it raised. All that kernels raise is MemoryError."""
     function_type = context.call_conv.get_function_type(types.none, argument_types)
     function = builder.inttoptr(address, function_type.as_pointer())
-    context.call_conv.call_function(builder, function, types.none, argument_types, arguments)
+    return context.call_conv.call_function(builder, function, types.none, argument_types, arguments)[0].is_error
 
 
 def _everyone(threads, unpack, place):
@@ -110,15 +113,17 @@ _everyone = cached(njit(parallel=True, **INSIDE)(_everyone))
 
 @cache
 def everyone() -> int:
-    """Where the function is by which `share_out` reaches all threads."""
-    return _machine_code(_everyone, types.void(*_SHARE))
+    """Where the function is by which `call_together` reaches all threads."""
+    return _address(_everyone, types.void(*_SHARE))
 
 
 def _call_all(everyone, threads, address, args):
     if threads == 1:
-        call(address, threads, 0, args)
+        failed = call(address, threads, 0, args)  # type: ignore[var-annotated]
     else:
-        share_out(everyone, threads, address, args)
+        failed = call_together(everyone, threads, address, args)
+    if failed:
+        raise MemoryError("There is no memory for the arrays of a kernel. Smaller batches need less.")
 
 
 call_all = cached(njit(**OPTIONS)(_call_all))

@@ -17,7 +17,7 @@ from ..textbook.activations import activate, activate_backward
 from . import activations, direct, winograd
 from .blank import clear_blank
 from .direct import Windows
-from .kernels import compilable, plain
+from .kernels import compilable, plain, team_size
 from .program import Program, addresses_of
 from .stages import Shape, Stage, check_vectors
 
@@ -63,8 +63,9 @@ def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]
 
 
 def stages_of(w: Windows, itemsize: int, activation: str) -> list[Stage]:
-    """A convolution and its activation."""
-    stage = _method(w, itemsize).stage(w, activation == "relu", itemsize)
+    """A convolution and its activation. Threads can share one image's windows, but not its tiles."""
+    method = direct if team_size() > w.N else _method(w, itemsize)
+    stage = method.stage(w, activation == "relu", itemsize)
     return [stage] if activation in ("relu", "linear") else [stage, activations.stage(stage.shape, activation)]
 
 

@@ -18,7 +18,18 @@ from ...errors import explain
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
 from .kernels import SHORT, parallel, serial, share, small, team_size
-from .products import accumulate, add, copy, multiply, multiply_edge, multiply_few, multiply_row, pack, panel_count
+from .products import (
+    accumulate,
+    add,
+    clear,
+    copy,
+    multiply,
+    multiply_edge,
+    multiply_few,
+    multiply_row,
+    pack,
+    panel_count,
+)
 from .stages import MOST_SAMPLES, Stage, array_at
 from .tile import ROWS, width
 
@@ -243,7 +254,7 @@ def _fill_dz(dy, y, relu, first, M, F, dz, dbias):
         columns = min(W, F - panel * W)
         sums = np.empty(columns, dz.dtype)
         for start in range(0, M, ROUNDED):
-            sums[:] = 0
+            clear(sums, 0, columns)
             for m in range(start, min(start + ROUNDED, M)):
                 at = (first + m) * F + panel * W
                 source, value, target = dy[at : at + columns], y[at : at + columns], dz[panel, m]

@@ -28,6 +28,7 @@ from .calls import INSIDE, call_all, everyone, machine_code
 from .kernel_cache import cached
 
 SPINS = "20000"  # some 50 microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
+AWAKE = 50e-6  # the same in seconds: to wake a thread that has slept longer takes up to a millisecond
 
 
 def _load_thread_pool() -> None:

@@ -105,7 +105,10 @@ def multiply(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, fl
 
 @serial
 def multiply_few(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, floor, out, out_at, F):
-    """The same with lower tiles, if they fit M rows better; whole panels only -> the first panel that it left over."""
+    """The same with tiles of one or two rows less, if M rows share out better so; whole panels only.
+
+    -> the first panel that it left over. Still lower tiles would wait for the registers that they add to.
+    """
     W = width(b.itemsize)
     panel, last = some_panels
     height = -(-M // -(-M // ROWS))

@@ -2,8 +2,8 @@
 
 A thread takes a chunk of samples at a time. The stages between one convolution (or dense layer) and the next, a group,
 take it in blocks of the size that suits the convolution; so what a stage leaves for the next one stays in the cache. A
-batch with fewer samples than there are threads goes the other way: stage by stage, the threads sharing the work inside
-each. Which thread does which part changes nothing in what comes out, to the bit.
+batch with fewer samples than there are threads, if they are worth it, goes the other way: stage by stage, the threads
+sharing the work inside each. Who does what changes nothing in what comes out, to the bit.
 """
 
 from __future__ import annotations
@@ -20,23 +20,20 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from ..contract import Array
 from .atomics import claim, tell, wait
 from .calls import call, machine_code
-from .kernels import SHORT, parallel, share
+from .kernels import AWAKE, SHORT, parallel, share
 from .stages import MOST_SAMPLES, Stage
 
 CHUNK_BYTES = 16 * 2**20
 """What one group may hand to the next: a share of the last-level cache."""
 
 TOGETHER = 2**21
-"""From so much work on, a sample is worth a second thread, if that one is awake."""
+"""From so much work on, a few samples are worth a second thread, if it is awake."""
 
 LONG = 2**24
-"""From so much work on, it is worth waking."""
+"""From so much work on, they are worth waking it."""
 
 ALONE = 2**13
 """A stage of less work is left to one thread, while the others wait."""
-
-AWAKE = 50e-6
-"""Seconds for which a thread stays awake when it has nothing to do. To wake it takes up to a millisecond."""
 
 
 class Entry(NamedTuple):
@@ -97,7 +94,7 @@ class Program:
             _stage_by_stage(self.table, numbers, memory, samples, notes, source, target)
         else:
             _depth_first(self.table, numbers, self.room, self.chunk, samples, source, target, alone=self.alone)
-        self.ended = perf_counter()
+        self.ended = perf_counter()  # even alone: who comes again so soon is worth waking the others once
         return y
 
 
@@ -168,13 +165,16 @@ def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
                     if i == len(table) - 1:
                         target, target_at = y, entry.target_step * (chunk_at + block_at)
                     own = numbers[entry.numbers_at :]
-                    call(entry.address, np.intp(1), np.intp(0), (source, source_at, target, target_at, count, own))
+                    arguments = (source, source_at, target, target_at, count, own)
+                    if call(entry.address, np.intp(1), np.intp(0), arguments):
+                        raise MemoryError
             start = group.end
 
 
 @parallel
 def _stage_by_stage(threads, t, table, numbers, memory, samples, notes, x, y):
     """One thread's way through all stages. A stage begins when all parts of the one before it are done."""
+    failed = False
     most = len(notes) // len(table) - 1  # parts; the last note of a stage counts those that are done
     for i in range(len(table)):
         entry = Entry(*to_fixed_tuple(table[i], FIELDS))
@@ -191,6 +191,8 @@ def _stage_by_stage(threads, t, table, numbers, memory, samples, notes, x, y):
                     source, source_at = x, entry.source_step * n
                 if i == len(table) - 1:
                     target, target_at = y, entry.target_step * n
-                call(entry.address, parts, part, (source, source_at, target, target_at, count, own))
+                failed |= call(entry.address, parts, part, (source, source_at, target, target_at, count, own))
             tell(notes, i * (most + 1) + most)
         wait(notes, i * (most + 1) + most, parts)
+    if failed:  # not earlier: the others would wait for ever
+        raise MemoryError

@@ -14,7 +14,7 @@ from .tile import ROWS, width
 from .transforms import KERNELS, OUTPUTS
 
 TILES = 64
-"""A thread takes about so many at a time: their points have to fit into its second-level cache."""
+"""A thread takes about so many at a time, so that their points fit into its second-level cache; at least an image."""
 
 
 class Tiling(NamedTuple):

@@ -73,7 +73,8 @@ extern "C" __global__ void rectify(const real* x, real* y, real negative_slope, 
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= count) return;
-    real value = x[at] > threshold ? x[at] : negative_slope * (x[at] - threshold);
+    real below = negative_slope == 0 ? 0 : negative_slope * (x[at] - threshold);  // 0 · ∞ would be no number
+    real value = x[at] <= threshold ? below : x[at];
     y[at] = capped && !(x[at] < max_value) ? max_value : value;
 }
 

@@ -63,7 +63,8 @@ def rectify(x: Array, negative_slope: float, max_value: float | None, threshold:
         negative_slope · (x − threshold)   where x ≤ threshold
     """
     slope = np.where(x > threshold, 1.0, negative_slope).astype(x.real.dtype)
-    y = np.where(x > threshold, x, slope * (x - threshold))
+    below = negative_slope * (x - threshold) if negative_slope else 0  # 0 · ∞ would be no number
+    y = np.where(x <= threshold, below, x)
     if max_value is not None:
         slope = np.where(x < max_value, slope, 0).astype(x.real.dtype)
         y = np.where(x < max_value, y, max_value)
