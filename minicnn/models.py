@@ -89,6 +89,12 @@ class Sequential(Trainer):
         y = infer(self, x)
         return self._forward_only(x) if y is None else y
 
+    def _forward_only(self, x: Array) -> Array:
+        """forward, and what it kept forgotten."""
+        y = self.forward(x)
+        self._forget()
+        return y
+
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
         """Send the gradient by the output back through all layers; fills every parameter's `grad`, returns dx.
 

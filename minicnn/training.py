@@ -207,11 +207,6 @@ class Trainer:
         finally:
             last.activation = "softmax"
 
-    def _forward_only(self, x: Array) -> Array:
-        y = self.forward(x)
-        self._forget()
-        return y
-
     def _forget(self) -> None:
         """Let go of what the last forward kept for a backward that will not come."""
         for layer in self.layers:

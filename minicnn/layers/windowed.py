@@ -24,8 +24,15 @@ class SlidingWindow(Layer):
         self.axes = ("batch", "length", "channels") if rank == 1 else ("batch", "height", "width", "channels")
         self.window = arguments.window(f"{self} {self.window_argument}", window, rank)
         self.strides = arguments.window(f"{self} strides", strides, rank)
-        self.window_2d, self.strides_2d = _as_pair(self.window), _as_pair(self.strides)
         self.padding = arguments.padding(f"{self} padding", padding)
+
+    @property
+    def window_2d(self) -> Pair:
+        return self.window if self.spatial_rank == 2 else (1, *self.window)  # type: ignore[return-value]
+
+    @property
+    def strides_2d(self) -> Pair:
+        return self.strides if self.spatial_rank == 2 else (1, *self.strides)  # type: ignore[return-value]
 
     def to_images(self, x: Array) -> Array:
         """(N, L, C) -> (N, 1, L, C); images stay."""
@@ -52,8 +59,3 @@ class SlidingWindow(Layer):
                 )
             )
         return lengths
-
-
-def _as_pair(lengths: tuple[int, ...]) -> Pair:
-    """The same for images: one axis is the second of theirs."""
-    return (1, *lengths)[-2:]  # type: ignore[return-value]

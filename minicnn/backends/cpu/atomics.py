@@ -23,15 +23,9 @@ _i32 = ir.IntType(32)
 
 
 @intrinsic
-def _exchange(typingctx, array, index, value):
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.atomic_rmw("xchg", _place(context, builder, signature, args), args[2], "acq_rel")
-
-    return types.int64(array, index, types.int64), codegen
-
-
-@intrinsic
 def _add(typingctx, array, index, value):
+    """Add to a number of the array -> what it was before."""
+
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.atomic_rmw("add", _place(context, builder, signature, args), args[2], "acq_rel")
 
@@ -40,6 +34,8 @@ def _add(typingctx, array, index, value):
 
 @intrinsic
 def _look(typingctx, array, index):
+    """A number of the array, and with it all that was written before that number was."""
+
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return builder.load_atomic(_place(context, builder, signature, args), "acquire", 8)
 
@@ -81,7 +77,7 @@ def _give_way(typingctx):
 @serial
 def claim(notes, at):
     """Whether the caller is the first to claim what notes[at] stands for; 0 until then."""
-    return _look(notes, at) == 0 and _exchange(notes, at, 1) == 0  # to look is cheap: others may look meanwhile
+    return _look(notes, at) == 0 and _add(notes, at, 1) == 0  # to look is cheap: others may look meanwhile
 
 
 @serial

@@ -1,7 +1,7 @@
 """Calls of kernels by their address.
 
 A call by name would compile the kernel's code into every place that calls it, again and again, and Python's door into
-every function that only kernels call. Together that was half of the time that the first run took.
+every function that only kernels call: time that the first run would take longer.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from .kernel_cache import cached
 # As in NumPy, 1 / 0 is infinite; nobody calls a kernel from C, so no door for that is compiled.
 OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
 INSIDE = OPTIONS | {"no_cpython_wrapper": True}  # nor is it called from Python
+
+_SHARE = (types.intp,) * 3  # what _everyone and the functions that it calls take
 
 
 def machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
@@ -78,14 +80,11 @@ def call_together(typingctx, everyone, threads, address, args):
     return types.boolean(everyone, threads, address, args), codegen
 
 
-_SHARE = (types.intp,) * 3
-
-
 def _lent(context: Any, builder: Any, kinds: Any, values: Any) -> list[Any]:
     """The members of a tuple, arrays without their owner: the caller holds them while the call lasts.
 
     A kernel that takes a slice counts one more user of the array, and threads that count on one place wait for each
-    other: that took a tenth of a backward.
+    other.
     """
     members = cgutils.unpack_tuple(builder, values)
     for at, kind in enumerate(kinds.types):
@@ -118,11 +117,7 @@ def everyone() -> int:
 
 
 def _call_all(everyone, threads, address, args):
-    if threads == 1:
-        failed = call(address, threads, 0, args)  # type: ignore[var-annotated]
-    else:
-        failed = call_together(everyone, threads, address, args)
-    if failed:
+    if call(address, 1, 0, args) if threads == 1 else call_together(everyone, threads, address, args):
         raise MemoryError("There is no memory for the arrays of a kernel. Smaller batches need less.")
 
 

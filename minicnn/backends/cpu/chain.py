@@ -72,9 +72,10 @@ def plan(steps: Sequence[Step], x: Array) -> list[Stage]:
     sample: Shape = x.shape[1:]
     stages: list[Stage] = []
     for step in steps:
-        if step[0] == "flatten":
+        operation = step[0]
+        if operation == "flatten":
             sample = (prod(sample),)
             continue
-        stages += STAGES[step[0]](len(x), sample, x.itemsize, step)
+        stages += STAGES[operation](len(x), sample, x.itemsize, step)
         sample = stages[-1].shape
     return [*stages[:-1], stages[-1]._replace(shape=sample)]

@@ -153,7 +153,7 @@ class _Notice(event.Listener):
     def on_start(self, event: Any) -> None:
         if not self.said and event.data["dispatcher"].py_func.__module__.startswith(__package__):
             self.said = True
-            print("minicnn: compiling its kernels for this machine, once (up to a minute) …", file=sys.stderr)
+            print("minicnn: compiling its kernels for this machine, once (some 15 seconds) …", file=sys.stderr)
 
     def on_end(self, event: Any) -> None:
         pass

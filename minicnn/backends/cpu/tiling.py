@@ -82,6 +82,7 @@ class Tables(NamedTuple):
 
 @lru_cache(maxsize=256)
 def tables(t: Tiling, itemsize: int) -> Tables:
+    """The tables of a block of samples."""
     tiles, W = np.arange(block_tiles(t)), width(itemsize)
     channels, filters = np.arange(t.CP), np.arange(t.FP)
     return Tables(
