@@ -60,6 +60,11 @@ def _count_uses() -> None:
     _change("_lent", lambda context, builder, kinds, values: cgutils.unpack_tuple(builder, values))
 
 
+def _one_height() -> None:
+    rows = import_module(f"{CPU}.tile").ROWS
+    _change("_height", import_module(f"{CPU}.kernels").serial(lambda M: rows))
+
+
 def _layer_by_layer() -> None:
     from minicnn import Sequential
 
@@ -91,7 +96,7 @@ TRAINING: Variants = EVERYWHERE | {
 INFERENCE: Variants = EVERYWHERE | {
     "depth first (layer by layer)": _layer_by_layer,
     "kernels as they lie, for few windows (always in panels)": partial(_change, "PACKED_ROWS", 0),
-    "lower tiles for few windows": partial(_change, "FEW_ROWS", 0),
+    "lower tiles for few windows": _one_height,
     "threads that share one image": partial(_change, "TOGETHER", 2**62),
 }
 

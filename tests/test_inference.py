@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import gc
 import os
+import re
 import subprocess
 import sys
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,40 +156,45 @@ def test_large_and_small_batches(shape, layers, threads, samples):
         assert_infers_as_the_textbook(model, numbers((samples, *shape)))
 
 
-def test_one_thread_or_several_give_the_same_to_the_bit(monkeypatch):
-    """Whether threads share the work on one sample depends on whether they are awake, so it must not show."""
+@pytest.fixture
+def shared(monkeypatch):
+    """The program module, where every run in which threads shared the stages leaves something in `runs`."""
     program = pytest.importorskip("minicnn.backends.cpu.program")
+    share_stages, program_runs = program._stage_by_stage, []
+    monkeypatch.setattr(program, "_stage_by_stage", lambda *args: program_runs.append(share_stages(*args)))
+    return SimpleNamespace(module=program, runs=program_runs)
+
+
+def test_one_thread_or_several_give_the_same_to_the_bit(monkeypatch, shared):
+    """Whether threads share the work on one sample depends on whether they are awake, so it must not show."""
     if pytest.importorskip("numba").get_num_threads() < 2:
         pytest.skip("one processor")
-    shared, share_stages = [], program._stage_by_stage
-    monkeypatch.setattr(program, "_stage_by_stage", lambda *args: shared.append(share_stages(*args)))
     shape, x = (30, 28, 24), numbers((1, 30, 28, 24))
     model = randomized(Sequential([Input(shape), *cnn(shape, filters=40).layers]))
     found = []
     with minicnn.use_backend("numba", threads=2):
         for awake in (np.inf, -1.0):
-            monkeypatch.setattr(program, "AWAKE", awake)
+            monkeypatch.setattr(shared.module, "AWAKE", awake)
             found += [model.infer(x) for _ in range(20)]
-    assert len(shared) == 19  # the first run finds nobody awake
+    assert len(shared.runs) == 19  # the first run finds nobody awake
     assert all(np.array_equal(y, found[0]) for y in found)
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
 @pytest.mark.parametrize("threads", [2, 5, 16])
-def test_threads_that_share_every_stage(monkeypatch, dtype, threads):
+def test_threads_that_share_every_stage(monkeypatch, shared, dtype, threads):
     """However small: more parts than filters, windows or samples, and threads that find nothing left to do."""
-    program = pytest.importorskip("minicnn.backends.cpu.program")
-    chain = import_module("minicnn.backends.cpu.chain")
-    monkeypatch.setattr(program, "TOGETHER", 0)
-    monkeypatch.setattr(program, "ALONE", 0)
-    monkeypatch.setattr(program, "AWAKE", np.inf)
-    monkeypatch.setattr(chain, "team_size", lambda: threads)
+    monkeypatch.setattr(shared.module, "TOGETHER", 0)
+    monkeypatch.setattr(shared.module, "LONG", 0)
+    monkeypatch.setattr(shared.module, "ALONE", 0)
+    monkeypatch.setattr(import_module("minicnn.backends.cpu.chain"), "team_size", lambda: threads)
     model = randomized(cnn(dtype=dtype))
+    few = [samples for samples in (1, 2, 4) if samples < threads]
     with minicnn.use_backend("numba"):
-        for samples in (1, 2, 4):
-            x = numbers((samples, 9, 8, 3), dtype)
+        for samples in few:
             for _ in range(3):
-                assert_infers_as_the_textbook(model, x)
+                assert_infers_as_the_textbook(model, numbers((samples, 9, 8, 3), dtype))
+    assert len(shared.runs) == 3 * len(few)
 
 
 OUT_OF_MEMORY = """
@@ -196,27 +203,33 @@ import numpy as np
 from minicnn import Input, Sequential, use_backend
 from minicnn.layers import Conv2D
 
-model = Sequential([Input((600, 600, 4)), Conv2D(64, 3), Conv2D(64, 3), Conv2D(1, 3)])
-x = np.zeros((THREADS, 600, 600, 4), np.float32)
+same = {"padding": "same"}
+model = Sequential([Input((600, 600, 4)), Conv2D(64, 3, **same), Conv2D(64, 3, **same), Conv2D(1, 3, **same)])
+x = np.zeros((IMAGES, 600, 600, 4), np.float32)
 with use_backend("numba", threads=THREADS):
     model.infer(x)
     used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + 60 * 2**20,) * 2)
+    resource.setrlimit(resource.RLIMIT_AS, (used + MEGABYTES * 2**20,) * 2)
     try:
         model.infer(x)
-    except MemoryError:
-        print("MemoryError")
+    except MemoryError as error:
+        print(error)
 """
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
-@pytest.mark.parametrize("threads", [1, 2])
-def test_a_kernel_without_memory_says_so(threads):
+@pytest.mark.parametrize(
+    ("images", "threads", "megabytes"),
+    [(1, 1, 60), (2, 2, 60), (1, 2, 220)],  # the last has room for what stages hand on, and none for a padded image
+    ids=["one thread", "an image for each", "an image for both"],
+)
+def test_a_kernel_without_memory_says_so(images, threads, megabytes):
     pytest.importorskip("numba")
-    code = OUT_OF_MEMORY.replace("THREADS", str(threads))
+    numbers = {"IMAGES": images, "THREADS": threads, "MEGABYTES": megabytes}
+    code = re.sub("|".join(numbers), lambda name: str(numbers[name[0]]), OUT_OF_MEMORY)
     environment = os.environ | {"MALLOC_TRIM_THRESHOLD_": "0", "MALLOC_MMAP_THRESHOLD_": "65536"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
-    assert done.stdout.strip() == "MemoryError", done.stderr
+    assert "the arrays of a kernel" in done.stdout, done.stderr
 
 
 @pytest.mark.parametrize("layers", [lambda: [Flatten()], lambda: [Dropout(0.5)], lambda: [Activation("linear")]])
@@ -286,10 +299,19 @@ def test_nan_comes_through(backend):
     np.testing.assert_array_equal(np.isnan(model.infer(x)), np.isnan(model.forward(x)))
 
 
-@pytest.mark.parametrize("relu", [lambda: ReLU(), lambda: ReLU(max_value=1.0, negative_slope=0.5)])
-def test_rectifying_what_is_not_finite(backend, relu):
+@pytest.mark.parametrize(
+    ("relu", "expected"),
+    [
+        (lambda: ReLU(), [np.nan, np.inf, 0.0, 0.0]),
+        (lambda: ReLU(max_value=1.0, negative_slope=0.5), [1.0, 1.0, -np.inf, 0.0]),  # NaN is not below 1
+        (lambda: ReLU(negative_slope=0.5), [np.nan, np.inf, -np.inf, 0.0]),
+    ],
+    ids=["plain", "capped", "leaky"],
+)
+def test_rectifying_what_is_not_finite(backend, relu, expected):
     model, x = Sequential([Input((4,)), relu()]), np.array([[np.nan, np.inf, -np.inf, 0.0]], "float32")
-    np.testing.assert_array_equal(model.infer(x), model.forward(x))
+    np.testing.assert_array_equal(minicnn.backends.to_host(model.infer(x))[0], expected)
+    np.testing.assert_array_equal(minicnn.backends.to_host(model.forward(x))[0], expected)
 
 
 def test_one_batch_at_once(backend):

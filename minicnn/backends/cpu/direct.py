@@ -18,18 +18,7 @@ from ...errors import explain
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
 from .kernels import SHORT, parallel, serial, share, small, team_size
-from .products import (
-    accumulate,
-    add,
-    clear,
-    copy,
-    multiply,
-    multiply_edge,
-    multiply_few,
-    multiply_row,
-    pack,
-    panel_count,
-)
+from .products import accumulate, add, copy, multiply, multiply_edge, multiply_row, pack, panel_count
 from .stages import MOST_SAMPLES, Stage, array_at
 from .tile import ROWS, width
 
@@ -83,8 +72,8 @@ def backward(
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0).astype(x.dtype)
 
 
-FEW_ROWS = 8 * ROWS
-"""So few windows take lower tiles, if these fit them better."""
+ROUNDED = 256
+"""So many terms of the bias's gradient are added up in float32; their sums, for there may be thousands, in float64."""
 
 PACKED_ROWS = 32 * ROWS
 """From so many windows on, the kernel is cut into panels first; a few windows take it as it lies."""
@@ -101,7 +90,7 @@ def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
         (relu, packed, *one_block),
         arrays=2,
         tables=(_pixels(w, block), _taps(w)),
-        prepare=partial(pack, K=K, F=w.F) if packed and width(itemsize) != w.F else None,
+        prepare=partial(pack, K=K, F=w.F) if packed and width(itemsize) != w.F else None,  # one panel lies as it should
         block=block,
         work=w.OH * w.OW * K * w.F,
     )
@@ -187,11 +176,8 @@ def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     whole = end if packed else min(end, w.F // W)  # so many panels lie in the kernel as they are
     if M == 1 and not packed:
         begin = multiply_row(a, rows[0], taps, K, kernel, w.F, (begin, whole), bias, floor, y, y_at)
-    panel_step, row_step = (K * W, W) if packed else (W, w.F)
-    if M < FEW_ROWS:
-        begin = multiply_few(a, rows, M, taps, K, kernel, panel_step, row_step, (begin, whole), bias, floor, y, y_at,
-                             w.F)  # fmt: skip
     if begin < whole:
+        panel_step, row_step = (K * W, W) if packed else (W, w.F)
         multiply(a, rows, M, taps, K, kernel, panel_step, row_step, (begin, whole), bias, floor, y, y_at, w.F)
     if whole < end:
         multiply_edge(a, rows, M, taps, K, kernel, w.F, bias, floor, y, y_at)
@@ -229,7 +215,8 @@ def _backward(
     for n in range(first, last, block):
         count = min(block, last - n)
         M = count * w.OH * w.OW
-        _fill_dz(dy, y, relu, n * w.OH * w.OW, M, w.F, dz, dbias)
+        for start in range(0, M, ROUNDED):
+            _fill_dz(dy, y, relu, n * w.OH * w.OW, (start, min(start + ROUNDED, M)), w.F, dz, dbias)
         a = x[n * w.H * w.W * w.C :]
         if _is_padded(w):
             _pad(x, n * w.H * w.W * w.C, count, padded, w)
@@ -242,27 +229,21 @@ def _backward(
                      all_panels, no_bias, no_floor, dx, dx_at, w.C)  # fmt: skip
 
 
-ROUNDED = 256
-"""So many terms are added up in float32 at most; their sums, for there may be thousands, in float64."""
-
-
 @serial
-def _fill_dz(dy, y, relu, first, M, F, dz, dbias):
-    """dz = dy where y > 0 for relu, else dy; cut into panels. Its sums over the block's pixels are added to dbias."""
+def _fill_dz(dy, y, relu, first, some_rows, F, dz, dbias):
+    """dz = dy where y > 0 for relu, else dy; cut into panels. Its sums over some of the block's pixels go to dbias."""
     panels, _, W = dz.shape
     for panel in range(panels):
         columns = min(W, F - panel * W)
-        sums = np.empty(columns, dz.dtype)
-        for start in range(0, M, ROUNDED):
-            clear(sums, 0, columns)
-            for m in range(start, min(start + ROUNDED, M)):
-                at = (first + m) * F + panel * W
-                source, value, target = dy[at : at + columns], y[at : at + columns], dz[panel, m]
-                for f in range(columns):
-                    d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
-                    target[f] = d
-                    sums[f] += d
-            add(sums, dbias[panel * W :])
+        sums = np.zeros(columns, dz.dtype)
+        for m in range(some_rows[0], some_rows[1]):
+            at = (first + m) * F + panel * W
+            source, value, target = dy[at : at + columns], y[at : at + columns], dz[panel, m]
+            for f in range(columns):
+                d = source[f] * dy.dtype.type(value[f] > 0) if relu else source[f]
+                target[f] = d
+                sums[f] += d
+        add(sums, dbias[panel * W :])
 
 
 @serial

@@ -70,6 +70,13 @@ def add(source, sums):
 
 
 @serial
+def _height(M):
+    """How many rows a tile has, so that M rows share out evenly: ROWS, or one or two less."""
+    height = -(-M // -(-M // ROWS))
+    return height if height >= ROWS - 2 else ROWS
+
+
+@serial
 def multiply(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, floor, out, out_at, F):
     """out[m, f] = max(bias[f] + Σ_k a[rows[m] + cols[k]] · b[k, f], floor) for m < M and the columns of some panels.
 
@@ -78,62 +85,34 @@ def multiply(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, fl
     """
     W = width(b.itemsize)
     half = W // 2
-    whole = M // ROWS * ROWS
     last_rows = np.empty(ROWS, rows.dtype)  # the last tile's rows; it computes the last of them more than once
-    for r in range(ROWS):
-        last_rows[r] = rows[min(whole + r, M - 1)]
     edge = np.empty(ROWS * W, out.dtype)  # where a tile goes of which not everything is wanted
     for panel in range(some_panels[0], some_panels[1]):
-        first = panel * W
+        first, b_at = panel * W, panel * panel_step
         columns = min(W, F - first)
-        for m in range(0, M, ROWS):
+        height = _height(M) if columns > half else ROWS
+        whole = M // height * height
+        for r in range(ROWS):
+            last_rows[r] = rows[min(whole + r, M - 1)]
+        for m in range(0, M, height):
             inside = m < whole
             direct = inside and columns in (W, half)
             at = out_at + m * F + first
-            some_rows, row, target = rows if inside else last_rows, m if inside else 0, out if direct else edge
-            start, stride = at if direct else 0, F if direct else W
-            if columns > half:
-                tile(a, some_rows, row, cols, 0, K, b, panel * panel_step, row_step, bias, first, 0, floor, target,
-                     start, stride)  # fmt: skip
-            else:
-                narrow_tile(a, some_rows, row, cols, 0, K, b, panel * panel_step, row_step, bias, first, 0, floor,
-                            target, start, stride)  # fmt: skip
-            if not direct:
-                for r in range(min(ROWS, M - m)):
-                    copy(edge, r * W, out, at + r * F, columns)
-
-
-@serial
-def multiply_few(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, floor, out, out_at, F):
-    """The same with tiles of one or two rows less, if M rows share out better so; whole panels only.
-
-    -> the first panel that it left over. Still lower tiles would wait for the registers that they add to.
-    """
-    W = width(b.itemsize)
-    panel, last = some_panels
-    height = -(-M // -(-M // ROWS))
-    if not ROWS - 2 <= height < ROWS:
-        return panel
-    last_rows, edge = np.empty(height, rows.dtype), np.empty(height * W, out.dtype)
-    whole = M // height * height
-    for r in range(height):
-        last_rows[r] = rows[min(whole + r, M - 1)]
-    while panel < min(last, F // W):
-        first, b_at = panel * W, panel * panel_step
-        for m in range(0, M, height):
-            inside, at = m < whole, out_at + m * F + first
             some_rows, row = (rows, m) if inside else (last_rows, 0)
-            target, start, stride = (out, at, F) if inside else (edge, 0, W)
-            if height == ROWS - 1:
+            target, start, stride = (out, at, F) if direct else (edge, 0, W)
+            if columns <= half:
+                narrow_tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start,
+                            stride)  # fmt: skip
+            elif height == ROWS:
+                tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start, stride)
+            elif height == ROWS - 1:
                 low_tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start, stride)
             else:
                 lower_tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start,
                            stride)  # fmt: skip
-            if not inside:
-                for r in range(M - m):
-                    copy(edge, r * W, out, at + r * F, W)
-        panel += 1
-    return panel
+            if not direct:
+                for r in range(min(height, M - m)):
+                    copy(edge, r * W, out, at + r * F, columns)
 
 
 @serial
