@@ -10,20 +10,20 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
 
-_cpu = get_host_cpu_features()
+_features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")  # that Numba compiles for
 
 # ROWS · VECTORS sums and one row of b have to fit into the CPU's vector registers, 32 or 16 of them; with AVX-512 the
 # ROWS numbers of a too, for LLVM loads them all before it multiplies, and what does not fit goes through memory
-if _cpu.get("avx512f"):
+if "+avx512f" in _features:
     VECTOR_BYTES, VECTORS, ROWS = 64, 2, 8
-elif _cpu.get("avx"):
+elif "+avx" in _features:
     VECTOR_BYTES, VECTORS, ROWS = 32, 2, 6
-elif _cpu.get("neon"):
+elif "+neon" in _features:
     VECTOR_BYTES, VECTORS, ROWS = 16, 4, 6
 else:
     VECTOR_BYTES, VECTORS, ROWS = 16, 2, 6
