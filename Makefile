@@ -8,10 +8,11 @@ VENV = .venv
 PARITY_VENV = .venvs/parity
 GPU_VENV = .venvs/gpu
 NVRTC_VENV = .venvs/nvrtc
+KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
 MODELS = baseline model1 model2 model3 model4 model5 model6
 
 .DEFAULT_GOAL = help
-.PHONY: help test test-gpu nvrtc compiler lint docs parity bench clean $(MODELS)
+.PHONY: help test test-gpu test-cpus nvrtc compiler lint docs parity bench clean $(MODELS)
 .NOTPARALLEL:  # two pip runs at once would spoil the environment
 .SECONDARY:    # make must not delete the stamps
 
@@ -30,6 +31,11 @@ test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" picks some)
 
 test-gpu: compiler $(GPU_VENV)/.has-gpu-test  ## run the GPU's tests, on a pretend device where there is no GPU
 	@$(GPU_VENV)/bin/python -m pytest tests/gpu $(ARGS)
+
+test-cpus: $(VENV)/.has-test  ## run the kernels' tests as compiled for older CPUs: with AVX2, and without it
+	@[ "$$(uname -m)" = x86_64 ] || { echo "This is for x86 alone." >&2; exit 1; }
+	@NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx,+avx2,+fma $(VENV)/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
+	@NUMBA_CPU_NAME=generic $(VENV)/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
 
 nvrtc: $(NVRTC_VENV)/.has-nvrtc  ## compile the GPU's kernels for real GPUs, none needed (installs NVIDIA's compiler)
 	@$(NVRTC_VENV)/bin/python -m pytest -q tests/nvrtc $(ARGS)

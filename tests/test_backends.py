@@ -340,16 +340,18 @@ def test_conv2d_of_three_by_three_with_many_channels(backend, dtype, activation,
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize(("C", "F"), [(16, 32), (28, 36), (33, 17)])
+@pytest.mark.parametrize("taps", [2, 3])
 @pytest.mark.parametrize(("N", "H", "W"), [(5, 1, 28), (25, 1, 28), (150, 1, 3), (40, 2, 6)])
-def test_conv2d_along_one_axis_with_many_channels(backend, dtype, padding, C, F, N, H, W):
-    """Kernels of 1 x 3 may be convolved in tiles of 4 outputs, and channels be filled up to whole vectors."""
-    x, weights = numbers((N, H, W, C), dtype), numbers((1, 3, C, F), dtype, seed=1)
+def test_conv2d_along_one_axis_with_many_channels(backend, dtype, padding, C, F, taps, N, H, W):
+    """Kernels of 1 x 3 or 1 x 2 may be convolved in tiles of 4 outputs, and channels be filled up to whole vectors."""
+    x, weights = numbers((N, H, W, C), dtype), numbers((1, taps, C, F), dtype, seed=1)
     bias = numbers(F, dtype, seed=2) + x.dtype.type(1 / 128)  # away from relu's kink
     assert_like_textbook(backend, "conv2d", x, weights, bias, (1, 1), padding, "relu")
 
 
 @pytest.mark.parametrize(
-    ("kernel", "shape"), [((3, 3), (2, 9, 10, 32)), ((3, 3), (15, 9, 10, 32)), ((1, 3), (20, 1, 28, 32))]
+    ("kernel", "shape"),
+    [((3, 3), (2, 9, 10, 32)), ((3, 3), (15, 9, 10, 32)), ((1, 3), (20, 1, 28, 32)), ((1, 2), (20, 1, 28, 32))],
 )
 def test_conv2d_on_black_ground_leaves_relu_shut(backend, kernel, shape):
     """With no bias, a window of zeros gives exactly 0, and its gradient stops there; rounding must not let it pass."""

@@ -64,7 +64,7 @@ class Chain:
             if len(programs) == PROGRAMS:
                 programs.pop(next(iter(programs)))
             programs[key] = Program(plan(self._steps, x), len(x), x[0].size, x.dtype, key[1])
-        return programs[key].run(x, values, self._addresses)
+        return programs[key].run(x, self._addresses)
 
 
 def plan(steps: Sequence[Step], x: Array) -> list[Stage]:

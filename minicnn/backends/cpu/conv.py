@@ -1,7 +1,7 @@
 """The convolution pair: two ways to compute it, and which one a convolution takes.
 
-`direct.py` multiplies by every window and takes any convolution; `winograd.py` takes kernels of 3 x 3 and 1 x 3 on
-batches and needs fewer multiplications: 36 instead of 144 for 4 x 4 outputs of a 3 x 3 kernel.
+`direct.py` multiplies by every window and takes any convolution; `winograd.py` takes kernels of 3 x 3, 1 x 3 and
+1 x 2 on batches and needs fewer multiplications: 36 instead of 144 for 4 x 4 outputs of a 3 x 3 kernel.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def conv2d(
     x, kernel, bias = plain(x), plain(kernel), None if bias is None else plain(bias)
     w = direct.windows(x.shape, kernel.shape, strides, padding)
     check_vectors("conv2d", [bias], w.F)
-    y = _program(w, activation == "relu", x.dtype).run(x, [kernel, bias], addresses_of([kernel, bias]))
+    y = _program(w, activation == "relu", x.dtype).run(x, addresses_of([kernel, bias]))
     if _method(w, x.itemsize) is winograd:
         clear_blank(x, bias, activation == "relu", y, w)
     if activation != "relu":

@@ -8,7 +8,7 @@ by 180° and its channels and filters exchanged.
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -90,7 +90,8 @@ def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
         (relu, packed, *one_block),
         arrays=2,
         tables=(_pixels(w, block), _taps(w)),
-        prepare=partial(pack, K=K, F=w.F) if packed and width(itemsize) != w.F else None,  # one panel lies as it should
+        prepare=_pack_kernel if packed and width(itemsize) != w.F else None,  # one panel lies as it should
+        prepared=K * panel_count.py_func(w.F, itemsize) * width(itemsize),
         block=block,
         work=w.OH * w.OW * K * w.F,
     )
@@ -150,6 +151,14 @@ def _whole_tiles(w: Windows) -> Array:
     """The taps, filled up to whole tiles by the last of them; nobody reads what comes out there."""
     taps = _taps(w)
     return np.pad(taps, (0, -len(taps) % ROWS), mode="edge")
+
+
+@serial
+def _pack_kernel(parts, part, x, x_at, y, y_at, count, numbers):
+    """Prepares the stage: the kernel, cut into panels. Its parts have some of the rows each."""
+    w = Windows(*to_fixed_tuple(numbers[6:], SIZES))
+    K = w.KH * w.KW * w.C
+    pack(array_at(numbers[0], K * w.F, x), K, share(K, parts, part), w.F, y, y_at)
 
 
 @serial

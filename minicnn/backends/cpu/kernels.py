@@ -28,7 +28,7 @@ from .calls import INSIDE, call_all, everyone, machine_code
 from .kernel_cache import cached
 
 SPINS = "20000"  # some 50 microseconds: longer than from one kernel to the next, far shorter than a turn on a busy core
-AWAKE = 50e-6  # the same in seconds: to wake a thread that has slept longer takes up to a millisecond
+AWAKE = 50e-6  # the same in seconds; to wake a thread that has slept longer takes longer than many a network
 
 
 def _load_thread_pool() -> None:
@@ -119,6 +119,18 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
 def share(items, parts, part):
     """The range of items that falls to one of several parts: contiguous, sizes equal but for one item."""
     return items * part // parts, items * (part + 1) // parts
+
+
+ALIGNMENT = 64
+"""Bytes of a cache line, and of the longest vector."""
+
+
+@serial
+def empty(size, like):
+    """A flat array of this size and of the dtype of `like`, not filled. It begins with a line of the cache: of vectors
+    that begin elsewhere, each is loaded from two lines."""
+    memory = np.empty(size + ALIGNMENT // like.itemsize, like.dtype)
+    return memory[-memory.ctypes.data % ALIGNMENT // like.itemsize :][:size]
 
 
 def compilable(*arrays: Array | None) -> bool:

@@ -58,7 +58,7 @@ def average_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tu
     if not compilable(x):
         y, saved = textbook.average_pool2d(x, pool_size, strides, padding)
         return y, (textbook.average_pool2d_backward, saved)
-    y = _average_program(x.shape, (pool_size, strides, padding), x.dtype).run(plain(x), [], addresses_of([]))
+    y = _average_program(x.shape, (pool_size, strides, padding), x.dtype).run(plain(x), addresses_of([]))
     return y, (_average_backward, (x.shape, pool_size, strides, padding))
 
 

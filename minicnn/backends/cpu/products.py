@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..contract import Array
-from .kernels import parallel, serial, share, small
+from .kernels import serial
 from .tile import ROWS, low_tile, lower_tile, narrow_tile, row_tile, tile, width
 
 
@@ -20,21 +19,14 @@ def panel_count(columns, itemsize):
     return -(-columns // width(itemsize))
 
 
-def pack(b: Array, K: int, F: int) -> Array:
-    """b of any shape that holds (K, F) -> panels (panels, K, width), the last one filled up with zeros."""
-    panels = np.empty((-(-F // width(b.itemsize)), K, width(b.itemsize)), b.dtype)
-    _pack(b.reshape(-1), K, F, panels.reshape(-1), alone=small(b))
-    return panels
-
-
-@parallel
-def _pack(threads, part, b, K, F, panels):
+@serial
+def pack(b, K, some_rows, F, panels, panels_at):
+    """Some rows of b (K, F) into panels (panels, K, width), the last one filled up with zeros."""
     W = width(b.itemsize)
-    first, last = share(K, threads, part)
     for panel in range(panel_count(F, b.itemsize)):
         columns = min(W, F - panel * W)
-        for k in range(first, last):
-            at = (panel * K + k) * W
+        for k in range(some_rows[0], some_rows[1]):
+            at = panels_at + (panel * K + k) * W
             copy(b, k * F + panel * W, panels, at, columns)
             clear(panels, at + columns, W - columns)
 

@@ -20,7 +20,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from ..contract import Array
 from .atomics import claim, tell, wait
 from .calls import call, machine_code
-from .kernels import AWAKE, SHORT, parallel, share
+from .kernels import AWAKE, SHORT, empty, parallel, serial, share
 from .stages import MOST_SAMPLES, Stage
 
 CHUNK_BYTES = 16 * 2**20
@@ -65,35 +65,39 @@ class Program:
         self.alone = work < (LONG if few else SHORT)  # unless the others are awake and share the stages
         self.ended = -np.inf  # the last run, in seconds
         self.tables = [table for stage in stages for table in stage.tables]  # keeps them alive
-        self.prepared = []  # which weight, and what makes of it what the kernel wants
         numbers: list[int] = []
         slots: list[int] = []
-        rows = []
+        preparing, rows = [], []
         for stage in stages:
             if stage.prepare:
-                self.prepared.append((len(slots), stage.prepare))
+                preparing.append((_address(stage.prepare, dtype), len(numbers), stage.prepared))
             rows.append([_address(stage.kernel, dtype), len(numbers)])
             slots += range(len(numbers), len(numbers) + stage.arrays)
             numbers += [0] * stage.arrays + [table.ctypes.data for table in stage.tables] + list(stage.sizes)
         self.numbers, self.slots = np.array(numbers, np.int64), np.array(slots, np.int64)
         self.chunk, self.room, places = _places(stages, samples, size, np.dtype(dtype).itemsize, self.together)
-        self.table = np.array([[*row, *place] for row, place in zip(rows, places, strict=True)], np.int64)
+        self.first = len(preparing)  # of the stages: before them stands what prepares their weights
+        entries = []
+        for address, numbers_at, count in preparing:
+            entries.append(Entry(address, numbers_at, self.first, samples, 0, 0, 0, self.room, 0))
+            self.room += count
+        for row, (end, *place) in zip(rows, places, strict=True):
+            entries.append(Entry(*row, self.first + end, *place))
+        self.table = np.array(entries, np.int64)
 
-    def run(self, x: Array, weights: Sequence[Array | None], addresses: Array) -> Array:
-        """x (N, …) -> y (N, …), with the stages' weights in their order, and where these are in memory."""
+    def run(self, x: Array, addresses: Array) -> Array:
+        """x (N, …) -> y (N, …), with the stages' weights at these addresses, in their order."""
         numbers = self.numbers.copy()
         numbers[self.slots] = addresses
-        kept = []  # until the end of the run
-        for at, prepare in self.prepared:
-            kept.append(prepare(weights[at]))
-            numbers[self.slots[at]] = kept[-1].ctypes.data
         y = np.empty(self.shape, x.dtype)
         samples, source, target = len(x), x.reshape(-1), y.reshape(-1)
         if self.together and (not self.alone or perf_counter() - self.ended < AWAKE):
             memory, notes = np.empty(self.room, x.dtype), np.zeros(len(self.table) * (self.threads + 1), np.int64)
-            _stage_by_stage(self.table, numbers, memory, samples, notes, source, target)
+            _stage_by_stage(self.table, self.first, numbers, memory, samples, notes, source, target)
         else:
-            _depth_first(self.table, numbers, self.room, self.chunk, samples, source, target, alone=self.alone)
+            _depth_first(
+                self.table, self.first, numbers, self.room, self.chunk, samples, source, target, alone=self.alone
+            )
         self.ended = perf_counter()  # even alone: who comes again so soon is worth waking the others once
         return y
 
@@ -144,14 +148,34 @@ def _address(kernel: Any, dtype: Any) -> int:
     return machine_code(kernel, (flat, 0, flat, 0, 0, np.empty(0, np.int64)))
 
 
+@serial
+def _with_prepared(numbers, table, first, memory):
+    """The numbers, with the addresses of what has been prepared."""
+    numbers = numbers.copy()
+    for i in range(first):
+        entry = Entry(*to_fixed_tuple(table[i], FIELDS))
+        numbers[entry.numbers_at] = memory.ctypes.data + entry.target_at * memory.itemsize
+    return numbers
+
+
 @parallel
-def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
+def _depth_first(threads, t, table, first, numbers, room, chunk, samples, x, y):
     """One thread's samples: chunk by chunk, group by group, block by block, stage by stage."""
-    memory = np.empty(room, x.dtype)
-    first, last = share(samples, threads, t)
-    for chunk_at in range(first, last, chunk):
-        in_chunk = min(chunk, last - chunk_at)
-        start = 0
+    begin, end = share(samples, threads, t)
+    if begin == end:
+        return
+    memory = empty(room, x)
+    for i in range(first):  # every thread for itself: what it has made lies in its own cache
+        entry = Entry(*to_fixed_tuple(table[i], FIELDS))
+        own = numbers[entry.numbers_at :]
+        if call(
+            entry.address, np.intp(1), np.intp(0), (memory, entry.source_at, memory, entry.target_at, samples, own)
+        ):
+            raise MemoryError
+    numbers = _with_prepared(numbers, table, first, memory)
+    for chunk_at in range(begin, end, chunk):
+        in_chunk = min(chunk, end - chunk_at)
+        start = first
         while start < len(table):
             group = Entry(*to_fixed_tuple(table[start], FIELDS))
             for block_at in range(0, in_chunk, group.block):
@@ -160,7 +184,7 @@ def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
                     entry = Entry(*to_fixed_tuple(table[i], FIELDS))
                     source, source_at = memory, entry.source_at + entry.source_step * block_at
                     target, target_at = memory, entry.target_at + entry.target_step * block_at
-                    if i == 0:
+                    if i == first:
                         source, source_at = x, entry.source_step * (chunk_at + block_at)
                     if i == len(table) - 1:
                         target, target_at = y, entry.target_step * (chunk_at + block_at)
@@ -172,11 +196,13 @@ def _depth_first(threads, t, table, numbers, room, chunk, samples, x, y):
 
 
 @parallel
-def _stage_by_stage(threads, t, table, numbers, memory, samples, notes, x, y):
+def _stage_by_stage(threads, t, table, first, numbers, memory, samples, notes, x, y):
     """One thread's way through all stages. A stage begins when all parts of the one before it are done."""
     failed = False
     most = len(notes) // len(table) - 1  # parts; the last note of a stage counts those that are done
     for i in range(len(table)):
+        if i == first:
+            numbers = _with_prepared(numbers, table, first, memory)
         entry = Entry(*to_fixed_tuple(table[i], FIELDS))
         own, parts = numbers[entry.numbers_at :], 1 if entry.alone else most
         for turn in range(parts):
@@ -187,7 +213,7 @@ def _stage_by_stage(threads, t, table, numbers, memory, samples, notes, x, y):
                 count = min(entry.block, samples - n)
                 source, source_at = memory, entry.source_at + entry.source_step * n
                 target, target_at = memory, entry.target_at + entry.target_step * n
-                if i == 0:
+                if i == first:
                     source, source_at = x, entry.source_step * n
                 if i == len(table) - 1:
                     target, target_at = y, entry.target_step * n

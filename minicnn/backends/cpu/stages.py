@@ -10,7 +10,7 @@ It computes one of so many parts of y, whose samples begin at y[y_at], from `cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from numba import carray, types
@@ -37,8 +37,10 @@ class Stage(NamedTuple):
     """How many arrays it is given, its weights; the address 0 stands for one that there is not."""
     tables: tuple[Array, ...] = ()
     """The arrays that come with it."""
-    prepare: Callable[[Array], Array] | None = None
-    """Makes of the first of its weights what the kernel wants instead, anew for every run."""
+    prepare: Any = None
+    """A kernel like that of a stage: its y is what this one wants instead of its first weight, made for every run."""
+    prepared: int = 0
+    """How many numbers that is."""
     block: int = 0
     """How many samples it takes at a time, if it begins a group; 0: as many as the stage before it."""
     work: int = 0

@@ -29,8 +29,8 @@ def cook_toom(taps: int, points: list[int]) -> tuple[np.ndarray, np.ndarray, np.
     return A_T, G, B_T
 
 
-_three, _one = cook_toom(3, [0, 1, -1, 2, -2]), [np.eye(1)] * 3
-FORMS = {(3, 3): (_three, _three), (1, 3): (_one, _three)}  # by the kernel's size
+_three, _two, _one = cook_toom(3, [0, 1, -1, 2, -2]), cook_toom(2, [0, 1, -1, 2]), [np.eye(1)] * 3
+FORMS = {(3, 3): (_three, _three), (1, 3): (_one, _three), (1, 2): (_one, _two)}  # by the kernel's size
 KERNELS = list(FORMS)
 
 _A, _G, _B = ([(left[i], right[i]) for left, right in FORMS.values()] for i in range(3))

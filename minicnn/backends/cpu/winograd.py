@@ -5,9 +5,10 @@ polynomials, evaluated at six points along each axis, it takes 36 (Winograd, 198
 
     y = Aᵀ [ (G k Gᵀ) ⊙ (Bᵀ d B) ] A         d the tile's 6 x 6 inputs, k the 3 x 3 kernel, ⊙ element by element
 
-Along one axis, 4 outputs of a kernel of length 3 take 6 products instead of 12: y = Aᵀ [ (G k) ⊙ (Bᵀ d) ].
+Along one axis, 4 outputs of a kernel of length 3 take 6 products instead of 12, of length 2 take 5 instead of 8:
+y = Aᵀ [ (G k) ⊙ (Bᵀ d) ].
 
-Summed over the input channels, each of the 36 or 6 points is a matrix product of its own: V[e] (tiles, C) · U[e]
+Summed over the input channels, each of the 36, 6 or 5 points is a matrix product of its own: V[e] (tiles, C) · U[e]
 (C, F). All of it is linear, so the backward is its adjoint, step by step: with M̅ = A dz Aᵀ,
 
     dk = Gᵀ [ Vᵀ · M̅ ] G        dx = Σ over the tiles of B [ M̅ · Uᵀ ] Bᵀ
@@ -17,14 +18,12 @@ The price is rounding: about ten times that of the direct sum, 1e-6 of the large
 
 from __future__ import annotations
 
-from functools import partial
-
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
 from .direct import Windows
-from .kernels import parallel, serial, share, team_size
+from .kernels import empty, parallel, serial, share, team_size
 from .products import accumulate, add, clear, copy, mask, multiply
 from .stages import Stage, array_at
 from .tile import ROWS, VECTORS, width
@@ -51,11 +50,13 @@ def lanes(itemsize):
 
 
 def suits(w: Windows, itemsize: int) -> bool:
-    """Whether there is a form for the convolution, and enough channels and tiles to pay for the transforms."""
+    """Whether there is a form for the convolution that saves a quarter of the products, and enough channels and tiles
+    to pay for the transforms."""
     if (w.KH, w.KW) not in FORMS or (w.SH, w.SW) != (1, 1) or min(w.C, w.F) < width(itemsize):
         return False
     t = tiling(w, itemsize)
-    return t.N * t.TH * t.TW >= ENOUGH
+    tiles = t.TH * t.TW
+    return t.N * tiles >= ENOUGH and 4 * t.points * tiles <= 3 * w.KH * w.KW * w.OH * w.OW
 
 
 def backward(
@@ -63,19 +64,14 @@ def backward(
 ) -> tuple[Array | None, Array, Array]:
     """dx or None, dkernel and dbias of `forward`, whose output y was cut off at 0 if `relu`."""
     t = tiling(w, x.itemsize)
-    places = tables(t, x.itemsize)
-    dUs = np.zeros((team_size(), t.points, len(places.channels), t.FP), x.dtype)  # one for each thread
+    dkernels = np.empty((team_size(), w.KH, w.KW, t.CP, t.FP), x.dtype)  # one for each thread, added up in their order
     dbiases = np.zeros((team_size(), t.FP), np.float64)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
-    U_T = np.empty((0, 0, 0, 0), x.dtype)
-    if need_dx:
-        U_T = _transformed(np.ascontiguousarray(_filled_up(kernel, t).swapaxes(2, 3)), t)
     _backward(
-        x.reshape(-1), U_T, dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dUs, dbiases, *places, np.array(t)
-    )
-    dkernel = np.empty((*kernel.shape[:2], t.CP, t.FP), x.dtype)
-    _kernel_gradient(dUs, t.form, t.across, w.KW, dkernel.reshape(-1), t.CP)
-    dkernel = np.ascontiguousarray(dkernel[:, :, : t.C, : t.F])
+        x.reshape(-1), kernel.reshape(-1), dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1),
+        dkernels.reshape(len(dkernels), -1), dbiases, *tables(t, x.itemsize), np.array(t),
+    )  # fmt: skip
+    dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[:, :, : t.C, : t.F])
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0)[: t.F].astype(x.dtype)
 
 
@@ -89,23 +85,11 @@ def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
         (relu, *t),
         arrays=2,
         tables=(places.channels, places.inputs),
-        prepare=partial(_prepared, t=t, shape=(w.KH, w.KW, w.C, w.F)),
+        prepare=_prepare,
+        prepared=t.points * int(_step.py_func(t.CP * t.FP, itemsize)),
         block=int(block_samples.py_func(t)),
         work=w.OH * w.OW * w.KH * w.KW * w.C * w.F,
     )
-
-
-def _prepared(kernel: Array, t: Tiling, shape: tuple[int, ...]) -> Array:
-    return _transformed(_filled_up(kernel.reshape(shape), t), t)
-
-
-def _filled_up(kernel: Array, t: Tiling) -> Array:
-    """The kernel with zeros up to CP channels and FP filters."""
-    if (t.CP, t.FP) == (t.C, t.F):
-        return kernel
-    full = np.zeros((*kernel.shape[:2], t.CP, t.FP), kernel.dtype)
-    full[:, :, : t.C, : t.F] = kernel
-    return full
 
 
 LINE_BYTES = 64  # of a cache
@@ -121,60 +105,84 @@ def _step(size, itemsize):
     return size + LINE_BYTES // itemsize
 
 
-def _transformed(kernel: Array, t: Tiling) -> Array:
-    """U = G k Gᵀ of k (KH, KW, rows, columns) -> (points, panels, rows, width), its columns in panels."""
-    _, KW, rows, columns = kernel.shape
-    W = width(kernel.itemsize)
-    U = np.empty((t.points, columns // W, rows, W), kernel.dtype)
-    _transform_kernel(kernel.reshape(-1), rows, columns, t.form, t.across, KW, U.reshape(-1))
-    return U
+@serial
+def _prepare(parts, part, x, x_at, y, y_at, count, numbers):
+    """Prepares the stage: U = G k Gᵀ. Its parts have some of the channels each."""
+    t = Tiling(*to_fixed_tuple(numbers[5:], SIZES))
+    kernel = array_at(numbers[0], _taps(t) * t.C * t.F, x)
+    _transform_kernel(_filled_up(kernel, t), share(t.CP, parts, part), t.CP, t.FP, y[y_at:], t)
 
 
-@parallel
-def _transform_kernel(threads, part, kernel, C, F, form, across, KW, U):
-    step, W = lanes(kernel.itemsize), width(kernel.itemsize)
-    first, last = share(C, threads, part)
-    for c in range(first, last):
-        for f in range(0, F, step):
-            at = (f // W * C + c) * W + f % W
-            kernel_transform(form, kernel, c * F + f, KW * C * F, C * F, U, at, across * C * F, C * F)
+@serial
+def _taps(t):
+    """Of the kernel."""
+    return (t.across - OUTPUTS + 1) * (t.points // t.across - t.height + 1)
 
 
-@parallel
-def _kernel_gradient(threads, part, dUs, form, across, KW, dkernel, C):
-    """dk = Gᵀ (Σ dU) G: dUs (threads, points, rows, F) -> dkernel (KH, KW, C, F), flat."""
-    team, points, rows, F = dUs.shape
-    first, last = share(C, threads, part)
-    if first == last:
-        return
-    total = dUs[0].reshape(-1)
-    for point in range(points):
-        for other in range(1, team):
-            add(dUs[other, point, first:last].reshape(-1), dUs[0, point, first:last].reshape(-1))
-    for c in range(first, last):
-        for f in range(0, F, lanes(dUs.itemsize)):
-            at = c * F + f
-            kernel_adjoint(form, total, at, across * rows * F, rows * F, dkernel, at, KW * C * F, C * F)
+@serial
+def _filled_up(kernel, t):
+    """The kernel (KH, KW, C, F) with zeros up to CP channels and FP filters."""
+    if t.CP == t.C and t.FP == t.F:
+        return kernel
+    full = np.zeros(_taps(t) * t.CP * t.FP, kernel.dtype)
+    for tap in range(_taps(t)):
+        for c in range(t.C):
+            copy(kernel, (tap * t.C + c) * t.F, full, (tap * t.CP + c) * t.FP, t.F)
+    return full
+
+
+@serial
+def _swapped(kernel, t):
+    """The kernel (KH, KW, CP, FP) with its channels and filters exchanged."""
+    swapped = np.empty_like(kernel)
+    step = lanes(kernel.itemsize)  # squares, so that lines of both arrays stay in the cache
+    for start in range(0, _taps(t) * t.CP, step):
+        tap, c = divmod(start, t.CP)
+        for f in range(t.FP):
+            source, target = kernel[start * t.FP + f :], swapped[(tap * t.FP + f) * t.CP + c :][:step]
+            for i in range(step):
+                target[i] = source[i * t.FP]
+    return swapped
+
+
+@serial
+def _transform_kernel(kernel, some_rows, rows, columns, U, t):
+    """U = G k Gᵀ of k (KH, KW, rows, columns): points a step apart, each (panels, rows, width)."""
+    W, U_step, KW = width(kernel.itemsize), _step(rows * columns, kernel.itemsize), t.across - OUTPUTS + 1
+    size = rows * columns
+    for row in range(some_rows[0], some_rows[1]):
+        for column in range(0, columns, lanes(kernel.itemsize)):
+            at = (column // W * rows + row) * W + column % W
+            kernel_transform(t.form, kernel, row * columns + column, KW * size, size, U, at, t.across * U_step, U_step)
+
+
+@serial
+def _kernel_gradient(dU, dU_step, dkernel, t):
+    """dk = Gᵀ dU G: dU, its points (rows, FP) a step apart -> dkernel (KH, KW, CP, FP)."""
+    size, KW = t.CP * t.FP, t.across - OUTPUTS + 1
+    for at in range(0, size, lanes(dU.itemsize)):
+        kernel_adjoint(t.form, dU, at, t.across * dU_step, dU_step, dkernel, at, KW * size, size)
 
 
 @serial
 def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     """A stage. Its parts have some of the samples each."""
     t = Tiling(*to_fixed_tuple(numbers[5:], SIZES))
-    W, floor = width(x.itemsize), x.dtype.type(0.0 if numbers[4] else -np.inf)
-    U = array_at(numbers[0], t.points * t.CP * t.FP, x).reshape(t.points, t.FP // W, t.CP, W)
+    floor = x.dtype.type(0.0 if numbers[4] else -np.inf)
+    U_step = _step(t.CP * t.FP, x.itemsize)
+    U = array_at(numbers[0], t.points * U_step, x)
     channels = array_at(numbers[2], -(-t.CP // ROWS) * ROWS, numbers)
     inputs = array_at(numbers[3], block_samples(t) * t.TH * t.TW, numbers)
     first, last = share(count, parts, part)
     x_at, y_at, count = x_at + first * t.H * t.W * t.C, y_at + first * t.OH * t.OW * t.F, last - first
     tiles = count * t.TH * t.TW
     V_step, M_step = _step(tiles * t.CP, x.itemsize), _step(tiles * t.FP, x.itemsize)
-    V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
+    V, M = empty(t.points * V_step, x), empty(t.points * M_step, x)
     padded = np.empty(count * t.HP * t.WP * t.CP, x.dtype)
     _clear_frame(padded, count, t)
     _transform_inputs(x, x_at, count, padded, V, V_step, t)
     for point in range(t.points):
-        _product(V[point * V_step :], inputs, count, channels, U[point], M, point * M_step, t.FP, t)
+        _product(V[point * V_step :], inputs, count, channels, t.CP, U[point * U_step :], M, point * M_step, t.FP, t)
     outputs, biases = np.empty(16 * t.FP, x.dtype), np.zeros(OUTPUTS * t.FP, x.dtype)
     if numbers[1]:
         for j in range(OUTPUTS):
@@ -201,13 +209,12 @@ def _clear_frame(padded, count, t):
 
 
 @serial
-def _product(a, rows, count, cols, panels, out, out_at, F, t):
-    """out (tiles, F) = a · b, nothing added and nothing cut off."""
-    count_panels, K, W = panels.shape
-    zeros = np.zeros(F, out.dtype)
+def _product(a, rows, count, cols, K, panels, out, out_at, F, t):
+    """out (tiles, F) = a (tiles, K) · b (K, F), nothing added and nothing cut off."""
+    W = width(out.itemsize)
     no_floor = out.dtype.type(-np.inf)
-    multiply(a, rows, count * t.TH * t.TW, cols, K, panels.reshape(-1), K * W, W, share(count_panels, 1, 0), zeros,
-             no_floor, out, out_at, F)  # fmt: skip
+    multiply(a, rows, count * t.TH * t.TW, cols, K, panels, K * W, W, (0, F // W), np.zeros(F, out.dtype), no_floor,
+             out, out_at, F)  # fmt: skip
 
 
 @serial
@@ -263,16 +270,24 @@ def _store_outputs(outputs, biases, floor, y, y_at, tile, t):
 
 
 @parallel
-def _backward(threads, part, x, U_T, dy, y, relu, dx, dUs, dbiases, channels, inputs, outputs, filters, t):
-    dU, dbias = dUs[part], dbiases[part]
+def _backward(threads, part, x, kernel, dy, y, relu, dx, dkernels, dbiases, channels, inputs, outputs, filters, t):
+    """One thread's samples; its sums over them go into a dkernel and a dbias of its own. No dx if that is empty."""
     t = Tiling(*to_fixed_tuple(t, SIZES))
     first, last = share(t.N, threads, part)
+    if first == last:
+        clear(dkernels[part], 0, dkernels.shape[1])
+        return
     block, W = block_samples(t), width(x.itemsize)
     capacity = block * t.TH * t.TW
     padded = np.zeros(block * t.HP * t.WP * t.CP, x.dtype)
     V_step, M_step = _step(capacity * t.CP, x.itemsize), _step(capacity * t.FP, x.itemsize)
-    V, M = np.empty(t.points * V_step, x.dtype), np.empty(t.points * M_step, x.dtype)
-    dz = np.zeros(16 * t.FP, x.dtype)
+    U_step, dU_step = _step(t.FP * t.CP, x.itemsize), _step(len(channels) * t.FP, x.itemsize)
+    V, M = empty(t.points * V_step, x), empty(t.points * M_step, x)
+    U_T, dU = empty(t.points * U_step if len(dx) else 0, x), empty(t.points * dU_step, x)
+    if len(dx):  # every thread for itself: what it has made lies in its own cache
+        _transform_kernel(_swapped(_filled_up(kernel, t), t), (0, t.FP), t.FP, t.CP, U_T, t)
+    clear(dU, 0, len(dU))
+    dz, dbias = np.zeros(16 * t.FP, x.dtype), dbiases[part]
     for n in range(first, last, block):
         count = min(block, last - n)
         _transform_inputs(x, n * t.H * t.W * t.C, count, padded, V, V_step, t)
@@ -285,11 +300,13 @@ def _backward(threads, part, x, U_T, dy, y, relu, dx, dUs, dbiases, channels, in
             V_at, panels = point * V_step, M[point * M_step :][: capacity * t.FP].reshape(t.FP // W, capacity, W)
             if point == 1 + t.across * (t.height > 1):
                 _add_to_dbias(panels, count * t.TH * t.TW, dbias)
-            accumulate(V[V_at:], channels, inputs, count * t.TH * t.TW, panels, dU[point], t.F)
-            if len(U_T):
-                _product(panels.reshape(-1), outputs, count, filters, U_T[point], V, V_at, t.CP, t)
-        if len(U_T):
+            sums = dU[point * dU_step :][: len(channels) * t.FP].reshape(len(channels), t.FP)
+            accumulate(V[V_at:], channels, inputs, count * t.TH * t.TW, panels, sums, t.F)
+            if len(dx):
+                _product(panels.reshape(-1), outputs, count, filters, t.FP, U_T[point * U_step :], V, V_at, t.CP, t)
+        if len(dx):
             _collect_dx(V, dx, n, count, V_step, t)
+    _kernel_gradient(dU, dU_step, dkernels[part], t)
 
 
 @serial
