@@ -65,6 +65,12 @@ def _one_height() -> None:
     _change("_height", import_module(f"{CPU}.kernels").serial(lambda M: rows))
 
 
+def _anywhere() -> None:
+    import numpy as np
+
+    _change("empty", import_module(f"{CPU}.kernels").serial(lambda size, like: np.empty(size, like.dtype)))
+
+
 def _layer_by_layer() -> None:
     from minicnn import Sequential
 
@@ -84,7 +90,8 @@ EVERYWHERE: Variants = {
     "a second thread": lambda: import_module("minicnn").use_backend("numba", threads=1),
     "sums that stay in registers (12 rows a tile)": _twelve_rows,
     "Winograd's minimal filtering": lambda: _change("suits", lambda *_: False),
-    "a cache line between points": partial(_change, "LINE_BYTES", 0),
+    "a cache line between points": partial(_change, "GAP_BYTES", 0),
+    "arrays that begin with a cache line (anywhere)": _anywhere,
     "blocks that fit the cache (all samples at once)": _whole_batches,
     "keeping freed memory": partial(os.environ.setdefault, "MALLOC_TOP_PAD_", str(128 * 1024)),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 import warnings
@@ -94,6 +95,21 @@ def test_functions_of_kernels_refuse_to_be_called_from_python():
     backends.cpu.conv2d(one, one, None, (1, 1), "valid", "linear")  # compiles it
     with pytest.raises(TypeError, match="panel_count.py_func"):
         products.panel_count(64, 4)
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="of x86's processors")
+@pytest.mark.parametrize(
+    ("name", "features", "size"),
+    [("generic", "", (16, 6)), ("haswell", "+avx,+avx2,+fma", (32, 6)), ("skylake-avx512", "+avx,+avx512f", (64, 8))],
+    ids=["SSE2", "AVX2", "AVX-512"],
+)
+def test_the_tile_fits_the_processor_that_numba_compiles_for(name, features, size):
+    """Not this machine's, if the environment names another."""
+    pytest.importorskip("numba")
+    code = "from minicnn.backends.cpu import tile; print((tile.VECTOR_BYTES, tile.ROWS))"
+    environment = os.environ | {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == str(size)
 
 
 def test_unknown_names():

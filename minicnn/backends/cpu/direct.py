@@ -215,7 +215,7 @@ def _backward(
     w, v = Windows(*to_fixed_tuple(w, SIZES)), Windows(*to_fixed_tuple(v, SIZES))
     first, last = share(w.N, threads, t)
     need_dx = len(turned) > 0
-    all_panels, W = share(len(turned), 1, 0), width(x.itemsize)
+    all_panels, W = (0, len(turned)), width(x.itemsize)
     dz = np.zeros((panel_count(w.F, x.itemsize), block * w.OH * w.OW, width(x.itemsize)), x.dtype)
     padded = np.zeros(block * w.HP * w.WP * w.C, x.dtype)
     spread = np.zeros(block * v.HP * v.WP * v.C if need_dx else 0, x.dtype)

@@ -121,16 +121,18 @@ def share(items, parts, part):
     return items * part // parts, items * (part + 1) // parts
 
 
-ALIGNMENT = 64
-"""Bytes of a cache line, and of the longest vector."""
+LINE_BYTES = 64
+"""A line of the cache, and the longest vector."""
 
 
 @serial
 def empty(size, like):
-    """A flat array of this size and of the dtype of `like`, not filled. It begins with a line of the cache: of vectors
-    that begin elsewhere, each is loaded from two lines."""
-    memory = np.empty(size + ALIGNMENT // like.itemsize, like.dtype)
-    return memory[-memory.ctypes.data % ALIGNMENT // like.itemsize :][:size]
+    """A flat array of this size and of the dtype of `like`, not filled, that begins with a line of the cache.
+
+    Vectors as long as a line would lie across two of them otherwise, and each of their loads be two.
+    """
+    memory = np.empty(size + LINE_BYTES // like.itemsize, like.dtype)
+    return memory[-memory.ctypes.data % LINE_BYTES // like.itemsize :][:size]
 
 
 def compilable(*arrays: Array | None) -> bool:

@@ -20,7 +20,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 from ..contract import Array
 from .atomics import claim, tell, wait
 from .calls import call, machine_code
-from .kernels import AWAKE, SHORT, empty, parallel, serial, share
+from .kernels import AWAKE, LINE_BYTES, SHORT, empty, parallel, serial, share
 from .stages import MOST_SAMPLES, Stage
 
 CHUNK_BYTES = 16 * 2**20
@@ -37,7 +37,7 @@ ALONE = 2**13
 
 
 class Entry(NamedTuple):
-    """A stage, as the drivers see it: a row of a table."""
+    """A stage, or what prepares one, as the drivers see it: a row of a table."""
 
     address: int
     numbers_at: int
@@ -77,12 +77,13 @@ class Program:
         self.numbers, self.slots = np.array(numbers, np.int64), np.array(slots, np.int64)
         self.chunk, self.room, places = _places(stages, samples, size, np.dtype(dtype).itemsize, self.together)
         self.first = len(preparing)  # of the stages: before them stands what prepares their weights
+        self.room += -self.room % (LINE_BYTES // np.dtype(dtype).itemsize)
         entries = []
         for address, numbers_at, count in preparing:
-            entries.append(Entry(address, numbers_at, self.first, samples, 0, 0, 0, self.room, 0))
+            entries.append([address, numbers_at, self.first, samples, False, 0, 0, self.room, 0])
             self.room += count
         for row, (end, *place) in zip(rows, places, strict=True):
-            entries.append(Entry(*row, self.first + end, *place))
+            entries.append([*row, self.first + end, *place])
         self.table = np.array(entries, np.int64)
 
     def run(self, x: Array, addresses: Array) -> Array:
@@ -167,10 +168,8 @@ def _depth_first(threads, t, table, first, numbers, room, chunk, samples, x, y):
     memory = empty(room, x)
     for i in range(first):  # every thread for itself: what it has made lies in its own cache
         entry = Entry(*to_fixed_tuple(table[i], FIELDS))
-        own = numbers[entry.numbers_at :]
-        if call(
-            entry.address, np.intp(1), np.intp(0), (memory, entry.source_at, memory, entry.target_at, samples, own)
-        ):
+        arguments = (memory, entry.source_at, memory, entry.target_at, samples, numbers[entry.numbers_at :])
+        if call(entry.address, np.intp(1), np.intp(0), arguments):
             raise MemoryError
     numbers = _with_prepared(numbers, table, first, memory)
     for chunk_at in range(begin, end, chunk):

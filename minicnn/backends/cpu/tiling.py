@@ -30,6 +30,8 @@ class Tiling(NamedTuple):
     OH: int
     OW: int
     F: int
+    KH: int
+    KW: int
     top: int
     left: int
     form: int  # which of FORMS
@@ -57,8 +59,9 @@ def tiling(w: Windows, itemsize: int) -> Tiling:
     CP, FP = (-(-channels // width(itemsize)) * width(itemsize) for channels in (w.C, w.F))
     form = KERNELS.index((w.KH, w.KW))
     return Tiling(
-        w.N, w.H, w.W, w.C, w.OH, w.OW, w.F, w.top, w.left, form, height, points, across, TH, TW, HP, WP, CP, FP
-    )
+        w.N, w.H, w.W, w.C, w.OH, w.OW, w.F, w.KH, w.KW, w.top, w.left, form, height, points, across, TH, TW, HP, WP,
+        CP, FP,
+    )  # fmt: skip
 
 
 @serial

@@ -23,7 +23,7 @@ from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
 from .direct import Windows
-from .kernels import empty, parallel, serial, share, team_size
+from .kernels import LINE_BYTES, empty, parallel, serial, share, team_size
 from .products import accumulate, add, clear, copy, mask, multiply
 from .stages import Stage, array_at
 from .tile import ROWS, VECTORS, width
@@ -92,7 +92,7 @@ def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
     )
 
 
-LINE_BYTES = 64  # of a cache
+GAP_BYTES = LINE_BYTES
 
 
 @serial
@@ -102,21 +102,15 @@ def _step(size, itemsize):
     A tile's points are written together, and at distances of a power of two all of them would want the same few places
     of the first-level cache.
     """
-    return size + LINE_BYTES // itemsize
+    return size + GAP_BYTES // itemsize
 
 
 @serial
 def _prepare(parts, part, x, x_at, y, y_at, count, numbers):
     """Prepares the stage: U = G k Gᵀ. Its parts have some of the channels each."""
     t = Tiling(*to_fixed_tuple(numbers[5:], SIZES))
-    kernel = array_at(numbers[0], _taps(t) * t.C * t.F, x)
+    kernel = array_at(numbers[0], t.KH * t.KW * t.C * t.F, x)
     _transform_kernel(_filled_up(kernel, t), share(t.CP, parts, part), t.CP, t.FP, y[y_at:], t)
-
-
-@serial
-def _taps(t):
-    """Of the kernel."""
-    return (t.across - OUTPUTS + 1) * (t.points // t.across - t.height + 1)
 
 
 @serial
@@ -124,8 +118,8 @@ def _filled_up(kernel, t):
     """The kernel (KH, KW, C, F) with zeros up to CP channels and FP filters."""
     if t.CP == t.C and t.FP == t.F:
         return kernel
-    full = np.zeros(_taps(t) * t.CP * t.FP, kernel.dtype)
-    for tap in range(_taps(t)):
+    full = np.zeros(t.KH * t.KW * t.CP * t.FP, kernel.dtype)
+    for tap in range(t.KH * t.KW):
         for c in range(t.C):
             copy(kernel, (tap * t.C + c) * t.F, full, (tap * t.CP + c) * t.FP, t.F)
     return full
@@ -136,7 +130,7 @@ def _swapped(kernel, t):
     """The kernel (KH, KW, CP, FP) with its channels and filters exchanged."""
     swapped = np.empty_like(kernel)
     step = lanes(kernel.itemsize)  # squares, so that lines of both arrays stay in the cache
-    for start in range(0, _taps(t) * t.CP, step):
+    for start in range(0, t.KH * t.KW * t.CP, step):
         tap, c = divmod(start, t.CP)
         for f in range(t.FP):
             source, target = kernel[start * t.FP + f :], swapped[(tap * t.FP + f) * t.CP + c :][:step]
@@ -148,20 +142,21 @@ def _swapped(kernel, t):
 @serial
 def _transform_kernel(kernel, some_rows, rows, columns, U, t):
     """U = G k Gᵀ of k (KH, KW, rows, columns): points a step apart, each (panels, rows, width)."""
-    W, U_step, KW = width(kernel.itemsize), _step(rows * columns, kernel.itemsize), t.across - OUTPUTS + 1
-    size = rows * columns
+    W, size = width(kernel.itemsize), rows * columns
+    U_step = _step(size, kernel.itemsize)
     for row in range(some_rows[0], some_rows[1]):
         for column in range(0, columns, lanes(kernel.itemsize)):
             at = (column // W * rows + row) * W + column % W
-            kernel_transform(t.form, kernel, row * columns + column, KW * size, size, U, at, t.across * U_step, U_step)
+            kernel_transform(t.form, kernel, row * columns + column, t.KW * size, size, U, at, t.across * U_step,
+                             U_step)  # fmt: skip
 
 
 @serial
 def _kernel_gradient(dU, dU_step, dkernel, t):
     """dk = Gᵀ dU G: dU, its points (rows, FP) a step apart -> dkernel (KH, KW, CP, FP)."""
-    size, KW = t.CP * t.FP, t.across - OUTPUTS + 1
+    size = t.CP * t.FP
     for at in range(0, size, lanes(dU.itemsize)):
-        kernel_adjoint(t.form, dU, at, t.across * dU_step, dU_step, dkernel, at, KW * size, size)
+        kernel_adjoint(t.form, dU, at, t.across * dU_step, dU_step, dkernel, at, t.KW * size, size)
 
 
 @serial
