@@ -18,7 +18,7 @@ from ...errors import explain
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
 from .kernels import SHORT, parallel, serial, share, small, team_size
-from .products import accumulate, add, copy, multiply, multiply_edge, multiply_row, pack, panel_count
+from .products import ONCE, accumulate, add, copy, multiply, multiply_edge, multiply_row, pack, panel_count
 from .stages import MOST_SAMPLES, Stage, array_at
 from .tile import ROWS, width
 
@@ -187,7 +187,7 @@ def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
         begin = multiply_row(a, rows[0], taps, K, kernel, w.F, (begin, whole), bias, floor, y, y_at)
     if begin < whole:
         panel_step, row_step = (K * W, W) if packed else (W, w.F)
-        multiply(a, rows, M, taps, K, kernel, panel_step, row_step, (begin, whole), bias, floor, y, y_at, w.F)
+        multiply(ONCE, a, rows, M, taps, K, kernel, panel_step, row_step, (begin, whole), bias, floor, y, y_at, w.F)
     if whole < end:
         multiply_edge(a, rows, M, taps, K, kernel, w.F, bias, floor, y, y_at)
 
@@ -230,12 +230,12 @@ def _backward(
         if _is_padded(w):
             _pad(x, n * w.H * w.W * w.C, count, padded, w)
             a = padded
-        accumulate(a, taps, pixels, M, dz, dkernel, w.F)
+        accumulate(ONCE, a, taps, pixels, M, dz.reshape(-1), dz.shape[1] * W, dkernel.reshape(-1), dkernel.shape, w.F)
         if need_dx:
             _spread(dz, count, spread, w, v)
             dx_at = n * w.H * w.W * w.C
-            multiply(spread, v_pixels, count * w.H * w.W, v_taps, len(v_taps), turned.reshape(-1), len(v_taps) * W, W,
-                     all_panels, no_bias, no_floor, dx, dx_at, w.C)  # fmt: skip
+            multiply(ONCE, spread, v_pixels, count * w.H * w.W, v_taps, len(v_taps), turned.reshape(-1),
+                     len(v_taps) * W, W, all_panels, no_bias, no_floor, dx, dx_at, w.C)  # fmt: skip
 
 
 @serial

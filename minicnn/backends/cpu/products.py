@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .kernels import serial
-from .tile import ROWS, low_tile, lower_tile, narrow_tile, row_tile, tile, width
+from .tile import ROWS, half_tile, low_tile, lower_tile, narrow_tile, row_tile, scratch, tile, width
 
 
 @serial
@@ -61,50 +61,66 @@ def add(source, sums):
         sums[i] += source[i]
 
 
+ONCE = (1, 0, 0, 0)
+"""One product, for `multiply` and `accumulate`."""
+
+
 @serial
 def _height(M):
-    """How many rows a tile has, so that M rows share out evenly: ROWS, or one or two less."""
+    """How many rows a tile has, so that M rows share out evenly: ROWS, one or two less, or half of them for a few."""
+    if M <= ROWS // 2:
+        return ROWS // 2
     height = -(-M // -(-M // ROWS))
     return height if height >= ROWS - 2 else ROWS
 
 
 @serial
-def multiply(a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, floor, out, out_at, F):
+def multiply(times, a, rows, M, cols, K, b, panel_step, row_step, some_panels, bias, floor, out, out_at, F):
     """out[m, f] = max(bias[f] + Σ_k a[rows[m] + cols[k]] · b[k, f], floor) for m < M and the columns of some panels.
 
     All arrays are flat, and out (M, F) begins at `out_at`. Row k of panel p begins at b[p · panel_step + k · row_step];
-    bias is filled up to whole panels.
+    bias is filled up to whole panels. So for several products of one shape: `times` says how many, and how far it is
+    from one to the next in a, in b and in out.
     """
     W = width(b.itemsize)
     half = W // 2
-    last_rows = np.empty(ROWS, rows.dtype)  # the last tile's rows; it computes the last of them more than once
-    edge = np.empty(ROWS * W, out.dtype)  # where a tile goes of which not everything is wanted
-    for panel in range(some_panels[0], some_panels[1]):
-        first, b_at = panel * W, panel * panel_step
-        columns = min(W, F - first)
-        height = _height(M) if columns > half else ROWS
-        whole = M // height * height
-        for r in range(ROWS):
-            last_rows[r] = rows[min(whole + r, M - 1)]
-        for m in range(0, M, height):
-            inside = m < whole
-            direct = inside and columns in (W, half)
-            at = out_at + m * F + first
-            some_rows, row = (rows, m) if inside else (last_rows, 0)
-            target, start, stride = (out, at, F) if direct else (edge, 0, W)
-            if columns <= half:
-                narrow_tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start,
-                            stride)  # fmt: skip
-            elif height == ROWS:
-                tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start, stride)
-            elif height == ROWS - 1:
-                low_tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start, stride)
-            else:
-                lower_tile(a, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start,
-                           stride)  # fmt: skip
-            if not direct:
-                for r in range(min(height, M - m)):
-                    copy(edge, r * W, out, at + r * F, columns)
+    last_rows = scratch(rows)  # the last tile's rows; it computes the last of them more than once
+    edge = scratch(out)  # where a tile goes of which not everything is wanted
+    height_of_wide, height, whole = _height(M), 0, 0
+    for i in range(times[0]):
+        left = a[i * times[1] :]
+        for panel in range(some_panels[0], some_panels[1]):
+            first, b_at = panel * W, i * times[2] + panel * panel_step
+            columns = min(W, F - first)
+            expected = height_of_wide if columns > half else ROWS
+            if height != expected:
+                height, whole = expected, M // expected * expected
+                for r in range(ROWS):
+                    last_rows[r] = rows[min(whole + r, M - 1)]
+            for m in range(0, M, height):
+                inside = m < whole
+                direct = inside and columns in (W, half)
+                at = out_at + i * times[3] + m * F + first
+                some_rows, row = (rows, m) if inside else (last_rows, 0)
+                target, start, stride = (out, at, F) if direct else (edge, 0, W)
+                if columns <= half:
+                    narrow_tile(left, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target,
+                                start, stride)  # fmt: skip
+                elif height == ROWS:
+                    tile(left, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start,
+                         stride)  # fmt: skip
+                elif height == ROWS - 1:
+                    low_tile(left, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start,
+                             stride)  # fmt: skip
+                elif height == ROWS - 2:
+                    lower_tile(left, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target,
+                               start, stride)  # fmt: skip
+                else:
+                    half_tile(left, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target,
+                              start, stride)  # fmt: skip
+                if not direct:
+                    for r in range(min(height, M - m)):
+                        copy(edge, r * W, out, at + r * F, columns)
 
 
 @serial
@@ -112,7 +128,7 @@ def multiply_row(a, row, cols, K, b, F, some_panels, bias, floor, out, out_at):
     """The same for one row, M = 1, and b as it lies, two panels at a time -> the first panel that it left over."""
     W = width(b.itemsize)
     panel, last = some_panels
-    rows = np.empty(1, cols.dtype)
+    rows = scratch(cols)
     rows[0] = row
     while panel + 2 <= last:
         first = panel * W
@@ -136,7 +152,7 @@ def multiply_edge(a, rows, M, cols, K, b, F, bias, floor, out, out_at):
     last_of_b = np.zeros((K - safe) * W, b.dtype)
     for k in range(safe, K):
         copy(b, k * F + first, last_of_b, (k - safe) * W, F - first)
-    some_rows, sums = np.empty(ROWS, rows.dtype), np.empty(ROWS * W, out.dtype)
+    some_rows, sums = scratch(rows), scratch(out)
     for m in range(0, M, ROWS):
         for r in range(ROWS):
             some_rows[r] = rows[min(m + r, M - 1)]
@@ -156,22 +172,23 @@ STEPS = 256  # rows of the right factor that are used at a time: a panel of them
 
 
 @serial
-def accumulate(a, rows, cols, M, panels, out, wanted):
+def accumulate(times, a, rows, cols, M, b, panel_step, out, shape, wanted):
     """out[k, f] += Σ_m a[rows[k] + cols[m]] · b[m, f], m < M and f < wanted; the reduction runs over the windows.
 
-    panels (panels, ·, width) hold b; out (rows, panels · width), its rows and the table filled up to whole tiles.
+    All arrays are flat. Row m of panel p begins at b[p · panel_step + m · width]; out is of the shape (K, F), its rows
+    and the table filled up to whole tiles, its columns to whole panels. `times` as in `multiply`.
     """
-    W = panels.shape[2]
-    K, F = out.shape
-    b, flat = panels.reshape(-1), out.reshape(-1)
-    no_floor = flat.dtype.type(-np.inf)
-    for first in range(0, M, STEPS):
-        steps = min(STEPS, M - first)
-        for panel in range(panels.shape[0]):
-            b_at = (panel * panels.shape[1] + first) * W
-            for k in range(0, K, ROWS):
-                at = k * F + panel * W
-                if panel * W + W // 2 < wanted:
-                    tile(a, rows, k, cols, first, steps, b, b_at, W, flat, at, F, no_floor, flat, at, F)
-                else:
-                    narrow_tile(a, rows, k, cols, first, steps, b, b_at, W, flat, at, F, no_floor, flat, at, F)
+    W, (K, F) = width(b.itemsize), shape
+    no_floor = out.dtype.type(-np.inf)
+    for i in range(times[0]):
+        left = a[i * times[1] :]
+        for first in range(0, M, STEPS):
+            count = min(STEPS, M - first)
+            for panel in range(F // W):
+                b_at = i * times[2] + panel * panel_step + first * W
+                for k in range(0, K, ROWS):
+                    at = i * times[3] + k * F + panel * W
+                    if panel * W + W // 2 < wanted:
+                        tile(left, rows, k, cols, first, count, b, b_at, W, out, at, F, no_floor, out, at, F)
+                    else:
+                        narrow_tile(left, rows, k, cols, first, count, b, b_at, W, out, at, F, no_floor, out, at, F)

@@ -14,6 +14,7 @@ from numba import types
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 
 _features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")  # that Numba compiles for
 
@@ -38,6 +39,30 @@ def width(itemsize: int) -> int:
 def _width(itemsize):
     columns = VECTORS * VECTOR_BYTES
     return lambda itemsize: columns // itemsize
+
+
+def _scratch(typingctx, like):
+    """As many numbers as a tile has, of the dtype of `like`, not filled: on the stack, until its caller returns.
+
+    To ask for memory takes as long as a small product.
+    """
+    kind = types.Array(like.dtype, 1, "C")
+    size = like.dtype.bitwidth // 8
+    count = ROWS * VECTORS * VECTOR_BYTES // size
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        array, index = context.make_array(kind)(context, builder), ir.IntType(64)
+        data = cgutils.alloca_once(builder, context.get_value_type(like.dtype), size=count)
+        data.align = VECTOR_BYTES
+        populate_array(
+            array, data=data, shape=[index(count)], strides=[index(size)], itemsize=index(size), meminfo=None
+        )
+        return array._getvalue()
+
+    return kind(like), codegen
+
+
+scratch: Any = intrinsic(_scratch)
 
 
 def _keep_rolled(module: Any, branch: Any) -> None:
@@ -130,7 +155,7 @@ def make_tile(row_count: int, vector_count: int) -> Any:
 
 
 tile = make_tile(ROWS, VECTORS)
-low_tile, lower_tile = make_tile(ROWS - 1, VECTORS), make_tile(ROWS - 2, VECTORS)
+low_tile, lower_tile, half_tile = (make_tile(rows, VECTORS) for rows in (ROWS - 1, ROWS - 2, ROWS // 2))
 """For a few rows, some of which whole tiles would compute more than once."""
 narrow_tile = make_tile(ROWS, VECTORS // 2)
 """Half as wide: for panels whose other half would be empty."""

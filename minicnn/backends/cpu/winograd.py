@@ -162,8 +162,9 @@ def _kernel_gradient(dU, dU_step, dkernel, t):
 @serial
 def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     """A stage. Its parts have some of the samples each."""
-    t = Tiling(*to_fixed_tuple(numbers[5:], SIZES))
-    floor = x.dtype.type(0.0 if numbers[4] else -np.inf)
+    t, W = Tiling(*to_fixed_tuple(numbers[5:], SIZES)), width(x.itemsize)
+    no_floor = x.dtype.type(-np.inf)
+    floor = x.dtype.type(0.0) if numbers[4] else no_floor
     U_step = _step(t.CP * t.FP, x.itemsize)
     U = array_at(numbers[0], t.points * U_step, x)
     channels = array_at(numbers[2], -(-t.CP // ROWS) * ROWS, numbers)
@@ -176,8 +177,8 @@ def _convolve(parts, part, x, x_at, y, y_at, count, numbers):
     padded = np.empty(count * t.HP * t.WP * t.CP, x.dtype)
     _clear_frame(padded, count, t)
     _transform_inputs(x, x_at, count, padded, V, V_step, t)
-    for point in range(t.points):
-        _product(V[point * V_step :], inputs, count, channels, t.CP, U[point * U_step :], M, point * M_step, t.FP, t)
+    multiply((t.points, V_step, U_step, M_step), V, inputs, tiles, channels, t.CP, U, t.CP * W, W, (0, t.FP // W),
+             np.zeros(t.FP, x.dtype), no_floor, M, 0, t.FP)  # fmt: skip
     outputs, biases = np.empty(16 * t.FP, x.dtype), np.zeros(OUTPUTS * t.FP, x.dtype)
     if numbers[1]:
         for j in range(OUTPUTS):
@@ -201,15 +202,6 @@ def _clear_frame(padded, count, t):
             clear(padded, at, row if outside else t.left * t.CP)
             right = (t.left + t.W) * t.CP
             clear(padded, at + right, 0 if outside else row - right)
-
-
-@serial
-def _product(a, rows, count, cols, K, panels, out, out_at, F, t):
-    """out (tiles, F) = a (tiles, K) · b (K, F), nothing added and nothing cut off."""
-    W = width(out.itemsize)
-    no_floor = out.dtype.type(-np.inf)
-    multiply(a, rows, count * t.TH * t.TW, cols, K, panels, K * W, W, (0, F // W), np.zeros(F, out.dtype), no_floor,
-             out, out_at, F)  # fmt: skip
 
 
 @serial
@@ -283,6 +275,7 @@ def _backward(threads, part, x, kernel, dy, y, relu, dx, dkernels, dbiases, chan
         _transform_kernel(_swapped(_filled_up(kernel, t), t), (0, t.FP), t.FP, t.CP, U_T, t)
     clear(dU, 0, len(dU))
     dz, dbias = np.zeros(16 * t.FP, x.dtype), dbiases[part]
+    nothing, no_floor = np.zeros(t.CP, x.dtype), x.dtype.type(-np.inf)
     for n in range(first, last, block):
         count = min(block, last - n)
         _transform_inputs(x, n * t.H * t.W * t.C, count, padded, V, V_step, t)
@@ -291,14 +284,16 @@ def _backward(threads, part, x, kernel, dy, y, relu, dx, dkernels, dbiases, chan
             for f in range(0, t.FP, lanes(x.itemsize)):
                 at = (f // W * capacity + tile) * W + f % W
                 output_adjoint(t.form, dz, f, 4 * t.FP, t.FP, M, at, t.across * M_step, M_step)
-        for point in range(t.points):
-            V_at, panels = point * V_step, M[point * M_step :][: capacity * t.FP].reshape(t.FP // W, capacity, W)
-            if point == 1 + t.across * (t.height > 1):
-                _add_to_dbias(panels, count * t.TH * t.TW, dbias)
-            sums = dU[point * dU_step :][: len(channels) * t.FP].reshape(len(channels), t.FP)
-            accumulate(V[V_at:], channels, inputs, count * t.TH * t.TW, panels, sums, t.F)
+        tiles = count * t.TH * t.TW
+        _add_to_dbias(M, (1 + t.across * (t.height > 1)) * M_step, capacity, tiles, dbias)
+        for point in range(0, t.points, t.across):  # a row of them stays in the cache from one product to the other
+            V_at, M_at, dU_at = point * V_step, point * M_step, point * dU_step
+            accumulate((t.across, V_step, M_step, dU_step), V[V_at:], channels, inputs, tiles, M[M_at:], capacity * W,
+                       dU[dU_at:], (len(channels), t.FP), t.F)  # fmt: skip
             if len(dx):
-                _product(panels.reshape(-1), outputs, count, filters, t.FP, U_T[point * U_step :], V, V_at, t.CP, t)
+                kernels = U_T[point * U_step :]
+                multiply((t.across, M_step, U_step, V_step), M[M_at:], outputs, tiles, filters, t.FP, kernels, t.FP * W,
+                         W, (0, t.CP // W), nothing, no_floor, V, V_at, t.CP)  # fmt: skip
         if len(dx):
             _collect_dx(V, dx, n, count, V_step, t)
     _kernel_gradient(dU, dU_step, dkernels[part], t)
@@ -327,13 +322,12 @@ def _load_dz(dy, y, relu, first, tile, dz, t):
 
 
 @serial
-def _add_to_dbias(panels, tiles, dbias):
+def _add_to_dbias(M, M_at, capacity, tiles, dbias):
     """dbias += Σ dz, from M̅ = A dz Aᵀ at the point 1 (of both axes): A's row there is all ones, so M̅ is a sum."""
-    W = panels.shape[2]
-    for panel in range(len(panels)):
-        sums = dbias[panel * W : (panel + 1) * W]
+    W = width(M.itemsize)
+    for first in range(0, len(dbias), W):
         for tile in range(tiles):
-            add(panels[panel, tile], sums)
+            add(M[M_at + first * capacity + tile * W :][:W], dbias[first : first + W])
 
 
 @serial
