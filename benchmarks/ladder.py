@@ -65,6 +65,24 @@ def _one_height() -> None:
     _change("_height", import_module(f"{CPU}.kernels").serial(lambda M: rows))
 
 
+def _one_product_a_call() -> None:
+    serial, products = import_module(f"{CPU}.kernels").serial, import_module(f"{CPU}.products")
+    multiply, accumulate, once = products.multiply, products.accumulate, products.ONCE
+
+    def multiply_each(times, a, rows, M, cols, K, b, panel_step, row_step, panels, bias, floor, out, out_at, F):  # type: ignore[no-untyped-def]
+        for i in range(times[0]):
+            left, right, at = a[i * times[1] :], b[i * times[2] :], out_at + i * times[3]
+            multiply(once, left, rows, M, cols, K, right, panel_step, row_step, panels, bias, floor, out, at, F)
+
+    def accumulate_each(times, a, rows, cols, M, b, panel_step, out, shape, wanted):  # type: ignore[no-untyped-def]
+        for i in range(times[0]):
+            left, right, sums = a[i * times[1] :], b[i * times[2] :], out[i * times[3] :]
+            accumulate(once, left, rows, cols, M, right, panel_step, sums, shape, wanted)
+
+    _change("multiply", serial(multiply_each))
+    _change("accumulate", serial(accumulate_each))
+
+
 def _anywhere() -> None:
     import numpy as np
 
@@ -90,6 +108,7 @@ EVERYWHERE: Variants = {
     "a second thread": lambda: import_module("minicnn").use_backend("numba", threads=1),
     "sums that stay in registers (12 rows a tile)": _twelve_rows,
     "Winograd's minimal filtering": lambda: _change("suits", lambda *_: False),
+    "products of one shape in one call": _one_product_a_call,
     "a cache line between points": partial(_change, "GAP_BYTES", 0),
     "arrays that begin with a cache line (anywhere)": _anywhere,
     "blocks that fit the cache (all samples at once)": _whole_batches,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from .kernels import serial
-from .tile import ROWS, half_tile, low_tile, lower_tile, narrow_tile, row_tile, scratch, tile, width
+from .tile import ROWS, low_tile, lower_tile, narrow_tile, row_tile, scratch, tile, width
 
 
 @serial
@@ -67,9 +67,7 @@ ONCE = (1, 0, 0, 0)
 
 @serial
 def _height(M):
-    """How many rows a tile has, so that M rows share out evenly: ROWS, one or two less, or half of them for a few."""
-    if M <= ROWS // 2:
-        return ROWS // 2
+    """How many rows a tile has, so that M rows share out evenly: ROWS, or one or two less."""
     height = -(-M // -(-M // ROWS))
     return height if height >= ROWS - 2 else ROWS
 
@@ -82,15 +80,16 @@ def multiply(times, a, rows, M, cols, K, b, panel_step, row_step, some_panels, b
     bias is filled up to whole panels. So for several products of one shape: `times` says how many, and how far it is
     from one to the next in a, in b and in out.
     """
+    many, a_step, b_step, out_step = times
     W = width(b.itemsize)
     half = W // 2
     last_rows = scratch(rows)  # the last tile's rows; it computes the last of them more than once
     edge = scratch(out)  # where a tile goes of which not everything is wanted
-    height_of_wide, height, whole = _height(M), 0, 0
-    for i in range(times[0]):
-        left = a[i * times[1] :]
+    height_of_wide, height, whole = _height(M), 0, 0  # no height yet; it changes at most once a product
+    for i in range(many):
+        left = a[i * a_step :]
         for panel in range(some_panels[0], some_panels[1]):
-            first, b_at = panel * W, i * times[2] + panel * panel_step
+            first, b_at = panel * W, i * b_step + panel * panel_step
             columns = min(W, F - first)
             expected = height_of_wide if columns > half else ROWS
             if height != expected:
@@ -100,7 +99,7 @@ def multiply(times, a, rows, M, cols, K, b, panel_step, row_step, some_panels, b
             for m in range(0, M, height):
                 inside = m < whole
                 direct = inside and columns in (W, half)
-                at = out_at + i * times[3] + m * F + first
+                at = out_at + i * out_step + m * F + first
                 some_rows, row = (rows, m) if inside else (last_rows, 0)
                 target, start, stride = (out, at, F) if direct else (edge, 0, W)
                 if columns <= half:
@@ -112,12 +111,9 @@ def multiply(times, a, rows, M, cols, K, b, panel_step, row_step, some_panels, b
                 elif height == ROWS - 1:
                     low_tile(left, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target, start,
                              stride)  # fmt: skip
-                elif height == ROWS - 2:
+                else:
                     lower_tile(left, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target,
                                start, stride)  # fmt: skip
-                else:
-                    half_tile(left, some_rows, row, cols, 0, K, b, b_at, row_step, bias, first, 0, floor, target,
-                              start, stride)  # fmt: skip
                 if not direct:
                     for r in range(min(height, M - m)):
                         copy(edge, r * W, out, at + r * F, columns)
@@ -178,16 +174,17 @@ def accumulate(times, a, rows, cols, M, b, panel_step, out, shape, wanted):
     All arrays are flat. Row m of panel p begins at b[p · panel_step + m · width]; out is of the shape (K, F), its rows
     and the table filled up to whole tiles, its columns to whole panels. `times` as in `multiply`.
     """
+    many, a_step, b_step, out_step = times
     W, (K, F) = width(b.itemsize), shape
     no_floor = out.dtype.type(-np.inf)
-    for i in range(times[0]):
-        left = a[i * times[1] :]
+    for i in range(many):
+        left = a[i * a_step :]
         for first in range(0, M, STEPS):
             count = min(STEPS, M - first)
             for panel in range(F // W):
-                b_at = i * times[2] + panel * panel_step + first * W
+                b_at = i * b_step + panel * panel_step + first * W
                 for k in range(0, K, ROWS):
-                    at = i * times[3] + k * F + panel * W
+                    at = i * out_step + k * F + panel * W
                     if panel * W + W // 2 < wanted:
                         tile(left, rows, k, cols, first, count, b, b_at, W, out, at, F, no_floor, out, at, F)
                     else:

@@ -155,7 +155,7 @@ def make_tile(row_count: int, vector_count: int) -> Any:
 
 
 tile = make_tile(ROWS, VECTORS)
-low_tile, lower_tile, half_tile = (make_tile(rows, VECTORS) for rows in (ROWS - 1, ROWS - 2, ROWS // 2))
+low_tile, lower_tile = make_tile(ROWS - 1, VECTORS), make_tile(ROWS - 2, VECTORS)
 """For a few rows, some of which whole tiles would compute more than once."""
 narrow_tile = make_tile(ROWS, VECTORS // 2)
 """Half as wide: for panels whose other half would be empty."""
