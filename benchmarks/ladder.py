@@ -89,6 +89,10 @@ def _anywhere() -> None:
     _change("empty", import_module(f"{CPU}.kernels").serial(lambda size, like: np.empty(size, like.dtype)))
 
 
+def _weights_anywhere() -> None:
+    _change("to_device", import_module("minicnn.backends.textbook").to_device)
+
+
 def _layer_by_layer() -> None:
     from minicnn import Sequential
 
@@ -122,6 +126,7 @@ TRAINING: Variants = EVERYWHERE | {
 INFERENCE: Variants = EVERYWHERE | {
     "depth first (layer by layer)": _layer_by_layer,
     "kernels as they lie, for few windows (always in panels)": partial(_change, "PACKED_ROWS", 0),
+    "weights that begin with a cache line (anywhere)": _weights_anywhere,
     "lower tiles for few windows": _one_height,
     "threads that share one image": partial(_change, "TOGETHER", 2**62),
 }

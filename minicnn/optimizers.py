@@ -82,7 +82,7 @@ class Optimizer(Configurable):
         if len(arrays) != len(flat):
             raise ValueError(explain(type(self).__name__, f"{len(flat)} slot arrays", str(len(arrays)), "Wrong file?"))
         for (slot, index), array in zip(flat, arrays, strict=True):
-            slot[index] = to_device(np.array(array, slot[index].dtype))
+            slot[index] = to_device(array, slot[index].dtype, copy=True)
         self.iterations = int(iterations)
 
     def get_config(self) -> dict[str, Any]:

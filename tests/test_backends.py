@@ -529,6 +529,22 @@ def test_owns_what_it_made(backend):
     assert not backend.owns([1.0])
 
 
+@pytest.mark.parametrize("dtype", [None, "float64"])
+def test_a_copy_is_an_array_of_its_own(backend, dtype):
+    for ops in (backend, textbook):
+        array = numbers((3, 5))
+        moved = ops.to_device(array)
+        originals = [array, array[:, ::2], array[0, 0], array.tolist(), moved]
+        expected = [np.array(original, dtype) for original in (*originals[:-1], array)]
+        copies = [ops.to_device(original, dtype, copy=True) for original in originals]
+        array[...] = 0
+        moved *= 0
+        for copy, before in zip(copies, expected, strict=True):
+            found = ops.to_host(copy)
+            assert (ops.owns(copy), found.shape, found.dtype) == (True, before.shape, before.dtype)
+            np.testing.assert_array_equal(found, before)
+
+
 # optimiser steps
 
 SIZES = ((3, 5), (7,), (150, 200))

@@ -381,6 +381,14 @@ def test_weights_replaced(backend, order):
     assert_infers_as_the_textbook(model, x)
 
 
+def test_kernels_find_weights_at_the_beginning_of_a_cache_line():
+    with minicnn.use_backend("numba"):
+        model = cnn()
+        new = [weight.value for weight in model.weights]
+        model.set_weights(model.get_weights())
+        assert {value.ctypes.data % 64 for value in new + [weight.value for weight in model.weights]} == {0}
+
+
 def test_after_training(backend):
     model, x = randomized(cnn()), numbers((40, 9, 8, 3))
     model.compile("adam", "categorical_crossentropy")

@@ -88,9 +88,12 @@ def use_device(device: str, tf32: bool = False) -> Switch:
     return use_backend(_default_backend() if device == "cpu" else DEVICES[device][0], tf32=tf32)
 
 
-def to_device(array: Any, dtype: Any = None) -> Array:
-    """The array in the memory of the backend in force, converted to `dtype`; the same object if it fits already."""
-    return active().to_device(to_host(array) if _elsewhere(array) else array, dtype)
+def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
+    """The array in the memory of the backend in force, converted to `dtype`; the same object if it fits already.
+
+    With copy=True it is a new array in any case: later changes of the old one do not reach it.
+    """
+    return active().to_device(to_host(array) if _elsewhere(array) else array, dtype, copy)
 
 
 def to_host(array: Array) -> Any:

@@ -38,8 +38,9 @@ class Backend(Protocol):
     """What `minicnn.backends.active()` returns."""
 
     # memory: the only doors between the host and the device
-    def to_device(self, array: Array, dtype: Any = None) -> Array:
-        """The array in the backend's memory, converted to `dtype`; the same object where nothing has to change."""
+    def to_device(self, array: Array, dtype: Any = None, copy: bool = False) -> Array:
+        """The array in the backend's memory, converted to `dtype`; the same object where nothing has to change, unless
+        it is to be a copy, as weights are."""
 
     def to_host(self, array: Array) -> Any:
         """The array as NumPy's; the same object where it already is one."""

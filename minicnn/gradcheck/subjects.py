@@ -33,7 +33,7 @@ class Subject:
     def forward(self, arrays: Arrays) -> np.ndarray:
         """y for these arrays, real or complex, with everything else (dropout's masks, say) as it always was."""
         dtype = np.result_type(*arrays.values())
-        self.handed = {name: to_device(np.array(array, dtype)) for name, array in arrays.items()}
+        self.handed = {name: to_device(array, dtype, copy=True) for name, array in arrays.items()}
         return np.asarray(to_host(self.run_forward(self.handed, dtype)))
 
     def backward(self, dy: np.ndarray, need_dx: bool = True) -> Gradients:
@@ -138,7 +138,7 @@ class LayeredSubject(Subject):
         for name, parameter in self.parameters.items():
             parameter.value = handed[name]
         for name, parameter in self.constants.items():
-            parameter.value = to_device(np.array(self.fixed[name], dtype))
+            parameter.value = to_device(self.fixed[name], dtype, copy=True)
 
     def gradients(self, dx: Any) -> dict[str, Any]:
         return {"x": dx, **{name: parameter.grad for name, parameter in self.parameters.items()}}

@@ -143,7 +143,7 @@ class Layer(Configurable):
         """Replace all weights, in Keras's order and shapes. Raises ValueError if number or shapes differ."""
         check_weights(str(self), self.weights, weights)
         for weight, value in zip(self.weights, weights, strict=True):
-            weight.value = to_device(np.array(value, self.dtype))
+            weight.value = to_device(value, self.dtype, copy=True)
 
     def count_params(self) -> int:
         """How many numbers the weights hold."""
@@ -174,7 +174,7 @@ class Layer(Configurable):
 
     def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
         """A new parameter of this layer, initialised, on the device."""
-        value = to_device(np.asarray(initializers.get(initializer)(shape), self.dtype))
+        value = to_device(initializers.get(initializer)(shape), self.dtype, copy=True)
         weight = Parameter(f"{self.name}/{name}", value, trainable)
         self.weights.append(weight)
         return weight

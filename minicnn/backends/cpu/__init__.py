@@ -7,9 +7,10 @@ The files, each line built on the lines below it:
     direct / winograd, tiling, transforms, blank                                    the two ways of a convolution
     products, tile, cells, sandwich                                                 sums kept in registers
     kernels, calls, atomics, kernel_cache                                           what a kernel is, and its threads
+    memory                                                                          where weights begin
 """
 
-from ..textbook import owns, peek, take, to_device, to_host
+from ..textbook import owns, peek, take, to_host
 from .activations import activation, activation_backward, rectify, rectify_backward
 from .chain import chain
 from .conv import conv2d, conv2d_backward
@@ -26,6 +27,7 @@ from .losses import (
     softmax_crossentropy,
     softmax_crossentropy_backward,
 )
+from .memory import to_device
 from .normalization import batch_norm, batch_norm_backward
 from .optimizers import adam_step, sgd_step
 from .pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward

@@ -32,10 +32,10 @@ extern "C" __global__ void take(const from* array, const long long* rows, to* ba
 )
 
 
-def to_device(array: Any, dtype: Any = None) -> Array:
-    """The array on the device, of `dtype`; the same object where nothing has to change."""
+def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
+    """The array on the device, of `dtype`; the same object where nothing has to change, unless it is to be a copy."""
     if owns(array):  # the usual case, in every step
-        return array.astype(dtype or array.dtype, copy=False)
+        return array.astype(dtype or array.dtype, copy=copy)
     try:
         return cupy.asarray(array, dtype)
     except cupy.cuda.memory.OutOfMemoryError as error:
