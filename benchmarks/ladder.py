@@ -69,12 +69,12 @@ def _one_product_a_call() -> None:
     serial, products = import_module(f"{CPU}.kernels").serial, import_module(f"{CPU}.products")
     multiply, accumulate, once = products.multiply, products.accumulate, products.ONCE
 
-    def multiply_each(times, a, rows, M, cols, K, b, panel_step, row_step, panels, bias, floor, out, out_at, F):  # type: ignore[no-untyped-def]
+    def multiply_each(times, a, rows, M, cols, K, b, panel_step, row_step, panels, bias, floor, out, out_at, F):
         for i in range(times[0]):
             left, right, at = a[i * times[1] :], b[i * times[2] :], out_at + i * times[3]
             multiply(once, left, rows, M, cols, K, right, panel_step, row_step, panels, bias, floor, out, at, F)
 
-    def accumulate_each(times, a, rows, cols, M, b, panel_step, out, shape, wanted):  # type: ignore[no-untyped-def]
+    def accumulate_each(times, a, rows, cols, M, b, panel_step, out, shape, wanted):
         for i in range(times[0]):
             left, right, sums = a[i * times[1] :], b[i * times[2] :], out[i * times[3] :]
             accumulate(once, left, rows, cols, M, right, panel_step, sums, shape, wanted)
@@ -87,10 +87,6 @@ def _anywhere() -> None:
     import numpy as np
 
     _change("empty", import_module(f"{CPU}.kernels").serial(lambda size, like: np.empty(size, like.dtype)))
-
-
-def _weights_anywhere() -> None:
-    _change("to_device", import_module("minicnn.backends.textbook").to_device)
 
 
 def _layer_by_layer() -> None:
@@ -126,7 +122,6 @@ TRAINING: Variants = EVERYWHERE | {
 INFERENCE: Variants = EVERYWHERE | {
     "depth first (layer by layer)": _layer_by_layer,
     "kernels as they lie, for few windows (always in panels)": partial(_change, "PACKED_ROWS", 0),
-    "weights that begin with a cache line (anywhere)": _weights_anywhere,
     "lower tiles for few windows": _one_height,
     "threads that share one image": partial(_change, "TOGETHER", 2**62),
 }

@@ -45,18 +45,18 @@ def model5(monkeypatch):
         minicnn.set_random_seed(0)
         model = runpy.run_path(str(EXAMPLES / "model5.py"))["build_model"]()
         model.compile(Adam(), "categorical_crossentropy", metrics=["accuracy"])
-        leave_one_block(ENOUGH)
+        leave_one_block()
         yield model
 
 
-def leave_one_block(size):
+def leave_one_block():
     """Leave one free block in CuPy's pool. Which of several it cuts up is chance, and so would be when it asks the
     driver for one more; a block that has room for everything leaves it no choice."""
     import cupy
 
     gc.collect()
     cupy.get_default_memory_pool().free_all_blocks()
-    cupy.empty(size, "uint8")
+    cupy.empty(ENOUGH, "uint8")
 
 
 def images(samples, dtype="float32"):

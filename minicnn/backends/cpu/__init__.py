@@ -6,8 +6,8 @@ The files, each line built on the lines below it:
     chain, program, stages                                                          a whole network in inference
     direct / winograd, tiling, transforms, blank                                    the two ways of a convolution
     products, tile, cells, sandwich                                                 sums kept in registers
-    kernels, calls, atomics, kernel_cache                                           what a kernel is, and its threads
     memory                                                                          where weights begin
+    kernels, calls, atomics, kernel_cache                                           what a kernel is, and its threads
 """
 
 from ..textbook import owns, peek, take, to_host
