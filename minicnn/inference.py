@@ -42,7 +42,7 @@ def infer(model: Sequential, x: Array) -> Array | None:
         return None
     known, ops = _known.get(model), active()
     if known is None or known.ops is not ops or known.steps != steps:
-        known = _known[model] = _Known(ops, steps, ops.chain(steps))
+        known = _known[model] = _Known(ops, steps, ops.compile_inference(steps))
     if getattr(x, "shape", ())[1:] not in known.shapes or not hasattr(x, "dtype") or len(x) == 0:
         _check(model, x)
         known.shapes.add(x.shape[1:])

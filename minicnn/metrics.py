@@ -35,7 +35,7 @@ class Mean:
         self.count = 0
 
     def update(self, value: Array, samples: int) -> None:
-        self.total = active().add_up(self.total, value, samples)
+        self.total = active().accumulate(self.total, value, samples)
         self.count += samples
 
     def result(self) -> float:
@@ -56,7 +56,7 @@ class Accuracy:
                 explain("accuracy", "one output for each class", f"shape {y_pred.shape}", "Leave the metric out.")
             )
         correct = active().count_correct(y_pred, to_device(y_true))
-        self.correct = active().add_up(self.correct, correct, 1)
+        self.correct = active().accumulate(self.correct, correct, 1)
         self.count += y_pred.size // y_pred.shape[-1]
 
     def result(self) -> float:

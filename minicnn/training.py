@@ -66,7 +66,7 @@ class Trainer:
         with self._criterion() as loss:
             y_pred = self.forward(x, training=True)
             value = loss.forward(y, y_pred)
-            number = active().peek(value)  # None where reading it would hold up the device: then fit looks later
+            number = active().read_if_ready(value)  # None on a GPU: fit looks at the end of the epoch
             if number is not None and not np.isfinite(number):
                 raise non_finite_error(self, x, number)  # type: ignore[arg-type]
             self.backward(loss.backward(), need_dx=False)

@@ -114,7 +114,7 @@ def ordinary_calls(dtype="float32"):
         "batch_norm": [x, *(np.abs(numbers(4, dtype, seed)) + 1 for seed in range(4)), 0.9, 1e-3, True],
         "dropout": [x, 0.25, 2**40 + 5, 3],
         "activation": [x, "relu"],
-        "rectify": [x, 0.25, 1.5, 0.5],
+        "general_relu": [x, 0.25, 1.5, 0.5],
         "softmax_crossentropy": [scores, target],
         "crossentropy": [np.abs(scores) + 0.125, target],
         "mean_squared_error": [scores, target],
@@ -493,7 +493,7 @@ def test_one_hot_count_and_take(backend):
         "one_hot": [labels, 3, "float32"],
         "count_correct": [scores, labels],
         "take": [scores, np.array([3, 3, 0])],
-        "add_up": [np.array(0.5), np.array(0.25, "float32"), 3],
+        "accumulate": [np.array(0.5), np.array(0.25, "float32"), 3],
     }.items():
         found = backend.to_host(getattr(backend, name)(*map_arrays(backend.to_device, arguments)))
         np.testing.assert_array_equal(found, getattr(textbook, name)(*arguments))
@@ -517,10 +517,10 @@ def test_count_correct_takes_labels_and_one_hot_targets(backend, kind):
         assert backend.to_host(found) == textbook.count_correct(scores, target.astype(kind))
 
 
-def test_add_up_keeps_a_running_sum(backend):
+def test_accumulate_keeps_a_running_sum(backend):
     total = 0.0
     for value in (numbers((), seed=1), numbers((), "float64", seed=2), np.array(7)):
-        total = backend.add_up(total, backend.to_device(value), 64)
+        total = backend.accumulate(total, backend.to_device(value), 64)
     assert backend.to_host(total) == 64 * (numbers((), seed=1) + numbers((), "float64", seed=2) + 7)
 
 

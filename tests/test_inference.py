@@ -187,7 +187,7 @@ def test_threads_that_share_every_stage(monkeypatch, shared, dtype, threads):
     monkeypatch.setattr(shared.module, "TOGETHER", 0)
     monkeypatch.setattr(shared.module, "LONG", 0)
     monkeypatch.setattr(shared.module, "ALONE", 0)
-    monkeypatch.setattr(import_module("minicnn.backends.cpu.chain"), "team_size", lambda: threads)
+    monkeypatch.setattr(import_module("minicnn.backends.cpu.inference"), "team_size", lambda: threads)
     model = randomized(cnn(dtype=dtype))
     few = [samples for samples in (1, 2, 4) if samples < threads]
     with minicnn.use_backend("numba"):
@@ -277,7 +277,7 @@ def test_what_is_no_array_is_refused_every_time(backend):
         "softmax axis",
         "softmax",
         "relu",
-        "rectify",
+        "general_relu",
         "flatten",
         "dropout",
         "both",
@@ -540,7 +540,7 @@ def test_a_model_without_layers():
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
 def test_a_chain_takes_samples_of_any_dtype(backend, dtype):
     model, x = randomized(cnn()), numbers((3, 9, 8, 3))
-    run = minicnn.backends.active().chain([step for layer in model.layers for step in layer.steps()])
+    run = minicnn.backends.active().compile_inference([step for layer in model.layers for step in layer.steps()])
     expected = run(x)
     np.testing.assert_allclose(run(x.astype(dtype)), expected, atol=5e-3)
     np.testing.assert_array_equal(run(x), expected)

@@ -51,7 +51,7 @@ class Backend(Protocol):
     def take(self, array: Array, indices: Array, dtype: Any = None) -> Array:
         """array[indices] along the first axis, converted to `dtype`: how a batch is gathered."""
 
-    def peek(self, value: Array) -> float | None:
+    def read_if_ready(self, value: Array) -> float | None:
         """The number that a scalar holds, if it can be had without waiting for the device; else None."""
 
     # convolution and dense: an affine map and its activation
@@ -117,16 +117,16 @@ class Backend(Protocol):
     def activation_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
-    def rectify(
+    def general_relu(
         self, x: Array, negative_slope: float, max_value: float | None, threshold: float
     ) -> tuple[Array, Saved]:
         """Keras's general ReLU on x of any shape -> y of the same shape."""
 
-    def rectify_backward(self, dy: Array, saved: Saved) -> Array:
+    def general_relu_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
     # inference: a whole network at once
-    def chain(self, steps: Sequence[Step]) -> Callable[[Array], Array]:
+    def compile_inference(self, steps: Sequence[Step]) -> Callable[[Array], Array]:
         """The steps as one function of x (N, …), its y equal to theirs up to rounding; nothing is kept."""
 
     # losses: means over the samples; the backward starts the chain, so it takes no dy
@@ -157,7 +157,7 @@ class Backend(Protocol):
         Of equal scores the first counts as the largest.
         """
 
-    def add_up(self, total: Array, value: Array, weight: float) -> Array:
+    def accumulate(self, total: Array, value: Array, weight: float) -> Array:
         """total + weight · value, all scalars, in float64: a running sum; total is 0.0 to begin with."""
 
     # optimiser steps, in place

@@ -90,7 +90,7 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "batch_norm": _batch_norm,
     "dropout": lambda dtype: [_image(dtype), 0.25, 2**40 + 5, 3],
     "activation": lambda dtype: [_scores(dtype), "softmax"],
-    "rectify": lambda dtype: [_image(dtype), 0.25, 1.5, 0.5],
+    "general_relu": lambda dtype: [_image(dtype), 0.25, 1.5, 0.5],
     "softmax_crossentropy": lambda dtype: [_scores(dtype), _target(dtype)],
     "crossentropy": lambda dtype: [np.abs(_scores(dtype)) + 0.125, _target(dtype)],
     "mean_squared_error": lambda dtype: [_scores(dtype), _target(dtype)],
@@ -120,20 +120,21 @@ def _take(ops: Backend, dtype: str) -> Call:
     return lambda: ops.take(scores, rows, dtype)
 
 
-def _peek(ops: Backend, dtype: str) -> Call:
+def _read_if_ready(ops: Backend, dtype: str) -> Call:
     number = 0.625
     scalar = ops.to_device(np.array(number, dtype))
-    return lambda: number if (seen := ops.peek(scalar)) is None else seen  # None is an answer, too: not without waiting
+    # None is an answer, too: not without waiting for the device.
+    return lambda: number if (seen := ops.read_if_ready(scalar)) is None else seen
 
 
-def _chain(ops: Backend, dtype: str) -> Call:
+def _compile_inference(ops: Backend, dtype: str) -> Call:
     arrays = [
         _conv2d(dtype)[1:3],
         [np.abs(_eighths(8, dtype, seed)) + 1 for seed in range(4)],
         [_eighths((160, 10), dtype)],
     ]
     conv, norm, dense = ([Parameter("", ops.to_device(array)) for array in some] for some in arrays)
-    run = ops.chain(
+    run = ops.compile_inference(
         [
             ("conv2d", tuple(conv), ((1, 1), "same", "relu")),
             ("max_pool2d", (), ((2, 2), (2, 2), "valid")),
@@ -158,10 +159,10 @@ def _count_correct(ops: Backend, dtype: str) -> Call:
     return lambda: ops.count_correct(scores, labels)
 
 
-def _add_up(ops: Backend, dtype: str) -> Call:
+def _accumulate(ops: Backend, dtype: str) -> Call:
     value = ops.to_device(np.array(0.625, dtype))
-    total = ops.add_up(0.0, value, 4)
-    return lambda: ops.add_up(total, value, 3)
+    total = ops.accumulate(0.0, value, 4)
+    return lambda: ops.accumulate(total, value, 3)
 
 
 def _slots(ops: Backend, dtype: str, count: int) -> list[list[Array]]:
@@ -196,11 +197,11 @@ SINGLE: dict[str, Callable[[Backend, str], Call]] = {
     "to_host": _to_host,
     "owns": _owns,
     "take": _take,
-    "peek": _peek,
-    "chain": _chain,
+    "read_if_ready": _read_if_ready,
+    "compile_inference": _compile_inference,
     "one_hot": _one_hot,
     "count_correct": _count_correct,
-    "add_up": _add_up,
+    "accumulate": _accumulate,
     "sgd_step": _sgd_step,
     "adam_step": _adam_step,
 }

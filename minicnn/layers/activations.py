@@ -76,11 +76,11 @@ class ReLU(Layer):
         self.threshold = arguments.non_negative(f"{self} threshold", threshold)
 
     def call(self, x: Array, training: bool) -> Array:
-        y, self.saved = self.ops.rectify(x, self.negative_slope, self.max_value, self.threshold)
+        y, self.saved = self.ops.general_relu(x, self.negative_slope, self.max_value, self.threshold)
         return y
 
     def steps(self) -> tuple[Step, ...]:
-        return (("rectify", (), (self.negative_slope, self.max_value, self.threshold)),)
+        return (("general_relu", (), (self.negative_slope, self.max_value, self.threshold)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
-        return self.ops.rectify_backward(dy, self.saved)
+        return self.ops.general_relu_backward(dy, self.saved)

@@ -57,13 +57,13 @@ def test_what_tf32_costs_is_told(findings):
 
 
 def test_a_wrong_kernel_is_found(monkeypatch):
-    rectify = gpu.rectify
+    general_relu = gpu.general_relu
 
     def wrong(x, *options):
-        y, saved = rectify(x, *options)
+        y, saved = general_relu(x, *options)
         return y + 1, saved
 
-    monkeypatch.setattr(gpu, "rectify", wrong)
+    monkeypatch.setattr(gpu, "general_relu", wrong)
     findings = examine("gpu", rounds=1, calls=1)
     assert list(findings["backends"]) == ["cupy"]
-    assert findings["summary"] == "1 operation differs from the textbook: rectify (cupy)."
+    assert findings["summary"] == "1 operation differs from the textbook: general_relu (cupy)."

@@ -7,11 +7,18 @@ from math import prod
 import numpy as np
 
 from ..contract import ACTIVATIONS, Step
-from ..textbook import activation, activation_backward, rectify, rectify_backward
+from ..textbook import activation, activation_backward, general_relu, general_relu_backward
 from .kernels import serial
 from .stages import Shape, Stage, array_at
 
-__all__ = ["activation", "activation_backward", "rectify", "rectify_backward", "rectify_stages", "stages"]
+__all__ = [
+    "activation",
+    "activation_backward",
+    "general_relu",
+    "general_relu_backward",
+    "general_relu_stages",
+    "stages",
+]
 
 _RELU, _SIGMOID, _TANH, _SOFTMAX = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh", "softmax"))
 
@@ -28,11 +35,11 @@ def stage(shape: Shape, activation: str) -> Stage:
     return Stage(_activate, shape, (ACTIVATIONS.index(activation), size // C, C), work=size)
 
 
-def rectify_stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
-    """rectify in inference, on samples of this shape."""
+def general_relu_stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
+    """general_relu in inference, on samples of this shape."""
     _, _, (slope, largest, threshold) = step
     constants = np.array([slope, np.nan if largest is None else largest, threshold], f"f{itemsize}")
-    return [Stage(_rectify, shape, (prod(shape),), tables=(constants,), work=prod(shape))]
+    return [Stage(_general_relu, shape, (prod(shape),), tables=(constants,), work=prod(shape))]
 
 
 @serial
@@ -68,7 +75,7 @@ def _activate(parts, part, x, x_at, y, y_at, count, numbers):
 
 
 @serial
-def _rectify(parts, part, x, x_at, y, y_at, count, numbers):
+def _general_relu(parts, part, x, x_at, y, y_at, count, numbers):
     """A stage, too short to share out. Its table: the slope, the largest value (NaN: there is none), the threshold."""
     if part > 0:
         return

@@ -1,7 +1,7 @@
 """Losses: the textbook's. On a batch's few scores the calls cost more than the numbers."""
 
 from ..textbook import (
-    add_up,
+    accumulate,
     count_correct,
     crossentropy,
     crossentropy_backward,
@@ -13,7 +13,7 @@ from ..textbook import (
 )
 
 __all__ = [
-    "add_up",
+    "accumulate",
     "count_correct",
     "crossentropy",
     "crossentropy_backward",

@@ -4,14 +4,14 @@ kernels.py    how CUDA C becomes a kernel        products.py   the tiled matrix 
 windows.py    where windows and pixels meet      fallback.py   what the kernels don't take
 """
 
-from .activations import activation, activation_backward, rectify, rectify_backward
-from .chain import chain
+from .activations import activation, activation_backward, general_relu, general_relu_backward
 from .conv import conv2d, conv2d_backward
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
+from .inference import compile_inference
 from .kernels import all_sources
 from .losses import (
-    add_up,
+    accumulate,
     count_correct,
     crossentropy,
     crossentropy_backward,
@@ -21,22 +21,22 @@ from .losses import (
     softmax_crossentropy,
     softmax_crossentropy_backward,
 )
-from .memory import owns, peek, take, to_device, to_host
+from .memory import owns, read_if_ready, take, to_device, to_host
 from .normalization import batch_norm, batch_norm_backward
 from .optimizers import adam_step, sgd_step
 from .pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward
 
 __all__ = [
+    "accumulate",
     "activation",
     "activation_backward",
     "adam_step",
-    "add_up",
     "all_sources",
     "average_pool2d",
     "average_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
-    "chain",
+    "compile_inference",
     "conv2d",
     "conv2d_backward",
     "count_correct",
@@ -46,15 +46,15 @@ __all__ = [
     "dense_backward",
     "dropout",
     "dropout_backward",
+    "general_relu",
+    "general_relu_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "mean_squared_error",
     "mean_squared_error_backward",
     "one_hot",
     "owns",
-    "peek",
-    "rectify",
-    "rectify_backward",
+    "read_if_ready",
     "sgd_step",
     "softmax_crossentropy",
     "softmax_crossentropy_backward",

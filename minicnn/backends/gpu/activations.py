@@ -68,7 +68,7 @@ extern "C" __global__ void activation_backward(const real* dy, const real* y, re
     if (at < count) dx[at] = dy[at] * slope(y[at], activation);
 }
 
-extern "C" __global__ void rectify(const real* x, real* y, real negative_slope, bool capped, real max_value,
+extern "C" __global__ void general_relu(const real* x, real* y, real negative_slope, bool capped, real max_value,
                                    real threshold, int count)
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
@@ -78,8 +78,8 @@ extern "C" __global__ void rectify(const real* x, real* y, real negative_slope, 
     y[at] = capped && !(x[at] < max_value) ? max_value : value;
 }
 
-extern "C" __global__ void rectify_backward(const real* dy, const real* x, real* dx, real negative_slope, bool capped,
-                                            real max_value, real threshold, int count)
+extern "C" __global__ void general_relu_backward(const real* dy, const real* x, real* dx, real negative_slope,
+                                                 bool capped, real max_value, real threshold, int count)
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= count) return;
@@ -172,7 +172,7 @@ def activate_backward(dy: Array, y: Array, activation: str) -> Array:
 
 
 @operation
-def rectify(x: Array, negative_slope: float, max_value: float | None, threshold: float) -> tuple[Array, Saved]:
+def general_relu(x: Array, negative_slope: float, max_value: float | None, threshold: float) -> tuple[Array, Saved]:
     """Keras's general ReLU: x above the threshold, negative_slope · (x − threshold) below, at most max_value.
 
     x of any shape -> y of the same shape
@@ -181,14 +181,14 @@ def rectify(x: Array, negative_slope: float, max_value: float | None, threshold:
     number, capped = x.dtype.type, np.bool_(max_value is not None)
     pieces = number(negative_slope), capped, number(max_value or 0), number(threshold)
     y = cupy.empty(x.shape, x.dtype)
-    launch_each(SOURCE.kernel("rectify", x.dtype), x.size, x, y, *pieces)
+    launch_each(SOURCE.kernel("general_relu", x.dtype), x.size, x, y, *pieces)
     return y, (x, pieces)
 
 
 @operation
-def rectify_backward(dy: Array, saved: Saved) -> Array:
+def general_relu_backward(dy: Array, saved: Saved) -> Array:
     """dx = slope · dy, where the slope is 1, negative_slope or 0, by the piece that x lies on."""
     x, pieces = saved
     dx = cupy.empty(x.shape, x.dtype)
-    launch_each(SOURCE.kernel("rectify_backward", x.dtype), x.size, plain(dy), x, dx, *pieces)
+    launch_each(SOURCE.kernel("general_relu_backward", x.dtype), x.size, plain(dy), x, dx, *pieces)
     return dx

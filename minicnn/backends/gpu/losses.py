@@ -164,9 +164,9 @@ extern "C" __global__ void count_correct(const real* scores, const label* target
 )
 
 ADD_UP = Source(
-    "add_up",
+    "accumulate",
     """
-extern "C" __global__ void add_up(const double* total, const number* value, double weight, double* sum)
+extern "C" __global__ void accumulate(const double* total, const number* value, double weight, double* sum)
 {
     *sum = (total ? *total : 0) + weight * *value;
 }
@@ -255,11 +255,11 @@ def count_correct(scores: Array, target: Array) -> Array:
     return correct
 
 
-def add_up(total: Array, value: Array, weight: float) -> Array:
+def accumulate(total: Array, value: Array, weight: float) -> Array:
     """total + weight · value, added on the device: the running sum of an epoch, in float64."""
     sum_ = cupy.empty((), np.float64)
     before = total if isinstance(total, cupy.ndarray) else None  # 0.0, to begin with
-    ADD_UP.kernel("add_up", value.dtype)((1,), (1,), (before, value, np.float64(weight), sum_))
+    ADD_UP.kernel("accumulate", value.dtype)((1,), (1,), (before, value, np.float64(weight), sum_))
     return sum_
 
 

@@ -55,7 +55,7 @@ def owns(array: Any) -> bool:
     return isinstance(array, cupy.ndarray)
 
 
-def peek(value: Array) -> None:
+def read_if_ready(value: Array) -> None:
     """Nothing: reading a number would wait for all that was launched before."""
 
 

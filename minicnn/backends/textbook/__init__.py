@@ -1,12 +1,12 @@
 """The textbook backend: each operation and its backward in plain NumPy, shapes beside each line. The specification."""
 
-from .activations import activation, activation_backward, rectify, rectify_backward
-from .chain import chain
+from .activations import activation, activation_backward, general_relu, general_relu_backward
 from .conv import conv2d, conv2d_backward
 from .dense import dense, dense_backward
 from .dropout import dropout, dropout_backward
+from .inference import compile_inference
 from .losses import (
-    add_up,
+    accumulate,
     count_correct,
     crossentropy,
     crossentropy_backward,
@@ -16,21 +16,21 @@ from .losses import (
     softmax_crossentropy,
     softmax_crossentropy_backward,
 )
-from .memory import owns, peek, take, to_device, to_host
+from .memory import owns, read_if_ready, take, to_device, to_host
 from .normalization import batch_norm, batch_norm_backward
 from .optimizers import adam_step, sgd_step
 from .pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward
 
 __all__ = [
+    "accumulate",
     "activation",
     "activation_backward",
     "adam_step",
-    "add_up",
     "average_pool2d",
     "average_pool2d_backward",
     "batch_norm",
     "batch_norm_backward",
-    "chain",
+    "compile_inference",
     "conv2d",
     "conv2d_backward",
     "count_correct",
@@ -40,15 +40,15 @@ __all__ = [
     "dense_backward",
     "dropout",
     "dropout_backward",
+    "general_relu",
+    "general_relu_backward",
     "max_pool2d",
     "max_pool2d_backward",
     "mean_squared_error",
     "mean_squared_error_backward",
     "one_hot",
     "owns",
-    "peek",
-    "rectify",
-    "rectify_backward",
+    "read_if_ready",
     "sgd_step",
     "softmax_crossentropy",
     "softmax_crossentropy_backward",

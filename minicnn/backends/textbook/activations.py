@@ -55,7 +55,7 @@ def activation_backward(dy: Array, saved: Saved) -> Array:
     return activate_backward(dy, y, activation)
 
 
-def rectify(x: Array, negative_slope: float, max_value: float | None, threshold: float) -> tuple[Array, Saved]:
+def general_relu(x: Array, negative_slope: float, max_value: float | None, threshold: float) -> tuple[Array, Saved]:
     """Keras's general ReLU, piecewise linear; x of any shape -> y of the same shape.
 
     y = max_value                          where x ≥ max_value
@@ -71,6 +71,6 @@ def rectify(x: Array, negative_slope: float, max_value: float | None, threshold:
     return y.astype(x.dtype), slope
 
 
-def rectify_backward(dy: Array, saved: Saved) -> Array:
+def general_relu_backward(dy: Array, saved: Saved) -> Array:
     """dx = slope · dy, where the slope is 1, negative_slope or 0, by the piece that x lies on."""
     return dy * saved

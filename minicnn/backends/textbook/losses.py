@@ -78,6 +78,6 @@ def count_correct(scores: Array, target: Array) -> Array:
     return (scores.argmax(axis=-1) == labels).sum()
 
 
-def add_up(total: Array, value: Array, weight: float) -> Array:
+def accumulate(total: Array, value: Array, weight: float) -> Array:
     """total + weight · value: the running sum of an epoch, in float64 whatever the batches were computed in."""
     return total + np.float64(value) * weight

@@ -29,6 +29,6 @@ def take(array: Array, indices: Array, dtype: Any = None) -> Array:
     return np.asarray(np.take(array, indices, axis=0), dtype)
 
 
-def peek(value: Array) -> float:
+def read_if_ready(value: Array) -> float:
     """The number: nothing has to be waited for."""
     return float(value)

@@ -8,7 +8,7 @@ from .. import textbook
 from ..contract import Array, Backend, Step
 
 
-def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
+def compile_inference(steps: Sequence[Step]) -> Callable[[Array], Array]:
     """The steps as one function y = run(x)."""
     return one_by_one(steps, textbook)
 

@@ -14,20 +14,25 @@ from typing import Any
 
 from .. import cpu
 from ..contract import Array, Step
-from ..textbook.chain import one_by_one
-from . import activations, conv, dense, normalization, pooling
+from ..textbook.inference import one_by_one
+from .activations import general_relu_stages
+from .activations import stages as activation_stages
+from .conv import stages as conv_stages
+from .dense import stages as dense_stages
 from .kernels import compilable, plain, team_size
+from .normalization import stages as norm_stages
+from .pooling import stages as pool_stages
 from .program import Program, addresses_of
 from .stages import Shape, Stage
 
 STAGES: dict[str, Any] = {
-    "conv2d": conv.stages,
-    "dense": dense.stages,
-    "max_pool2d": pooling.stages,
-    "average_pool2d": pooling.stages,
-    "batch_norm": normalization.stages,
-    "activation": activations.stages,
-    "rectify": activations.rectify_stages,
+    "conv2d": conv_stages,
+    "dense": dense_stages,
+    "max_pool2d": pool_stages,
+    "average_pool2d": pool_stages,
+    "batch_norm": norm_stages,
+    "activation": activation_stages,
+    "general_relu": general_relu_stages,
 }
 """What makes the stages of each operation."""
 
@@ -35,7 +40,7 @@ PROGRAMS = 8
 """How many shapes of batches a chain remembers its programs for."""
 
 
-def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
+def compile_inference(steps: Sequence[Step]) -> Callable[[Array], Array]:
     """The steps as one function y = run(x): depth first, or one by one where an operation has no stage."""
     one_after_other = one_by_one(steps, cpu)
     names = {name for name, _, _ in steps} - {"flatten"}

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from .. import gpu
 from ..contract import Array, Step
-from ..textbook.chain import one_by_one
+from ..textbook.inference import one_by_one
 
 
-def chain(steps: Sequence[Step]) -> Callable[[Array], Array]:
+def compile_inference(steps: Sequence[Step]) -> Callable[[Array], Array]:
     """The steps as one function y = run(x)."""
     return one_by_one(steps, gpu)
