@@ -25,9 +25,9 @@ from minicnn.datasets import (
     idx,
     load_fashion_mnist,
     make_sample,
-    places,
+    search_path,
 )
-from minicnn.datasets.editions import FULL, NAMES, SAMPLE, SAMPLE_DIRECTORY, DataFile, Edition
+from minicnn.datasets.checksums import FULL, NAMES, SAMPLE, SAMPLE_DIRECTORY, DataFile, DataFiles
 
 pytestmark = pytest.mark.filterwarnings("ignore::minicnn.datasets.SampleDataWarning")  # tests of it use pytest.warns
 
@@ -42,7 +42,7 @@ def tiny_arrays() -> list[np.ndarray]:
 
 
 TINY = dict(zip(NAMES, map(idx.encode, tiny_arrays()), strict=True))
-TINY_EDITION = Edition(
+TINY_FILES = DataFiles(
     *(DataFile(name, idx.decode(TINY[name], name).shape, hashlib.sha256(TINY[name]).hexdigest()) for name in NAMES)
 )
 TINY_ARCHIVES = {f"{name}.gz": gzip.compress(content) for name, content in TINY.items()}
@@ -67,9 +67,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(pooch, "os_cache", lambda project: home / "cache" / project)
-    assert places.PLACES[0] == "/usr/share/datasets/fashion-mnist"
-    monkeypatch.setattr(places, "PLACES", (str(home / "system"), *places.PLACES[1:]))
-    monkeypatch.setattr(fashion_mnist, "FULL", TINY_EDITION)
+    assert search_path.SEARCH_PATH[0] == "/usr/share/datasets/fashion-mnist"
+    monkeypatch.setattr(search_path, "SEARCH_PATH", (str(home / "system"), *search_path.SEARCH_PATH[1:]))
+    monkeypatch.setattr(fashion_mnist, "FULL", TINY_FILES)
     monkeypatch.setattr(download, "MIRRORS", ())
     sums = {archive: hashlib.sha256(content).hexdigest() for archive, content in TINY_ARCHIVES.items()}
     monkeypatch.setattr(download, "ARCHIVES", sums)
@@ -103,7 +103,7 @@ def test_search_order(machine, monkeypatch):
     """All places are filled; then the one that was used goes, and the next one in the promised order must be used."""
     monkeypatch.setenv("MINICNN_DATA", str(put_files(machine / "from-variable")))
     monkeypatch.setenv("KERAS_HOME", str(machine / "keras"))
-    implicit = [machine / "cache/minicnn/fashion-mnist", *map(places.expand, places.PLACES)]
+    implicit = [machine / "cache/minicnn/fashion-mnist", *map(search_path.expand, search_path.SEARCH_PATH)]
     for place in implicit:
         put_files(place)
     named = put_files(machine / "named")
@@ -119,7 +119,7 @@ def test_search_order(machine, monkeypatch):
 
 @pytest.mark.parametrize("home_of", ["~/.keras/datasets/fashion-mnist", "~/data/FashionMNIST/raw"])
 def test_places_of_keras_and_torchvision_are_searched(machine, home_of):
-    place = put_files(places.expand(home_of))
+    place = put_files(search_path.expand(home_of))
     assert_tiny(load_fashion_mnist(), place)
 
 
@@ -249,7 +249,7 @@ def test_download_goes_to_the_cache_and_is_found_there_next_time(machine, monkey
 def test_next_address_is_tried(machine, monkeypatch, first):
     with serving(first) as (bad, asked_of_bad), serving(intact) as (good, asked_of_good):
         monkeypatch.setattr(download, "MIRRORS", (bad, good))
-        assert_tiny(load_fashion_mnist(quiet=True), places.cache_directory())
+        assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
     assert len(asked_of_bad) == 1
     assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
 
@@ -258,7 +258,7 @@ def test_silent_address_times_out(machine, monkeypatch, late):
     monkeypatch.setattr(download, "TIMEOUT", 0.2)
     with serving(late) as (hanging, asked_of_hanging), serving(intact) as (good, asked_of_good):
         monkeypatch.setattr(download, "MIRRORS", (hanging, good))
-        assert_tiny(load_fashion_mnist(quiet=True), places.cache_directory())
+        assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
     assert len(asked_of_hanging) == 1
     assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
 
@@ -266,7 +266,7 @@ def test_silent_address_times_out(machine, monkeypatch, late):
 def test_files_that_one_address_gave_are_kept(machine, monkeypatch):
     with serving(train_only) as (half, _), serving(intact) as (whole, asked_of_whole):
         monkeypatch.setattr(download, "MIRRORS", (half, whole))
-        assert_tiny(load_fashion_mnist(quiet=True), places.cache_directory())
+        assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
     assert sorted(asked_of_whole) == [f"{TEST_IMAGES}.gz", f"{TEST_LABELS}.gz"]
 
 
@@ -280,7 +280,7 @@ def test_nothing_to_download_falls_back_to_the_sample_and_says_why(machine, monk
             data = load_fashion_mnist(quiet=True)
     assert data.is_sample
     assert any("embedded sample" in str(warning.message) for warning in warned)
-    assert not [path for path in places.cache_directory().rglob("*") if path.is_file()]
+    assert not [path for path in search_path.cache_directory().rglob("*") if path.is_file()]
 
 
 def test_no_network_at_all(machine, monkeypatch):
@@ -427,7 +427,7 @@ def test_class_names_stand_in_label_order():
     assert ", ".join(CLASS_NAMES) == report
 
 
-def test_editions_differ_in_size_only():
+def test_full_set_and_sample_differ_in_size_only():
     assert [file.name for file in FULL] == [file.name for file in SAMPLE] == list(NAMES)
     assert [file.shape[1:] for file in FULL] == [file.shape[1:] for file in SAMPLE]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn.datasets.editions import SAMPLE_DIRECTORY
+from minicnn.datasets.checksums import SAMPLE_DIRECTORY
 
 pytest.importorskip("matplotlib")
 pytest.importorskip("sklearn")

@@ -350,7 +350,7 @@ MISBEHAVIOUR = {
 
 
 @pytest.mark.parametrize(("layer", "why"), MISBEHAVIOUR.values(), ids=MISBEHAVIOUR)
-def test_misconduct_is_found_and_explained(layer, why):
+def test_broken_rules_are_found_and_explained(layer, why):
     assert why in check_layer(layer, (3, 4)).diagnosis
 
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import explain
-from . import idx, places
+from . import idx, search_path
+from .checksums import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
 from .download import DownloadError, fetch
-from .editions import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -71,7 +71,7 @@ def load_fashion_mnist(
     """Find, check and load Fashion-MNIST.
 
     Searched in this order: `data_dir` (if given, nothing else is tried), $MINICNN_DATA (likewise), minicnn's cache,
-    the places where other tools leave the files (`minicnn.datasets.places.PLACES`), the network (unless
+    the directories where other tools leave the files (`minicnn.datasets.search_path.SEARCH_PATH`), the network (unless
     `download=False`), and last the embedded sample of 6,000 + 1,000 images, with a SampleDataWarning.
     `quiet` silences the download's progress, never a warning.
 
@@ -88,7 +88,7 @@ def load_fashion_mnist(
 
 def _locate(data_dir: str | os.PathLike[str] | None, download: bool, quiet: bool) -> Path:
     """The directory to read: one that was named or found, else the download, else the sample."""
-    directory = places.find(data_dir)
+    directory = search_path.find(data_dir)
     if directory is None and download:
         try:
             directory = fetch(quiet=quiet)
@@ -99,8 +99,8 @@ def _locate(data_dir: str | os.PathLike[str] | None, download: bool, quiet: bool
 
 def _read(directory: Path, expected: DataFile) -> np.ndarray:
     """The items of one file, once its structure, shape and checksum are right."""
-    path = places.file_in(directory, expected.name)
-    if path is None:  # places.find has seen to every directory but our own
+    path = search_path.file_in(directory, expected.name)
+    if path is None:  # search_path.find has seen to every directory but our own
         raise FileNotFoundError(
             explain("minicnn's sample", f"{expected.name}.gz in {directory}", "no such file", "Reinstall minicnn.")
         )

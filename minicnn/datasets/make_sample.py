@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import explain
 from ..files import atomic_writer
 from . import idx
-from .editions import NAMES, SAMPLE_DIRECTORY
+from .checksums import NAMES, SAMPLE_DIRECTORY
 from .fashion_mnist import CLASS_NAMES, FashionMNIST, load_fashion_mnist
 
 TRAIN_PER_CLASS = 600

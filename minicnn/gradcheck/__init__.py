@@ -5,7 +5,7 @@
     report.raise_if_wrong()     # in a test
 
 Each gradient is compared with a numerical one, in float64 and under a random upstream gradient. `numerical.py` is how
-to differentiate without knowing how, `conduct.py` what a backward must not do, `suspicions.py` how a wrong gradient
+to differentiate without knowing how, `protocol.py` what a backward must not do, `causes.py` how a wrong gradient
 betrays its cause.
 """
 

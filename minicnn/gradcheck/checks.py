@@ -15,12 +15,12 @@ from ..errors import explain
 from ..layers import Layer
 from ..losses import check_finite
 from ..models import Sequential
-from . import conduct, numerical
-from .case import Case
+from . import numerical, protocol
+from .causes import diagnose
+from .comparison import Comparison
+from .functions import Function, LayerFunction, LossFunction, ModelFunction, OperationFunction, left_as_found
 from .numerical import METHODS, Method
 from .report import Finding, Report
-from .subjects import LayerSubject, LossSubject, ModelSubject, OperationSubject, Subject, left_as_found
-from .suspicions import diagnose
 
 ComplexWarning = getattr(np, "exceptions", np).ComplexWarning  # NumPy 1.24 has it in its main namespace
 
@@ -53,7 +53,7 @@ def check_layer(
     layer.check_rank(x.shape)
     layer.ensure_built(x.shape)
     with left_as_found([layer]):
-        return _check(LayerSubject(layer, x, training, rng), method, samples, rng)
+        return _check(LayerFunction(layer, x, training, rng), method, samples, rng)
 
 
 def check_loss(
@@ -63,8 +63,8 @@ def check_loss(
 
     `loss` is a loss or its Keras name, y_true and y_pred as it wants them; the rest, and the report, as in check_layer.
     """
-    subject = LossSubject(losses.get(loss), np.asarray(y_true), _numbers("check_loss y_pred", y_pred))
-    return _check(subject, method, samples, np.random.default_rng(seed))
+    function = LossFunction(losses.get(loss), np.asarray(y_true), _numbers("check_loss y_pred", y_pred))
+    return _check(function, method, samples, np.random.default_rng(seed))
 
 
 def check_model(
@@ -89,7 +89,7 @@ def check_model(
     if not model.built:
         model.build((None, *x.shape[1:]))
     with left_as_found(model.layers):
-        return _check(ModelSubject(model, x, np.asarray(y), training, rng), method, samples, rng)
+        return _check(ModelFunction(model, x, np.asarray(y), training, rng), method, samples, rng)
 
 
 def check_operation(
@@ -111,69 +111,69 @@ def check_operation(
     The rest, and the report, as in check_layer.
     """
     checked = {name: _numbers(f"check_operation {name}", array) for name, array in arrays.items()}
-    return _check(OperationSubject(forward, backward, checked), method, samples, np.random.default_rng(seed))
+    return _check(OperationFunction(forward, backward, checked), method, samples, np.random.default_rng(seed))
 
 
-def _check(subject: Subject, method_name: str, samples: int, rng: np.random.Generator) -> Report:
+def _check(function: Function, method_name: str, samples: int, rng: np.random.Generator) -> Report:
     method = numerical.get(method_name)
     backend = backend_name()
-    y = subject.forward(subject.arrays).copy()
-    check_finite(subject.title, "outputs of the forward", y)
-    dy = rng.standard_normal(y.shape) if subject.takes_dy else np.ones(y.shape)  # never all ones where it is ours
+    y = function.forward(function.arrays).copy()
+    check_finite(function.title, "outputs of the forward", y)
+    dy = rng.standard_normal(y.shape) if function.takes_dy else np.ones(y.shape)  # never all ones where it is ours
     analytic = {
-        name: None if gradient is None else gradient.copy() for name, gradient in subject.backward(dy.copy()).items()
+        name: None if gradient is None else gradient.copy() for name, gradient in function.backward(dy.copy()).items()
     }
     findings = []
-    for argument, value in subject.arrays.items():
+    for argument, value in function.arrays.items():
         entries = np.sort(rng.permutation(value.size)[:samples])
-        case = Case(subject, argument, method, y, dy, analytic[argument], entries, _differentiate)
-        findings.append(_finding(case))
-    findings += _conduct_findings(subject, dy)
-    shapes = f"{next(iter(subject.arrays.values())).shape} -> {y.shape}"
-    return Report(f"{subject.title}: {shapes}, {method.name}, backend {backend}", tuple(findings))
+        compared = Comparison(function, argument, method, y, dy, analytic[argument], entries, _differentiate)
+        findings.append(_finding(compared))
+    findings += _protocol_findings(function, dy)
+    shapes = f"{next(iter(function.arrays.values())).shape} -> {y.shape}"
+    return Report(f"{function.title}: {shapes}, {method.name}, backend {backend}", tuple(findings))
 
 
-def _finding(case: Case) -> Finding:
+def _finding(compared: Comparison) -> Finding:
     return Finding(
-        case.quantity,
-        diagnose(case) if case.is_wrong else None,
-        f"{len(case.entries)} of {case.value.size}",
-        case.error,
-        case.method.tolerance,
+        compared.quantity,
+        diagnose(compared) if compared.is_wrong else None,
+        f"{len(compared.entries)} of {compared.value.size}",
+        compared.error,
+        compared.method.tolerance,
     )
 
 
-def _conduct_findings(subject: Subject, dy: np.ndarray) -> Iterator[Finding]:
-    for name in conduct.rules_for(subject):
-        diagnosis = conduct.RULES[name](subject, dy)
+def _protocol_findings(function: Function, dy: np.ndarray) -> Iterator[Finding]:
+    for name in protocol.rules_for(function):
+        diagnosis = protocol.RULES[name](function, dy)
         yield Finding(name, diagnosis)
         if diagnosis:
             return
 
 
-def _differentiate(subject: Subject, argument: str, entries: np.ndarray, method: Method) -> np.ndarray:
+def _differentiate(function: Function, argument: str, entries: np.ndarray, method: Method) -> np.ndarray:
     """∂y/∂a for each of the entries of one array, (entries, *y's shape)."""
     complex_step = method is METHODS["complex"]
 
     def forward(array: np.ndarray) -> np.ndarray:
-        y = subject.forward({**subject.arrays, argument: array}).copy()
+        y = function.forward({**function.arrays, argument: array}).copy()
         if complex_step and not np.iscomplexobj(y):
-            raise _not_for_complex_numbers(subject, f"a real y, {y.dtype}")
+            raise _not_for_complex_numbers(function, f"a real y, {y.dtype}")
         return y
 
     with use_backend("numpy") if complex_step else nullcontext(), warnings.catch_warnings():
         warnings.simplefilter("error", ComplexWarning)
         try:
-            columns = [method.differentiate(forward, subject.arrays[argument], int(entry)) for entry in entries]
+            columns = [method.differentiate(forward, function.arrays[argument], int(entry)) for entry in entries]
         except ComplexWarning as warning:
-            raise _not_for_complex_numbers(subject, f"a warning ({warning})") from None
+            raise _not_for_complex_numbers(function, f"a warning ({warning})") from None
     return np.stack(columns)
 
 
-def _not_for_complex_numbers(subject: Subject, found: str) -> TypeError:
+def _not_for_complex_numbers(function: Function, found: str) -> TypeError:
     return TypeError(
         explain(
-            subject.title,
+            function.title,
             "a forward that takes complex numbers, for the complex step",
             found,
             'Keep the dtype of x throughout the forward, or use method="central".',

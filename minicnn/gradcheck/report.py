@@ -1,4 +1,4 @@
-"""What a check found: one line for each gradient and each rule of conduct, and the reason where one is wrong."""
+"""What a check found: one line for each gradient and each rule of the protocol, and the reason where one is wrong."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings on one subject. Prints as a table; true if everything is right."""
+    """All findings on one function. Prints as a table; true if everything is right."""
 
     title: str
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""One gradient under suspicion, and the means to find out the truth."""
+"""One gradient, as the backward says it is and as numerical differentiation finds it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cached_property
 
 import numpy as np
 
+from .functions import Function
 from .numerical import Method
-from .subjects import Subject
 
-Differentiate = Callable[[Subject, str, np.ndarray, Method], np.ndarray]
+Differentiate = Callable[[Function, str, np.ndarray, Method], np.ndarray]
 
 AXES_OF_INPUTS = {
     2: ("sample", "feature"),
@@ -26,10 +26,10 @@ AXES_OF_KERNELS = {
 
 
 @dataclass
-class Case:
+class Comparison:
     """The gradient by one array: what the backward says it is (`analytic`), and what it is (`expected`)."""
 
-    subject: Subject
+    function: Function
     argument: str
     method: Method
     y: np.ndarray
@@ -41,15 +41,15 @@ class Case:
 
     @property
     def quantity(self) -> str:
-        return self.subject.quantity(self.argument)
+        return self.function.quantity(self.argument)
 
     @property
     def value(self) -> np.ndarray:
-        return self.subject.arrays[self.argument]
+        return self.function.arrays[self.argument]
 
     @property
     def is_input(self) -> bool:
-        return self.argument == next(iter(self.subject.arrays))
+        return self.argument == next(iter(self.function.arrays))
 
     @property
     def is_whole(self) -> bool:
@@ -59,15 +59,15 @@ class Case:
     @cached_property
     def jacobian(self) -> np.ndarray:
         """∂y/∂a for each compared entry a: (entries, *y's shape)."""
-        return self.differentiate(self.subject, self.argument, self.entries, self.method)
+        return self.differentiate(self.function, self.argument, self.entries, self.method)
 
     def true_gradient(self, dy: np.ndarray) -> np.ndarray:
         """The numerical gradient of the compared entries under this dy: (entries,)."""
         return np.tensordot(self.jacobian, dy, axes=dy.ndim)
 
     def true_gradient_now(self) -> np.ndarray:
-        """The numerical gradient as the subject is at this moment, with a part of it changed, say: (entries,)."""
-        jacobian = self.differentiate(self.subject, self.argument, self.entries, self.method)
+        """The numerical gradient as the function is at this moment, with a part of it changed, say: (entries,)."""
+        jacobian = self.differentiate(self.function, self.argument, self.entries, self.method)
         return np.tensordot(jacobian, self.dy, axes=self.dy.ndim)
 
     @cached_property

@@ -18,7 +18,7 @@ class DataFile(NamedTuple):
     sha256: str
 
 
-class Edition(NamedTuple):
+class DataFiles(NamedTuple):
     """The four files of one edition of Fashion-MNIST."""
 
     train_images: DataFile
@@ -29,7 +29,7 @@ class Edition(NamedTuple):
 
 NAMES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
-FULL = Edition(
+FULL = DataFiles(
     DataFile(NAMES[0], (60_000, 28, 28), "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"),
     DataFile(NAMES[1], (60_000,), "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
     DataFile(NAMES[2], (10_000, 28, 28), "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"),
@@ -37,7 +37,7 @@ FULL = Edition(
 )
 
 SAMPLE_DIRECTORY = Path(__file__).parent / "sample"
-SAMPLE = Edition(
+SAMPLE = DataFiles(
     DataFile(NAMES[0], (6_000, 28, 28), "cf313073c7eb485392848071d5c433571d7166043e971e3345b095cc30518084"),
     DataFile(NAMES[1], (6_000,), "097b93fbcf9bd5bc648b1a457ddc55c9e4ab49afb33f9ecae8ce068399a75e3a"),
     DataFile(NAMES[2], (1_000, 28, 28), "7cee33c3c6414b1b86c25e665a6c4f41584269de3b7cc9768b1d351922845eef"),

@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 from ..errors import explain
-from .editions import NAMES
+from .checksums import NAMES
 
 # Searched from first to last, after minicnn's own cache. An unset variable stays as it is and so names no directory.
-PLACES = (
+SEARCH_PATH = (
     "/usr/share/datasets/fashion-mnist",  # Debian and Ubuntu: apt-get install dataset-fashion-mnist
     "$KERAS_HOME/datasets/fashion-mnist",  # Keras
     "~/.keras/datasets/fashion-mnist",
@@ -30,7 +30,7 @@ def find(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
     for named_by, directory in (("data_dir", data_dir), ("$MINICNN_DATA", os.environ.get("MINICNN_DATA") or None)):
         if directory is not None:
             return require_files(expand(directory), named_by)
-    searched = (cache_directory(), *map(expand, PLACES))
+    searched = (cache_directory(), *map(expand, SEARCH_PATH))
     return next((place for place in searched if not missing_files(place)), None)
 
 

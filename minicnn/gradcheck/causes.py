@@ -1,7 +1,7 @@
 """The diagnosis: a wrong gradient is compared with the right one until a common mistake explains it.
 
-A suspicion is a function of the case: its sentence if the mistake's fingerprint is there, None if not. They are tried
-in the order of SUSPICIONS, the simplest first.
+A cause is a function of the comparison: its sentence if the mistake's fingerprint is there, None if not. They are tried
+in the order of CAUSES, the simplest first.
 """
 
 from __future__ import annotations
@@ -11,31 +11,31 @@ from itertools import combinations, permutations, product
 
 import numpy as np
 
-from .case import Case
-from .subjects import LayerSubject
+from .comparison import Comparison
+from .functions import LayerFunction
 
 
-def diagnose(case: Case) -> str:
+def diagnose(compared: Comparison) -> str:
     """Why the gradient is wrong, as far as its pattern tells."""
-    for suspicion in SUSPICIONS:
-        if sentence := suspicion(case):
+    for cause in CAUSES:
+        if sentence := cause(compared):
             return sentence
-    raise AssertionError("the last suspicion explains everything")
+    raise AssertionError("the last cause explains everything")
 
 
-def never_set(case: Case) -> str | None:
+def never_set(compared: Comparison) -> str | None:
     """None instead of an array."""
-    if case.analytic is not None:
+    if compared.analytic is not None:
         return None
-    if case.is_input:
-        return f"{case.quantity} is None: backward must return it, or nothing before this layer can learn."
-    return f"{case.quantity} is None: backward must set it for every parameter, or the optimiser will not move it."
+    if compared.is_input:
+        return f"{compared.quantity} is None: backward must return it, or nothing before this layer can learn."
+    return f"{compared.quantity} is None: backward must set it for every parameter, or the optimiser will not move it."
 
 
-def of_another_shape(case: Case) -> str | None:
+def of_another_shape(compared: Comparison) -> str | None:
     """Another shape than that of the array which it is the gradient by."""
-    assert case.analytic is not None
-    found, expected = case.analytic.shape, case.value.shape
+    assert compared.analytic is not None
+    found, expected = compared.analytic.shape, compared.value.shape
     if found == expected:
         return None
     hint = "A gradient has an entry for every entry of its array."
@@ -45,62 +45,63 @@ def of_another_shape(case: Case) -> str | None:
         hint = "The samples are still apart: sum over the first axis."
     elif np.prod(found) == np.prod(expected):
         hint = f"The number of entries is right: .reshape({expected}) may be all that is missing."
-    return f"it has shape {found}, but {case.argument} has shape {expected}. {hint}"
+    return f"it has shape {found}, but {compared.argument} has shape {expected}. {hint}"
 
 
-def not_finite(case: Case) -> str | None:
+def not_finite(compared: Comparison) -> str | None:
     """NaN or infinity."""
-    assert case.analytic is not None
-    bad = np.argwhere(~np.isfinite(case.analytic))
+    assert compared.analytic is not None
+    bad = np.argwhere(~np.isfinite(compared.analytic))
     if not len(bad):
         return None
     return (
-        f"{len(bad)} of {case.analytic.size} entries are NaN or infinite, the first at {_index(bad[0])}. Look for a "
-        f"division by zero, a logarithm of zero, or an exponential that overflows."
+        f"{len(bad)} of {compared.analytic.size} entries are NaN or infinite, the first at {_index(bad[0])}. Look for "
+        f"a division by zero, a logarithm of zero, or an exponential that overflows."
     )
 
 
 # simple relations to the right gradient
 
 
-def all_zeros(case: Case) -> str | None:
+def all_zeros(compared: Comparison) -> str | None:
     """Nothing arrives."""
-    if case.found.any():
+    if compared.found.any():
         return None
     return (
-        f"it is all zeros, the true gradient is not (largest entry {np.abs(case.expected).max():.3g}): nothing comes "
-        f"back along this path. Is it computed and stored? Softmax and batch norm hide this from a check with dy = 1, "
-        f"where the true gradient is zero as well."
+        f"it is all zeros, the true gradient is not (largest entry {np.abs(compared.expected).max():.3g}): nothing "
+        f"comes back along this path. Is it computed and stored? Softmax and batch norm hide this from a check with "
+        f"dy = 1, where the true gradient is zero as well."
     )
 
 
-def something_for_nothing(case: Case) -> str | None:
+def something_for_nothing(compared: Comparison) -> str | None:
     """The output does not depend on this array at all."""
-    if np.abs(case.expected).max() > case.noise:
+    if np.abs(compared.expected).max() > compared.noise:
         return None
     return (
-        f"the true gradient is zero: y does not depend on {case.argument}, but something comes back (largest entry "
-        f"{np.abs(case.found).max():.3g}). Is a derivative of the wrong branch taken, or is {case.argument} not used?"
+        f"the true gradient is zero: y does not depend on {compared.argument}, but something comes back (largest entry "
+        f"{np.abs(compared.found).max():.3g}). Is a derivative of the wrong branch taken, or is "
+        f"{compared.argument} not used?"
     )
 
 
-def sign_flipped(case: Case) -> str | None:
+def sign_flipped(compared: Comparison) -> str | None:
     """Minus the right gradient."""
-    if not case.alike(case.found, -case.expected):
+    if not compared.alike(compared.found, -compared.expected):
         return None
     return "its sign is flipped: it is exactly minus the true gradient. Look for y − target against target − y."
 
 
-def constant_factor(case: Case) -> str | None:
+def constant_factor(compared: Comparison) -> str | None:
     """A multiple of the right gradient; the factor often says what was forgotten."""
-    factor = float((case.found * case.expected).sum() / (case.expected**2).sum())
-    if not case.alike(case.found, factor * case.expected):
+    factor = float((compared.found * compared.expected).sum() / (compared.expected**2).sum())
+    if not compared.alike(compared.found, factor * compared.expected):
         return None
-    return f"it is {factor:.4g} times the true gradient, everywhere. {_meaning_of(factor, case)}"
+    return f"it is {factor:.4g} times the true gradient, everywhere. {_meaning_of(factor, compared)}"
 
 
-def _meaning_of(factor: float, case: Case) -> str:
-    N = len(next(iter(case.subject.arrays.values())))
+def _meaning_of(factor: float, compared: Comparison) -> str:
+    N = len(next(iter(compared.function.arrays.values())))
     if np.isclose(factor, N):
         return f"{N} is the batch size: a mean over the batch was differentiated as if it were a sum. Divide by N once."
     if np.isclose(factor, 1 / N):
@@ -113,11 +114,11 @@ def _meaning_of(factor: float, case: Case) -> str:
     if np.isclose(factor, 2):
         return "Is a path counted twice, or the 2 of a square not cancelled by a half?"
     lengths = {
-        "number of inputs to each output": case.value.size // case.y.size,
-        "number of rows (all axes of y but the last)": case.y.size // (case.y.shape or (1,))[-1],
-        "number of inputs": case.value.size,
-        "number of outputs": case.y.size,
-        **{f"length of y's axis {axis}": length for axis, length in enumerate(case.y.shape)},
+        "number of inputs to each output": compared.value.size // compared.y.size,
+        "number of rows (all axes of y but the last)": compared.y.size // (compared.y.shape or (1,))[-1],
+        "number of inputs": compared.value.size,
+        "number of outputs": compared.y.size,
+        **{f"length of y's axis {axis}": length for axis, length in enumerate(compared.y.shape)},
     }
     for name, length in lengths.items():
         if length > 1 and np.isclose(factor, length):
@@ -127,9 +128,10 @@ def _meaning_of(factor: float, case: Case) -> str:
     return "Which constant of the formula has this value, and where was it lost or applied twice?"
 
 
-def without_dy(case: Case) -> str | None:
+def without_dy(compared: Comparison) -> str | None:
     """The derivative of Σ y: dy was not multiplied in."""
-    if not case.subject.takes_dy or not case.alike(case.found, case.true_gradient(np.ones_like(case.dy))):
+    of_ones = np.ones_like(compared.dy)
+    if not compared.function.takes_dy or not compared.alike(compared.found, compared.true_gradient(of_ones)):
         return None
     return "it is the true gradient for a dy of ones: dy is not used. Chain rule: multiply by dy, then sum."
 
@@ -137,27 +139,27 @@ def without_dy(case: Case) -> str | None:
 # the right numbers in the wrong places
 
 
-def axes_swapped(case: Case) -> str | None:
+def axes_swapped(compared: Comparison) -> str | None:
     """Transposed."""
-    if not case.is_whole:
+    if not compared.is_whole:
         return None
-    found = case.found_array
+    found = compared.found_array
     for order in list(permutations(range(found.ndim)))[1:]:
-        if case.alike(found.transpose(order), case.expected_array):
+        if compared.alike(found.transpose(order), compared.expected_array):
             if found.ndim == 2:
                 return "it is transposed: swap the two factors of its matrix product, (a.T @ b).T = b.T @ a."
             return f"its axes are in the wrong order: transpose{order} makes it right."
     return None
 
 
-def turned(case: Case) -> str | None:
+def turned(compared: Comparison) -> str | None:
     """Flipped along some axes."""
-    if not case.is_whole:
+    if not compared.is_whole:
         return None
-    for axes in _subsets(axis for axis, length in enumerate(case.value.shape) if length > 1):
-        if case.alike(np.flip(case.found_array, axes), case.expected_array):
+    for axes in _subsets(axis for axis, length in enumerate(compared.value.shape) if length > 1):
+        if compared.alike(np.flip(compared.found_array, axes), compared.expected_array):
             how = "turned by 180°" if len(axes) == 2 else "flipped"
-            names = " and ".join(f"{case.axis_name(axis)}s" for axis in axes)
+            names = " and ".join(f"{compared.axis_name(axis)}s" for axis in axes)
             return (
                 f"it is {how}: reversed along its {names}. Forward and backward must agree on which end of the window "
                 f"comes first: x[p + i] · kernel[i] everywhere, as here, or x[p − i] everywhere."
@@ -165,18 +167,18 @@ def turned(case: Case) -> str | None:
     return None
 
 
-def shifted(case: Case) -> str | None:
+def shifted(compared: Comparison) -> str | None:
     """Right, but some cells away."""
-    if not case.is_whole or not case.is_input or case.value.ndim < 3:
+    if not compared.is_whole or not compared.is_input or compared.value.ndim < 3:
         return None
-    spatial = case.value.shape[1:-1]
+    spatial = compared.value.shape[1:-1]
     moves = product(*(range(-min(2, length - 2), min(2, length - 2) + 1) for length in spatial))
     for move in sorted(moves, key=lambda move: np.abs(move).sum()):
         if not any(move):
             continue
         there = tuple(slice(max(m, 0), length + min(m, 0)) for m, length in zip(move, spatial, strict=True))
         here = tuple(slice(max(-m, 0), length - max(m, 0)) for m, length in zip(move, spatial, strict=True))
-        if case.alike(case.found_array[(slice(None), *there)], case.expected_array[(slice(None), *here)]):
+        if compared.alike(compared.found_array[(slice(None), *there)], compared.expected_array[(slice(None), *here)]):
             return (
                 f"it is the true gradient, shifted by {_index(move)} cells: the padding was not cut off at the "
                 f"right place. dx begins where the padding before the image ends."
@@ -187,15 +189,15 @@ def shifted(case: Case) -> str | None:
 # a part of the sum
 
 
-def one_sample_alone(case: Case) -> str | None:
+def one_sample_alone(compared: Comparison) -> str | None:
     """A parameter's gradient from a single sample of the batch."""
-    N = len(next(iter(case.subject.arrays.values())))
-    if case.is_input or case.y.shape[:1] != (N,) or N < 2:
+    N = len(next(iter(compared.function.arrays.values())))
+    if compared.is_input or compared.y.shape[:1] != (N,) or N < 2:
         return None
     for n in range(N):
-        dy = np.zeros_like(case.dy)
-        dy[n] = case.dy[n]
-        if case.alike(case.found, case.true_gradient(dy)):
+        dy = np.zeros_like(compared.dy)
+        dy[n] = compared.dy[n]
+        if compared.alike(compared.found, compared.true_gradient(dy)):
             return (
                 f"it is the contribution of sample {n} alone, of {N}. Sum over the batch: in a loop over the samples "
                 f"that is +=, not =, on a gradient which starts at zero."
@@ -203,12 +205,12 @@ def one_sample_alone(case: Case) -> str | None:
     return None
 
 
-def own_output_alone(case: Case) -> str | None:
+def own_output_alone(compared: Comparison) -> str | None:
     """dx[i] from y[i] only, although x[i] moves other outputs too."""
-    if not case.subject.takes_dy or case.value.shape != case.y.shape:
+    if not compared.function.takes_dy or compared.value.shape != compared.y.shape:
         return None
-    own = case.jacobian.reshape(len(case.entries), -1)[np.arange(len(case.entries)), case.entries]
-    if not case.alike(case.found, own * case.dy.reshape(-1)[case.entries]):
+    own = compared.jacobian.reshape(len(compared.entries), -1)[np.arange(len(compared.entries)), compared.entries]
+    if not compared.alike(compared.found, own * compared.dy.reshape(-1)[compared.entries]):
         return None
     return (
         "every entry counts its own output only (the Jacobian's diagonal), but x[i] moves other outputs as well, as in "
@@ -216,13 +218,14 @@ def own_output_alone(case: Case) -> str | None:
     )
 
 
-def path_through_softmax_sum(case: Case) -> str | None:
+def path_through_softmax_sum(compared: Comparison) -> str | None:
     """Off by y times one number a row: softmax's second term."""
-    if not (case.is_whole and case.is_input) or case.value.shape != case.y.shape or case.y.shape[-1] < 3:
+    shape = compared.y.shape
+    if not (compared.is_whole and compared.is_input) or compared.value.shape != shape or shape[-1] < 3:
         return None
-    off, y = case.found_array - case.expected_array, case.y
+    off, y = compared.found_array - compared.expected_array, compared.y
     share = (off * y).sum(axis=-1, keepdims=True) / np.maximum((y * y).sum(axis=-1, keepdims=True), 1e-300)
-    if not case.alike(off, share * y) or not np.ptp(y / y.mean()) > 1e-3:
+    if not compared.alike(off, share * y) or not np.ptp(y / y.mean()) > 1e-3:
         return None
     return (
         "it misses y times one number for each row: the path through softmax's sum. dx = y · (dy − Σ dy·y), the sum "
@@ -230,32 +233,32 @@ def path_through_softmax_sum(case: Case) -> str | None:
     )
 
 
-def path_through_statistics(case: Case) -> str | None:
+def path_through_statistics(compared: Comparison) -> str | None:
     """Off by a constant for each channel, or by a multiple of x − mean: batch norm's second and third path."""
-    if not (case.is_whole and case.is_input) or case.value.ndim < 2:
+    if not (compared.is_whole and compared.is_input) or compared.value.ndim < 2:
         return None
-    for axis in (case.value.ndim - 1, *range(case.value.ndim - 1)):
+    for axis in (compared.value.ndim - 1, *range(compared.value.ndim - 1)):
         x, off = (
-            np.moveaxis(array, axis, 0).reshape(case.value.shape[axis], -1)
-            for array in (case.value, case.found_array - case.expected_array)
+            np.moveaxis(array, axis, 0).reshape(compared.value.shape[axis], -1)
+            for array in (compared.value, compared.found_array - compared.expected_array)
         )
         if x.shape[1] < 4:
             continue
         centred = x - x.mean(axis=1, keepdims=True)
         level = off.mean(axis=1, keepdims=True) + 0 * off
         tilt = (off * centred).sum(axis=1, keepdims=True) / (centred**2).sum(axis=1, keepdims=True) * centred
-        each = f"for each {case.axis_name(axis)}"
-        if case.alike(off, level):
+        each = f"for each {compared.axis_name(axis)}"
+        if compared.alike(off, level):
             return (
                 f"it is off by one constant {each}: the path through the mean is missing. x moves the mean, and the "
                 f"mean moves every output: dx needs − Σ dy / M (times what dy is multiplied by)."
             )
-        if case.alike(off, tilt):
+        if compared.alike(off, tilt):
             return (
                 f"it is off by a multiple of x − mean {each}: the path through the variance is missing: "
                 f"− x̂ · Σ (dy·x̂) / M, as in batch normalisation."
             )
-        if case.alike(off, level + tilt):
+        if compared.alike(off, level + tilt):
             return (
                 f"it is off by a constant and a multiple of x − mean {each}: the paths through the mean and through "
                 f"the variance are missing. Both depend on x: − Σ dy / M and − x̂ · Σ (dy·x̂) / M."
@@ -266,18 +269,18 @@ def path_through_statistics(case: Case) -> str | None:
 # what another layer's backward would give
 
 
-def as_if_kernel_were_another(case: Case) -> str | None:
+def as_if_kernel_were_another(compared: Comparison) -> str | None:
     """dx is right for a kernel that is transposed or turned."""
-    if not (case.is_input and case.is_whole and case.subject.takes_dy):
+    if not (compared.is_input and compared.is_whole and compared.function.takes_dy):
         return None
-    for name, kernel in list(case.subject.arrays.items())[1:]:
+    for name, kernel in list(compared.function.arrays.items())[1:]:
         for how, other in _variants(kernel):
-            case.subject.arrays[name] = other
+            compared.function.arrays[name] = other
             try:
-                expected = case.true_gradient_now()
+                expected = compared.true_gradient_now()
             finally:
-                case.subject.arrays[name] = kernel
-            if case.alike(case.found, expected):
+                compared.function.arrays[name] = kernel
+            if compared.alike(compared.found, expected):
                 return (
                     f"it would be right if the {name} were {how}. The backward must use it as the forward did: "
                     f"windows · kernel forward is dz · kernelᵀ backward, cell by cell of the window."
@@ -299,45 +302,45 @@ def _variants(kernel: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
             yield " and ".join(filter(None, (how, "transposed (in and out swapped)"))), other.swapaxes(-1, -2)
 
 
-def without_activation(case: Case) -> str | None:
+def without_activation(compared: Comparison) -> str | None:
     """Right for the layer without its activation."""
-    if not isinstance(case.subject, LayerSubject) or case.subject.layer.activation == "linear":
+    if not isinstance(compared.function, LayerFunction) or compared.function.layer.activation == "linear":
         return None
-    layer = case.subject.layer
+    layer = compared.function.layer
     activation, layer.activation = layer.activation, "linear"
     try:
-        expected = case.true_gradient_now()
+        expected = compared.true_gradient_now()
     finally:
         layer.activation = activation
-    if not case.alike(case.found, expected):
+    if not compared.alike(compared.found, expected):
         return None
     return f"it would be right without the {activation}: begin the backward with dz = dy · {activation}'(z)."
 
 
-def factor_of_each_index(case: Case) -> str | None:
+def factor_of_each_index(compared: Comparison) -> str | None:
     """A factor that changes along one axis only, as a forgotten gamma does."""
-    if not case.is_whole or case.value.ndim < 2:
+    if not compared.is_whole or compared.value.ndim < 2:
         return None
-    for axis in reversed(range(case.value.ndim)):
+    for axis in reversed(range(compared.value.ndim)):
         found, expected = (
-            np.moveaxis(array, axis, 0).reshape(case.value.shape[axis], -1)
-            for array in (case.found_array, case.expected_array)
+            np.moveaxis(array, axis, 0).reshape(compared.value.shape[axis], -1)
+            for array in (compared.found_array, compared.expected_array)
         )
         if len(found) < 2 or found.shape[1] < 2:
             continue
         factors = (found * expected).sum(axis=1) / np.maximum((expected**2).sum(axis=1), 1e-300)
-        if np.isclose(factors, 1).any() or not case.alike(found, factors[:, None] * expected):
+        if np.isclose(factors, 1).any() or not compared.alike(found, factors[:, None] * expected):
             continue
         listed = ", ".join(f"{factor:.4g}" for factor in factors[:4]) + (", …" if len(factors) > 4 else "")
         return (
-            f"each {case.axis_name(axis)} is off by a factor of its own ({listed}). "
-            f"{_meaning_of_factors(factors, case)}"
+            f"each {compared.axis_name(axis)} is off by a factor of its own ({listed}). "
+            f"{_meaning_of_factors(factors, compared)}"
         )
     return None
 
 
-def _meaning_of_factors(factors: np.ndarray, case: Case) -> str:
-    for name, array in case.subject.arrays.items():
+def _meaning_of_factors(factors: np.ndarray, compared: Comparison) -> str:
+    for name, array in compared.function.arrays.items():
         if array.shape == factors.shape and np.allclose(factors * array, 1):
             return f"It is 1 / {name}: a factor {name} is missing."
         if array.shape == factors.shape and np.allclose(factors, array):
@@ -348,16 +351,16 @@ def _meaning_of_factors(factors: np.ndarray, case: Case) -> str:
 # right in some places only
 
 
-def wrong_at_the_border(case: Case) -> str | None:
+def wrong_at_the_border(compared: Comparison) -> str | None:
     """Right inside the image, wrong at its edge."""
-    if not (case.is_whole and case.is_input) or case.value.ndim < 3:
+    if not (compared.is_whole and compared.is_input) or compared.value.ndim < 3:
         return None
-    spatial = range(1, case.value.ndim - 1)
-    lengths = [case.value.shape[axis] for axis in spatial]
+    spatial = range(1, compared.value.ndim - 1)
+    lengths = [compared.value.shape[axis] for axis in spatial]
     for width in range(1, (max(lengths) + 1) // 2):
         inside = tuple(slice(width, length - width) if length > 1 else slice(None) for length in lengths)
-        interior = case.wrong[(slice(None), *inside)]
-        sides = [side for axis in spatial for side in _wrong_sides(case, axis, width)]
+        interior = compared.wrong[(slice(None), *inside)]
+        sides = [side for axis in spatial for side in _wrong_sides(compared, axis, width)]
         if sides and interior.size and not interior.any():
             return (
                 f"it is right inside and wrong within {width} of the border ({', '.join(sides)}): "
@@ -367,22 +370,22 @@ def wrong_at_the_border(case: Case) -> str | None:
     return None
 
 
-def _wrong_sides(case: Case, axis: int, width: int) -> Iterator[str]:
+def _wrong_sides(compared: Comparison, axis: int, width: int) -> Iterator[str]:
     """The ends of an axis along which most cells are wrong."""
-    wrong = np.moveaxis(case.wrong, axis, 0)
+    wrong = np.moveaxis(compared.wrong, axis, 0)
     for end, strip in (("first", wrong[:width]), ("last", wrong[len(wrong) - width :])):
         if strip.mean() > 0.5:
-            yield f"the {end} {case.axis_name(axis)}{'s' if width > 1 else ''}"
+            yield f"the {end} {compared.axis_name(axis)}{'s' if width > 1 else ''}"
 
 
-def wrong_at_some_indices(case: Case) -> str | None:
+def wrong_at_some_indices(compared: Comparison) -> str | None:
     """Right for some samples, channels, rows… only."""
-    if not case.is_whole:
+    if not compared.is_whole:
         return None
-    for axis, length in enumerate(case.value.shape):
-        bad = np.flatnonzero(np.moveaxis(case.wrong, axis, 0).reshape(length, -1).any(axis=1))
+    for axis, length in enumerate(compared.value.shape):
+        bad = np.flatnonzero(np.moveaxis(compared.wrong, axis, 0).reshape(length, -1).any(axis=1))
         if 0 < len(bad) < length:
-            name = case.axis_name(axis)
+            name = compared.axis_name(axis)
             return (
                 f"it is right for {length - len(bad)} of {length} {name}s and wrong for {name} "
                 f"{', '.join(map(str, bad[:6]))}{', …' if len(bad) > 6 else ''}. What is special about these? A loop "
@@ -391,29 +394,30 @@ def wrong_at_some_indices(case: Case) -> str | None:
     return None
 
 
-def wrong_on_one_side_of_zero(case: Case) -> str | None:
+def wrong_on_one_side_of_zero(compared: Comparison) -> str | None:
     """Wrong where x is negative and right where it is positive, or the other way round."""
-    if not (case.is_whole and case.is_input):
+    if not (compared.is_whole and compared.is_input):
         return None
-    for side, there in (("x < 0", case.value < 0), ("x > 0", case.value > 0)):
-        if case.wrong.sum() > 1 and np.array_equal(case.wrong, there):
+    for side, there in (("x < 0", compared.value < 0), ("x > 0", compared.value > 0)):
+        if compared.wrong.sum() > 1 and np.array_equal(compared.wrong, there):
             return f"it is wrong where {side}, and only there: the derivative of that branch of the function."
     return None
 
 
-def anything_else(case: Case) -> str:
+def anything_else(compared: Comparison) -> str:
     """No pattern: say where it is worst, and how to go on."""
-    worst = int(np.abs(case.found - case.expected).argmax())
-    index = np.unravel_index(case.entries[worst], case.value.shape)
-    off = np.abs(case.found - case.expected) > case.method.tolerance * np.abs(case.expected).max() + case.noise
+    worst = int(np.abs(compared.found - compared.expected).argmax())
+    index = np.unravel_index(compared.entries[worst], compared.value.shape)
+    tolerance = compared.method.tolerance * np.abs(compared.expected).max() + compared.noise
+    off = np.abs(compared.found - compared.expected) > tolerance
     return (
-        f"{off.sum()} of {off.size} entries are wrong, most of all {_index(index)}: {case.found[worst]:.6g} instead of "
-        f"{case.expected[worst]:.6g}. No common mistake explains it. Make the case smaller (one sample, one channel, "
-        f"a linear activation) until it turns right: the last thing that you took away is the culprit."
+        f"{off.sum()} of {off.size} entries are wrong, most of all {_index(index)}: {compared.found[worst]:.6g} "
+        f"instead of {compared.expected[worst]:.6g}. No common mistake explains it. Make the case smaller (one sample, one "
+        f"channel, a linear activation) until it turns right: the last thing that you took away is the culprit."
     )
 
 
-SUSPICIONS: Sequence[Callable[[Case], str | None]] = (
+CAUSES: Sequence[Callable[[Comparison], str | None]] = (
     never_set,
     of_another_shape,
     not_finite,

@@ -18,7 +18,7 @@ Arrays = Mapping[str, np.ndarray]
 Gradients = dict[str, "np.ndarray | None"]
 
 
-class Subject:
+class Function:
     """A forward and a backward under examination. All arrays at its door are NumPy's."""
 
     title: str
@@ -55,7 +55,7 @@ class Subject:
         return f"d{argument}"
 
 
-class OperationSubject(Subject):
+class OperationFunction(Function):
     """A pair of functions: forward(**arrays) -> y, saved and backward(dy, saved) -> a gradient for each array."""
 
     def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], arrays: Arrays) -> None:
@@ -82,7 +82,7 @@ class OperationSubject(Subject):
         return dict(zip(self.arrays, gradients, strict=True))
 
 
-class LossSubject(Subject):
+class LossFunction(Function):
     """A loss, as a function of the predictions."""
 
     takes_dy = False
@@ -99,7 +99,7 @@ class LossSubject(Subject):
         return {"y_pred": self.loss.backward()}
 
 
-class LayeredSubject(Subject):
+class LayeredFunction(Function):
     """What has layers: their parameters are arrays to differentiate by, too."""
 
     def __init__(self, layers: Sequence[Layer], x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
@@ -144,7 +144,7 @@ class LayeredSubject(Subject):
         return {"x": dx, **{name: parameter.grad for name, parameter in self.parameters.items()}}
 
 
-class LayerSubject(LayeredSubject):
+class LayerFunction(LayeredFunction):
     """One layer, built."""
 
     def __init__(self, layer: Layer, x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
@@ -160,7 +160,7 @@ class LayerSubject(LayeredSubject):
         return self.gradients(self.layer.backward(dy, need_dx))
 
 
-class ModelSubject(LayeredSubject):
+class ModelFunction(LayeredFunction):
     """A built and compiled model and its loss, fused where `fit` fuses them."""
 
     takes_dy = False

@@ -1,20 +1,20 @@
-"""Rules of conduct: what a forward and a backward owe their caller, whatever they compute."""
+"""The protocol: what a forward and a backward owe their caller, whatever they compute."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ..backends import to_host
-from .subjects import Gradients, Subject
+from .functions import Function, Gradients
 
 
-def nothing_overwritten(subject: Subject, dy: np.ndarray) -> str | None:
+def nothing_overwritten(function: Function, dy: np.ndarray) -> str | None:
     """x, dy and the parameters belong to the caller: forward and backward read them and write elsewhere."""
     handed_dy = dy.copy()
-    subject.forward(subject.arrays)
-    by_forward = overwritten(subject)
-    subject.backward(handed_dy)
-    by_backward = [name for name in overwritten(subject) if name not in by_forward]
+    function.forward(function.arrays)
+    by_forward = overwritten(function)
+    function.backward(handed_dy)
+    by_backward = [name for name in overwritten(function) if name not in by_forward]
     by_backward += [] if same(handed_dy, dy) else ["dy"]
     for step, names in (("forward", by_forward), ("backward", by_backward)):
         if names:
@@ -25,11 +25,11 @@ def nothing_overwritten(subject: Subject, dy: np.ndarray) -> str | None:
     return None
 
 
-def same_again(subject: Subject, dy: np.ndarray) -> str | None:
+def same_again(function: Function, dy: np.ndarray) -> str | None:
     """The same forward and backward, twice, give the same."""
-    subject.clear_gradients()
-    first_y, first = run(subject, dy)
-    second_y, second = run(subject, dy)
+    function.clear_gradients()
+    first_y, first = run(function, dy)
+    second_y, second = run(function, dy)
     if not alike(first_y, second_y):
         return (
             "the second forward of the same x gives another y. Something is remembered or drawn anew: put it into "
@@ -41,16 +41,16 @@ def same_again(subject: Subject, dy: np.ndarray) -> str | None:
             continue
         doubled = "twice the first: it accumulates. " if alike(again, 2 * gradient) else "not the first. "
         return (
-            f"the second backward of the same dy gives another {subject.quantity(name)}, {doubled}"
+            f"the second backward of the same dy gives another {function.quantity(name)}, {doubled}"
             f"A gradient belongs to one batch: set it (grad = …), don't add to the last one (grad += …)."
         )
     return None
 
 
-def linear_in_dy(subject: Subject, dy: np.ndarray) -> str | None:
+def linear_in_dy(function: Function, dy: np.ndarray) -> str | None:
     """A backward is a product with a Jacobian: backward(dy − 3·other) = backward(dy) − 3·backward(other)."""
     other = np.cos(np.arange(dy.size)).reshape(dy.shape)
-    (_, of_dy), (_, of_other), (_, of_both) = (run(subject, upstream) for upstream in (dy, other, dy - 3 * other))
+    (_, of_dy), (_, of_other), (_, of_both) = (run(function, upstream) for upstream in (dy, other, dy - 3 * other))
     for name, both in of_both.items():
         one, two = of_dy[name], of_other[name]
         if both is None or one is None or two is None:
@@ -58,21 +58,21 @@ def linear_in_dy(subject: Subject, dy: np.ndarray) -> str | None:
         if not alike(both, one - 3 * two):
             ignores = " It does not depend on dy at all." if alike(one, two) else ""
             return (
-                f"{subject.quantity(name)} is not linear in dy.{ignores} By the chain rule it is dy times derivatives "
+                f"{function.quantity(name)} is not linear in dy.{ignores} By the chain rule it is dy times derivatives "
                 f"that were fixed in the forward; conditions belong on x or y (dy * (y > 0)), never on dy (dy > 0)."
             )
     return None
 
 
-def results_left_alone(subject: Subject, dy: np.ndarray) -> str | None:
+def results_left_alone(function: Function, dy: np.ndarray) -> str | None:
     """What one batch returned is not changed by the next."""
-    y = subject.forward(subject.arrays)
-    gradients = subject.backward(dy)
-    kept = {"y": y, **{subject.quantity(name): g for name, g in gradients.items() if g is not None}}
+    y = function.forward(function.arrays)
+    gradients = function.backward(dy)
+    kept = {"y": y, **{function.quantity(name): g for name, g in gradients.items() if g is not None}}
     copies = {name: array.copy() for name, array in kept.items()}
-    first = next(iter(subject.arrays))
-    subject.forward({**subject.arrays, first: 0.7 * subject.arrays[first]})
-    subject.backward(0.7 * dy)
+    first = next(iter(function.arrays))
+    function.forward({**function.arrays, first: 0.7 * function.arrays[first]})
+    function.backward(0.7 * dy)
     changed = [name for name, array in kept.items() if not same(array, copies[name])]
     if changed:
         return (
@@ -82,16 +82,16 @@ def results_left_alone(subject: Subject, dy: np.ndarray) -> str | None:
     return None
 
 
-def same_without_dx(subject: Subject, dy: np.ndarray) -> str | None:
+def same_without_dx(function: Function, dy: np.ndarray) -> str | None:
     """With need_dx=False, as for a model's first layer, the parameters' gradients are the same."""
-    _, full = run(subject, dy)
-    subject.forward(subject.arrays)
-    partial = subject.backward(dy, need_dx=False)
+    _, full = run(function, dy)
+    function.forward(function.arrays)
+    partial = function.backward(dy, need_dx=False)
     for name, gradient in full.items():
         other = partial[name]
         if name != "x" and gradient is not None and (other is None or not alike(gradient, other)):
             return (
-                f"backward(dy, need_dx=False) gives another {subject.quantity(name)}. It may leave out dx, "
+                f"backward(dy, need_dx=False) gives another {function.quantity(name)}. It may leave out dx, "
                 f"but not the parameters' gradients."
             )
     return None
@@ -107,23 +107,23 @@ RULES = {
 """Every rule by its name in the report. The first that is broken explains those after it."""
 
 
-def rules_for(subject: Subject) -> list[str]:
-    """The rules that mean something for this subject."""
-    meaningless = set() if subject.takes_dy else {"linear in dy"}
-    if not getattr(subject, "parameters", None):
+def rules_for(function: Function) -> list[str]:
+    """The rules that mean something for this function."""
+    meaningless = set() if function.takes_dy else {"linear in dy"}
+    if not getattr(function, "parameters", None):
         meaningless.add("same without dx")
     return [name for name in RULES if name not in meaningless]
 
 
-def run(subject: Subject, dy: np.ndarray) -> tuple[np.ndarray, Gradients]:
+def run(function: Function, dy: np.ndarray) -> tuple[np.ndarray, Gradients]:
     """A forward and a backward; copies of what they return."""
-    y = subject.forward(subject.arrays).copy()
-    gradients = subject.backward(dy.copy())
+    y = function.forward(function.arrays).copy()
+    gradients = function.backward(dy.copy())
     return y, {name: None if gradient is None else gradient.copy() for name, gradient in gradients.items()}
 
 
-def overwritten(subject: Subject) -> list[str]:
-    return [name for name, array in subject.arrays.items() if not same(to_host(subject.handed[name]), array)]
+def overwritten(function: Function) -> list[str]:
+    return [name for name, array in function.arrays.items() if not same(to_host(function.handed[name]), array)]
 
 
 def same(a: np.ndarray, b: np.ndarray) -> bool:
