@@ -81,7 +81,7 @@ def samples_for(network: Network, samples: int) -> tuple[np.ndarray, np.ndarray]
 @cache
 def _fashion() -> tuple[np.ndarray, np.ndarray]:
     """The sample of the data that comes with the package, so that no run depends on a download."""
-    from minicnn.datasets.editions import SAMPLE_DIRECTORY
+    from minicnn.datasets.checksums import SAMPLE_DIRECTORY
 
     from minicnn.datasets import SampleDataWarning, load_fashion_mnist
 

@@ -412,8 +412,8 @@ def anything_else(compared: Comparison) -> str:
     off = np.abs(compared.found - compared.expected) > tolerance
     return (
         f"{off.sum()} of {off.size} entries are wrong, most of all {_index(index)}: {compared.found[worst]:.6g} "
-        f"instead of {compared.expected[worst]:.6g}. No common mistake explains it. Make the case smaller (one sample, one "
-        f"channel, a linear activation) until it turns right: the last thing that you took away is the culprit."
+        f"instead of {compared.expected[worst]:.6g}. No common mistake explains it. Make the case smaller (one sample, "
+        f"one channel, a linear activation) until it turns right: the last thing that you took away is the culprit."
     )
 
 
