@@ -81,9 +81,8 @@ def samples_for(network: Network, samples: int) -> tuple[np.ndarray, np.ndarray]
 @cache
 def _fashion() -> tuple[np.ndarray, np.ndarray]:
     """The sample of the data that comes with the package, so that no run depends on a download."""
-    from minicnn.datasets.checksums import SAMPLE_DIRECTORY
-
     from minicnn.datasets import SampleDataWarning, load_fashion_mnist
+    from minicnn.datasets.checksums import SAMPLE_DIRECTORY
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SampleDataWarning)
