@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from . import environments, report
-from .bench import BATCH_SIZE, LONGEST, Bench, Settings
+from .bench import LONGEST, Bench, Settings
 from .crew import available_cpus
 from .machine import busy_note, describe_machine
 from .measures import epoch, imports, inference, profile, scaling, startup, training
-from .networks import MODELS, TITLES, example
+from .networks import NETWORKS, TITLES, batch_size_of, network_named
 from .results import Results
 from .rivals import variants
 
@@ -43,7 +43,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--only", type=_list_of(MEASURES), metavar="A,B", help=f"what to measure: {', '.join(MEASURES)}"
     )
-    parser.add_argument("--models", type=_list_of(MODELS), metavar="A,B", help=f"of {', '.join(MODELS)}")
+    parser.add_argument("--models", type=_list_of(NETWORKS), metavar="A,B", help=f"of {', '.join(NETWORKS)}")
     parser.add_argument("--rivals", type=_list_of(names), metavar="A,B", help=f"of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, help="turns of each rival (default 7; 3 with --quick)")
     parser.add_argument("--threads", type=int, default=available_cpus(), help="for everyone (default: all CPUs)")
@@ -66,7 +66,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--threads {chosen.threads}: expected 1 to {available_cpus()}, the CPUs that are here.")
     if chosen.rounds is not None and chosen.rounds < 1:
         parser.error(f"--rounds {chosen.rounds}: expected at least 1.")
-    defaults = QUICK if chosen.quick else {"only": MEASURES, "models": list(MODELS), "rivals": names}
+    defaults = QUICK if chosen.quick else {"only": MEASURES, "models": list(NETWORKS), "rivals": names}
     for name, default in defaults.items():
         setattr(chosen, name, getattr(chosen, name) or default)
     if "minicnn" not in chosen.rivals:
@@ -113,10 +113,10 @@ def run(bench: Bench, only: list[str]) -> None:
     bench.start_crew()
     measures = [PER_MODEL[name] for name in PER_MODEL if name in only]
     for model in bench.settings.models if measures else []:
-        samples = (2 + LONGEST) * BATCH_SIZE
-        field = bench.field_for(TITLES[model], example(model), samples, bench.crew)
+        samples = (2 + LONGEST) * batch_size_of(model)
+        field = bench.field_for(TITLES[model], network_named(model), samples, bench.crew)
         for measure in measures:
-            measure(bench, TITLES[model], field)
+            measure(bench, model, field)
     for name, measure_once in ONCE.items():
         if name in only:
             measure_once(bench)

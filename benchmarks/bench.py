@@ -17,7 +17,6 @@ from .networks import Network, model_of, samples_for
 from .results import Figure, Results
 from .rounds import interleave, summarise
 
-BATCH_SIZE = 64
 LONGEST = 100  # batches in one training turn
 KERAS = "keras-"
 UNITS = {"ms": 1e3, "s": 1.0, "MB": 1e-6}  # of a second or a byte

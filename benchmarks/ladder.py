@@ -20,8 +20,7 @@ from multiprocessing import get_context
 from time import perf_counter
 from typing import Any
 
-from .bench import BATCH_SIZE
-from .networks import MODELS, example, model_of, samples_for
+from .networks import NETWORKS, batch_size_of, model_of, network_named, samples_for
 from .report import markdown_table
 from .rounds import interleave, ratio, summarise
 
@@ -132,7 +131,7 @@ def work(change: Callable[[], object], model_name: str, samples: int, cache: str
     are none, of a training step."""
     os.environ["NUMBA_CACHE_DIR"] = cache
     change()
-    network = example(model_name)
+    network, batch_size = network_named(model_name), batch_size_of(model_name)
     model = model_of(network)
     model.compile("adam", "categorical_crossentropy")
     images, _ = samples_for(network, samples or 1)
@@ -143,9 +142,9 @@ def work(change: Callable[[], object], model_name: str, samples: int, cache: str
             for _ in range(times):
                 model.predict_on_batch(images)
         else:
-            x, y = samples_for(network, times * BATCH_SIZE)
+            x, y = samples_for(network, times * batch_size)
             start = perf_counter()
-            model.fit(x, y, batch_size=BATCH_SIZE, verbose=0)
+            model.fit(x, y, batch_size=batch_size, verbose=0)
         return (perf_counter() - start) / times
 
     seconds(3)  # compiles
@@ -184,7 +183,7 @@ def _work(name: str, *rest: Any) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", default="model5", choices=MODELS)
+    parser.add_argument("model", nargs="?", default="model5", choices=NETWORKS)
     parser.add_argument("samples", nargs="?", type=int, default=0, help="predict for so many (default: train)")
     options = parser.parse_args()
     rounds = measure(options.model, options.samples)

@@ -1,4 +1,4 @@
-"""What is built: the seven models as their scripts have them, and layers to scale. Plain data, for any library."""
+"""What is built: the seven models as their scripts have them, a standard CNN, layers to scale. Data for any library."""
 
 from __future__ import annotations
 
@@ -15,8 +15,12 @@ from minicnn import layers
 
 from .crew import ROOT
 
+BATCH_SIZE = 64
 MODELS = ("baseline", "model1", "model2", "model3", "model4", "model5", "model6")
+NETWORKS = (*MODELS, "standard")
 TITLES = {name: f"Model {name[-1]}" if name[-1].isdigit() else name.title() for name in MODELS}
+TITLES["standard"] = "Standard CNN"
+STANDARD_BATCH_SIZE = 128
 Network = dict[str, Any]
 
 
@@ -33,13 +37,32 @@ def model_of(network: Network) -> minicnn.Sequential:
     return minicnn.Sequential([layers.Input(network["input_shape"]), *stack])
 
 
+def batch_size_of(name: str) -> int:
+    """The batch size that the network is trained with."""
+    return STANDARD_BATCH_SIZE if name == "standard" else BATCH_SIZE
+
+
 @cache
-def example(name: str) -> Network:
-    """One of the seven models, from its script in examples/."""
+def network_named(name: str) -> Network:
+    """One of NETWORKS: a model from its script in examples/, or the standard CNN."""
+    if name == "standard":
+        return standard_cnn()
     folder = str(ROOT / "examples")
     if folder not in sys.path:
         sys.path.insert(0, folder)
     return network_of(import_module(name).build_model())
+
+
+def standard_cnn() -> Network:
+    """(Conv2D -> BatchNormalization -> ReLU) × 6, two poolings, global average pooling: the usual CNN of today."""
+    stack: list[Network] = []
+    for filters, pooled in ((32, False), (32, True), (64, False), (64, True), (128, False), (128, False)):
+        stack.append({"class": "Conv2D", "config": {"filters": filters, "kernel_size": 3, "padding": "same"}})
+        stack += [{"class": "BatchNormalization", "config": {}}, {"class": "ReLU", "config": {}}]
+        stack += [{"class": "MaxPooling2D", "config": {"pool_size": 2}}] if pooled else []
+    stack.append({"class": "GlobalAveragePooling2D", "config": {}})
+    stack.append({"class": "Dense", "config": {"units": 10, "activation": "softmax"}})
+    return {"input_shape": [28, 28, 1], "layers": stack}
 
 
 def two_convolutions(side: int, channels: int) -> Network:

@@ -121,9 +121,9 @@ def test_ratios_are_taken_round_by_round():
 # equal networks
 
 
-@pytest.mark.parametrize("name", networks.MODELS)
+@pytest.mark.parametrize("name", networks.NETWORKS)
 def test_a_network_is_the_example_s_model_and_survives_json(name):
-    network = json.loads(json.dumps(networks.example(name)))
+    network = json.loads(json.dumps(networks.network_named(name)))
     rebuilt = networks.model_of(network)
     assert networks.network_of(rebuilt)["layers"] == network["layers"]
     x, y = networks.samples_for(network, 3)
@@ -140,7 +140,7 @@ def test_only_dropout_is_switched_off():
 
 @pytest.mark.parametrize("name", ["baseline", "model3", "model5"])
 def test_weights_come_back_from_channels_first(name):
-    network = networks.example(name)
+    network = networks.network_named(name)
     spatial = [
         axes
         for layer, _, _, axes in channels_first.walk(network)

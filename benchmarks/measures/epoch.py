@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 
-from ..bench import BATCH_SIZE, Bench
-from ..networks import example
+from ..bench import Bench
+from ..networks import BATCH_SIZE, network_named
 from ..rounds import interleave
 
 IMAGES = 60_000
@@ -15,7 +15,7 @@ LIMIT = 600.0  # seconds, for a very slow machine
 
 
 def measure(bench: Bench) -> None:
-    network = example("model5")
+    network = network_named("model5")
     weights, data = bench.lay_out(network, IMAGES)
     with ExitStack() as stack:
         workers = {rival: stack.enter_context(bench.new_worker(rival)) for rival in bench.finalists()}

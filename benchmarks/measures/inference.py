@@ -9,11 +9,13 @@ import numpy as np
 
 from ..bench import Bench
 from ..crew import Worker
+from ..networks import TITLES
 
 BATCH_SIZES = (1, 64, 1000)
 
 
-def measure(bench: Bench, case: str, field: Mapping[str, Worker]) -> None:
+def measure(bench: Bench, name: str, field: Mapping[str, Worker]) -> None:
+    case = TITLES[name]
     for size in BATCH_SIZES:
         turns = {}
         for rival, worker in field.items():

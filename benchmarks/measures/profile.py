@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..bench import BATCH_SIZE, Bench
-from ..networks import example
+from ..bench import Bench
+from ..networks import batch_size_of, network_named
 
 BATCHES = 20
 
@@ -12,12 +12,12 @@ def measure(bench: Bench) -> None:
     worker = bench.crew["minicnn"]
     before = worker.ask("ceilings")
     for model in bench.settings.models:
-        network = example(model)
-        weights, data = bench.lay_out(network, BATCHES * BATCH_SIZE)
+        network, batch_size = network_named(model), batch_size_of(model)
+        weights, data = bench.lay_out(network, BATCHES * batch_size)
         worker.ask("data", path=data)
         worker.ask("build", network=network, weights=weights)
-        worker.ask("train", batches=2, batch_size=BATCH_SIZE)
-        bench.results.profiles[model] = worker.ask("profile", batches=BATCHES, batch_size=BATCH_SIZE)
+        worker.ask("train", batches=2, batch_size=batch_size)
+        bench.results.profiles[model] = worker.ask("profile", batches=BATCHES, batch_size=batch_size)
         bench.say(f"profile, {model}: done")
     after = worker.ask("ceilings")  # the higher of two: a moment's disturbance must not lower the roof
     bench.results.peak = {name: max(before[name], after[name]) for name in before}

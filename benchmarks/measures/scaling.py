@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from ..bench import BATCH_SIZE, Bench
-from ..networks import Network, example, two_convolutions
+from ..bench import Bench
+from ..networks import BATCH_SIZE, Network, network_named, two_convolutions
 
 BATCH_SIZES = (1, 4, 16, 64, 256, 1024)
 SIDES, SIDE_CHANNELS, SIDE_BATCH = (28, 56, 112, 224), 16, 8
@@ -15,7 +15,7 @@ BATCHES = 10  # in a turn, for the larger networks: their samples take hundreds 
 
 
 def measure(bench: Bench) -> None:
-    model5 = example("model5")
+    model5 = network_named("model5")
     for size in BATCH_SIZES:
         _race(bench, "Model 5 by batch size", size, model5, size, most=BATCHES if size > 64 else 100)
     for side in SIDES:

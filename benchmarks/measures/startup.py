@@ -10,14 +10,14 @@ import tempfile
 from functools import partial
 from time import perf_counter
 
-from ..bench import BATCH_SIZE, Bench
-from ..networks import example
+from ..bench import Bench
+from ..networks import BATCH_SIZE, network_named
 
 SHARE = 2.0  # of a case's budget: a turn takes seconds
 
 
 def measure(bench: Bench) -> None:
-    network = example("model5")
+    network = network_named("model5")
     weights, data = bench.lay_out(network, BATCH_SIZE)
 
     def first_batch(rival: str, cache: str) -> float:

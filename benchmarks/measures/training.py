@@ -1,12 +1,14 @@
-"""How long is a training step? At batch 64, through each rival's ordinary training loop."""
+"""How long is a training step? At the network's batch size, through each rival's ordinary training loop."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..bench import BATCH_SIZE, Bench
+from ..bench import Bench
 from ..crew import Worker
+from ..networks import TITLES, batch_size_of
 
 
-def measure(bench: Bench, case: str, field: Mapping[str, Worker]) -> None:
-    bench.record("training", case, "ms", bench.race_training(case, field, BATCH_SIZE))
+def measure(bench: Bench, name: str, field: Mapping[str, Worker]) -> None:
+    case = TITLES[name]
+    bench.record("training", case, "ms", bench.race_training(case, field, batch_size_of(name)))

@@ -90,6 +90,8 @@ class Library(Rival):
             "Dropout": lambda x: functions.dropout(x, config["rate"]),
             "Dense": lambda x: functions.linear(x, *parameters),
             "Flatten": functions.flatten,
+            "GlobalAveragePooling2D": lambda x: functions.sum(x, axis=(2, 3)) / (x.shape[2] * x.shape[3]),
+            "ReLU": functions.relu,
         }[name]
         return (lambda x: functions.relu(function(x))) if config.get("activation") == "relu" else function
 

@@ -26,12 +26,13 @@ class Library(Rival):
     def build(self, network, weights, optimizer):
         torch = self.torch
         torch.compiler.reset()
+        self.images = len(network["input_shape"]) == 3
         modules = [module for layer in channels_first.walk(network) for module in self._modules(*layer)]
         self.network, self.shapes = torch.nn.Sequential(*modules), [weight.shape for weight in weights]
         for (tensor, spatial), weight in zip(self._slots(), weights, strict=True):
             tensor.data.copy_(torch.from_numpy(channels_first.to_channels_first(weight, spatial)).reshape(tensor.shape))
         # Channels last is a layout of images; sequences have none in PyTorch.
-        self.images_last = self.variant != "torch" and len(network["input_shape"]) == 3
+        self.images_last = self.variant != "torch" and self.images
         if self.images_last:
             self.network.to(memory_format=torch.channels_last)
         self.model = torch.compile(self.network) if self.variant == "torch-compile" else self.network
@@ -64,6 +65,7 @@ class Library(Rival):
 
     def _modules(self, name, config, channels, spatial):
         nn = self.torch.nn
+        batch_norm = nn.BatchNorm2d if self.images else nn.BatchNorm1d
         if name.startswith("Conv"):
             conv = getattr(nn, name.replace("D", "d"))
             main = conv(channels, config["filters"], spatial, padding=config.get("padding", "valid"))
@@ -74,8 +76,10 @@ class Library(Rival):
                 "MaxPooling1D": lambda: nn.MaxPool1d(config["pool_size"]),
                 "MaxPooling2D": lambda: nn.MaxPool2d(config["pool_size"]),
                 "Dropout": lambda: nn.Dropout(config["rate"]),
-                "BatchNormalization": lambda: nn.BatchNorm1d(channels, eps=1e-3, momentum=0.01),
+                "BatchNormalization": lambda: batch_norm(channels, eps=1e-3, momentum=0.01),
                 "Flatten": nn.Flatten,
+                "GlobalAveragePooling2D": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+                "ReLU": nn.ReLU,
             }[name]()
         main.spatial = spatial
         return [main, nn.ReLU()] if config.get("activation") == "relu" else [main]
