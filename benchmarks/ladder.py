@@ -54,18 +54,17 @@ def _twelve_rows() -> None:
 
 
 def _count_uses() -> None:
-    from numba.core import cgutils
-
-    _change("_lent", lambda context, builder, kinds, values: cgutils.unpack_tuple(builder, values))
+    cgutils = import_module(f"{CPU}.runtime.numba_internals").cgutils
+    _change("_borrowed", lambda context, builder, kinds, values: cgutils.unpack_tuple(builder, values))
 
 
 def _one_height() -> None:
     rows = import_module(f"{CPU}.tile").ROWS
-    _change("_height", import_module(f"{CPU}.kernels").serial(lambda M: rows))
+    _change("_height", import_module(f"{CPU}.runtime.compile").serial(lambda M: rows))
 
 
 def _one_product_a_call() -> None:
-    serial, products = import_module(f"{CPU}.kernels").serial, import_module(f"{CPU}.products")
+    serial, products = import_module(f"{CPU}.runtime.compile").serial, import_module(f"{CPU}.products")
     multiply, accumulate, once = products.multiply, products.accumulate, products.ONCE
 
     def multiply_each(times, a, rows, M, cols, K, b, panel_step, row_step, panels, bias, floor, out, out_at, F):
@@ -85,7 +84,7 @@ def _one_product_a_call() -> None:
 def _anywhere() -> None:
     import numpy as np
 
-    _change("empty", import_module(f"{CPU}.kernels").serial(lambda size, like: np.empty(size, like.dtype)))
+    _change("empty", import_module(f"{CPU}.runtime.compile").serial(lambda size, like: np.empty(size, like.dtype)))
 
 
 def _layer_by_layer() -> None:

@@ -66,7 +66,7 @@ def test_the_cpu_prefers_numba():
     ("OMP_NUM_THREADS", "1", 1), ("OMP_NUM_THREADS", "1000", 2), ("NUMBA_NUM_THREADS", "1", 1)
 ])  # fmt: skip
 def test_threads_are_limited_by_the_environment(variable, asked, found):
-    code = "from minicnn.backends.cpu.kernels import team_size; print(team_size())"
+    code = "from minicnn.backends.cpu.runtime.threads import thread_count; print(thread_count())"
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     environment |= {"NUMBA_NUM_THREADS": "2", variable: asked}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
@@ -75,11 +75,11 @@ def test_threads_are_limited_by_the_environment(variable, asked, found):
 
 def test_threads_are_limited_for_a_block():
     with minicnn.use_backend("numba"):
-        kernels = pytest.importorskip("minicnn.backends.cpu.kernels")
-        everyone = kernels.team_size()
+        threads = pytest.importorskip("minicnn.backends.cpu.runtime.threads")
+        everyone = threads.thread_count()
         with minicnn.use_backend("numba", threads=1):
-            assert kernels.team_size() == 1
-        assert kernels.team_size() == everyone
+            assert threads.thread_count() == 1
+        assert threads.thread_count() == everyone
     for name, threads in (("numba", 0), ("numba", 1.5), ("numpy", 1)):
         with pytest.raises(ValueError, match="use_backend threads"):
             minicnn.use_backend(name, threads=threads)
@@ -200,10 +200,10 @@ def test_importing_minicnn_is_light():
 CACHE_SCRIPT = """
 import numpy as np
 from minicnn.backends import cpu
-from minicnn.backends.cpu import kernel_cache
+from minicnn.backends.cpu.runtime import cache
 
 cpu.dropout(np.ones((2, 8), np.float32), 0.5, 1, 1)
-print(kernel_cache.directory())
+print(cache.directory())
 """
 
 

@@ -174,7 +174,7 @@ def test_one_thread_or_several_give_the_same_to_the_bit(monkeypatch, shared):
     found = []
     with minicnn.use_backend("numba", threads=2):
         for awake in (np.inf, -1.0):
-            monkeypatch.setattr(shared.module, "AWAKE", awake)
+            monkeypatch.setattr(shared.module, "AWAKE_SECONDS", awake)
             found += [model.infer(x) for _ in range(20)]
     assert len(shared.runs) == 19  # the first run finds nobody awake
     assert all(np.array_equal(y, found[0]) for y in found)
@@ -187,7 +187,7 @@ def test_threads_that_share_every_stage(monkeypatch, shared, dtype, threads):
     monkeypatch.setattr(shared.module, "TOGETHER", 0)
     monkeypatch.setattr(shared.module, "LONG", 0)
     monkeypatch.setattr(shared.module, "ALONE", 0)
-    monkeypatch.setattr(import_module("minicnn.backends.cpu.inference"), "team_size", lambda: threads)
+    monkeypatch.setattr(import_module("minicnn.backends.cpu.inference"), "thread_count", lambda: threads)
     model = randomized(cnn(dtype=dtype))
     few = [samples for samples in (1, 2, 4) if samples < threads]
     with minicnn.use_backend("numba"):

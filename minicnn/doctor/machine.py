@@ -82,9 +82,9 @@ def _tried(name: str) -> dict[str, Any]:
             backends.active()
             facts["load_ms"] = 1000 * (perf_counter() - start)
             if name == "numba":
-                from ..backends.cpu.kernels import team_size
+                from ..backends.cpu.runtime.threads import thread_count
 
-                facts["threads"] = team_size()
+                facts["threads"] = thread_count()
             if name == "cupy":
                 facts["gpu"] = describe_gpu()
         facts["available"] = True

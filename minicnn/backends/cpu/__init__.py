@@ -6,8 +6,7 @@ The files, each line built on the lines below it:
     inference, program, stages                                                      a whole network in inference
     direct / winograd, tiling, transforms, blank                                    the two ways of a convolution
     products, tile, cells, sandwich                                                 sums kept in registers
-    memory                                                                          where weights begin
-    kernels, calls, atomics, kernel_cache                                           what a kernel is, and its threads
+    runtime/                                                                        compiling, threads, memory
 """
 
 from ..textbook import owns, read_if_ready, take, to_host
@@ -27,10 +26,10 @@ from .losses import (
     softmax_crossentropy,
     softmax_crossentropy_backward,
 )
-from .memory import to_device
 from .normalization import batch_norm, batch_norm_backward
 from .optimizers import adam_step, sgd_step
 from .pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward
+from .runtime.memory import to_device
 
 __all__ = [
     "accumulate",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..contract import ACTIVATIONS, Step
 from ..textbook import activation, activation_backward, general_relu, general_relu_backward
-from .kernels import serial
+from .runtime.compile import serial
 from .stages import Shape, Stage, array_at
 
 __all__ = [

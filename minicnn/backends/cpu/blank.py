@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
 from .direct import SIZES, Windows
-from .kernels import parallel, serial, share
 from .products import copy
+from .runtime.compile import parallel, serial, share
+from .runtime.numba_internals import to_fixed_tuple
 
 
 def clear_blank(x: Array, bias: Array | None, relu: bool, y: Array, w: Windows) -> None:

@@ -13,11 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
+from .runtime.numba_internals import cgutils, intrinsic, ir, types
 from .tile import VECTOR_BYTES
 
 BYTE, INDEX = ir.IntType(8), ir.IntType(32)

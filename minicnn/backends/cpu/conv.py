@@ -17,8 +17,9 @@ from ..textbook.activations import activate, activate_backward
 from . import activations, direct, winograd
 from .blank import clear_blank
 from .direct import Windows
-from .kernels import compilable, plain, team_size
 from .program import Program, addresses_of
+from .runtime.memory import compilable, plain
+from .runtime.threads import thread_count
 from .stages import Shape, Stage, check_vectors
 
 
@@ -64,7 +65,7 @@ def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]
 
 def stages_of(w: Windows, itemsize: int, activation: str) -> list[Stage]:
     """A convolution and its activation. Threads can share one image's windows, but not its tiles."""
-    method = direct if team_size() > w.N else _method(w, itemsize)
+    method = direct if thread_count() > w.N else _method(w, itemsize)
     stage = method.stage(w, activation == "relu", itemsize)
     return [stage] if activation in ("relu", "linear") else [stage, activations.stage(stage.shape, activation)]
 

@@ -8,7 +8,7 @@ from .. import textbook
 from ..contract import Array, Saved, Step
 from . import conv, direct
 from .conv import conv2d, conv2d_backward
-from .kernels import compilable
+from .runtime.memory import compilable
 from .stages import Shape, Stage, check_vectors
 
 SMALL = 2**18

@@ -12,13 +12,14 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ...errors import explain
 from ..contract import Array, Pair
 from ..geometry import output_length, pad_amounts
-from .kernels import SHORT, parallel, serial, share, small, team_size
 from .products import ONCE, accumulate, add, copy, multiply, multiply_edge, multiply_row, pack, panel_count
+from .runtime.compile import parallel, serial, share
+from .runtime.numba_internals import to_fixed_tuple
+from .runtime.threads import MIN_PARALLEL_WORK, small, thread_count
 from .stages import MOST_SAMPLES, Stage, array_at
 from .tile import ROWS, width
 
@@ -58,7 +59,7 @@ def backward(
     """
     v = _turned(w)
     block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + need_dx * v.HP * v.WP * v.C) * x.itemsize)
-    threads = team_size()
+    threads = thread_count()
     taps, columns = _whole_tiles(w), panel_count.py_func(w.F, x.itemsize) * width(x.itemsize)
     dkernels = np.zeros((threads, len(taps), columns), x.dtype)  # one for each thread, added up in their order
     dbiases = np.zeros((threads, w.F), np.float64)
@@ -119,7 +120,7 @@ def _turned(w: Windows) -> Windows:
 
 def _short(w: Windows) -> bool:
     """Whether one thread is done before a second one has woken up."""
-    return w.N * w.OH * w.OW * w.KH * w.KW * w.C * w.F < SHORT
+    return w.N * w.OH * w.OW * w.KH * w.KW * w.C * w.F < MIN_PARALLEL_WORK
 
 
 def _block_samples(samples: int, sample_bytes: int) -> int:

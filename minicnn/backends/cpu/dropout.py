@@ -7,7 +7,9 @@ import numpy as np
 from .. import textbook
 from ..contract import Array, Saved
 from ..textbook.dropout import keep_threshold
-from .kernels import compilable, parallel, plain, serial, share, small
+from .runtime.compile import parallel, serial, share
+from .runtime.memory import compilable, plain
+from .runtime.threads import small
 
 
 def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:

@@ -19,10 +19,11 @@ from .activations import general_relu_stages
 from .activations import stages as activation_stages
 from .conv import stages as conv_stages
 from .dense import stages as dense_stages
-from .kernels import compilable, plain, team_size
 from .normalization import stages as norm_stages
 from .pooling import stages as pool_stages
 from .program import Program, addresses_of
+from .runtime.memory import compilable, plain
+from .runtime.threads import thread_count
 from .stages import Shape, Stage
 
 STAGES: dict[str, Any] = {
@@ -64,7 +65,7 @@ class Chain:
                 return self._otherwise(x)
             self._letter, self._values, self._addresses = x.dtype.char, values, addresses_of(values)
             self._programs = {}
-        programs, x, key = self._programs, plain(x), (x.shape, team_size())
+        programs, x, key = self._programs, plain(x), (x.shape, thread_count())
         if key not in programs:
             if len(programs) == PROGRAMS:
                 programs.pop(next(iter(programs)))

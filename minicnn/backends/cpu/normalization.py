@@ -11,7 +11,9 @@ import numpy as np
 
 from .. import textbook
 from ..contract import Array, Saved, Step
-from .kernels import compilable, parallel, plain, serial, share, small, team_size
+from .runtime.compile import parallel, serial, share
+from .runtime.memory import compilable, plain
+from .runtime.threads import small, thread_count
 from .stages import Shape, Stage, array_at, check_vectors
 
 FOUR = 4  # rows
@@ -105,7 +107,7 @@ def _rescale(parts, part, x, x_at, y, y_at, count, numbers):
 def _statistics(x: Array) -> tuple[Array, Array]:
     """x (M, C) -> mean and variance (C,). Two passes, for E[x²] − mean² would lose digits."""
     M, C = x.shape
-    sums = np.zeros((2, team_size(), C))  # one for each thread
+    sums = np.zeros((2, thread_count(), C))  # one for each thread
     _add_up(x, sums[0], alone=small(x))
     mean = (sums[0].sum(axis=0) / M).astype(x.dtype)
     _add_up_squares(x, mean, sums[1], alone=small(x))
@@ -151,7 +153,7 @@ def _normalize(threads, t, x, mean, scale, beta, y):
 
 def _parameter_gradients(dy: Array, x: Array, mean: Array, inverse_std: Array) -> tuple[Array, Array]:
     """-> dgamma and dbeta (C,), both in one pass."""
-    sums = np.zeros((2, team_size(), x.shape[1]))
+    sums = np.zeros((2, thread_count(), x.shape[1]))
     _add_up_gradients(dy, x, mean, sums, alone=small(x))
     dgamma, dbeta = sums.sum(axis=1)
     return (dgamma * inverse_std).astype(x.dtype), dbeta.astype(x.dtype)

@@ -8,7 +8,9 @@ import numpy as np
 
 from .. import textbook
 from ..contract import Array
-from .kernels import compilable, parallel, share, small
+from .runtime.compile import parallel, share
+from .runtime.memory import compilable
+from .runtime.threads import small
 
 
 def sgd_step(

@@ -7,15 +7,17 @@ from math import prod
 from typing import NamedTuple
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from .. import textbook
 from ..contract import Array, Pair, Saved, Step
 from ..geometry import output_length, pad_amounts
 from .cells import hand_back, largest, mean, share_out, winner
-from .kernels import compilable, parallel, plain, serial, share, small
 from .products import clear
 from .program import Program, addresses_of
+from .runtime.compile import parallel, serial, share
+from .runtime.memory import compilable, plain
+from .runtime.numba_internals import to_fixed_tuple
+from .runtime.threads import small
 from .stages import Shape, Stage
 
 

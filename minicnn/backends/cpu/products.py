@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .kernels import serial
+from .runtime.compile import serial
 from .tile import ROWS, low_tile, lower_tile, narrow_tile, row_tile, scratch, tile, width
 
 

@@ -15,12 +15,13 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
-from .atomics import claim, tell, wait
-from .calls import call, machine_code
-from .kernels import AWAKE, LINE_BYTES, SHORT, empty, parallel, serial, share
+from .runtime.atomics import claim, tell, wait
+from .runtime.compile import machine_code, parallel, serial, share
+from .runtime.memory import LINE_BYTES, empty
+from .runtime.numba_internals import call_by_address, to_fixed_tuple
+from .runtime.threads import AWAKE_SECONDS, MIN_PARALLEL_WORK
 from .stages import MOST_SAMPLES, Stage
 
 CHUNK_BYTES = 16 * 2**20
@@ -62,7 +63,7 @@ class Program:
         work = samples * sum(stage.work for stage in stages)
         few = samples < threads
         self.together = few and work >= TOGETHER  # threads share each stage, not the samples
-        self.alone = work < (LONG if few else SHORT)  # unless the others are awake and share the stages
+        self.alone = work < (LONG if few else MIN_PARALLEL_WORK)  # unless the others are awake and share the stages
         self.ended = -np.inf  # the last run, in seconds
         self.tables = [table for stage in stages for table in stage.tables]  # keeps them alive
         numbers: list[int] = []
@@ -92,7 +93,7 @@ class Program:
         numbers[self.slots] = addresses
         y = np.empty(self.shape, x.dtype)
         samples, source, target = len(x), x.reshape(-1), y.reshape(-1)
-        if self.together and (not self.alone or perf_counter() - self.ended < AWAKE):
+        if self.together and (not self.alone or perf_counter() - self.ended < AWAKE_SECONDS):
             memory, notes = np.empty(self.room, x.dtype), np.zeros(len(self.table) * (self.threads + 1), np.int64)
             _stage_by_stage(self.table, self.first, numbers, memory, samples, notes, source, target)
         else:
@@ -169,7 +170,7 @@ def _depth_first(threads, t, table, first, numbers, room, chunk, samples, x, y):
     for i in range(first):  # every thread for itself: what it has made lies in its own cache
         entry = Entry(*to_fixed_tuple(table[i], FIELDS))
         arguments = (memory, entry.source_at, memory, entry.target_at, samples, numbers[entry.numbers_at :])
-        if call(entry.address, np.intp(1), np.intp(0), arguments):
+        if call_by_address(entry.address, np.intp(1), np.intp(0), arguments):
             raise MemoryError
     numbers = _with_prepared(numbers, table, first, memory)
     for chunk_at in range(begin, end, chunk):
@@ -189,7 +190,7 @@ def _depth_first(threads, t, table, first, numbers, room, chunk, samples, x, y):
                         target, target_at = y, entry.target_step * (chunk_at + block_at)
                     own = numbers[entry.numbers_at :]
                     arguments = (source, source_at, target, target_at, count, own)
-                    if call(entry.address, np.intp(1), np.intp(0), arguments):
+                    if call_by_address(entry.address, np.intp(1), np.intp(0), arguments):
                         raise MemoryError
             start = group.end
 
@@ -216,7 +217,9 @@ def _stage_by_stage(threads, t, table, first, numbers, memory, samples, notes, x
                     source, source_at = x, entry.source_step * n
                 if i == len(table) - 1:
                     target, target_at = y, entry.target_step * n
-                failed |= call(entry.address, parts, part, (source, source_at, target, target_at, count, own))
+                failed |= call_by_address(
+                    entry.address, parts, part, (source, source_at, target, target_at, count, own)
+                )
             tell(notes, i * (most + 1) + most)
         wait(notes, i * (most + 1) + most, parts)
     if failed:  # not earlier: the others would wait for ever

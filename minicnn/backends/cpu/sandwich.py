@@ -9,10 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from .runtime.numba_internals import intrinsic, ir, types
 from .tile import VECTOR_BYTES
 
 

@@ -13,12 +13,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from numba import carray, types
-from numba.extending import intrinsic
-
 from ...errors import explain
 from ..contract import Array
-from .kernels import serial
+from .runtime.compile import serial
+from .runtime.numba_internals import carray, intrinsic, types
 
 Shape = tuple[int, ...]
 

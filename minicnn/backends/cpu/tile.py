@@ -9,14 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.core.registry import cpu_target
-from numba.extending import intrinsic, overload
-from numba.np.arrayobj import populate_array
+from .runtime.numba_internals import cgutils, cpu_features, intrinsic, ir, overload, populate_array, types
 
-_features = cpu_target.target_context.codegen().magic_tuple()[2].split(",")  # that Numba compiles for
+_features = cpu_features()
 
 # ROWS · VECTORS sums and one row of b have to fit into the CPU's vector registers, 32 or 16 of them; with AVX-512 the
 # ROWS numbers of a too, for LLVM loads them all before it multiplies, and what does not fit goes through memory

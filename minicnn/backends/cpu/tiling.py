@@ -9,7 +9,7 @@ import numpy as np
 
 from ..contract import Array
 from .direct import Windows
-from .kernels import serial
+from .runtime.compile import serial
 from .tile import ROWS, width
 from .transforms import KERNELS, OUTPUTS
 

@@ -19,12 +19,14 @@ The price is rounding: about ten times that of the direct sum, 1e-6 of the large
 from __future__ import annotations
 
 import numpy as np
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ..contract import Array
 from .direct import Windows
-from .kernels import LINE_BYTES, empty, parallel, serial, share, team_size
 from .products import accumulate, add, clear, copy, mask, multiply
+from .runtime.compile import parallel, serial, share
+from .runtime.memory import LINE_BYTES, empty
+from .runtime.numba_internals import to_fixed_tuple
+from .runtime.threads import thread_count
 from .stages import Stage, array_at
 from .tile import ROWS, VECTORS, width
 from .tiling import SIZES, Tiling, block_samples, tables, tiling
@@ -64,8 +66,10 @@ def backward(
 ) -> tuple[Array | None, Array, Array]:
     """dx or None, dkernel and dbias of `forward`, whose output y was cut off at 0 if `relu`."""
     t = tiling(w, x.itemsize)
-    dkernels = np.empty((team_size(), w.KH, w.KW, t.CP, t.FP), x.dtype)  # one for each thread, added up in their order
-    dbiases = np.zeros((team_size(), t.FP), np.float64)
+    dkernels = np.empty(
+        (thread_count(), w.KH, w.KW, t.CP, t.FP), x.dtype
+    )  # one for each thread, added up in their order
+    dbiases = np.zeros((thread_count(), t.FP), np.float64)
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
         x.reshape(-1), kernel.reshape(-1), dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1),

@@ -9,12 +9,8 @@ import platform
 import sys
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.core import cgutils
-from numba.extending import intrinsic
-
-from .kernels import serial
+from .compile import serial
+from .numba_internals import cgutils, intrinsic, ir, types
 
 PATIENCE = 10_000  # some 100 microseconds; who waits longer offers the processor to others
 _PAUSES = {"x86_64": ("llvm.x86.sse2.pause", []), "aarch64": ("llvm.aarch64.hint", [1])}

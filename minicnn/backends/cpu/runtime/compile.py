@@ -1,0 +1,103 @@
+"""How a function becomes a kernel: compiled by Numba, cached on disk, run by the threads of a pool.
+
+Kernels release Python's global interpreter lock, so other Python threads continue meanwhile. Work is divided
+explicitly: every thread runs the same kernel, is told how many parts there are and which one is its own, and takes its
+`share` of the samples. The order of all additions therefore depends on the number of threads only, never on timing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any
+
+import numpy as np
+
+from ....errors import explain
+from .cache import cached
+from .numba_internals import (
+    address_of,
+    argument_types,
+    call_by_address,
+    call_on_all_threads,
+    forbid_python_calls,
+    njit,
+    prange,
+    type_fingerprint,
+    types,
+)
+from .threads import pool_lock, thread_count
+
+# As in NumPy, 1 / 0 is infinite. Nobody calls a kernel from C, so the wrapper for that is not compiled.
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+KERNEL_OPTIONS = OPTIONS | {"no_cpython_wrapper": True}  # nor does Python call one other than by its address
+
+
+def serial(function: Callable[..., Any]) -> Any:
+    """Decorator: a function for kernels to call. Python cannot: compiling its wrapper for that would take a while."""
+    kernel = cached(njit(**KERNEL_OPTIONS)(function))
+
+    def refuse(*args: Any, **options: Any) -> None:
+        name = function.__name__
+        raise TypeError(explain(name, "a call from a kernel", "one from Python", f"Call {name}.py_func instead."))
+
+    return forbid_python_calls(kernel, refuse)
+
+
+def parallel(function: Callable[..., None]) -> Callable[..., None]:
+    """Decorator: a kernel that all threads of the pool run.
+
+    Its first two parameters, which callers leave out, are the number of parts of the work and the part to do. With
+    alone=True the calling thread does all of it.
+    """
+    kernel = serial(function)
+    addresses: dict[bytes, int] = {}  # of the machine code, by the arguments' types
+
+    @wraps(function)
+    def launch(*args: Any, alone: bool = False) -> None:
+        fingerprint = type_fingerprint(args)
+        if fingerprint not in addresses:
+            addresses[fingerprint] = machine_code(kernel, args)
+        threads = 1 if alone else thread_count()
+        if threads == 1:
+            _launch(0, 1, addresses[fingerprint], args)
+        else:
+            with pool_lock:
+                _launch(_fan_out_address(), threads, addresses[fingerprint], args)
+
+    return launch
+
+
+def machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
+    """The address of the kernel for parts, a part and arguments of these types, compiled or loaded."""
+    return address_of(kernel, types.void(types.intp, types.intp, *argument_types(args)))
+
+
+@serial
+def share(items, parts, part):
+    """The range of items that belongs to one of several parts: contiguous, sizes equal but for one item."""
+    return items * part // parts, items * (part + 1) // parts
+
+
+def _fan_out(threads, unpack, arguments):
+    """Call the function at the address `unpack` on all threads, each with its own part."""
+    for part in prange(threads):
+        call_by_address(unpack, threads, np.intp(part), (arguments,))
+
+
+_fan_out = cached(njit(parallel=True, **KERNEL_OPTIONS)(_fan_out))
+
+
+@cache
+def _fan_out_address() -> int:
+    return address_of(_fan_out, types.void(types.intp, types.intp, types.intp))
+
+
+def _launch(fan_out, threads, address, args):
+    """Run the kernel at this address, on the calling thread or by `fan_out` on all."""
+    alone = threads == 1
+    if call_by_address(address, 1, 0, args) if alone else call_on_all_threads(fan_out, threads, address, args):
+        raise MemoryError("There is no memory for the arrays of a kernel. Smaller batches need less.")
+
+
+_launch = cached(njit(**OPTIONS)(_launch))
