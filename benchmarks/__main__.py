@@ -12,7 +12,7 @@ from . import environments, report
 from .bench import LONGEST, Bench, Settings
 from .crew import available_cpus
 from .machine import busy_note, describe_machine
-from .measures import epoch, imports, inference, profile, scaling, startup, training
+from .measures import epoch, imports, inference, layers, profile, scaling, startup, training
 from .networks import NETWORKS, TITLES, batch_size_of, network_named
 from .results import Results
 from .rivals import variants
@@ -24,6 +24,7 @@ ONCE = {
     "epoch": epoch.measure,
     "scaling": scaling.measure,
     "profile": profile.measure,
+    "layers": layers.measure,
 }
 MEASURES = [*PER_MODEL, *ONCE]
 QUICK = {

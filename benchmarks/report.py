@@ -43,7 +43,8 @@ def fill(results: Results, page: Path) -> None:
 
 def body(results: Results, figures: dict[str, str]) -> str:
     """The report in Markdown; `figures` maps file names to where the page finds them."""
-    parts = [about(results), table(results), reading(results), table(results, series=True), roofline_table(results)]
+    parts = [about(results), table(results), reading(results), table(results, series=True)]
+    parts += [layer_table(results), roofline_table(results)]
     titles = {
         "training.png": "Time of a training step, by model and rival",
         "scaling.png": "Time of a training step over batch size, image side, channels and threads",
@@ -67,9 +68,12 @@ def about(results: Results) -> str:
     return "\n\n".join(lines)
 
 
+LAYER = "layer"
+
+
 def table(results: Results, series: bool = False) -> str:
     """Medians of all that was measured once, or of all series, and the ratio that counts with its spread."""
-    plain = [figure for figure in results.figures if (figure.x is not None) == series and figure.rounds]
+    plain = [f for f in results.figures if (f.x is not None) == series and f.rounds and f.measure != LAYER]
     rivals = list(dict.fromkeys(figure.rival for figure in plain))
     rivals.sort(key=list(results.labels).index)
     header = ["", *(results.labels[rival] for rival in rivals), "fastest Keras ÷ minicnn"]
@@ -80,6 +84,25 @@ def table(results: Results, series: bool = False) -> str:
         cells = [number(summarise(row[rival].rounds).median) if rival in row else "" for rival in rivals]
         title = case if series else f"{measure}: {case}"
         rows.append([f"{title} ({unit})", *cells, _against_keras(row)])
+    return markdown_table(header, rows)
+
+
+def layer_table(results: Results) -> str:
+    """Every kind of layer, forward and backward, beside the fastest PyTorch."""
+    rows = []
+    for case in results.cases(LAYER):
+        rounds = results.rounds(LAYER, case)
+        mine, others = rounds.pop("minicnn"), rounds.values()
+        if others:
+            fastest = min(others, key=lambda theirs: summarise(theirs).median)
+            medians = [number(summarise(times).median) for times in (mine, fastest)]
+            rows.append([f"`{case}`", *medians, spread(ratio(fastest, mine))])
+    header = [
+        "one layer, forward and backward",
+        "minicnn (ms)",
+        "fastest PyTorch (ms)",
+        "PyTorch ÷ minicnn",
+    ]
     return markdown_table(header, rows)
 
 

@@ -52,6 +52,10 @@ class Rival:
         """One epoch in shuffled batches, calling tick() after each; all work is done when it returns."""
         raise NotImplementedError
 
+    def backpropagate(self, x: np.ndarray) -> Callable[[], None]:
+        """A function that goes forward and backward through the network once: no loss, no step. For single layers."""
+        raise NotImplementedError
+
     def predict(self, x: np.ndarray) -> np.ndarray:
         """The probabilities for one batch, dropout off."""
         raise NotImplementedError

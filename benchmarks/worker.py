@@ -74,6 +74,15 @@ class Session:
             self.rival.predict(x)
         return (perf_counter() - start) / calls
 
+    def backpropagate(self, calls: int) -> float:
+        """Median seconds of a forward and a backward on all samples as one batch."""
+        run, times = self.rival.backpropagate(self.x), []
+        for _ in range(calls):
+            start = perf_counter()
+            run()
+            times.append(perf_counter() - start)
+        return float(np.median(times))
+
     def peak_memory(self) -> float:
         """The most bytes that this process has held at once."""
         status = Path("/proc/self/status")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ..rival import Rival, Variant
 
 VARIANTS = {"minicnn": Variant("minicnn", environment="minicnn", imports="import minicnn")}
@@ -33,6 +35,15 @@ class Library(Rival):
                 tick()
 
         self.model.fit(x, y, batch_size=batch_size, verbose=0, callbacks=[Tick()])
+
+    def backpropagate(self, x):
+        dy = np.random.default_rng(0).standard_normal(self.model.forward(x).shape, np.float32)
+
+        def run():
+            self.model.forward(x, training=True)
+            self.model.backward(dy)
+
+        return run
 
     def predict(self, x):
         return self.model.predict_on_batch(x)

@@ -36,7 +36,7 @@ class Library(Rival):
         if self.images_last:
             self.network.to(memory_format=torch.channels_last)
         self.model = torch.compile(self.network) if self.variant == "torch-compile" else self.network
-        parameters = self.network.parameters()
+        parameters = list(self.network.parameters()) or [torch.nn.Parameter(torch.zeros(1))]  # a layer without any
         adam = optimizer == "adam"
         self.optimizer = torch.optim.Adam(parameters, eps=1e-7) if adam else torch.optim.SGD(parameters, lr=1.0)
 
@@ -49,6 +49,17 @@ class Library(Rival):
             loss(self.model(x[batch]), y[batch]).backward()
             self.optimizer.step()
             tick()
+
+    def backpropagate(self, x):
+        x = self._arrange(x).requires_grad_()
+        dy = self.torch.randn_like(self.model(x))
+        self.model.train()
+
+        def run():
+            x.grad = None
+            self.model(x).backward(dy)
+
+        return run
 
     def predict(self, x):
         self.model.eval()
@@ -79,7 +90,10 @@ class Library(Rival):
                 "BatchNormalization": lambda: batch_norm(channels, eps=1e-3, momentum=0.01),
                 "Flatten": nn.Flatten,
                 "GlobalAveragePooling2D": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
-                "ReLU": nn.ReLU,
+                "ReLU": lambda: nn.LeakyReLU(slope) if (slope := config.get("negative_slope")) else nn.ReLU(),
+                "AveragePooling2D": lambda: nn.AvgPool2d(config["pool_size"]),
+                "Activation": lambda: {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}[config["activation"]](),
+                "Softmax": lambda: nn.Softmax(-1),
             }[name]()
         main.spatial = spatial
         return [main, nn.ReLU()] if config.get("activation") == "relu" else [main]
