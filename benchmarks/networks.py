@@ -54,10 +54,14 @@ def network_named(name: str) -> Network:
 
 
 def standard_cnn() -> Network:
-    """(Conv2D -> BatchNormalization -> ReLU) × 6, two poolings, global average pooling: the usual CNN of today."""
+    """(Conv2D -> BatchNormalization -> ReLU) × 6, two poolings, global average pooling: the usual CNN of today.
+
+    The convolutions have no bias, for batch norm would subtract it again.
+    """
+    convolution = {"kernel_size": 3, "padding": "same", "use_bias": False}
     stack: list[Network] = []
     for filters, pooled in ((32, False), (32, True), (64, False), (64, True), (128, False), (128, False)):
-        stack.append({"class": "Conv2D", "config": {"filters": filters, "kernel_size": 3, "padding": "same"}})
+        stack.append({"class": "Conv2D", "config": {"filters": filters, **convolution}})
         stack += [{"class": "BatchNormalization", "config": {}}, {"class": "ReLU", "config": {}}]
         stack += [{"class": "MaxPooling2D", "config": {"pool_size": 2}}] if pooled else []
     stack.append({"class": "GlobalAveragePooling2D", "config": {}})

@@ -26,7 +26,9 @@ class Library(Rival):
         self.shapes, rest = [weight.shape for weight in weights], iter(weights)
         self.layers, self.slots, self.moved = [], [], []
         for name, config, _, spatial in channels_first.walk(network):
-            count = {"Conv1D": 2, "Conv2D": 2, "Dense": 2, "BatchNormalization": 4}.get(name, 0)
+            count = {"Conv1D": 2, "Conv2D": 2, "Dense": 2, "BatchNormalization": 4}.get(name, 0) - (
+                not config.get("use_bias", True)
+            )
             parameters = [self._parameter(name, next(rest), spatial) for _ in range(count)]
             self.slots += [(name, parameter, spatial) for parameter in parameters]
             self.moved += parameters[:2]  # not batch norm's statistics, which come third and fourth

@@ -79,7 +79,8 @@ class Library(Rival):
         batch_norm = nn.BatchNorm2d if self.images else nn.BatchNorm1d
         if name.startswith("Conv"):
             conv = getattr(nn, name.replace("D", "d"))
-            main = conv(channels, config["filters"], spatial, padding=config.get("padding", "valid"))
+            options = {"padding": config.get("padding", "valid"), "bias": config.get("use_bias", True)}
+            main = conv(channels, config["filters"], spatial, **options)
         elif name == "Dense":
             main = nn.Linear(channels, config["units"])
         else:
