@@ -15,7 +15,7 @@ import pytest
 
 import minicnn
 from minicnn import BackendError, backends
-from minicnn.backends import availability
+from minicnn.backends import availability, choice
 from minicnn.layers import Dense
 
 
@@ -28,8 +28,8 @@ def _restored_choice():
 @pytest.fixture
 def without_numba(monkeypatch):
     """As if Numba were not installed, and nobody had chosen a backend yet."""
-    monkeypatch.setattr(backends, "find_spec", lambda package: None)
-    monkeypatch.setattr(backends, "_chosen", None)
+    monkeypatch.setattr(choice, "find_spec", lambda package: None)
+    monkeypatch.setattr(choice, "_chosen", None)
 
 
 def test_a_choice_holds_until_the_next():
@@ -192,7 +192,7 @@ def test_without_numba_everything_runs_after_one_sentence(without_numba):
 
 
 def test_importing_minicnn_is_light():
-    heavy = ("numba", "scipy", "sklearn", "matplotlib", "tqdm", "platformdirs", "http.client", "cupy", "threadpoolctl")
+    heavy = ("numba", "scipy", "sklearn", "matplotlib", "tqdm", "pooch", "requests", "cupy", "threadpoolctl")
     script = f"import sys, minicnn; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import BackendError, backends
-from minicnn.backends import textbook
+from minicnn import BackendError
+from minicnn.backends import choice, textbook
 from minicnn.backends.contract import OPERATIONS
 from minicnn.doctor import cases, checks, command_line, examination, examine, machine, networks, report
 
@@ -29,7 +29,7 @@ def _without_a_gpu(monkeypatch):
     def missing():
         raise BackendError(NO_GPU)
 
-    monkeypatch.setattr(backends, "check_gpu", missing)
+    monkeypatch.setattr(choice, "check_gpu", missing)
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def plant(monkeypatch, operation, mistake):
     right = {name: getattr(textbook, name) for name in OPERATIONS}
     wrong = type("Wrong", (), {name: staticmethod(function) for name, function in right.items()})
     setattr(wrong, operation, staticmethod(mistake(right[operation])))
-    load = backends._load
-    monkeypatch.setattr(backends, "_load", lambda name: wrong if name == "numpy" else load(name))
+    load = choice._load
+    monkeypatch.setattr(choice, "_load", lambda name: wrong if name == "numpy" else load(name))
 
 
 def test_every_operation_of_the_contract_has_a_case():
@@ -125,14 +125,14 @@ def test_a_backend_that_cannot_be_loaded_is_a_sentence(monkeypatch, quick, capsy
             raise ImportError("Numba needs another NumPy.\nMore about that.")
         return textbook
 
-    monkeypatch.setattr(backends, "_load", broken)
+    monkeypatch.setattr(choice, "_load", broken)
     assert quick(["--device", "cpu"]) == 1
     summary = capsys.readouterr().out.splitlines()[-1]
     assert summary.startswith("Something does not work: The numba backend cannot be loaded: ImportError: Numba needs")
 
 
 def test_without_numba_and_the_other_packages(monkeypatch, quick, capsys):
-    monkeypatch.setattr(backends, "find_spec", lambda package: None)
+    monkeypatch.setattr(choice, "find_spec", lambda package: None)
     monkeypatch.setattr(machine, "_version", lambda package: None if package != "numpy" else np.__version__)
     assert quick([]) == 0
     printed = capsys.readouterr().out

@@ -252,13 +252,13 @@ WRONG_GRADIENTS = {
     # parts of a sum
     "the last sample alone": (LoopedDense(), (3, 4), "kernel.grad", "the contribution of sample 2 alone, of 3"),
     "softmax's diagonal alone": (
-        planted(Softmax(), lambda layer, dy, dx: dy * layer.saved[0] * (1 - layer.saved[0])),
+        planted(Softmax(), lambda layer, dy, dx: dy * layer.saved.values[0] * (1 - layer.saved.values[0])),
         (3, 4),
         "dx",
         "its own output only (the Jacobian's diagonal)",
     ),
     "softmax without its sum": (
-        planted(Softmax(), lambda layer, dy, dx: dy * layer.saved[0]),
+        planted(Softmax(), lambda layer, dy, dx: dy * layer.saved.values[0]),
         (3, 4),
         "dx",
         "the path through softmax's sum",

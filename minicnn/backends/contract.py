@@ -1,18 +1,21 @@
 """The contract: every operation that a backend offers, by name, shapes and meaning. The one list of them.
 
-A backend is a module (or a package) with these functions. Letters: N samples, H x W pixels, C channels in, F filters
-(channels out), KH x KW window, OH x OW output pixels, L length, K classes. Arrays are channels last and of one
-floating dtype; an operation returns new arrays and changes none that it was given, the optimiser steps excepted,
+A backend is a package with these functions; `operations.py` assembles it. Letters: N samples, H x W pixels, C channels
+in, F filters (channels out), KH x KW window, OH x OW output pixels, L length, K classes. Arrays are channels last and
+of one floating dtype; an operation returns new arrays and changes none that it was given, the optimiser steps excepted,
 which update `values` and their slots in place.
 
 Each operation has its backward beside it. `saved` is what the forward keeps for it: opaque, owned by the backend
 that made it. `textbook/` is the readable implementation and the specification of all the others.
+
+Above an operation, `shapes` says what its arrays look like. Every call is checked against that, in `checks.py`, before
+a kernel sees an array: kernels look at no shapes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 Array = Any
 """A NumPy or CuPy array: whatever lives in the memory of the backend."""
@@ -34,6 +37,25 @@ Arrays (N, L, C) are images of height 1.
 """
 
 
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+def shapes(**arrays: str) -> Callable[[Function], Function]:
+    """Decorator: the axes of an operation's arrays, and of its result y.
+
+    A letter is the same length wherever it occurs, and at least 1 (only N may be 0); "..." is any number of axes, the
+    same ones wherever it occurs; "" is a scalar, "|" stands between alternatives. The word "y" is an array like the
+    forward's y, "each" a list of arrays, one for each parameter. Arrays hold floating numbers, all of one dtype, where
+    nothing else is said behind a comma: "integers", "reals", "numbers"; or the argument may be None.
+    """
+
+    def declare(function: Function) -> Function:
+        function.shapes = arrays  # type: ignore[attr-defined]
+        return function
+
+    return declare
+
+
 class Backend(Protocol):
     """What `minicnn.backends.active()` returns."""
 
@@ -48,6 +70,10 @@ class Backend(Protocol):
     def owns(self, array: Any) -> bool:
         """Whether this is an array in the backend's memory: only those are taken by the operations below."""
 
+    def contiguous(self, array: Array) -> Array:
+        """The array as kernels read it: aligned, in C's order, of the machine's byte order; a copy where it is not."""
+
+    @shapes(array="M ..., numbers", indices="N, integers")
     def take(self, array: Array, indices: Array, dtype: Any = None) -> Array:
         """array[indices] along the first axis, converted to `dtype`: how a batch is gathered."""
 
@@ -55,36 +81,45 @@ class Backend(Protocol):
         """The number that a scalar holds, if it can be had without waiting for the device; else None."""
 
     # convolution and dense: an affine map and its activation
+    @shapes(x="N H W C", kernel="KH KW C F", bias="F, or None", y="N OH OW F")
     def conv2d(
         self, x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str, activation: str
     ) -> tuple[Array, Saved]:
         """x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) or None -> y (N, OH, OW, F)."""
 
+    @shapes(dy="y")
     def conv2d_backward(
         self, dy: Array, saved: Saved, need_dx: bool = True
     ) -> tuple[Array | None, Array, Array | None]:
         """dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,) or None."""
 
+    @shapes(x="... C", kernel="C F", bias="F, or None", y="... F")
     def dense(self, x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
         """x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)."""
 
+    @shapes(dy="y")
     def dense_backward(self, dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
         """dy (..., F) -> dx (..., C) or None, dkernel (C, F), dbias (F,) or None."""
 
     # pooling
+    @shapes(x="N H W C", y="N OH OW C")
     def max_pool2d(self, x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
         """x (N, H, W, C) -> y (N, OH, OW, C), the largest value of each window; padding never wins."""
 
+    @shapes(dy="y")
     def max_pool2d_backward(self, dy: Array, saved: Saved) -> Array:
         """dy (N, OH, OW, C) -> dx (N, H, W, C): each dy goes to its window's first maximum."""
 
+    @shapes(x="N H W C", y="N OH OW C")
     def average_pool2d(self, x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
         """x (N, H, W, C) -> y (N, OH, OW, C), each window's mean; padding is not counted."""
 
+    @shapes(dy="y")
     def average_pool2d_backward(self, dy: Array, saved: Saved) -> Array:
         """dy (N, OH, OW, C) -> dx (N, H, W, C): each dy is shared by the cells of its window."""
 
     # normalisation and regularisation
+    @shapes(x="... C", gamma="C", beta="C", moving_mean="C", moving_variance="C", y="... C")
     def batch_norm(
         self,
         x: Array,
@@ -98,30 +133,37 @@ class Backend(Protocol):
     ) -> tuple[Array, Array, Array, Saved]:
         """x (..., C), the rest (C,) -> y (..., C) and the new moving mean and variance (C,)."""
 
+    @shapes(dy="y")
     def batch_norm_backward(self, dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
         """dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)."""
 
+    @shapes(x="...", y="...")
     def dropout(self, x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
         """x of any shape -> y, each element kept with probability 1 - rate and scaled by 1 / (1 - rate).
 
         The mask is a function of (seed, call, index) alone, the same in every backend.
         """
 
+    @shapes(dy="y")
     def dropout_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
     # activations as layers of their own
+    @shapes(x="... C", y="... C")
     def activation(self, x: Array, activation: str) -> tuple[Array, Saved]:
         """One of ACTIVATIONS on x of any shape -> y of the same shape."""
 
+    @shapes(dy="y")
     def activation_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
+    @shapes(x="...", y="...")
     def general_relu(
         self, x: Array, negative_slope: float, max_value: float | None, threshold: float
     ) -> tuple[Array, Saved]:
         """Keras's general ReLU on x of any shape -> y of the same shape."""
 
+    @shapes(dy="y")
     def general_relu_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
@@ -130,37 +172,47 @@ class Backend(Protocol):
         """The steps as one function of x (N, …), its y equal to theirs up to rounding; nothing is kept."""
 
     # losses: means over the samples; the backward starts the chain, so it takes no dy
+    @shapes(labels="..., integers")
     def one_hot(self, labels: Array, classes: int, dtype: Any) -> Array:
         """Integer labels (...) in 0 … classes − 1 -> (..., K) of zeros and ones."""
 
+    @shapes(logits="... K", target="... K")
     def softmax_crossentropy(self, logits: Array, target: Array) -> tuple[Array, Saved]:
         """logits (..., K), target (..., K) -> loss (), the softmax fused in."""
 
+    @shapes()
     def softmax_crossentropy_backward(self, saved: Saved) -> Array:
         """-> dlogits (..., K)."""
 
+    @shapes(probabilities="... K", target="... K")
     def crossentropy(self, probabilities: Array, target: Array) -> tuple[Array, Saved]:
         """probabilities (..., K), target (..., K) -> loss ()."""
 
+    @shapes()
     def crossentropy_backward(self, saved: Saved) -> Array:
         """-> dprobabilities (..., K)."""
 
+    @shapes(prediction="...", target="...")
     def mean_squared_error(self, prediction: Array, target: Array) -> tuple[Array, Saved]:
         """prediction and target of one shape -> loss ()."""
 
+    @shapes()
     def mean_squared_error_backward(self, saved: Saved) -> Array:
         """-> dprediction."""
 
+    @shapes(scores="... K", target="... | ... K, reals")
     def count_correct(self, scores: Array, target: Array) -> Array:
         """scores (..., K), target integer labels (...) or one-hot (..., K) -> (), how often the largest score is right.
 
         Of equal scores the first counts as the largest.
         """
 
+    @shapes(total=", reals", value=", reals")
     def accumulate(self, total: Array, value: Array, weight: float) -> Array:
         """total + weight · value, all scalars, in float64: a running sum; total is 0.0 to begin with."""
 
     # optimiser steps, in place
+    @shapes(values="each", grads="each", velocities="each")
     def sgd_step(
         self,
         values: Sequence[Array],
@@ -172,6 +224,7 @@ class Backend(Protocol):
     ) -> None:
         """Move every value against its gradient, with momentum."""
 
+    @shapes(values="each", grads="each", means="each", variances="each")
     def adam_step(
         self,
         values: Sequence[Array],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import explain
@@ -22,20 +21,17 @@ SEARCH_PATH = (
 )
 
 
-def named(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
-    """The directory that `data_dir` names, else $MINICNN_DATA, or None; where one is named, no other is tried.
+def find(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
+    """The first directory that holds all four files, or None.
 
-    Raises FileNotFoundError if it lacks one of the four files.
+    A directory named by `data_dir`, else by $MINICNN_DATA, is the only one tried.
+    Raises FileNotFoundError if such a directory lacks a file.
     """
     for named_by, directory in (("data_dir", data_dir), ("$MINICNN_DATA", os.environ.get("MINICNN_DATA") or None)):
         if directory is not None:
             return require_files(expand(directory), named_by)
-    return None
-
-
-def found() -> Iterator[Path]:
-    """minicnn's cache and the directories of SEARCH_PATH, in this order, as far as they hold all four files."""
-    return (place for place in (cache_directory(), *map(expand, SEARCH_PATH)) if not missing_files(place))
+    searched = (cache_directory(), *map(expand, SEARCH_PATH))
+    return next((place for place in searched if not missing_files(place)), None)
 
 
 def require_files(directory: Path, named_by: str) -> Path:
@@ -63,9 +59,9 @@ def file_in(directory: Path, name: str) -> Path | None:
 
 def cache_directory() -> Path:
     """Where minicnn keeps what it downloads, in the user's cache directory."""
-    from platformdirs import user_cache_dir
+    import pooch
 
-    return Path(user_cache_dir("minicnn", appauthor=False)) / "fashion-mnist"
+    return Path(pooch.os_cache("minicnn")) / "fashion-mnist"
 
 
 def expand(path: str | os.PathLike[str]) -> Path:

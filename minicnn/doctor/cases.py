@@ -20,7 +20,7 @@ Call = Callable[[], Any]
 LOSSES = ("softmax_crossentropy", "crossentropy", "mean_squared_error")  # their backward takes no dy
 
 
-def prepare(operation: str, ops: Backend, dtype: str) -> Call:
+def prepare(operation: str, ops: Any, dtype: str) -> Call:
     """The operation on its case, ready to be called; a backward's forward has run already.
 
     Raises KeyError if there is no case for it, and whatever the backend raises.
@@ -115,6 +115,11 @@ def _owns(ops: Backend, dtype: str) -> Call:
     return lambda: (ops.owns(image), ops.owns("no array"))
 
 
+def _contiguous(ops: Backend, dtype: str) -> Call:
+    image = ops.to_device(_image(dtype)).swapaxes(1, 2)
+    return lambda: ops.contiguous(image)
+
+
 def _take(ops: Backend, dtype: str) -> Call:
     scores, rows = ops.to_device(_scores("float32")), ops.to_device(np.array([3, 3, 0, 15]))
     return lambda: ops.take(scores, rows, dtype)
@@ -196,6 +201,7 @@ SINGLE: dict[str, Callable[[Backend, str], Call]] = {
     "to_device": _to_device,
     "to_host": _to_host,
     "owns": _owns,
+    "contiguous": _contiguous,
     "take": _take,
     "read_if_ready": _read_if_ready,
     "compile_inference": _compile_inference,

@@ -7,18 +7,8 @@ from math import prod
 import numpy as np
 
 from ..contract import ACTIVATIONS, Step
-from ..textbook import activation, activation_backward, general_relu, general_relu_backward
 from .runtime.compile import serial
 from .stages import Shape, Stage, array_at
-
-__all__ = [
-    "activation",
-    "activation_backward",
-    "general_relu",
-    "general_relu_backward",
-    "general_relu_stages",
-    "stages",
-]
 
 _RELU, _SIGMOID, _TANH, _SOFTMAX = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh", "softmax"))
 

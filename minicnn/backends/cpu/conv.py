@@ -11,14 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import textbook
 from ..contract import Array, Pair, Saved, Step
 from ..textbook.activations import activate, activate_backward
 from . import activations, direct, winograd
 from .blank import clear_blank
 from .direct import Windows
 from .program import Program, addresses_of
-from .runtime.memory import compilable, plain
 from .runtime.threads import thread_count
 from .stages import Shape, Stage, check_vectors
 
@@ -30,11 +28,7 @@ def conv2d(
 
     x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) or None -> y (N, OH, OW, F)
     """
-    if not compilable(x, kernel, bias):
-        return textbook.conv2d(x, kernel, bias, strides, padding, activation)
-    x, kernel, bias = plain(x), plain(kernel), None if bias is None else plain(bias)
     w = direct.windows(x.shape, kernel.shape, strides, padding)
-    check_vectors("conv2d", [bias], w.F)
     y = _program(w, activation == "relu", x.dtype).run(x, addresses_of([kernel, bias]))
     if _method(w, x.itemsize) is winograd:
         clear_blank(x, bias, activation == "relu", y, w)
@@ -76,11 +70,9 @@ def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Arra
     dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,) or None
     """
     x, kernel, bias, y, strides, padding, activation = saved
-    if not compilable(dy, x, kernel):
-        return textbook.conv2d_backward(dy, saved, need_dx)
     w = direct.windows(x.shape, kernel.shape, strides, padding)
     relu = activation == "relu"
-    dz = plain(dy if relu else activate_backward(dy, y, activation))
+    dz = dy if relu else activate_backward(dy, y, activation)
     method = _method(w, x.itemsize)
     dx, dkernel, dbias = method.backward(x, kernel, dz, y, relu, need_dx, w)
     return dx, dkernel, None if bias is None else dbias

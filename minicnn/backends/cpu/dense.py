@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import prod
 
-from .. import textbook
 from ..contract import Array, Saved, Step
+from ..textbook.dense import dense as small_dense
+from ..textbook.dense import dense_backward as small_dense_backward
 from . import conv, direct
 from .conv import conv2d, conv2d_backward
-from .runtime.memory import compilable
 from .stages import Shape, Stage, check_vectors
 
 SMALL = 2**18
@@ -23,11 +23,10 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)
     """
     C, F = kernel.shape
-    if not compilable(x, kernel, bias) or x.size * F < SMALL:
-        y, saved = textbook.dense(x, kernel, bias, activation)
-        return y, (textbook.dense_backward, saved)
+    if x.size * F < SMALL:
+        return small_dense(x, kernel, bias, activation)
     y, saved = conv2d(x.reshape(-1, 1, 1, x.shape[-1]), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
-    return y.reshape(*x.shape[:-1], F), (_backward, saved)
+    return y.reshape(*x.shape[:-1], F), saved
 
 
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
@@ -44,11 +43,9 @@ def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array
 
     dy (..., F) -> dx (..., C) or None, dkernel (C, F), dbias (F,) or None
     """
-    backward, saved = saved
-    return backward(dy, saved, need_dx)
-
-
-def _backward(dy: Array, saved: Saved, need_dx: bool) -> tuple[Array | None, Array, Array | None]:
-    C, F = saved[1].shape[2:]
+    x, kernel, *_ = saved
+    C, F = kernel.shape[-2:]
+    if x.size * F < SMALL:
+        return small_dense_backward(dy, saved, need_dx)
     dx, dkernel, dbias = conv2d_backward(dy.reshape(-1, 1, 1, F), saved, need_dx)
     return None if dx is None else dx.reshape(*dy.shape[:-1], C), dkernel.reshape(C, F), dbias

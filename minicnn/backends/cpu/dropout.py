@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import textbook
 from ..contract import Array, Saved
 from ..textbook.dropout import keep_threshold
 from .runtime.compile import parallel, serial, share
-from .runtime.memory import compilable, plain
 from .runtime.threads import small
 
 
@@ -17,26 +15,18 @@ def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
 
     x of any shape -> y of the same shape; the mask is the textbook's, bit for bit.
     """
-    if not compilable(x):
-        y, saved = textbook.dropout(x, rate, seed, call)
-        return y, (textbook.dropout_backward, saved)
     stream = (np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF), np.uint32(call & 0xFFFFFFFF))
     threshold, scale = np.uint32(keep_threshold(rate)), x.dtype.type(1 / (1 - rate))
     y, kept = np.empty(x.shape, x.dtype), np.empty(x.shape, np.bool_)
-    _draw(plain(x).reshape(-1), *stream, threshold, scale, y.reshape(-1), kept.reshape(-1), alone=small(x))
-    return y, (_backward, (kept, scale))
+    _draw(x.reshape(-1), *stream, threshold, scale, y.reshape(-1), kept.reshape(-1), alone=small(x))
+    return y, (kept, scale)
 
 
 def dropout_backward(dy: Array, saved: Saved) -> Array:
     """dx = dy · mask."""
-    backward, saved = saved
-    return backward(dy, saved)
-
-
-def _backward(dy: Array, saved: Saved) -> Array:
     kept, scale = saved
     dx = np.empty(dy.shape, dy.dtype)
-    _mask(plain(dy).reshape(-1), kept.reshape(-1), scale, dx.reshape(-1), alone=small(dy))
+    _mask(dy.reshape(-1), kept.reshape(-1), scale, dx.reshape(-1), alone=small(dy))
     return dx
 
 

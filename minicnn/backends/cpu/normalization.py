@@ -9,10 +9,8 @@ from math import prod
 
 import numpy as np
 
-from .. import textbook
 from ..contract import Array, Saved, Step
 from .runtime.compile import parallel, serial, share
-from .runtime.memory import compilable, plain
 from .runtime.threads import small, thread_count
 from .stages import Shape, Stage, array_at, check_vectors
 
@@ -36,11 +34,7 @@ def batch_norm(
 
     x (..., C), the others (C,) -> y (..., C), new moving mean (C,), new moving variance (C,)
     """
-    if not compilable(x, gamma, beta, moving_mean, moving_variance):
-        *results, saved = textbook.batch_norm(x, gamma, beta, moving_mean, moving_variance, momentum, epsilon, training)
-        return *results, (textbook.batch_norm_backward, saved)
-    check_vectors("batch_norm", [gamma, beta, moving_mean, moving_variance], x.shape[-1])
-    rows = plain(x).reshape(-1, x.shape[-1])
+    rows = x.reshape(-1, x.shape[-1])
     mean, variance = moving_mean, moving_variance
     if training:
         mean, variance = _statistics(rows)
@@ -49,7 +43,7 @@ def batch_norm(
     inverse_std = 1 / np.sqrt(variance + epsilon)
     y = np.empty(x.shape, x.dtype)
     _normalize(rows, mean, gamma * inverse_std, beta, y.reshape(rows.shape), alone=small(rows))
-    return y, moving_mean, moving_variance, (_backward, (rows, mean, inverse_std, gamma, training))
+    return y, moving_mean, moving_variance, (rows, mean, inverse_std, gamma, training)
 
 
 def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
@@ -59,13 +53,8 @@ def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[
 
     dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)
     """
-    backward, saved = saved
-    return backward(dy, saved, need_dx)
-
-
-def _backward(dy: Array, saved: Saved, need_dx: bool) -> tuple[Array | None, Array, Array]:
     rows, mean, inverse_std, gamma, training = saved
-    drows = plain(dy).reshape(rows.shape)
+    drows = dy.reshape(rows.shape)
     dgamma, dbeta = _parameter_gradients(drows, rows, mean, inverse_std)
     if not need_dx:
         return None, dgamma, dbeta

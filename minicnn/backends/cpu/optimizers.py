@@ -6,10 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .. import textbook
 from ..contract import Array
 from .runtime.compile import parallel, share
-from .runtime.memory import compilable
 from .runtime.threads import small
 
 
@@ -22,8 +20,8 @@ def sgd_step(
     nesterov: bool,
 ) -> None:
     """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter."""
-    if not _steppable(*values, *grads, *velocities):
-        return textbook.sgd_step(values, grads, velocities, learning_rate, momentum, nesterov)
+    if not values:
+        return
     scalars = [values[0].dtype.type(scalar) for scalar in (learning_rate, momentum)]
     for arrays in zip(values, grads, velocities, strict=True):
         flat = [array.reshape(-1) for array in arrays]
@@ -47,10 +45,8 @@ def adam_step(
     Moments that are too small to matter become zero: a unit that died would otherwise leave denormal numbers
     behind, and those are many times slower to compute with.
     """
-    if not _steppable(*values, *grads, *means, *variances):
-        return textbook.adam_step(
-            values, grads, means, variances, step, learning_rate, beta_1, beta_2, epsilon, weight_decay
-        )
+    if not values:
+        return
     alpha = learning_rate * (1 - beta_2**step) ** 0.5 / (1 - beta_1**step)
     number = values[0].dtype.type
     tiny = np.finfo(number).tiny * 2**24
@@ -58,11 +54,6 @@ def adam_step(
     for arrays in zip(values, grads, means, variances, strict=True):
         flat = [array.reshape(-1) for array in arrays]
         _adam(*flat, *scalars, alone=small(flat[0]))
-
-
-def _steppable(*arrays: Array) -> bool:
-    """Whether the kernels can step these in place, through flat views."""
-    return compilable(*arrays) and all(array.flags.c_contiguous for array in arrays)
 
 
 @parallel

@@ -8,17 +8,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import textbook
 from ..contract import Array, Pair, Saved, Step
 from ..geometry import output_length, pad_amounts
+from ..textbook.pooling import max_pool2d as large_max_pool2d
+from ..textbook.pooling import max_pool2d_backward as large_max_pool2d_backward
 from .cells import hand_back, largest, mean, share_out, winner
 from .products import clear
 from .program import Program, addresses_of
 from .runtime.compile import parallel, serial, share
-from .runtime.memory import compilable, plain
 from .runtime.numba_internals import to_fixed_tuple
 from .runtime.threads import small
 from .stages import Shape, Stage
+
+BYTE = 256
+"""Cells of a window up to which a byte names the winner. Larger windows are the textbook's."""
 
 
 def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
@@ -26,14 +29,12 @@ def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[
 
     x (N, H, W, C) -> y (N, OH, OW, C)
     """
-    if not compilable(x) or pool_size[0] * pool_size[1] > 256:  # a byte has to name the winner
-        y, saved = textbook.max_pool2d(x, pool_size, strides, padding)
-        return y, (textbook.max_pool2d_backward, saved)
-    x = plain(x)
+    if pool_size[0] * pool_size[1] > BYTE:
+        return large_max_pool2d(x, pool_size, strides, padding)
     y_shape, sizes = _geometry(x.shape, pool_size, strides, padding)
     y, winners = np.empty(y_shape, x.dtype), np.empty(y_shape, np.uint8)
     _find_winners(x.reshape(-1), y.reshape(-1), winners.reshape(-1), y_shape[0] * y_shape[1], sizes, alone=small(x))
-    return y, (_max_backward, (winners, x.shape, pool_size, strides, padding))
+    return y, (winners, x.shape, pool_size, strides, padding)
 
 
 def max_pool2d_backward(dy: Array, saved: Saved) -> Array:
@@ -41,14 +42,11 @@ def max_pool2d_backward(dy: Array, saved: Saved) -> Array:
 
     dy (N, OH, OW, C) -> dx (N, H, W, C)
     """
-    backward, saved = saved
-    return backward(dy, saved)
-
-
-def _max_backward(dy: Array, saved: Saved) -> Array:
     winners, *geometry = saved
+    if winners.dtype != np.uint8:
+        return large_max_pool2d_backward(dy, saved)
     dx, once, sizes = _for_dx(dy, *geometry)
-    _give_back(plain(dy).reshape(-1), winners.reshape(-1), dx.reshape(-1), len(dx), once, sizes, alone=small(dx))
+    _give_back(dy.reshape(-1), winners.reshape(-1), dx.reshape(-1), len(dx), once, sizes, alone=small(dx))
     return dx
 
 
@@ -57,11 +55,8 @@ def average_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tu
 
     x (N, H, W, C) -> y (N, OH, OW, C)
     """
-    if not compilable(x):
-        y, saved = textbook.average_pool2d(x, pool_size, strides, padding)
-        return y, (textbook.average_pool2d_backward, saved)
-    y = _average_program(x.shape, (pool_size, strides, padding), x.dtype).run(plain(x), addresses_of([]))
-    return y, (_average_backward, (x.shape, pool_size, strides, padding))
+    y = _average_program(x.shape, (pool_size, strides, padding), x.dtype).run(x, addresses_of([]))
+    return y, (x.shape, pool_size, strides, padding)
 
 
 @lru_cache(maxsize=256)
@@ -76,13 +71,8 @@ def average_pool2d_backward(dy: Array, saved: Saved) -> Array:
 
     dy (N, OH, OW, C) -> dx (N, H, W, C)
     """
-    backward, saved = saved
-    return backward(dy, saved)
-
-
-def _average_backward(dy: Array, saved: Saved) -> Array:
     dx, once, sizes = _for_dx(dy, *saved)
-    _share_dy(plain(dy).reshape(-1), dx.reshape(-1), len(dx), once, sizes, alone=small(dx))
+    _share_dy(dy.reshape(-1), dx.reshape(-1), len(dx), once, sizes, alone=small(dx))
     return dx
 
 

@@ -1,64 +1,9 @@
 """The GPU backend: the textbook's operations as CUDA C kernels of our own, a launch or two each.
 
 kernels.py    how CUDA C becomes a kernel        products.py   the tiled matrix product that convolution and dense share
-windows.py    where windows and pixels meet      fallback.py   what the kernels don't take
+windows.py    where windows and pixels meet      memory.py     between host and device
 """
 
-from .activations import activation, activation_backward, general_relu, general_relu_backward
-from .conv import conv2d, conv2d_backward
-from .dense import dense, dense_backward
-from .dropout import dropout, dropout_backward
-from .inference import compile_inference
-from .kernels import all_sources
-from .losses import (
-    accumulate,
-    count_correct,
-    crossentropy,
-    crossentropy_backward,
-    mean_squared_error,
-    mean_squared_error_backward,
-    one_hot,
-    softmax_crossentropy,
-    softmax_crossentropy_backward,
-)
-from .memory import owns, read_if_ready, take, to_device, to_host
-from .normalization import batch_norm, batch_norm_backward
-from .optimizers import adam_step, sgd_step
-from .pooling import average_pool2d, average_pool2d_backward, max_pool2d, max_pool2d_backward
+from ..operations import assemble
 
-__all__ = [
-    "accumulate",
-    "activation",
-    "activation_backward",
-    "adam_step",
-    "all_sources",
-    "average_pool2d",
-    "average_pool2d_backward",
-    "batch_norm",
-    "batch_norm_backward",
-    "compile_inference",
-    "conv2d",
-    "conv2d_backward",
-    "count_correct",
-    "crossentropy",
-    "crossentropy_backward",
-    "dense",
-    "dense_backward",
-    "dropout",
-    "dropout_backward",
-    "general_relu",
-    "general_relu_backward",
-    "max_pool2d",
-    "max_pool2d_backward",
-    "mean_squared_error",
-    "mean_squared_error_backward",
-    "one_hot",
-    "owns",
-    "read_if_ready",
-    "sgd_step",
-    "softmax_crossentropy",
-    "softmax_crossentropy_backward",
-    "take",
-    "to_device",
-    "to_host",
-]
+assemble(__name__)

@@ -8,8 +8,7 @@ import cupy
 import numpy as np
 
 from ..contract import Array, Saved
-from .fallback import operation
-from .kernels import FLOATS, THREADS, WARP, Source, check_size, launch_each, plain
+from .kernels import FLOATS, THREADS, WARP, Source, check_size, launch_each
 
 CODES = {"linear": 0, "relu": 1, "sigmoid": 2, "tanh": 3}
 """Softmax is not among them: it needs a whole row, and a launch of its own."""
@@ -133,18 +132,16 @@ def launch_rows(kernel: Any, rows: int, K: int, *arguments: Any) -> None:
         kernel((-(-rows // (THREADS // WARP)),), (THREADS,), (*arguments, np.int32(rows), np.int32(K)))
 
 
-@operation
 def activation(x: Array, activation: str) -> tuple[Array, Saved]:
     """An activation as a layer of its own; x of any shape -> y of the same shape."""
-    y = activate(plain(x), activation)
+    y = activate(x, activation)
     return y, (y, activation)
 
 
-@operation
 def activation_backward(dy: Array, saved: Saved) -> Array:
     """dy -> dx, both of x's shape."""
     y, activation = saved
-    return activate_backward(plain(dy), y, activation)
+    return activate_backward(dy, y, activation)
 
 
 def activate(z: Array, activation: str) -> Array:
@@ -171,13 +168,11 @@ def activate_backward(dy: Array, y: Array, activation: str) -> Array:
     return dz
 
 
-@operation
 def general_relu(x: Array, negative_slope: float, max_value: float | None, threshold: float) -> tuple[Array, Saved]:
     """Keras's general ReLU: x above the threshold, negative_slope · (x − threshold) below, at most max_value.
 
     x of any shape -> y of the same shape
     """
-    x = plain(x)
     number, capped = x.dtype.type, np.bool_(max_value is not None)
     pieces = number(negative_slope), capped, number(max_value or 0), number(threshold)
     y = cupy.empty(x.shape, x.dtype)
@@ -185,10 +180,9 @@ def general_relu(x: Array, negative_slope: float, max_value: float | None, thres
     return y, (x, pieces)
 
 
-@operation
 def general_relu_backward(dy: Array, saved: Saved) -> Array:
     """dx = slope · dy, where the slope is 1, negative_slope or 0, by the piece that x lies on."""
     x, pieces = saved
     dx = cupy.empty(x.shape, x.dtype)
-    launch_each(SOURCE.kernel("general_relu_backward", x.dtype), x.size, plain(dy), x, dx, *pieces)
+    launch_each(SOURCE.kernel("general_relu_backward", x.dtype), x.size, dy, x, dx, *pieces)
     return dx

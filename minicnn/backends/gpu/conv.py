@@ -10,8 +10,7 @@ import numpy as np
 from ..contract import Array, Pair, Saved
 from . import tensor_cores
 from .activations import ACTIVATE, CODES, activate, activate_backward
-from .fallback import operation
-from .kernels import FLOATS, Source, plain
+from .kernels import FLOATS, Source
 from .products import PRODUCT, int32, launch_product
 from .windows import WINDOWS, Windows, windows
 
@@ -153,7 +152,6 @@ conv2d_backward_x(const real* dy, const real* y, const real* kernel, real* dx, i
 )
 
 
-@operation
 def conv2d(
     x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str, activation: str
 ) -> tuple[Array, Saved]:
@@ -162,23 +160,21 @@ def conv2d(
     x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) or None -> y (N, OH, OW, F)
     """
     KH, KW, C, F = kernel.shape
-    x, kernel = plain(x), plain(kernel)
     at = windows(x.shape, (KH, KW), strides, padding)
     y = cupy.empty((at.N, at.OH, at.OW, F), x.dtype)
     code = np.int32(CODES.get(activation, 0))
     if tensor_cores.wanted(x):
-        y = tensor_cores.forward(x, kernel, None if bias is None else plain(bias), at, activation)
+        y = tensor_cores.forward(x, kernel, bias, at, activation)
     elif y.size:
         launch_product(
             SOURCE.kernel("conv2d", x.dtype), at.N * at.OH * at.OW, F, KH * KW * C, x.dtype,
-            x, kernel, None if bias is None else plain(bias), y, code, at.struct, np.int32(F),
+            x, kernel, bias, y, code, at.struct, np.int32(F),
         )  # fmt: skip
     if activation == "softmax":  # it needs whole rows
         y = activate(y, activation)
     return y, (x, kernel, bias, y, at, activation)
 
 
-@operation
 def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
     """dkernel = im2col(x)ᵀ · dz with dbias = Σ dz as one row more; dx = dz · kernelᵀ, gathered by pixels: two launches.
 
@@ -187,7 +183,6 @@ def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Arra
     """
     x, kernel, bias, y, at, activation = saved
     F = kernel.shape[-1]
-    dy = plain(dy)
     if activation == "softmax":
         dy, activation = activate_backward(dy, y, activation), "linear"
     if tensor_cores.wanted(x):

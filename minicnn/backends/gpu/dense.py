@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from ..contract import Array, Saved
 from .conv import conv2d, conv2d_backward
-from .fallback import operation
 
 
-@operation
 def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
     """Every output sees every input: y = activation(x · kernel + bias), in one launch.
 
@@ -18,7 +16,6 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     return y.reshape(*x.shape[:-1], F), saved
 
 
-@operation
 def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
     """z = x·K + b gives dK = xᵀ·dz, db = Σ dz, dx = dz·Kᵀ, with all leading axes taken as one: two launches.
 

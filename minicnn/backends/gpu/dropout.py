@@ -9,8 +9,7 @@ import numpy as np
 
 from ..contract import Array, Saved
 from ..textbook.dropout import keep_threshold, stream_keys
-from .fallback import operation
-from .kernels import FLOATS, Source, launch_each, plain
+from .kernels import FLOATS, Source, launch_each
 
 SOURCE = Source(
     "dropout",
@@ -33,7 +32,6 @@ extern "C" __global__ void dropout(const real* x, real* y, unsigned key1, unsign
 )
 
 
-@operation
 def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
     """Silence each element with probability `rate`, scale the others by 1 / (1 − rate) so that the mean stays.
 
@@ -43,7 +41,6 @@ def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
     return _masked(x, mask), mask
 
 
-@operation
 def dropout_backward(dy: Array, saved: Saved) -> Array:
     """dx = dy · mask."""
     return _masked(dy, saved)
@@ -52,5 +49,5 @@ def dropout_backward(dy: Array, saved: Saved) -> Array:
 def _masked(x: Array, mask: tuple[Any, ...]) -> Array:
     """x · mask; the mask is its two keys, its threshold and its scale."""
     y = cupy.empty(x.shape, x.dtype)
-    launch_each(SOURCE.kernel("dropout", x.dtype), x.size, plain(x), y, *mask)
+    launch_each(SOURCE.kernel("dropout", x.dtype), x.size, x, y, *mask)
     return y

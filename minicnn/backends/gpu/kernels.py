@@ -82,11 +82,6 @@ def check_size(count: int) -> None:
         )
 
 
-def plain(array: Array) -> Array:
-    """The array as kernels read it: its elements one after the other, in C's order; a copy where they are not."""
-    return cupy.ascontiguousarray(array)
-
-
 def multiprocessors() -> int:
     """How many blocks the device runs side by side, at the least: one on each of its multiprocessors."""
     device = cupy.cuda.runtime.getDevice()

@@ -10,8 +10,7 @@ import numpy as np
 from ..contract import Array, Saved
 from ..textbook.losses import EPSILON
 from .activations import WARPS
-from .fallback import operation
-from .kernels import FLOATS, LAST_TO_ARRIVE, THREADS, WARP, Source, check_size, counters, launch_each, plain
+from .kernels import FLOATS, LAST_TO_ARRIVE, THREADS, WARP, Source, check_size, counters, launch_each
 
 BLOCK_SUMS = (
     LAST_TO_ARRIVE
@@ -180,7 +179,7 @@ MOST_BLOCKS = 256
 
 def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     """labels (...) -> (..., K), 1 at the label and 0 elsewhere; NaN for a label that is none of 0 … K − 1."""
-    labels = _known(plain(labels), LABELS)
+    labels = _known(labels, LABELS)
     rows = cupy.empty((*labels.shape, classes), dtype)
     if rows.dtype.name not in FLOATS:
         return one_hot(labels, classes, np.float64).astype(dtype)
@@ -188,7 +187,6 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
     return rows
 
 
-@operation
 def softmax_crossentropy(logits: Array, target: Array) -> tuple[Array, Saved]:
     """Cross-entropy on logits, softmax fused in: loss = −1/N Σ target · log softmax(logits).
 
@@ -197,13 +195,11 @@ def softmax_crossentropy(logits: Array, target: Array) -> tuple[Array, Saved]:
     return _of_samples("softmax_crossentropy", logits, target)
 
 
-@operation
 def softmax_crossentropy_backward(saved: Saved) -> Array:
     """dlogits = (softmax(logits) · Σ target − target) / N, from the forward's launch."""
     return saved
 
 
-@operation
 def crossentropy(probabilities: Array, target: Array) -> tuple[Array, Saved]:
     """Cross-entropy on probabilities p, which are normalised and clipped first, as in Keras.
 
@@ -213,13 +209,11 @@ def crossentropy(probabilities: Array, target: Array) -> tuple[Array, Saved]:
     return _of_samples("crossentropy", probabilities, target)
 
 
-@operation
 def crossentropy_backward(saved: Saved) -> Array:
     """dq = −target / q / N where q was not clipped, else 0; dp = (dq − Σ dq·q) / Σ p, from the forward's launch."""
     return saved
 
 
-@operation
 def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, Saved]:
     """loss = mean (prediction − target)², over all elements; both of one shape -> loss ()."""
     count = prediction.size
@@ -227,12 +221,11 @@ def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, Saved]:
     loss, dprediction = cupy.empty((), prediction.dtype), cupy.empty(prediction.shape, prediction.dtype)
     _launch_sum(
         SOURCE.kernel("mean_squared_error", prediction.dtype), min(-(-count // THREADS), MOST_BLOCKS), prediction.dtype,
-        plain(prediction), plain(target), loss, dprediction, np.int32(count),
+        prediction, target, loss, dprediction, np.int32(count),
     )  # fmt: skip
     return loss, dprediction
 
 
-@operation
 def mean_squared_error_backward(saved: Saved) -> Array:
     """dprediction = 2 · (prediction − target) / number of elements, from the forward's launch."""
     return saved
@@ -243,9 +236,9 @@ def count_correct(scores: Array, target: Array) -> Array:
 
     scores (..., K), target labels (...) or one-hot (..., K) -> ()
     """
-    scores, K = _known(plain(scores), FLOATS), scores.shape[-1]
+    scores, K = _known(scores, FLOATS), scores.shape[-1]
     one_hot = target.ndim == scores.ndim
-    target = _known(plain(target), (*LABELS, *FLOATS))
+    target = _known(target, (*LABELS, *FLOATS))
     samples = scores.size // K
     correct = cupy.empty((), np.int64)
     _launch_sum(
@@ -271,7 +264,7 @@ def _of_samples(name: str, scores: Array, target: Array) -> tuple[Array, Array]:
     loss, gradient = cupy.empty((), scores.dtype), cupy.empty(scores.shape, scores.dtype)
     _launch_sum(
         SOURCE.kernel(name, scores.dtype), -(-samples // (THREADS // WARP)), scores.dtype,
-        plain(scores), plain(target), loss, gradient, np.int32(samples), np.int32(K),
+        scores, target, loss, gradient, np.int32(samples), np.int32(K),
     )  # fmt: skip
     return loss, gradient
 

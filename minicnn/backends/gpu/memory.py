@@ -55,6 +55,11 @@ def owns(array: Any) -> bool:
     return isinstance(array, cupy.ndarray)
 
 
+def contiguous(array: Array) -> Array:
+    """The array itself, or a copy whose elements lie one after the other, in C's order."""
+    return array if array.flags.c_contiguous else cupy.ascontiguousarray(array)
+
+
 def read_if_ready(value: Array) -> None:
     """Nothing: reading a number would wait for all that was launched before."""
 

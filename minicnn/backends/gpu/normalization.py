@@ -11,8 +11,7 @@ import cupy
 import numpy as np
 
 from ..contract import Array, Saved
-from .fallback import operation
-from .kernels import FLOATS, LAST_TO_ARRIVE, THREADS, Source, check_size, counters, launch_each, multiprocessors, plain
+from .kernels import FLOATS, LAST_TO_ARRIVE, THREADS, Source, check_size, counters, launch_each, multiprocessors
 
 SOURCE = Source(
     "normalization",
@@ -128,7 +127,6 @@ extern "C" __global__ void batch_norm_backward_x(const real* dy, const real* x, 
 )
 
 
-@operation
 def batch_norm(
     x: Array,
     gamma: Array,
@@ -146,7 +144,6 @@ def batch_norm(
 
     x (..., C), the others (C,) -> y (..., C), new moving mean (C,), new moving variance (C,)
     """
-    x, gamma, beta, moving_mean, moving_variance = map(plain, (x, gamma, beta, moving_mean, moving_variance))
     C, number = x.shape[-1], x.dtype.type
     mean, variance = moving_mean, moving_variance
     if training:
@@ -162,7 +159,6 @@ def batch_norm(
     return y, moving_mean, moving_variance, (x, gamma, mean, variance, epsilon, training)
 
 
-@operation
 def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
     """With M = the number of samples and pixels that mean and variance were taken over, for each channel:
 
@@ -171,7 +167,7 @@ def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[
     dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)
     """
     x, gamma, mean, variance, epsilon, training = saved
-    dy, C = plain(dy), x.shape[-1]
+    C = x.shape[-1]
     dgamma, dbeta = cupy.empty(C, x.dtype), cupy.empty(C, x.dtype)
     _launch_channels(
         "batch_norm_backward_parameters", x, 2, dy, x, mean, variance, dgamma, dbeta, epsilon

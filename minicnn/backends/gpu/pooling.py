@@ -6,8 +6,7 @@ import cupy
 import numpy as np
 
 from ..contract import Array, Pair, Saved
-from .fallback import operation
-from .kernels import FLOATS, Source, launch_each, plain
+from .kernels import FLOATS, Source, launch_each
 from .windows import WINDOWS, Windows, windows
 
 MAX = Source(
@@ -97,13 +96,11 @@ extern "C" __global__ void average_pool2d_backward(const real* dy, real* dx, Win
 )
 
 
-@operation
 def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
     """y[n, p, q, c] = max_ij x[n, p·SH + i, q·SW + j, c]; padding counts as −∞, NaN as +∞.
 
     x (N, H, W, C) -> y (N, OH, OW, C)
     """
-    x = plain(x)
     at = windows(x.shape, pool_size, strides, padding)
     y = _empty(at, x)
     winners = cupy.empty(y.shape, np.uint8 if pool_size[0] * pool_size[1] <= 256 else np.int32)
@@ -111,7 +108,6 @@ def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[
     return y, (winners, x.shape, at)
 
 
-@operation
 def max_pool2d_backward(dy: Array, saved: Saved) -> Array:
     """Only the winner of a window moved y, so it alone gets dy; a cell that won several windows gets the sum.
 
@@ -120,24 +116,21 @@ def max_pool2d_backward(dy: Array, saved: Saved) -> Array:
     winners, shape, at = saved
     dx = cupy.empty(shape, dy.dtype)
     kernel = MAX.kernel("max_pool2d_backward", dy.dtype, winners.dtype)
-    launch_each(kernel, dx.size, plain(dy), winners, dx, at.struct)
+    launch_each(kernel, dx.size, dy, winners, dx, at.struct)
     return dx
 
 
-@operation
 def average_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
     """y[n, p, q, c] = mean_ij x[n, p·SH + i, q·SW + j, c] over the cells that lie on the image: padding is not counted.
 
     x (N, H, W, C) -> y (N, OH, OW, C)
     """
-    x = plain(x)
     at = windows(x.shape, pool_size, strides, padding)
     y = _empty(at, x)
     launch_each(AVERAGE.kernel("average_pool2d", x.dtype), y.size, x, y, at.struct)
     return y, (x.shape, at)
 
 
-@operation
 def average_pool2d_backward(dy: Array, saved: Saved) -> Array:
     """A window's cells weighed alike in y, so they share dy alike.
 
@@ -145,7 +138,7 @@ def average_pool2d_backward(dy: Array, saved: Saved) -> Array:
     """
     shape, at = saved
     dx = cupy.empty(shape, dy.dtype)
-    launch_each(AVERAGE.kernel("average_pool2d_backward", dy.dtype), dx.size, plain(dy), dx, at.struct)
+    launch_each(AVERAGE.kernel("average_pool2d_backward", dy.dtype), dx.size, dy, dx, at.struct)
     return dx
 
 

@@ -24,6 +24,13 @@ def owns(array: Any) -> bool:
     return isinstance(array, (np.ndarray, np.generic))
 
 
+def contiguous(array: Array) -> Array:
+    """The array itself, or a copy that is contiguous, aligned, writeable and of the machine's byte order."""
+    if array.flags.carray and array.dtype.isnative:
+        return array
+    return np.require(array, array.dtype.newbyteorder("="), ["C", "A", "W", "E"])
+
+
 def take(array: Array, indices: Array, dtype: Any = None) -> Array:
     """array[indices] along the first axis, a copy, converted to `dtype`."""
     return np.asarray(np.take(array, indices, axis=0), dtype)

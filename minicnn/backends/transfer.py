@@ -1,0 +1,44 @@
+"""Transfer between the memories of host and device: `to_device` and `to_host` are the only ways in and out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import explain
+from .choice import active
+from .contract import Array, Backend
+
+
+def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
+    """The array in the memory of the backend in force, converted to `dtype`; the same object if it fits already.
+
+    With copy=True it is a new array in any case: later changes of the old one do not reach it.
+    """
+    return active().to_device(to_host(array) if _elsewhere(array) else array, dtype, copy)
+
+
+def to_host(array: Array) -> Any:
+    """The array as NumPy's, wherever it was."""
+    return array.get() if _elsewhere(array) else active().to_host(array)
+
+
+def check_memory(where: object, what: str, array: Array, remedy: str = "", ops: Backend | None = None) -> None:
+    """Raise TypeError, saying which array is on which side, unless `ops`, or the backend in force, owns it."""
+    if (ops or active()).owns(array):
+        return
+    on_gpu = hasattr(array, "__cuda_array_interface__")
+    here, there, door = ("GPU", "host", "to_host") if on_gpu else ("host", "GPU", "to_device")
+    kind = f"{type(array).__module__.split('.')[0]}.{type(array).__name__}"
+    raise TypeError(
+        explain(
+            str(where),
+            f"{what} on the {there}, where the backend in force computes",
+            f"one on the {here} (a {kind})",
+            remedy or f"minicnn.{door} moves it.",
+        )
+    )
+
+
+def _elsewhere(array: Any) -> bool:
+    """Whether the array is on a GPU while another backend is in force: only the array itself can bring it home."""
+    return hasattr(array, "get") and hasattr(array, "dtype") and not active().owns(array)
