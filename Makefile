@@ -8,6 +8,10 @@ VENV = .venv
 PARITY_VENV = .venvs/parity
 GPU_VENV = .venvs/gpu
 NVRTC_VENV = .venvs/nvrtc
+comma = ,
+# The driver of an NVIDIA card, as Linux shows it, or WSL. On a card the tests need the CUDA libraries, too (3 GB).
+CARD = $(wildcard /dev/nvidia[0-9]* /usr/lib/wsl/lib/libcuda.so.1)
+GPU_EXTRAS = gpu-test$(if $(CARD),$(comma)gpu)
 KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
 MODELS = baseline model1 model2 model3 model4 model5 model6
 
@@ -29,7 +33,7 @@ $(MODELS): $(VENV)/.has-fast,report
 test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" picks some)
 	@$(VENV)/bin/python -m pytest --ignore=tests/parity --ignore=tests/gpu --ignore=tests/nvrtc $(ARGS)
 
-test-gpu: compiler $(GPU_VENV)/.has-gpu-test  ## run the GPU's tests, on a pretend device where there is no GPU
+test-gpu: compiler $(GPU_VENV)/.has-$(GPU_EXTRAS)  ## run the GPU's tests, on a pretend device where there is no GPU
 	@$(GPU_VENV)/bin/python -m pytest tests/gpu $(ARGS)
 
 test-cpus: $(VENV)/.has-test  ## run the kernels' tests as compiled for older CPUs: with AVX2, and without it
@@ -53,9 +57,9 @@ parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs 
 	@$(PARITY_VENV)/bin/python -c "import torch, keras"
 	@$(PARITY_VENV)/bin/python -m pytest tests/parity $(ARGS)
 
-# The pretend device compiles kernels on this machine; a real GPU's driver shows as /dev/nvidia0.
+# The pretend device compiles kernels on this machine.
 compiler:
-	@[ -e /dev/nvidia0 ] || command -v g++ >/dev/null || \
+	@[ "$(CARD)" ] || command -v g++ >/dev/null || \
 		{ echo "Without a GPU, its tests need g++. On Debian and Ubuntu: apt install g++" >&2; exit 1; }
 
 bench: $(VENV)/.has-bench  ## compare speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)

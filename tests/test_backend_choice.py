@@ -7,6 +7,7 @@ import platform
 import subprocess
 import sys
 import warnings
+from importlib.metadata import distributions
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -123,8 +124,8 @@ def test_unknown_names():
 class FakeCuPy:
     """As much of CuPy as the search for a GPU looks at, on a machine where something is missing."""
 
-    def __init__(self, available=True, product=None):
-        self.cuda = SimpleNamespace(is_available=lambda: available)
+    def __init__(self, available=True, product=None, is_hip=False):
+        self.cuda = SimpleNamespace(is_available=lambda: available, runtime=SimpleNamespace(is_hip=is_hip))
         self.product = product
 
     def ones(self, shape, dtype):
@@ -135,6 +136,7 @@ class FakeCuPy:
 
 NO_GPU = {
     "no CuPy": (None, r'needs CuPy.*pip install "cupy-cuda12x\[ctk\]"'),
+    "a CuPy for AMD": (FakeCuPy(is_hip=True), r"built for AMD's GPUs \(ROCm\).*CUDA C for NVIDIA's"),
     "no driver": (FakeCuPy(available=False), r"finds no NVIDIA GPU.*nvidia-smi"),
     "no NVRTC": (
         FakeCuPy(product=RuntimeError("DynamicLibNotFoundError: libnvrtc.so.12\nand more")),
@@ -172,6 +174,35 @@ def test_a_cupy_that_cannot_be_imported(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(BackendError, match=r"cannot be imported: ImportError: libcudart.*exactly one of its wheels"):
         minicnn.use_device("gpu")
+
+
+@pytest.mark.parametrize(
+    ("installed", "remedy"),
+    [
+        ((), 'pip install "cupy-cuda12x[ctk]"'),
+        (("cupy-cuda12x",), 'pip install "cupy-cuda12x[ctk]"'),
+        (("cupy-cuda13x",), 'pip install "cupy-cuda13x[ctk]"'),
+        (("cupy",), "the CUDA Toolkit that cupy was built for"),
+        (("cupy-cuda11x",), "the CUDA Toolkit that cupy-cuda11x was built for"),
+        (("cupy-cuda12x", "cupy-cuda13x"), 'pip uninstall cupy-cuda12x cupy-cuda13x, then pip install "cupy-cuda12x'),
+    ],
+)
+def test_nobody_is_given_a_second_cupy(monkeypatch, tmp_path, installed, remedy):
+    """Two of its wheels in one environment break each other."""
+    for name in installed:
+        folder = tmp_path / f"{name.replace('-', '_')}-14.2.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 14.2.0\n")
+    monkeypatch.setattr(availability, "distributions", lambda: distributions(path=[str(tmp_path)]))
+    assert availability.installed_cupy() == list(installed)
+    fake = FakeCuPy(product=ImportError("libcublas: cannot open"))
+    availability.check_gpu.cache_clear()
+    monkeypatch.setitem(sys.modules, "cupy", fake)
+    monkeypatch.setattr(availability, "find_spec", lambda name: fake)
+    with pytest.raises(BackendError) as error:
+        minicnn.use_device("gpu")
+    availability.check_gpu.cache_clear()
+    assert f"this brings them all: {remedy}" in str(error.value)
 
 
 def test_tf32_is_for_the_gpu_alone():

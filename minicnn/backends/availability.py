@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from functools import cache
+from importlib.metadata import distributions
 from importlib.util import find_spec
+from typing import Any
 
 from ..errors import BackendError
 
+# The one command that all hints name.
 INSTALL = 'pip install "cupy-cuda12x[ctk]"'
 USE_THE_CPU = 'Without a GPU: --device cpu, or minicnn.use_device("cpu").'
 
 
 @cache
 def check_gpu() -> None:
-    """Try the GPU out, once: CuPy finds a driver and a device, and the CUDA libraries compile and multiply.
+    """Try the GPU out, once: CuPy is there, finds a driver and a device, and the CUDA libraries compile and multiply.
 
     Raises BackendError with what is missing and how to get it: having CuPy says nothing about the other two.
     """
+    cupy = _imported()
+    if cupy.cuda.runtime.is_hip:
+        raise BackendError(
+            f"This CuPy is built for AMD's GPUs (ROCm), and the GPU backend is CUDA C for NVIDIA's. {USE_THE_CPU}"
+        )
+    if not cupy.cuda.is_available():
+        raise BackendError(
+            "CuPy finds no NVIDIA GPU that it can use: no device, or no driver (nvidia-smi shows both), or a driver "
+            f"older than its CUDA needs. {USE_THE_CPU}"
+        )
+    try:
+        ones = cupy.ones((2, 2), "float32")
+        works = float((ones @ ones).sum()) == 8
+    except Exception as error:  # a CUDA library that is missing or does not fit raises many things
+        raise BackendError(
+            f"The GPU is there, but a product of two small matrices fails: {first_line(error)}. If a CUDA library is "
+            f"missing, this brings them all: {libraries()}. {USE_THE_CPU}"
+        ) from error
+    if not works:
+        raise BackendError(f"The GPU multiplies two small matrices wrongly: it or its driver is broken. {USE_THE_CPU}")
+
+
+def _imported() -> Any:
+    """CuPy."""
     if find_spec("cupy") is None:
         raise BackendError(
             f"The GPU backend needs CuPy, and an NVIDIA card with a driver for CUDA 12: {INSTALL}. {USE_THE_CPU}"
@@ -25,27 +54,48 @@ def check_gpu() -> None:
         import cupy
     except Exception as error:  # a broken wheel, two of them, another CUDA: whatever it is, it is no GPU
         raise BackendError(
-            f"CuPy is installed but cannot be imported: {_first_line(error)}. It wants exactly one of its wheels: "
-            f"{INSTALL}. {USE_THE_CPU}"
+            f"CuPy is installed but cannot be imported: {first_line(error)}. It wants exactly one of its wheels, and "
+            f"found {' and '.join(installed_cupy()) or 'none'}: {libraries()}. {USE_THE_CPU}"
         ) from error
-    if not cupy.cuda.is_available():
-        raise BackendError(
-            "CuPy finds no NVIDIA GPU that it can use: no device, or no driver (nvidia-smi shows both), or a driver "
-            f"older than CUDA 12 needs. {USE_THE_CPU}"
-        )
-    try:
-        ones = cupy.ones((2, 2), "float32")
-        works = float((ones @ ones).sum()) == 8
-    except Exception as error:
-        raise BackendError(
-            f"The GPU is there, but a product of two small matrices fails: {_first_line(error)}. If a CUDA library is "
-            f"missing, this brings them all: {INSTALL}. {USE_THE_CPU}"
-        ) from error
-    if not works:
-        raise BackendError(f"The GPU multiplies two small matrices wrongly: it or its driver is broken. {USE_THE_CPU}")
+    return cupy
 
 
-def _first_line(error: Exception) -> str:
+def installed_cupy() -> list[str]:
+    """The installed distributions of CuPy: it has one for each CUDA, and two of them break each other."""
+    names = {str(distribution.metadata["Name"]).lower() for distribution in distributions()}
+    return sorted(name for name in names if re.fullmatch(r"cupy(-(cuda|rocm).*)?", name))
+
+
+def libraries() -> str:
+    """How to get the CUDA libraries for the CuPy that is installed: never by a second one."""
+    found = installed_cupy()
+    if len(found) > 1:
+        return f"pip uninstall {' '.join(found)}, then {INSTALL}"
+    if found in ([], ["cupy-cuda12x"]):
+        return INSTALL
+    if found == ["cupy-cuda13x"]:
+        return 'pip install "cupy-cuda13x[ctk]"'
+    return f"the CUDA Toolkit that {found[0]} was built for"
+
+
+@cache
+def has_tf32() -> bool:
+    """Whether the GPU's tensor cores know TF32; where they do not, a warning says so, the first time."""
+    import cupy
+
+    capability = cupy.cuda.Device().compute_capability
+    if int(capability) >= 80:
+        return True
+    warnings.warn(
+        f"tf32=True: this GPU (sm_{capability}) has no TF32, which came with sm_80 (A100, RTX 30). Products are "
+        "computed in float32.",
+        stacklevel=4,
+    )
+    return False
+
+
+def first_line(error: BaseException) -> str:
+    """An exception's kind and the first line of what it says."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0].rstrip('.')}"
 

@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import platform
 import warnings
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from .. import backends
-from ..backends.availability import INSTALL, describe_gpu
+from ..backends.availability import INSTALL, describe_gpu, installed_cupy
 from ..errors import BackendError
 
-# Each package's distributions: CuPy has one for each CUDA, and two of them at once are a common mistake.
-PACKAGES: dict[str, tuple[Sequence[str], str]] = {
-    "NumPy": (["numpy"], "pip install numpy"),
-    "Numba": (["numba"], "pip install numba"),
-    "CuPy": (["cupy-cuda11x", "cupy-cuda12x", "cupy-cuda13x", "cupy"], INSTALL),
-    "scikit-learn": (["scikit-learn"], "pip install scikit-learn"),
-    "matplotlib": (["matplotlib"], "pip install matplotlib"),
+PACKAGES = {
+    "NumPy": "pip install numpy",
+    "Numba": "pip install numba",
+    "CuPy": INSTALL,
+    "scikit-learn": "pip install scikit-learn",
+    "matplotlib": "pip install matplotlib",
 }
 NUMBERS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "CUPY_TF32")  # variables that are numbers
 PATHS = ("CUDA_PATH",)  # paths are their owner's business: only whether they are set is told
@@ -43,14 +41,13 @@ def describe_machine() -> dict[str, Any]:
 def describe_packages() -> dict[str, dict[str, str | None]]:
     """{package: {"version": None where it is missing, "install": the command where it is missing}}."""
     found = {}
-    for name, (distributions, command) in PACKAGES.items():
-        versions = {distribution: _version(distribution) for distribution in distributions}
-        there = [
+    for name, command in PACKAGES.items():
+        versions = [
             version if distribution == name.lower() else f"{version} ({distribution})"
-            for distribution, version in versions.items()
-            if version
+            for distribution in (installed_cupy() if name == "CuPy" else [name.lower()])
+            if (version := _version(distribution))
         ]
-        found[name] = {"version": " and ".join(there) or None, "install": None if there else command}
+        found[name] = {"version": " and ".join(versions) or None, "install": None if versions else command}
     return found
 
 

@@ -270,6 +270,56 @@ def test_a_divergent_barrier(order, name):
         launch(BARRIER_IN_BRANCH, name, (1,), (64,), cp.zeros(64, np.float32))
 
 
+SHUFFLES = r"""
+extern "C" __global__ void outside_of_its_mask(int* y) {
+    y[threadIdx.x] = __shfl_xor_sync(0x0000ffff, threadIdx.x, 1);
+}
+extern "C" __global__ void outside_of_its_vote(int* y) {
+    y[threadIdx.x] = __ballot_sync(0x0000ffff, threadIdx.x);
+}
+extern "C" __global__ void outside_of_its_barrier(int* y) {
+    __syncwarp(0x0000ffff);
+    y[threadIdx.x] = 1;
+}
+extern "C" __global__ void others_have_left(int* y) {
+    if (threadIdx.x % 32 >= 16) return;
+    y[threadIdx.x] = __shfl_xor_sync(0xffffffff, threadIdx.x, 1);
+}
+extern "C" __global__ void others_in_a_branch(int* y) {
+    if (threadIdx.x % 32 < 16) y[threadIdx.x] = __shfl_xor_sync(0xffffffff, threadIdx.x, 1);
+}
+extern "C" __global__ void from_outside_of_the_mask(int* y) {
+    if (threadIdx.x % 32 < 16) y[threadIdx.x] = __shfl_down_sync(0x0000ffff, threadIdx.x, 8);
+}
+extern "C" __global__ void two_masks(int* y) {
+    y[threadIdx.x] = __shfl_xor_sync(threadIdx.x % 2 ? 0xffffffff : 0x7fffffff, threadIdx.x, 1);
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("outside_of_its_mask", r"lane (1[6-9]|[23]\d) is outside of the mask 0x0000ffff"),
+        ("outside_of_its_vote", r"lane (1[6-9]|[23]\d) is outside of the mask 0x0000ffff"),
+        ("outside_of_its_barrier", r"lane (1[6-9]|[23]\d) is outside of the mask 0x0000ffff"),
+        ("others_have_left", r"mask 0xffffffff for lane 16, which has left the kernel"),
+        ("others_in_a_branch", r"mask 0xffffffff for lane 16, which has left the kernel"),
+        ("from_outside_of_the_mask", r"takes the value of lane (1[6-9]|2\d), which takes no part"),
+        ("two_masks", r"lane 0 waits with the mask 0x7fffffff, lane 1 of it with 0xffffffff. All lanes in a mask must"),
+    ],
+)
+def test_a_lane_outside_of_its_mask(order, name, found):
+    with pytest.raises(mockgpu.PretendDeviceError, match=f"kernel '{name}'.*{found}"):
+        launch(SHUFFLES, name, (1,), (64,), cp.zeros(64, np.int32))
+
+
+def test_a_value_of_a_lane_that_the_block_does_not_have(order):
+    source = SHUFFLES.replace("threadIdx.x % 32 < 16", "true").replace("0x0000ffff", "0xffffffff")
+    with pytest.raises(mockgpu.PretendDeviceError, match=r"takes the value of lane (8|9|1[0-5]), which takes no part"):
+        launch(source, "from_outside_of_the_mask", (1,), (40,), cp.zeros(40, np.int32))
+
+
 DIVIDE = r"""
 extern "C" __global__ void divide(const int* x, int* y) { y[threadIdx.x] = 100 / x[threadIdx.x]; }
 """
@@ -329,3 +379,8 @@ def test_a_syntax_error_is_a_compile_error():
 def test_a_kernel_without_c_name_is_not_found():
     with pytest.raises(mockgpu.PretendDeviceError, match="no kernel named 'k'.*extern \"C\""):
         launch("__global__ void k() {}", "k", (1,), (1,))
+
+
+def test_a_source_that_not_every_locale_can_write():
+    with pytest.raises(mockgpu.PretendDeviceError, match=r"expected a source in ASCII, found 'Σ' in line 2"):
+        launch('extern "C" __global__ void k() {}\n// Σ', "k", (1,), (1,))

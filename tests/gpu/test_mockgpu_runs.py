@@ -289,3 +289,16 @@ def test_more_dynamic_shared_memory_on_demand():
     kernel((1,), (128,), arguments, shared_mem=64 * 1024)
     kernel.max_dynamic_shared_size_bytes = 48 * 1024
     assert arguments[1].get() == 128
+
+
+SCALE = r"""
+extern "C" __global__ void scale(const float* x, float* y, float factor) { y[threadIdx.x] = x[threadIdx.x] * factor; }
+"""
+
+
+def test_numbers_below_the_normal_ones_become_0():
+    """CuPy compiles with -ftz=true."""
+    x, y = cp.asarray(np.array([1e-30, 1e-39, 1], np.float32)), cp.empty(3, np.float32)
+    module(SCALE).get_function("scale")((1,), (3,), (x, y, np.float32(1e-10)))
+    np.testing.assert_array_equal(y.get(), np.array([0, 0, 1e-10], np.float32))
+    assert np.float32(1e-30) * np.float32(1e-10) > 0  # the host keeps its own rule

@@ -10,7 +10,7 @@ from typing import Any
 from .core import core
 
 ORDERS = {"forward": 0, "reversed": 1, "shuffled": 2}
-KNOBS = {"order": (0, 1, 2), "guard": (0, 1), "lazy": (0, 1)}
+KNOBS = {"order": range(3), "guard": range(2), "lazy": range(2), "memory": range(2**31), "broken": range(1000)}
 SYNCHRONISATIONS = (
     "device_synchronisations",
     "stream_synchronisations",
@@ -52,6 +52,8 @@ def knobs(**settings: int) -> Any:
     guard: 1 borders each new allocation with pages that fault, and fills it, and shared memory, with NaNs. Allocations
         must reach the driver one by one: `cupy.cuda.set_allocator(None)`.
     lazy: 1 does nothing before the next synchronisation: a buffer that is used again too early shows.
+    memory: so many bytes; for a larger allocation the device has no memory. 0 for no limit.
+    broken: CUDA's number of an error, with which the device answers every launch, copy and synchronisation; 0 for none.
     """
     previous = {name: knob(name).value for name in settings}
     turn(settings)

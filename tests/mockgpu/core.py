@@ -36,15 +36,28 @@ DEVICE = {  # an H100, as far as programs look
 def core() -> ctypes.PyDLL:
     """The core, whose functions run with Python's lock held and may raise."""
     library = ctypes.PyDLL(str(cached("libcore.so", build)), mode=ctypes.RTLD_GLOBAL)  # kernels are linked to it
-    for function in ("mock_set_error_class", "mock_set_device_properties"):
+    for function in ("mock_set_error_class", "mock_set_cuda_error", "mock_set_device_properties"):
         getattr(library, function).argtypes = [ctypes.py_object]
         getattr(library, function).restype = None
     library.mock_submit_cublas.argtypes = [ctypes.py_object]
     library.mock_submit_cublas.restype = ctypes.py_object
     library.mock_is_device_memory.argtypes = [ctypes.c_ssize_t, ctypes.c_size_t]
     library.mock_set_error_class(PretendDeviceError)
+    library.mock_set_cuda_error(cuda_error)
     library.mock_set_device_properties(DEVICE)
     return library
+
+
+def cuda_error(interface: str, number: int) -> Exception:
+    """CuPy's exception for CUDA's error of that number."""
+    from cupy_backends.cuda.api.driver import CUDADriverError
+    from cupy_backends.cuda.api.runtime import CUDARuntimeError
+
+    error = CUDARuntimeError(number)
+    if interface == "driver":
+        error = CUDADriverError.__new__(CUDADriverError, str(error))  # __init__ would ask the driver for the name
+        error.status = number
+    return error
 
 
 def build(target: Path) -> None:

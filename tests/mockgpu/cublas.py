@@ -101,10 +101,14 @@ def gemm_batched(code, handle, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, 
     submit(partial(by_pointers, product, batch, [(a, lda), (b, ldb), (c, ldc)]))
 
 
+class CUBLASError(RuntimeError):
+    """What cuBLAS's functions raise in CuPy."""
+
+
 class Cublas(ModuleType):
     """The module that CuPy imports; what it lacks raises when it is called."""
 
-    CUBLASError = PretendDeviceError
+    CUBLASError = CUBLASError
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):

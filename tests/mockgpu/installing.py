@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from types import ModuleType
 
-from . import cublas, kernels, pointers, refusals
+from . import cublas, kernels, nvrtc, pointers, refusals
 from .conditions import check_conditions
 
 state = {"installed": False}
@@ -29,8 +29,9 @@ def install(check_bounds: bool = False) -> None:
     os.environ["CUPY_ACCELERATORS"] = ""  # the others are precompiled for GPUs
     pointers.swap(entrance_modules())
     refusals.put_module(cublas.stand_in("cupy_backends.cuda.libs.cublas"))
+    nvrtc.replace_functions(check_bounds)
     refusals.refuse_libraries()
-    kernels.compile_with_gxx(check_bounds)
+    kernels.compile_with_nvrtc_only()
     refusals.refuse_precompiled_code()
     state["installed"] = True
 

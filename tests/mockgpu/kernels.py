@@ -1,4 +1,4 @@
-"""Compiles CUDA C with g++, in the place of NVRTC."""
+"""Compiles CUDA C with g++."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from .cache import HERE, cached, fingerprint
 from .errors import PretendDeviceError
@@ -32,6 +31,10 @@ DECLARATION = re.compile(
     r"(?P<name>\w+)\s*\((?P<parameters>[^{};]*)\)\s*\{"
 )
 COMPLEX_HEADER = "#include <cupy/complex.cuh>"
+
+
+class CompilerError(Exception):
+    """A source that g++ rejects; the message is the compiler's."""
 
 
 @dataclass(frozen=True)
@@ -99,38 +102,28 @@ def run_gxx(code: str, options: Sequence[str], target: Path) -> None:
     command = ["g++", "-x", "c++", *options, "-include", str(HEADER), "-", "-o", str(target)]
     result = subprocess.run(command, input=code, capture_output=True, text=True)
     if result.returncode:
-        from cupy.cuda.compiler import CompileException
-
-        raise CompileException(result.stderr, code, "kernel", tuple(options), "g++ in the place of NVRTC")
+        raise CompilerError(result.stderr)
 
 
-class NoCache:
-    """CuPy's cache of compiled kernels: empty, for there is one in cache.py."""
+class MemoryCache:
+    """CuPy's cache of compiled kernels, for this process only: what outlives it lies in cache.py's."""
 
-    def load(self, name: str) -> None:
-        return None
+    def __init__(self) -> None:
+        self.images: dict[str, bytes] = {}
 
-    def save(self, *arguments: Any) -> None:
-        return None
+    def load(self, name: str) -> bytes | None:
+        return self.images.get(name)
+
+    def save(self, name: str, image: bytes, source: str) -> None:
+        self.images[name] = image
 
 
-def compile_with_gxx(check_bounds: bool) -> None:
-    """Makes CuPy, which this imports, compile with g++."""
+def compile_with_nvrtc_only() -> None:
+    """Makes CuPy, which this imports, compile by nvrtc.py alone, and keep nothing on disk."""
     from cupy.cuda import compiler
-
-    flags = FLAGS + CHECK_BOUNDS if check_bounds else FLAGS
-
-    def compile_in_the_place_of_nvrtc(source, options=(), arch=None, filename="", name_expressions=None, *rest, **more):
-        for kind in ("float16", "complex"):
-            if kind in source.replace(COMPLEX_HEADER, ""):
-                raise PretendDeviceError(f"the pretend device has no {kind} numbers. Use float32 or float64.")
-        return compile_module(source, options, name_expressions or (), flags)
 
     def refuse_nvcc(*arguments, **options):
         raise PretendDeviceError("the pretend device compiles in the place of NVRTC only. Leave out backend='nvcc'.")
 
-    compiler._compile_using_nvrtc_no_warning = compile_in_the_place_of_nvrtc
     compiler.compile_using_nvcc = refuse_nvcc
-    compiler._preprocess = lambda *arguments: "g++"
-    compiler._nvrtc_version = (12, 9)
-    compiler._set_kernel_cache_backend(NoCache())
+    compiler._set_kernel_cache_backend(MemoryCache())

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from .compiler import CompileError, compile_to_machine_code
+from cupy.cuda.compiler import CompileException
+
+from .compiler import compile_to_machine_code
 from .report import Usage, complaints, table, usages
 from .sources import all_sources
 
-ARCHITECTURES = (70, 80, 90, 120)  # V100, A100, H100, RTX 50
+ARCHITECTURES = (70, 75, 80, 89, 90, 120)  # V100, T4, A100, RTX 40, H100, RTX 50
 
 
 def main(sources: Mapping[str, tuple[str, Sequence[str]]], architectures: Sequence[int] = ARCHITECTURES) -> int:
@@ -20,7 +22,7 @@ def main(sources: Mapping[str, tuple[str, Sequence[str]]], architectures: Sequen
         for architecture in architectures:
             try:
                 found += usages(name, compile_to_machine_code(source, options, architecture))
-            except CompileError as error:
+            except CompileException as error:
                 errors[name, architecture] = str(error)
     print(table(found, architectures))
     problems = complaints(found, errors)

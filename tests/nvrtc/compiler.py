@@ -1,55 +1,58 @@
-"""Calls NVRTC, NVIDIA's compiler, which needs neither a GPU nor a driver."""
+"""Compiles with NVRTC, NVIDIA's compiler, on CuPy's own path and with its options: no GPU and no driver is needed."""
 
 from __future__ import annotations
 
-import ctypes
-import sysconfig
+import io
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
-NVIDIA = Path(sysconfig.get_path("purelib")) / "nvidia"  # where NVIDIA's wheels are installed
-LIBRARY = NVIDIA / "cuda_nvrtc" / "lib" / "libnvrtc.so.12"
-HEADERS = NVIDIA / "cuda_runtime" / "include"
+from cupy._core.core import assemble_cupy_compiler_options
+from cupy.cuda import compiler
 
 
-class CompileError(Exception):
-    """A source that NVRTC rejects; the message is the compiler's."""
+class NoModule:
+    """What CuPy loads machine code into; nothing is loaded here, for that takes a device."""
+
+    def load(self, code: bytes) -> None:
+        pass
+
+    def _set_mapping(self, mapping: Any) -> None:
+        pass
+
+
+class NoCache:
+    """CuPy's cache of compiled kernels: empty, so that all are compiled."""
+
+    def load(self, name: str) -> None:
+        return None
+
+    def save(self, *arguments: Any) -> None:
+        pass
 
 
 @cache
-def nvrtc() -> ctypes.CDLL:
-    if not LIBRARY.exists():
-        raise SystemExit(f"nvrtc: expected NVIDIA's compiler in {LIBRARY}, and it is not there. Run it by: make nvrtc")
-    library = ctypes.CDLL(str(LIBRARY))
-    library.nvrtcGetErrorString.restype = ctypes.c_char_p
-    return library
+def without_device() -> Any:
+    """CuPy's compiler, where it asks the device for nothing any more."""
+    try:
+        version = compiler._get_nvrtc_version()
+    except RuntimeError as missing:
+        raise SystemExit(f"nvrtc: NVIDIA's compiler is not there ({missing}). Run it by: make nvrtc") from missing
+    if version[0] != 12:
+        raise SystemExit(f"nvrtc: expected NVRTC 12, which knows all architectures here, found {version}.")
+    compiler._get_arch_for_options_for_nvrtc = lambda architecture: (f"-arch=sm_{architecture}", "cubin")
+    compiler.function = SimpleNamespace(Module=NoModule)
+    compiler._set_kernel_cache_backend(NoCache())
+    return compiler
 
 
 def compile_to_machine_code(source: str, options: Sequence[str], architecture: int) -> str:
-    """Compiles for an architecture, 90 for sm_90; returns what the assembler says of each kernel."""
-    words = [*options, f"-arch=sm_{architecture}", f"-I{HEADERS}", "--ptxas-options=-v"]
-    program = ctypes.c_void_p()
-    check(nvrtc().nvrtcCreateProgram(ctypes.byref(program), source.encode(), b"kernel.cu", 0, None, None))
-    try:
-        encoded = (ctypes.c_char_p * len(words))(*(word.encode() for word in words))
-        status = nvrtc().nvrtcCompileProgram(program, len(words), encoded)
-        log = log_of(program)
-        if status:
-            raise CompileError(log)
-        return log
-    finally:
-        check(nvrtc().nvrtcDestroyProgram(ctypes.byref(program)))
+    """Compiles for an architecture, 90 for sm_90; returns what the assembler says of each kernel.
 
-
-def log_of(program: ctypes.c_void_p) -> str:
-    size = ctypes.c_size_t()
-    check(nvrtc().nvrtcGetProgramLogSize(program, ctypes.byref(size)))
-    log = ctypes.create_string_buffer(size.value)
-    check(nvrtc().nvrtcGetProgramLog(program, log))
-    return log.value.decode()
-
-
-def check(status: int) -> None:
-    if status:
-        raise RuntimeError(f"NVRTC: {nvrtc().nvrtcGetErrorString(status).decode()}")
+    Raises CompileException, whose message is the compiler's, where NVRTC rejects the source.
+    """
+    log = io.StringIO()
+    words = (*assemble_cupy_compiler_options(tuple(options)), "--ptxas-options=-v")
+    without_device()._compile_module_with_cache(source, words, arch=str(architecture), log_stream=log)
+    return log.getvalue()

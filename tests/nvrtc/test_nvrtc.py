@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from cupy_backends.cuda.libs import nvrtc
 
 from .__main__ import ARCHITECTURES, main
+from .compiler import compile_to_machine_code
 from .report import Usage, complaints, table, usages
+from .sources import all_sources
 
 SOUND = r"""
 extern "C" __global__ void reverse(float* x) {
@@ -82,3 +85,16 @@ def test_an_error_fails_and_shows_the_compilers_words(capsys):
 
 def test_no_kernels_at_all_fails():
     assert main({}) == 1
+
+
+def test_the_options_are_cupys(monkeypatch):
+    used, compile_program = [], nvrtc.compileProgram
+    monkeypatch.setattr(
+        nvrtc, "compileProgram", lambda program, options: used.extend(options) or compile_program(program, options)
+    )
+    compile_to_machine_code(SOUND, ("--std=c++17",), 75)
+    assert {"--std=c++17", "-ftz=true", "-arch=sm_75", "--device-as-default-execution-space"} <= {*used}
+
+
+def test_the_sources_are_what_every_locale_can_write():
+    assert all(source.isascii() for source, _ in all_sources().values())

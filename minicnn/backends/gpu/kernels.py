@@ -6,6 +6,7 @@ runs by itself; nothing here waits for one. Arrays have fewer than 2³¹ element
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import product
 from threading import local
@@ -48,18 +49,38 @@ class Source:
         key = (name, *dtypes)
         if key not in self._kernels:
             code = self.text(*(np.dtype(dtype).name for dtype in dtypes))
-            self._kernels[key] = cupy.RawModule(code=code, options=OPTIONS).get_function(name)
+            module = cupy.RawModule(code=code, options=OPTIONS)
+            module.compile(log_stream=_notice)
+            self._kernels[key] = module.get_function(name)
         return self._kernels[key]
 
     def text(self, *dtypes: str) -> str:
-        """What the compiler gets: the open types as typedefs, then the code."""
+        """What the compiler gets: the open types as typedefs, then the code; in ASCII.
+
+        CuPy writes it to a file in the locale's encoding, which need not have the mathematical signs of our comments.
+        """
         filled = zip(self.types, dtypes, strict=True)
-        return "".join(f"typedef {CUDA_NAMES[dtype]} {name};\n" for name, dtype in filled) + self.code
+        code = "".join(f"typedef {CUDA_NAMES[dtype]} {name};\n" for name, dtype in filled) + self.code
+        return code.encode("ascii", "backslashreplace").decode()
 
     def instances(self) -> Iterator[tuple[str, str]]:
         """The name and text of every choice of types."""
         for dtypes in product(*self.types.values()):
             yield "-".join((self.name, *dtypes)), self.text(*dtypes)
+
+
+class _Notice:
+    """A log for CuPy's compiler, which writes to it when it compiles, not when it loads what it compiled before."""
+
+    said = False
+
+    def write(self, log: str) -> None:
+        if not self.said:
+            print("minicnn: compiling its kernels for this GPU, once (some seconds) …", file=sys.stderr)
+            self.said = True
+
+
+_notice = _Notice()
 
 
 def all_sources() -> dict[str, tuple[str, tuple[str, ...]]]:

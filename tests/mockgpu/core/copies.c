@@ -53,7 +53,7 @@ static void *duplicate(const void *from, size_t size) {
    memory it waits for the end. */
 static int copy(intptr_t to, intptr_t from, size_t size, enum Kind kind, int asynchronous) {
     if (size == 0) return 0;
-    if (raise_kept_error()) return -1;
+    if (raise_kept_error() || raise_if_broken("runtime")) return -1;
     if (kind == BY_ADDRESS) kind = kind_by_address(to, from);
     if (check_ends(to, from, size, kind)) return -1;
     count_copy(kind, size);
@@ -90,7 +90,7 @@ static int do_fill(void *data) {
 }
 
 PyObject *api_memset(intptr_t to, int value, size_t size, SKIP) {
-    if (raise_kept_error()) return NULL;
+    if (raise_kept_error() || raise_if_broken("runtime")) return NULL;
     COUNT(memsets);
     if (size && !is_device_memory(to, size)) {
         fail("memset of %zu bytes at %p: expected memory of the device.", size, (void *)to);

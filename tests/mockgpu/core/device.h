@@ -20,10 +20,12 @@ extern int64_t mock_counts[COUNTER_COUNT];
 
 /* knobs.c */
 enum { FORWARD, REVERSED, SHUFFLED };
-extern int mock_order, mock_guard, mock_lazy;
+extern int mock_order, mock_guard, mock_lazy, mock_memory, mock_broken;
 
 /* errors.c */
 int fail(const char *format, ...); /* sets a Python exception; always -1 */
+int fail_as_cuda(const char *interface, int number);
+int raise_if_broken(const char *interface);
 void keep_error_for_later(void);
 int raise_kept_error(void); /* -1 if there was one */
 PyObject *none_or_error(int status);

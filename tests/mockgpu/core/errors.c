@@ -2,13 +2,29 @@
 #include <stdarg.h>
 #include "device.h"
 
-static PyObject *error_class;
+static PyObject *error_class, *cuda_error;
 static PyObject *kept_type, *kept_value, *kept_traceback;
 
 void mock_set_error_class(PyObject *class) {
     Py_INCREF(class);
     error_class = class;
 }
+
+/* `function` makes the exception that CuPy would raise of an interface, "runtime" or "driver", and CUDA's number. */
+void mock_set_cuda_error(PyObject *function) {
+    Py_INCREF(function);
+    cuda_error = function;
+}
+
+int fail_as_cuda(const char *interface, int number) {
+    PyObject *error = PyObject_CallFunction(cuda_error, "si", interface, number);
+    if (error) PyErr_SetObject((PyObject *)Py_TYPE(error), error);
+    Py_XDECREF(error);
+    return -1;
+}
+
+/* After an error of a kernel, CUDA answers everything with it. */
+int raise_if_broken(const char *interface) { return mock_broken ? fail_as_cuda(interface, mock_broken) : 0; }
 
 int fail(const char *format, ...) {
     va_list arguments;

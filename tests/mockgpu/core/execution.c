@@ -118,31 +118,49 @@ int mock_next_thread(void) {
 
 /* ---- barriers ---- */
 
-/* A warp's barrier opens for a lane once all lanes that its mask names wait there, or have ended. */
-static int open_warp_barrier(int warp) {
-    int lanes = thread_count - warp < WARP ? thread_count - warp : WARP, opened = 0;
-    unsigned arrived = 0, alive = 0;
-    for (int lane = 0; lane < lanes; lane++) {
-        unsigned char s = state[position_of[warp + lane]];
-        if (s == AT_WARP_BARRIER) arrived |= 1u << lane;
-        if (s != ENDED) alive |= 1u << lane;
+int mock_lane(void) { return number_at[current->position] % WARP; }
+
+static int lanes_of_warp(int warp) { return thread_count - warp < WARP ? thread_count - warp : WARP; }
+
+/* A lane of its mask for which this one waits: -1 if all that the warp has wait, too, and with the same mask. */
+static int missing_lane(int warp, int lane) {
+    unsigned mask = warp_mask[position_of[warp + lane]];
+    for (int other = 0; other < lanes_of_warp(warp); other++) {
+        int position = position_of[warp + other];
+        if ((mask >> other & 1) && (state[position] != AT_WARP_BARRIER || warp_mask[position] != mask)) return other;
     }
-    for (int lane = 0; lane < lanes; lane++) {
-        int position = position_of[warp + lane];
-        if (!(arrived >> lane & 1) || (warp_mask[position] & alive & ~arrived)) continue;
-        state[position] = RUNNABLE;
+    return -1;
+}
+
+static int open_warp_barriers(void) {
+    static unsigned char opens[MOST_THREADS]; /* found before any opens: an open lane is missed by the others */
+    int opened = 0;
+    for (int number = 0; number < thread_count; number++)
+        opens[number] = state[position_of[number]] == AT_WARP_BARRIER &&
+                        missing_lane(number / WARP * WARP, number % WARP) < 0;
+    for (int number = 0; number < thread_count; number++) {
+        if (!opens[number]) continue;
+        state[position_of[number]] = RUNNABLE;
         opened = 1;
     }
     return opened;
 }
 
-static int open_warp_barriers(void) {
-    int opened = 0;
-    for (int warp = 0; warp < thread_count; warp += WARP) opened |= open_warp_barrier(warp);
-    return opened;
+/* To a GPU it is undefined what happens if not all lanes in a mask take part, with the same mask. */
+static void report_stuck_lane(int warp, int lane) {
+    int missing = missing_lane(warp, lane), position = position_of[warp + missing];
+    unsigned mask = warp_mask[position_of[warp + lane]];
+    if (state[position] == ENDED)
+        stop_kernel("divergent barrier: lane %d waits with the mask 0x%08x for lane %d, which has left the kernel. "
+                    "Leave it out of the mask, or let it take part.", lane, mask, missing);
+    if (state[position] == AT_WARP_BARRIER)
+        stop_kernel("divergent barrier: lane %d waits with the mask 0x%08x, lane %d of it with 0x%08x. All lanes in a "
+                    "mask must pass the same one.", lane, mask, missing, warp_mask[position]);
 }
 
 static void report_stuck_threads(void) {
+    for (int number = 0; number < thread_count; number++)
+        if (state[position_of[number]] == AT_WARP_BARRIER) report_stuck_lane(number / WARP * WARP, number % WARP);
     int ended = thread_count - unfinished, at_warp = unfinished - at_block_barrier;
     stop_kernel("divergent barrier: %d threads wait at __syncthreads, %d at a warp's barrier, and %d have left the "
                 "kernel. All threads of a block must reach the same __syncthreads, and all lanes in a warp's mask the "
@@ -218,6 +236,9 @@ void mock_block_barrier(int line) {
 }
 
 void mock_warp_barrier(unsigned mask) {
+    if (!(mask >> mock_lane() & 1))
+        stop_kernel("warp: lane %d is outside of the mask 0x%08x that it passes. Every lane that calls must be in it.",
+                    mock_lane(), mask);
     warp_mask[current->position] = mask;
     wait_at(AT_WARP_BARRIER);
 }
@@ -231,11 +252,14 @@ void mock_warp_exchange(unsigned mask, uint64_t value, uint64_t values[WARP]) {
     mock_warp_barrier(mask); /* nobody shows a new value before all have seen this one */
 }
 
-int mock_lane(void) { return number_at[current->position] % WARP; }
-
 int mock_warp_size(void) { /* the last warp of a block may have fewer lanes */
-    int warp = number_at[current->position] / WARP * WARP;
-    return thread_count - warp < WARP ? thread_count - warp : WARP;
+    return lanes_of_warp(number_at[current->position] / WARP * WARP);
+}
+
+void mock_check_source(unsigned mask, int from) {
+    if (from >= mock_warp_size() || !(mask >> from & 1))
+        stop_kernel("warp: lane %d takes the value of lane %d, which takes no part in the shuffle with the mask 0x%08x. "
+                    "What it would get is undefined.", mock_lane(), from, mask);
 }
 
 /* ---- grids ---- */

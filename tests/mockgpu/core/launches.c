@@ -137,7 +137,7 @@ static void **copy_arguments(const struct Kernel *kernel, void **from) {
 PyObject *api_launchKernel(intptr_t function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
                            unsigned block_y, unsigned block_z, unsigned shared, intptr_t stream, intptr_t arguments,
                            intptr_t extra, SKIP) {
-    if (raise_kept_error()) return NULL;
+    if (raise_kept_error() || raise_if_broken("driver")) return NULL;
     COUNT(launches);
     struct Kernel *kernel = (struct Kernel *)function;
     struct Launch *launch = malloc(sizeof *launch);

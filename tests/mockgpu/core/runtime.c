@@ -59,8 +59,15 @@ int api_occupancyMaxActiveBlocksPerMultiprocessor(intptr_t function, int block, 
 
 /* ---- memory ---- */
 
-intptr_t api_malloc(size_t size, SKIP) { return allocate(size, 0); }
-intptr_t api_mallocAsync(size_t size, intptr_t stream, SKIP) { return allocate(size, 0); }
+static intptr_t allocate_on_device(size_t size) {
+    enum { MEMORY_ALLOCATION = 2 };
+    if (!mock_memory || size <= (size_t)mock_memory) return allocate(size, 0);
+    fail_as_cuda("runtime", MEMORY_ALLOCATION);
+    return 0;
+}
+
+intptr_t api_malloc(size_t size, SKIP) { return allocate_on_device(size); }
+intptr_t api_mallocAsync(size_t size, intptr_t stream, SKIP) { return allocate_on_device(size); }
 intptr_t api_hostAlloc(size_t size, unsigned flags, SKIP) { return allocate(size, 1); }
 
 PyObject *api_memGetInfo(SKIP) {
@@ -107,17 +114,19 @@ PyObject *api_eventDestroy(intptr_t event, SKIP) { Py_RETURN_NONE; }
 PyObject *api_eventRecord(intptr_t event, intptr_t stream, SKIP) { Py_RETURN_NONE; }
 PyObject *api_eventQuery(intptr_t event, SKIP) { return PyLong_FromLong(queue_is_empty() ? 0 : NOT_READY); }
 
+static PyObject *synchronise(void) { return none_or_error(raise_if_broken("runtime") || finish_queue() ? -1 : 0); }
+
 PyObject *api_deviceSynchronize(SKIP) {
     COUNT(device_synchronisations);
-    return none_or_error(finish_queue());
+    return synchronise();
 }
 
 PyObject *api_streamSynchronize(intptr_t stream, SKIP) {
     COUNT(stream_synchronisations);
-    return none_or_error(finish_queue());
+    return synchronise();
 }
 
 PyObject *api_eventSynchronize(intptr_t event, SKIP) {
     COUNT(event_synchronisations);
-    return none_or_error(finish_queue());
+    return synchronise();
 }

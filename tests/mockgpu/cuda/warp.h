@@ -5,9 +5,11 @@ extern "C" {
 void mock_warp_exchange(unsigned mask, uint64_t value, uint64_t *values);
 int mock_lane();
 int mock_warp_size();
+void mock_check_source(unsigned mask, int from);
 }
 
-// Every lane shows its value; each takes that of the lane that `source` names, or keeps its own if that's outside.
+// Every lane shows its value; each takes that of the lane that `source` names, or keeps its own if that's outside of
+// its `width` lanes.
 template <class T, class Source>
 static inline T mock_shuffle(unsigned mask, T value, int width, Source source) {
     static_assert(sizeof(T) <= sizeof(uint64_t), "a shuffle moves at most 8 bytes");
@@ -16,7 +18,8 @@ static inline T mock_shuffle(unsigned mask, T value, int width, Source source) {
     memcpy(&shown, &value, sizeof value);
     mock_warp_exchange(mask, shown, values);
     int from = source(lane - first);
-    if (from < 0 || from >= width || first + from >= mock_warp_size()) return value;
+    if (from < 0 || from >= width) return value;
+    mock_check_source(mask, first + from);
     T taken;
     memcpy(&taken, &values[first + from], sizeof taken);
     return taken;

@@ -1,0 +1,54 @@
+"""How kernels get to CuPy: in ASCII, in every locale, and with a line that says so when they are compiled."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import mockgpu
+
+from minicnn.backends import gpu
+
+ROOT = Path(__file__).resolve().parents[2]
+STEP = """
+import sys
+
+sys.path.insert(0, "tests")
+import mockgpu
+
+if sys.argv[1:]:
+    mockgpu.install()
+import numpy as np
+import minicnn
+from minicnn.layers import Conv2D, Dense, Flatten
+
+minicnn.use_backend("cupy")
+model = minicnn.Sequential([minicnn.Input((5, 4, 3)), Conv2D(2, 3, activation="relu"), Flatten(), Dense(3)])
+model.compile("adam", "mse")
+model.fit(np.ones((2, 5, 4, 3)), np.ones((2, 3)), verbose=0)
+"""
+
+
+def run_step(**environment):
+    """What a training step in a process of its own writes to stderr."""
+    command = [sys.executable, "-c", STEP, *(["pretend"] if mockgpu.is_installed() else [])]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_all_sources_are_ascii():
+    """CuPy writes them to files in the locale's encoding; NVRTC 12.0 to 12.5 makes that ASCII, Windows has cp1252."""
+    assert len(gpu.all_sources()) > 60
+    assert [name for name, (text, _) in gpu.all_sources().items() if not text.isascii()] == []
+
+
+def test_a_step_where_the_locale_knows_ascii_alone(tmp_path):
+    run_step(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", CUPY_CACHE_DIR=str(tmp_path))
+
+
+def test_one_line_says_that_kernels_are_compiled(tmp_path):
+    said = run_step(CUPY_CACHE_DIR=str(tmp_path), PYTHONUTF8="1")
+    assert said == "minicnn: compiling its kernels for this GPU, once (some seconds) …\n"
