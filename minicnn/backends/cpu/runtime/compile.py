@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 
 from ....errors import explain
-from .cache import cached
+from . import cache as kernel_cache
 from .numba_internals import (
     address_of,
     argument_types,
     call_by_address,
     call_on_all_threads,
     forbid_python_calls,
+    keep_in,
     njit,
     prange,
     type_fingerprint,
@@ -33,9 +34,13 @@ OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "no_cfunc_wrap
 KERNEL_OPTIONS = OPTIONS | {"no_cpython_wrapper": True}  # nor does Python call one other than by its address
 
 
+def _cached(function: Any) -> Any:
+    return keep_in(kernel_cache, function)
+
+
 def serial(function: Callable[..., Any]) -> Any:
     """Decorator: a function for kernels to call. Python cannot: compiling its wrapper for that would take a while."""
-    kernel = cached(njit(**KERNEL_OPTIONS)(function))
+    kernel = _cached(njit(**KERNEL_OPTIONS)(function))
 
     def refuse(*args: Any, **options: Any) -> None:
         name = function.__name__
@@ -85,7 +90,7 @@ def _fan_out(threads, unpack, arguments):
         call_by_address(unpack, threads, np.intp(part), (arguments,))
 
 
-_fan_out = cached(njit(parallel=True, **KERNEL_OPTIONS)(_fan_out))
+_fan_out = _cached(njit(parallel=True, **KERNEL_OPTIONS)(_fan_out))
 
 
 @cache
@@ -100,4 +105,4 @@ def _launch(fan_out, threads, address, args):
         raise MemoryError("There is no memory for the arrays of a kernel. Smaller batches need less.")
 
 
-_launch = cached(njit(**OPTIONS)(_launch))
+_launch = _cached(njit(**OPTIONS)(_launch))

@@ -6,53 +6,68 @@ Python's wrapper into every function that only kernels call: the first run would
 
 from __future__ import annotations
 
+import pickle
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from hashlib import sha256
 from importlib import import_module
-from typing import Any
+from typing import Any, Protocol
 
+import llvmlite
+import numba
 from llvmlite import ir
+from llvmlite.binding import ffi
 from numba import carray, config, get_num_threads, njit, prange, typeof, types
 from numba._dispatcher import compute_fingerprint
 from numba.core import cgutils, event
-from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.caching import NullCache
+from numba.core.compiler import CompileResult
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
+from numba.core.serialize import dumps
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
+from numba.np.ufunc import parallel
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 __all__ = [
-    "CacheLocator",
+    "Store",
     "address_of",
     "argument_types",
-    "cache_class",
     "call_by_address",
     "call_on_all_threads",
     "carray",
     "cgutils",
+    "compiler_locks",
     "cpu_features",
     "forbid_python_calls",
     "get_num_threads",
     "intrinsic",
     "ir",
+    "keep_in",
     "load_openmp",
     "njit",
     "numba_cache_dir",
     "overload",
+    "pool_started",
     "populate_array",
     "prange",
     "to_fixed_tuple",
     "type_fingerprint",
     "types",
+    "versions",
 ]
 
 PACKAGE = __name__.removesuffix(".runtime.numba_internals")
 
-CacheLocator = _CacheLocator
+versions = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}"
 numba_cache_dir: str = getattr(config, "CACHE_DIR", "")
 type_fingerprint: Callable[[tuple[Any, ...]], bytes] = compute_fingerprint
 """Equal for arguments of equal types, much faster to compute than the types themselves."""
+
+compiler_locks = (global_compiler_lock, ffi.lib._lock)
+"""The locks of Numba and LLVM, in the order in which they are taken; `with lock:` holds one. Both are re-entrant."""
 
 
 def argument_types(args: tuple[Any, ...]) -> list[Any]:
@@ -84,10 +99,52 @@ def load_openmp() -> None:
         import_module("numba.np.ufunc.omppool")
 
 
-def cache_class(locator: Any) -> Any:
-    """Numba's kernel cache, with this class for the location of the files."""
-    files = type("_Files", (CompileResultCacheImpl,), {"_locator_classes": (locator,)})
-    return type("_KernelCache", (FunctionCache,), {"_impl_class": files})
+def pool_started() -> bool:
+    """Whether this process, or the one that it was forked from, has started Numba's thread pool."""
+    return parallel._is_initialized
+
+
+class Store(Protocol):
+    """Where compiled functions are kept between two runs, by name; `cache` is one."""
+
+    def load(self, name: str) -> bytes | None: ...
+    def save(self, name: str, content: bytes) -> None: ...
+    def drop(self, name: str) -> None: ...
+
+
+def keep_in(store: Store, function: Any) -> Any:
+    """The compiled function, which from now on is loaded from this store if it is there, else compiled and saved."""
+    function._cache = _KernelCache(store, function.py_func)
+    return function
+
+
+class _KernelCache(NullCache):
+    """What Numba asks before it compiles a function for a signature, and tells afterwards."""
+
+    def __init__(self, store: Store, function: Any) -> None:
+        self._store, self._function = store, function
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        target_context.refresh()  # Numba's own cache does so: registers what the loaded code may call
+        name = self._name(sig, target_context.codegen())
+        if (content := self._store.load(name)) is None:
+            return None
+        try:
+            return CompileResult._rebuild(target_context, *pickle.loads(content))
+        except Exception:  # saved by another build of the same versions, say; whatever it is, compiling mends it
+            self._store.drop(name)
+            return None
+
+    def save_overload(self, sig: Any, cres: Any) -> None:
+        if not cres.library.has_dynamic_globals:  # addresses, that mean nothing in another process
+            self._store.save(self._name(sig, cres.codegen), dumps(cres._reduce()))
+
+    def _name(self, sig: Any, codegen: Any) -> str:
+        """Readable, then a digest of the types, the processor, and what the store does not know of the function."""
+        function, code = self._function, self._function.__code__
+        variables = dumps([cell.cell_contents for cell in function.__closure__ or ()])
+        facts = (str(sig), codegen.magic_tuple(), function.__module__, code.co_firstlineno, code.co_code, variables)
+        return f"{function.__name__.strip('<>')}-{sha256(repr(facts).encode()).hexdigest()[:24]}"
 
 
 @intrinsic
