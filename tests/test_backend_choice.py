@@ -29,8 +29,11 @@ def _restored_choice():
 @pytest.fixture
 def without_numba(monkeypatch):
     """As if Numba were not installed, and nobody had chosen a backend yet."""
-    monkeypatch.setattr(choice, "find_spec", lambda package: None)
+    availability.check_numba.cache_clear()
+    monkeypatch.setattr(availability, "find_spec", lambda package: None)
     monkeypatch.setattr(choice, "_chosen", None)
+    yield
+    availability.check_numba.cache_clear()
 
 
 def test_a_choice_holds_until_the_next():
@@ -212,13 +215,13 @@ def test_tf32_is_for_the_gpu_alone():
 
 
 def test_without_numba_everything_runs_after_one_sentence(without_numba):
-    with pytest.warns(UserWarning, match="pip install numba") as warned:
+    with pytest.warns(UserWarning, match='pip install "numba') as warned:
         assert minicnn.backend_name() == "numpy"
     assert len(warned) == 1
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Dense(2).forward(np.ones((1, 3), np.float32))
-    with pytest.raises(BackendError, match="pip install numba"):
+    with pytest.raises(BackendError, match='pip install "numba'):
         minicnn.use_backend("numba")
 
 

@@ -1,19 +1,66 @@
-"""Whether a GPU can be used here, found out in steps: each thing that may be missing has its own remedy."""
+"""Whether Numba or a GPU can be used here, found out in steps: each thing that may be missing has its own remedy."""
 
 from __future__ import annotations
 
 import re
 import warnings
 from functools import cache
+from importlib import import_module
 from importlib.metadata import distributions
 from importlib.util import find_spec
 from typing import Any
 
+import numpy as np
+
 from ..errors import BackendError
 
+NUMBA_VERSIONS = "0.60", "0.69"
+"""The versions of Numba that the kernels are tested with: from the first on, below the second. As in pyproject.toml."""
+INSTALL_NUMBA = 'pip install "numba>={},<{}"'.format(*NUMBA_VERSIONS)
 # The one command that all hints name.
 INSTALL = 'pip install "cupy-cuda12x[ctk]"'
 USE_THE_CPU = 'Without a GPU: --device cpu, or minicnn.use_device("cpu").'
+
+
+@cache
+def check_numba() -> None:
+    """Try Numba out, once: it can be imported, its version is one of those tested, and a small kernel computes.
+
+    The kernels use parts of Numba that any version may change. Raises BackendError with what is wrong and what to
+    do.
+    """
+    first, end = NUMBA_VERSIONS
+    if find_spec("numba") is None:
+        raise BackendError(f"The numba backend needs Numba: {INSTALL_NUMBA}")
+    try:
+        import numba
+    except Exception as error:  # too new a NumPy, a broken wheel: whatever it is, it is no Numba
+        raise BackendError(
+            f"Numba is installed but cannot be imported: {first_line(error)}. Try: {INSTALL_NUMBA}"
+        ) from error
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        raise BackendError("The numba backend needs Numba's compiler, which NUMBA_DISABLE_JIT switches off: unset it.")
+    if not _numbers(first) <= _numbers(numba.__version__) < _numbers(end):
+        raise BackendError(
+            f"The numba backend is tested with Numba from {first} on, below {end}; this is Numba {numba.__version__}. "
+            f"Install another: {INSTALL_NUMBA}"
+        )
+    try:
+        ones = np.ones((2, 2), np.float32)
+        computed, expected = (
+            import_module(f".{backend}", __package__).dropout(ones, 0.5, 0, 0)[0] for backend in ("cpu", "textbook")
+        )
+    except Exception as error:
+        raise BackendError(
+            f"Numba {numba.__version__} is there, but a small kernel fails: {first_line(error)}. Try: {INSTALL_NUMBA}"
+        ) from error
+    if not np.array_equal(computed, expected):
+        raise BackendError(f"Numba {numba.__version__} compiles a small kernel wrongly. Try: {INSTALL_NUMBA}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The first two numbers of a version, to be compared."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
 @cache

@@ -11,10 +11,9 @@ from __future__ import annotations
 import warnings
 from functools import cache
 from importlib import import_module
-from importlib.util import find_spec
 
 from ..errors import BackendError, did_you_mean, explain
-from .availability import check_gpu
+from .availability import check_gpu, check_numba
 from .contract import Backend
 
 MODULES = {"numpy": "textbook", "numba": "cpu", "cupy": "gpu"}
@@ -31,7 +30,7 @@ def active() -> Backend:
 
 
 def backend_name() -> str:
-    """The name of the backend in force; the first call settles on "numba", or on "numpy" where Numba is absent."""
+    """The name of the backend in force; the first call settles on "numba", or on "numpy" without a usable Numba."""
     global _chosen
     if _chosen is None:
         _chosen = _default_backend()
@@ -100,25 +99,20 @@ class Switch:
 
 
 def _default_backend() -> str:
-    if _installed("numba"):
-        return "numba"
-    warnings.warn(
-        "Numba is not installed, so minicnn computes with plain NumPy, many times slower: pip install numba",
-        stacklevel=2,
-    )
-    return "numpy"
+    try:
+        check_numba()
+    except BackendError as error:
+        warnings.warn(f"minicnn computes with plain NumPy, many times slower. {error}", stacklevel=2)
+        return "numpy"
+    return "numba"
 
 
 def _check_available(name: str) -> None:
     """Raise BackendError, saying what is missing and how to get it, unless the backend can run here."""
-    if name == "numba" and not _installed("numba"):
-        raise BackendError("The numba backend needs Numba: pip install numba")
+    if name == "numba":
+        check_numba()
     if name == "cupy":
         check_gpu()
-
-
-def _installed(*packages: str) -> bool:
-    return all(find_spec(package) is not None for package in packages)
 
 
 @cache

@@ -54,7 +54,7 @@ def examine(
         "steps": {"batch_size": batch_size, "times": steps} if models else None,
         "rounding": rounding if models else None,
         "failures": failures,
-        "summary": _summary(device, usable, checks, failures),
+        "summary": _summary(device, found, checks, failures),
     }
 
 
@@ -102,7 +102,7 @@ def _failures(
     return broken + wrong + stuck
 
 
-def _summary(device: str | None, usable: list[str], checks: list[Check], failures: list[str]) -> str:
+def _summary(device: str | None, found: dict[str, Any], checks: list[Check], failures: list[str]) -> str:
     wrong = {(check.operation, check.backend): None for check in checks if not check.ok}
     if wrong:
         names = ", ".join(f"{operation} ({backend})" for operation, backend in wrong)
@@ -113,6 +113,6 @@ def _summary(device: str | None, usable: list[str], checks: list[Check], failure
     if device == "gpu":
         return "Everything works: cupy will be used on the GPU."
     if default_backend() == "numpy":
-        return "Everything works: numpy will be used, many times slower than Numba would be: pip install numba"
-    gpu = ", cupy if you ask for the GPU" if "cupy" in usable else ""
+        return f"Everything works: numpy will be used, many times slower than numba. {found['numba']['why_not']}"
+    gpu = ", cupy if you ask for the GPU" if "cupy" in found and found["cupy"]["available"] else ""
     return f"Everything works: numba will be used{gpu}."

@@ -11,12 +11,12 @@ from time import perf_counter
 from typing import Any
 
 from .. import backends
-from ..backends.availability import INSTALL, describe_gpu, installed_cupy
+from ..backends.availability import INSTALL, INSTALL_NUMBA, describe_gpu, installed_cupy
 from ..errors import BackendError
 
 PACKAGES = {
     "NumPy": "pip install numpy",
-    "Numba": "pip install numba",
+    "Numba": INSTALL_NUMBA,
     "CuPy": INSTALL,
     "scikit-learn": "pip install scikit-learn",
     "matplotlib": "pip install matplotlib",
