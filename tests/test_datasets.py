@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
+import os
 import subprocess
 import sys
 import threading
+import tracemalloc
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
-import pooch
+import platformdirs
 import pytest
 
 from minicnn import datasets
@@ -66,13 +69,16 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for variable in ("MINICNN_DATA", "KERAS_HOME"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.setattr(pooch, "os_cache", lambda project: home / "cache" / project)
+    monkeypatch.setattr(platformdirs, "user_cache_dir", lambda name, appauthor: str(home / "cache" / name))
     assert search_path.SEARCH_PATH[0] == "/usr/share/datasets/fashion-mnist"
     monkeypatch.setattr(search_path, "SEARCH_PATH", (str(home / "system"), *search_path.SEARCH_PATH[1:]))
     monkeypatch.setattr(fashion_mnist, "FULL", TINY_FILES)
     monkeypatch.setattr(download, "MIRRORS", ())
-    sums = {archive: hashlib.sha256(content).hexdigest() for archive, content in TINY_ARCHIVES.items()}
-    monkeypatch.setattr(download, "ARCHIVES", sums)
+    archives = [
+        download.Archive(name, len(content), hashlib.sha256(content).hexdigest())
+        for name, content in TINY_ARCHIVES.items()
+    ]
+    monkeypatch.setattr(download, "ARCHIVES", archives)
     return home
 
 
@@ -169,6 +175,48 @@ def test_damaged_file_names_file_expectation_and_finding(machine, file, content,
         load_fashion_mnist(place)
 
 
+BOMBS = {
+    "trailing": (TINY[TRAIN_IMAGES] + bytes(1 << 26), "15,696 bytes.*found 15,697: bytes trail"),
+    "announced": (idx.encode(np.zeros(1 << 26, np.uint8)), r"shape \(20, 28, 28\), found \(67108864,\)"),
+    "only announced": (b"\0\0\x08\3" + b"\xff" * 12, r"shape \(20, 28, 28\), found \(4294967295, "),
+    "255 axes": (b"\0\0\x08\xff" + b"\xff" * 1020, r"shape \(20, 28, 28\), found \(4294967295, "),
+}
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_small_file_that_unpacks_to_much_takes_little_memory(machine, bomb):
+    """64 MiB of zeros, gzipped to 64 KiB, and headers that announce so much or more."""
+    content, message = BOMBS[bomb]
+    place = put_files(machine / "mine")
+    (place / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(content))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataFileError, match=message):
+            load_fashion_mnist(place)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_file_that_cannot_be_read_is_passed_over(machine, monkeypatch):
+    """A directory stands for a file without permission, since root may read all files."""
+    place = put_files(machine / "system")
+    (place / TRAIN_IMAGES).mkdir()
+    monkeypatch.setattr(os.path, "isfile", os.path.exists)
+    with pytest.warns(UserWarning, match=f"{TRAIN_IMAGES}: expected a file that can be read, found .*directory"):
+        assert load_fashion_mnist(download=False).is_sample
+
+
+def test_damaged_files_are_passed_over_unless_they_were_named(machine):
+    place = put_files(machine / "system")
+    (place / f"{TEST_LABELS}.gz").write_bytes(b"<html>")
+    good = put_files(machine / ".keras/datasets/fashion-mnist")
+    with pytest.warns(UserWarning, match=f"system/{TEST_LABELS}.gz: expected an IDX file.*found 3c 68.*search goes on"):
+        assert_tiny(load_fashion_mnist(), good)
+    with pytest.raises(DataFileError, match="expected an IDX file"):
+        load_fashion_mnist(place)
+
+
 # ---- fetching
 
 
@@ -219,6 +267,11 @@ def absent(handler, name):
     handler.send_error(404)
 
 
+def endless(handler, name):
+    with suppress(OSError):  # nobody listens any more
+        reply(handler, TINY_ARCHIVES[name] + bytes(1 << 24), announced=1 << 40)
+
+
 def train_only(handler, name):
     (intact if name.startswith("train") else absent)(handler, name)
 
@@ -255,7 +308,7 @@ def test_next_address_is_tried(machine, monkeypatch, first):
 
 
 def test_silent_address_times_out(machine, monkeypatch, late):
-    monkeypatch.setattr(download, "TIMEOUT", 0.2)
+    monkeypatch.setattr(download, "PATIENCE", 0.2)
     with serving(late) as (hanging, asked_of_hanging), serving(intact) as (good, asked_of_good):
         monkeypatch.setattr(download, "MIRRORS", (hanging, good))
         assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
@@ -271,12 +324,18 @@ def test_files_that_one_address_gave_are_kept(machine, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("answer", "reason"), [(absent, "404"), (corrupt, "wrong checksum"), (cut_short, "(IncompleteRead|wrong checksum)")]
+    ("answer", "reason"),
+    [
+        (absent, "404"),
+        (corrupt, "wrong checksum"),
+        (cut_short, r"[\d,]+ bytes of .*, which has [\d,]+"),
+        (endless, r"[\d,]+ bytes of .*, which has [\d,]+"),
+    ],
 )
 def test_nothing_to_download_falls_back_to_the_sample_and_says_why(machine, monkeypatch, answer, reason):
     with serving(answer) as (address, _):
         monkeypatch.setattr(download, "MIRRORS", (address, address))
-        with pytest.warns(SampleDataWarning, match=f"could not be downloaded .*{reason}") as warned:
+        with pytest.warns(SampleDataWarning, match=f"could not be downloaded: .*{reason}") as warned:
             data = load_fashion_mnist(quiet=True)
     assert data.is_sample
     assert any("embedded sample" in str(warning.message) for warning in warned)
@@ -316,10 +375,86 @@ def test_progress_bar_only_in_a_terminal_and_not_when_quiet(machine, monkeypatch
     assert ("100%" in capsys.readouterr().err) == (terminal and not quiet)
 
 
+@pytest.fixture(params=["body", "headers"])
+def dripping(request):
+    """An answer that never ends: a byte of its body, or a header, every 20 ms until the test is over."""
+    over = threading.Event()
+
+    def answer(handler, name):
+        handler.send_response(200)
+        if request.param == "body":
+            handler.send_header("Content-Length", str(len(TINY_ARCHIVES[name])))
+            handler.end_headers()
+        handler.flush_headers()
+        with suppress(OSError):  # nobody listens any more
+            while not over.wait(0.02):
+                handler.wfile.write(b"x")
+
+    yield answer
+    over.set()
+
+
+def test_address_that_drips_is_left_for_the_next_one(machine, monkeypatch, dripping):
+    monkeypatch.setattr(download, "PATIENCE", 0.3)
+    with serving(dripping) as (slow, asked_of_slow), serving(intact) as (good, asked_of_good):
+        monkeypatch.setattr(download, "MIRRORS", (slow, good))
+        assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
+    assert len(asked_of_slow) == 1
+    assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
+
+
+def test_one_time_limit_holds_for_all_files_and_addresses(machine, monkeypatch, dripping):
+    """Of a hundred addresses that drip, only those are asked that the one limit leaves time for."""
+    monkeypatch.setattr(download, "PATIENCE", 0.3)
+    monkeypatch.setattr(download, "TIME_LIMIT", 1.0)
+    with serving(dripping) as (slow, asked):
+        monkeypatch.setattr(download, "MIRRORS", (slow,) * 100)
+        with pytest.warns(SampleDataWarning, match="could not be downloaded: .* within 1 seconds"):
+            assert load_fashion_mnist(quiet=True).is_sample
+    assert 1 < len(asked) < 10
+
+
+def test_damaged_download_in_the_cache_is_replaced(machine, monkeypatch):
+    place = put_files(search_path.cache_directory())
+    (place / f"{TRAIN_LABELS}.gz").write_bytes(TINY_ARCHIVES[f"{TRAIN_LABELS}.gz"][:-1])
+    with serving(intact) as (address, asked):
+        monkeypatch.setattr(download, "MIRRORS", (address,))
+        with pytest.warns(UserWarning, match=f"{TRAIN_LABELS}.gz: expected a complete gzip file.*The search goes on"):
+            assert_tiny(load_fashion_mnist(quiet=True), place)
+    assert asked == [f"{TRAIN_LABELS}.gz"]
+
+
+FETCH = """
+import json, pathlib, sys
+from minicnn.datasets import download
+mirror, archives, cache = json.loads(sys.argv[1])
+download.MIRRORS = (mirror,)
+download.ARCHIVES = [download.Archive(*archive) for archive in archives]
+download.cache_directory = lambda: pathlib.Path(cache)
+download.fetch(quiet=True)
+"""
+
+
+def test_two_processes_download_at_once(machine, tmp_path):
+    """Both ask for every file at the same time, and the cache holds the four complete files and nothing else."""
+    both = threading.Barrier(2)
+
+    def together(handler, name):
+        both.wait(30)
+        intact(handler, name)
+
+    with serving(together) as (address, asked):
+        arguments = json.dumps([address, download.ARCHIVES, str(tmp_path / "cache")])
+        processes = [subprocess.Popen([sys.executable, "-c", FETCH, arguments]) for _ in range(2)]
+        assert [process.wait(60) for process in processes] == [0, 0]
+    assert sorted(asked) == sorted(2 * list(TINY_ARCHIVES))
+    assert {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == TINY_ARCHIVES
+
+
 def test_addresses_and_sums_cover_the_four_files():
     assert len(set(download.MIRRORS)) > 1
     assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in download.MIRRORS)
-    assert sorted(download.ARCHIVES) == sorted(f"{name}.gz" for name in NAMES)
+    assert sorted(name for name, _, _ in download.ARCHIVES) == sorted(f"{name}.gz" for name in NAMES)
 
 
 # ---- the sample
@@ -383,6 +518,12 @@ def test_sample_is_not_made_from_the_sample(machine, tmp_path):
         make_sample.write_sample(tmp_path)
 
 
+def test_sample_of_few_images_is_all_of_them(machine, tmp_path):
+    put_files(machine / "system")
+    make_sample.write_sample(tmp_path / "sample")
+    assert {path.stem: gzip.decompress(path.read_bytes()) for path in (tmp_path / "sample").iterdir()} == TINY
+
+
 # ---- the full data set, where this machine has it
 
 
@@ -402,11 +543,9 @@ def test_full_data_set(full_data):
     np.testing.assert_array_equal(full_data.train[1][:4], [9, 0, 0, 3])
 
 
-def test_sample_is_what_make_sample_makes(full_data, tmp_path):
-    make_sample.write_sample(tmp_path)
-    made = {path.name: idx.read_content(path) for path in tmp_path.iterdir()}
-    shipped = {path.name: idx.read_content(path) for path in SAMPLE_DIRECTORY.glob("*.gz")}
-    assert made == shipped
+def test_sample_is_what_make_sample_makes(full_data):
+    shipped = {path.stem: gzip.decompress(path.read_bytes()) for path in SAMPLE_DIRECTORY.glob("*.gz")}
+    assert make_sample.sample_of(full_data) == shipped
 
 
 # ---- what users see
@@ -433,6 +572,8 @@ def test_full_set_and_sample_differ_in_size_only():
 
 
 def test_import_is_light():
-    script = "import sys, minicnn.datasets; print([m for m in ('pooch', 'tqdm', 'requests') if m in sys.modules])"
+    script = (
+        "import sys, minicnn.datasets; print([m for m in ('platformdirs', 'tqdm', 'http.client') if m in sys.modules])"
+    )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -16,7 +16,7 @@ def test_idx_round_trip(shape, pack, tmp_path):
     items = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
     path = tmp_path / "items"
     path.write_bytes(pack(idx.encode(items)))
-    found = idx.decode(idx.read_content(path), path)
+    found = idx.decode(idx.read_content(path, shape), path)
     np.testing.assert_array_equal(found, items, strict=True)
     assert found.flags.writeable
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
+import threading
+import time
 from pathlib import Path
+from typing import NamedTuple
 
+from ..files import atomic_writer
 from .search_path import cache_directory
 
 MIRRORS = (
@@ -13,55 +18,125 @@ MIRRORS = (
     "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
 )
 
-# The archives as their authors published them, by the SHA-256 of the gzipped file.
-ARCHIVES = {
-    "train-images-idx3-ubyte.gz": "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-    "train-labels-idx1-ubyte.gz": "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-    "t10k-images-idx3-ubyte.gz": "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-    "t10k-labels-idx1-ubyte.gz": "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-}
 
-TIMEOUT = 10.0  # seconds that an address may stay silent
+class Archive(NamedTuple):
+    """A gzipped file as its authors published it: its name, its size in bytes, its SHA-256."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+ARCHIVES = (
+    Archive(
+        "train-images-idx3-ubyte.gz", 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"
+    ),
+    Archive("train-labels-idx1-ubyte.gz", 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+    Archive("t10k-images-idx3-ubyte.gz", 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+    Archive("t10k-labels-idx1-ubyte.gz", 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+)
+
+TIME_LIMIT = 120.0  # seconds for the whole download: all files, from all addresses
+PATIENCE = 10.0  # seconds that one address may lag behind the pace that TIME_LIMIT asks for
+POLL = 0.1  # seconds from one look at a transfer to the next
 
 
 class DownloadError(OSError):
-    """No address gave all four files."""
+    """An address, or none of them, gave the files."""
 
 
 def fetch(*, quiet: bool = False) -> Path:
-    """Download what minicnn's cache lacks and return the cache's directory.
+    """Download what minicnn's cache lacks and return the cache's directory, within TIME_LIMIT seconds.
 
-    Each file is checked by its SHA-256 and appears under its name only when it is complete. A file that one
-    address gave is kept when the next one is tried. The progress bar shows in a terminal, unless `quiet`.
-    Raises DownloadError with the reason for each address.
+    Each file is checked by its size and SHA-256 and appears under its name only when it is complete; a damaged one is
+    replaced. A file that one address gave is kept when the next one is tried, and an address is left once it is
+    PATIENCE seconds late. The progress bar shows in a terminal, unless `quiet`.
+    Raises DownloadError with the reason for each address, OSError if the cache cannot be written.
     """
     directory = cache_directory()
+    deadline = time.monotonic() + TIME_LIMIT
+    show_bar = not quiet and sys.stderr.isatty()
     failures = []
     for mirror in MIRRORS:
+        if time.monotonic() > deadline:
+            break
         try:
-            _fetch_all(mirror, directory, quiet)
+            for archive in ARCHIVES:
+                if not _is_intact(directory / archive.name, archive):
+                    content = _download(mirror + archive.name, archive, deadline, show_bar)
+                    with atomic_writer(directory / archive.name) as file:
+                        file.write(content)
             return directory
-        except (OSError, ValueError) as error:  # of the network and the disk; of pooch for a wrong checksum
-            failures.append(f"{mirror}: {_reason(error)}")
-    raise DownloadError(f"Fashion-MNIST could not be downloaded ({'; '.join(failures)}).")
+        except DownloadError as error:
+            failures.append(f"{mirror}: {error}")
+    raise DownloadError(f"no address gave the files within {TIME_LIMIT:.0f} seconds ({'; '.join(failures)})")
 
 
-def _fetch_all(mirror: str, directory: Path, quiet: bool) -> None:
-    import pooch
-
-    pooch.get_logger().setLevel("WARNING" if quiet else "INFO")
-    show_bar = not quiet and sys.stderr.isatty()
-    downloader = pooch.HTTPDownloader(progressbar=show_bar, chunk_size=1 << 16, timeout=TIMEOUT)
-    for archive, sha256 in ARCHIVES.items():
-        pooch.retrieve(mirror + archive, f"sha256:{sha256}", fname=archive, path=directory, downloader=downloader)
+def _is_intact(path: Path, archive: Archive) -> bool:
+    """Whether the file is there, and is the published one."""
+    if not path.is_file() or path.stat().st_size != archive.size:
+        return False
+    return hashlib.sha256(path.read_bytes()).hexdigest() == archive.sha256
 
 
-def _reason(error: Exception) -> str:
-    """The error in a few words: requests' own messages fill a screen."""
-    import requests
+def _download(url: str, archive: Archive, deadline: float, show_bar: bool) -> bytes:
+    """The content of the archive at this address, if it is the published one; raises DownloadError otherwise."""
+    from tqdm import tqdm
 
-    if isinstance(error, (requests.ConnectionError, requests.Timeout)):
-        return "no connection, or no answer in time"
-    if isinstance(error, ValueError):
-        return "wrong checksum"
-    return str(error)
+    transfer = Transfer(url, archive.size)
+    transfer.start()
+    started = time.monotonic()
+    seconds_per_byte = TIME_LIMIT / sum(size for _, size, _ in ARCHIVES)
+    try:
+        with tqdm(total=archive.size, desc=archive.name, unit="B", unit_scale=True, disable=not show_bar) as bar:
+            while transfer.is_alive():
+                transfer.join(POLL)
+                received = len(transfer.content)
+                bar.update(received - bar.n)
+                waited = time.monotonic() - started
+                if waited > min(deadline - started, PATIENCE + received * seconds_per_byte):
+                    raise DownloadError(f"no answer in time ({received:,} bytes in {waited:.1f} seconds)")
+    finally:
+        transfer.given_up = True
+    return transfer.checked(archive)
+
+
+class Transfer(threading.Thread):
+    """Reads one file in the background: whoever waits for it can leave, whatever the server or the name service does.
+
+    `content` grows to at most `size` bytes and one part that shows a surplus.
+    """
+
+    def __init__(self, url: str, size: int) -> None:
+        super().__init__(daemon=True)  # a server that says nothing does not keep the process alive
+        self.url, self.size = url, size
+        self.content = bytearray()
+        self.failure = ""
+        self.given_up = False
+
+    def run(self) -> None:
+        from http.client import HTTPException
+        from urllib.error import HTTPError, URLError
+        from urllib.request import urlopen
+
+        try:
+            with urlopen(self.url, timeout=PATIENCE) as response:
+                while not self.given_up and len(self.content) <= self.size and (part := response.read1(1 << 16)):
+                    self.content += part
+        except HTTPError as error:
+            self.failure = str(error)
+        except URLError as error:
+            self.failure = f"no connection ({error.reason})"
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: sent on to what is no address
+            self.failure = f"the connection broke ({error or type(error).__name__})"
+
+    def checked(self, archive: Archive) -> bytes:
+        """What was read, if it is the archive; raises DownloadError otherwise."""
+        received = len(self.content)
+        if not self.failure and received != archive.size:
+            self.failure = f"{received:,} bytes of {archive.name}, which has {archive.size:,}"
+        if not self.failure and hashlib.sha256(self.content).hexdigest() != archive.sha256:
+            self.failure = f"{archive.name} with a wrong checksum"
+        if self.failure:
+            raise DownloadError(self.failure)
+        return bytes(self.content)

@@ -18,7 +18,8 @@ import numpy as np
 from ..errors import explain
 from . import idx, search_path
 from .checksums import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
-from .download import DownloadError, fetch
+from .download import fetch
+from .idx import DataFileError
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -75,42 +76,48 @@ def load_fashion_mnist(
     `download=False`), and last the embedded sample of 6,000 + 1,000 images, with a SampleDataWarning.
     `quiet` silences the download's progress, never a warning.
 
-    Raises FileNotFoundError if a directory that was named lacks a file, DataFileError (a ValueError) if a file is
+    A directory that was searched or downloaded and holds a damaged file is passed over, with a warning that names it.
+
+    Raises FileNotFoundError if a directory that was named lacks a file, DataFileError (a ValueError) if a file there is
     truncated, of the wrong shape or has a wrong checksum.
     """
-    directory = _locate(data_dir, download, quiet)
+    directory = search_path.named(data_dir)
+    if directory is not None:
+        return _load(directory)
+    for directory in search_path.found():
+        try:
+            return _load(directory)
+        except DataFileError as error:
+            warnings.warn(f"{error} The search goes on.", stacklevel=2)
+    if download:
+        try:
+            return _load(fetch(quiet=quiet))
+        except (OSError, DataFileError) as error:
+            warnings.warn(f"Fashion-MNIST could not be downloaded: {error}", SampleDataWarning, stacklevel=2)
+    return _load(SAMPLE_DIRECTORY)
+
+
+def _load(directory: Path) -> FashionMNIST:
+    """The four files of one directory, checked; with a SampleDataWarning if it is the sample's."""
     is_sample = directory.resolve() == SAMPLE_DIRECTORY.resolve()
     if is_sample:
-        warnings.warn(_sample_notice(), SampleDataWarning, stacklevel=2)
+        warnings.warn(_sample_notice(), SampleDataWarning, stacklevel=3)
     x_train, y_train, x_test, y_test = (_read(directory, file) for file in (SAMPLE if is_sample else FULL))
     return FashionMNIST((x_train, y_train), (x_test, y_test), str(directory), is_sample)
-
-
-def _locate(data_dir: str | os.PathLike[str] | None, download: bool, quiet: bool) -> Path:
-    """The directory to read: one that was named or found, else the download, else the sample."""
-    directory = search_path.find(data_dir)
-    if directory is None and download:
-        try:
-            directory = fetch(quiet=quiet)
-        except DownloadError as error:
-            warnings.warn(str(error), SampleDataWarning, stacklevel=3)
-    return directory or SAMPLE_DIRECTORY
 
 
 def _read(directory: Path, expected: DataFile) -> np.ndarray:
     """The items of one file, once its structure, shape and checksum are right."""
     path = search_path.file_in(directory, expected.name)
-    if path is None:  # search_path.find has seen to every directory but our own
+    if path is None:  # the search has seen to every directory but our own
         raise FileNotFoundError(
             explain("minicnn's sample", f"{expected.name}.gz in {directory}", "no such file", "Reinstall minicnn.")
         )
-    content = idx.read_content(path)
+    content = idx.read_content(path, expected.shape)
     items = idx.decode(content, path)
-    if items.shape != expected.shape:
-        raise idx.DataFileError(path, f"items of shape {expected.shape}", f"{items.shape}")
     sha256 = hashlib.sha256(content).hexdigest()
     if sha256 != expected.sha256:
-        raise idx.DataFileError(path, f"SHA-256 {expected.sha256} of the unpacked file", sha256)
+        raise DataFileError(path, f"SHA-256 {expected.sha256} of the unpacked file", sha256)
     return items
 
 

@@ -14,7 +14,6 @@ import gzip
 import math
 import os
 import zlib
-from pathlib import Path
 
 import numpy as np
 
@@ -31,33 +30,50 @@ class DataFileError(ValueError):
         super().__init__(explain(str(path), expected, found, "Replace or delete this file, then load again."))
 
 
-def read_content(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a file, unpacked if it is gzipped (its first bytes say so, whatever its name).
+def read_content(path: str | os.PathLike[str], shape: tuple[int, ...]) -> bytes:
+    """The bytes of an IDX file with items of this shape, unpacked if it is gzipped (whatever its name).
 
-    Raises DataFileError if the gzip stream is cut short or damaged.
+    Reads the header, no more items than `shape` has, and one byte to notice a surplus: a small file that unpacks to
+    gigabytes takes no more memory than the right one. Raises DataFileError if the file cannot be read or unpacked, or
+    its header names another shape.
     """
-    content = Path(path).read_bytes()
-    if not content.startswith(GZIP_MAGIC):
-        return content
     try:
-        return gzip.decompress(content)
+        with open(path, "rb") as file:
+            unpacked = gzip.GzipFile(fileobj=file) if file.peek(2).startswith(GZIP_MAGIC) else file
+            header = unpacked.read(4)
+            header += unpacked.read(4 * sum(header[3:4]))  # byte 3: the number of axes
+            found = decode_shape(header, path)
+            if found != shape:
+                raise DataFileError(path, f"items of shape {shape}", f"{found}")
+            return header + unpacked.read(math.prod(shape) + 1)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        finding = f"{len(content):,} bytes that do not unpack ({error})"
+        finding = f"{os.path.getsize(path):,} bytes that do not unpack ({error})"
         raise DataFileError(path, "a complete gzip file", finding) from error
+    except OSError as error:
+        raise DataFileError(path, "a file that can be read", str(error)) from error
+
+
+def decode_shape(header: bytes, path: str | os.PathLike[str]) -> tuple[int, ...]:
+    """The shape that the first bytes of an IDX file announce. `path` is only named in errors.
+
+    Raises DataFileError for a wrong magic number and for a truncated header.
+    """
+    if len(header) < 4 or header[:3] != UNSIGNED_BYTES:
+        expected = "an IDX file of unsigned bytes (magic number 00 00 08 and the number of axes)"
+        raise DataFileError(path, expected, header[:4].hex(" ") or "an empty file")
+    size = 4 + 4 * header[3]
+    if len(header) < size:
+        raise DataFileError(path, f"a header of {size} bytes for {header[3]} axes", f"{len(header)} bytes")
+    return tuple(int(length) for length in np.frombuffer(header[4:size], ">u4"))
 
 
 def decode(content: bytes, path: str | os.PathLike[str]) -> np.ndarray:
     """The uint8 array that the unpacked bytes of an IDX file describe. `path` is only named in errors.
 
-    Raises DataFileError for a wrong magic number, a truncated header or truncated items, and for trailing bytes.
+    Raises DataFileError for a wrong header, for truncated items and for trailing bytes.
     """
-    if len(content) < 4 or content[:3] != UNSIGNED_BYTES:
-        expected = "an IDX file of unsigned bytes (magic number 00 00 08 and the number of axes)"
-        raise DataFileError(path, expected, content[:4].hex(" ") or "an empty file")
-    header = 4 + 4 * content[3]
-    if len(content) < header:
-        raise DataFileError(path, f"a header of {header} bytes for {content[3]} axes", f"{len(content)} bytes")
-    shape = tuple(int(length) for length in np.frombuffer(content[4:header], ">u4"))
+    shape = decode_shape(content, path)
+    header = 4 + 4 * len(shape)
     size = header + math.prod(shape)
     if len(content) != size:
         defect = "the file is truncated" if len(content) < size else "bytes trail behind the items"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import explain
@@ -21,17 +22,20 @@ SEARCH_PATH = (
 )
 
 
-def find(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
-    """The first directory that holds all four files, or None.
+def named(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
+    """The directory that `data_dir` names, else $MINICNN_DATA, or None; where one is named, no other is tried.
 
-    A directory named by `data_dir`, else by $MINICNN_DATA, is the only one tried.
-    Raises FileNotFoundError if such a directory lacks a file.
+    Raises FileNotFoundError if it lacks one of the four files.
     """
     for named_by, directory in (("data_dir", data_dir), ("$MINICNN_DATA", os.environ.get("MINICNN_DATA") or None)):
         if directory is not None:
             return require_files(expand(directory), named_by)
-    searched = (cache_directory(), *map(expand, SEARCH_PATH))
-    return next((place for place in searched if not missing_files(place)), None)
+    return None
+
+
+def found() -> Iterator[Path]:
+    """minicnn's cache and the directories of SEARCH_PATH, in this order, as far as they hold all four files."""
+    return (place for place in (cache_directory(), *map(expand, SEARCH_PATH)) if not missing_files(place))
 
 
 def require_files(directory: Path, named_by: str) -> Path:
@@ -59,9 +63,9 @@ def file_in(directory: Path, name: str) -> Path | None:
 
 def cache_directory() -> Path:
     """Where minicnn keeps what it downloads, in the user's cache directory."""
-    import pooch
+    from platformdirs import user_cache_dir
 
-    return Path(pooch.os_cache("minicnn")) / "fashion-mnist"
+    return Path(user_cache_dir("minicnn", appauthor=False)) / "fashion-mnist"
 
 
 def expand(path: str | os.PathLike[str]) -> Path:
