@@ -21,9 +21,8 @@ from . import (
 from .backends import backend_name, device_name, to_device, to_host, use_backend, use_device
 from .errors import BackendError, ModelFileError, NonFiniteError
 from .layers import Input
-from .models import Sequential
+from .models import Sequential, load_model
 from .random import set_random_seed
-from .saving import load_model
 
 __version__ = "0.1.0"
 

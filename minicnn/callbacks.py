@@ -5,26 +5,36 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
 from .errors import did_you_mean, explain
+from .layers.base import check_weights
 
 if TYPE_CHECKING:
     from .training import Trainer
 
 Logs = Mapping[str, float]
 
+DAMAGED = "The model file is damaged, or of another program."
+
 
 class Callback:
     """Base of all callbacks: override what you need. `self.model` is the model that is being trained.
 
     As in Keras, every method is given `logs`; before there are figures, they are empty.
+
+    A callback that decides by what it has seen has a state, and says so in `get_state` and `set_state`: then a saved
+    model remembers it, and a resumed `fit` goes on with it.
     """
 
     model: Any
+
+    saves_model = False
+    """Whether the callback saves the model. Then it comes last at the end of an epoch: all states are up to date."""
 
     def set_model(self, model: Trainer) -> None:
         self.model = model
@@ -47,16 +57,53 @@ class Callback:
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         """After a step; logs has the epoch's figures so far."""
 
+    def get_state(self) -> dict[str, Any]:
+        """What the callback has to remember in order to go on: finite numbers, text, lists, dicts and NumPy arrays."""
+        return {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from what get_state returned, after on_train_begin. Raises ValueError for a damaged state."""
+
 
 class CallbackList:
-    """Calls the same method of every callback, in order."""
+    """Calls the same method of every callback, in order.
 
-    def __init__(self, callbacks: Sequence[Callback], model: Trainer) -> None:
+    Their states have names: the class, and a number from its second callback on ("ModelCheckpoint_1").
+    """
+
+    def __init__(self, callbacks: Sequence[Callback], model: Any, states: Mapping[str, Any] | None = None) -> None:
         self._callbacks = list(callbacks)
+        self._states = dict(states or {})
         for callback in self._callbacks:
             if not isinstance(callback, Callback):
                 raise TypeError(explain("fit callbacks", "Callback objects", repr(callback), "Subclass Callback."))
             callback.set_model(model)
+
+    def on_train_begin(self, logs: Logs) -> None:
+        """Begin, and go on from the states that the list was made with."""
+        for callback in self._callbacks:
+            callback.on_train_begin(logs)
+        for name, callback in self._by_name().items():
+            if name in self._states:
+                callback.set_state(self._states[name])
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        for callback in sorted(self._callbacks, key=lambda callback: callback.saves_model):  # a stable order
+            callback.on_epoch_end(epoch, logs)
+
+    def get_state(self) -> dict[str, Any]:
+        """The states of all callbacks that have one, by name; those that the list was made with, if it has no such."""
+        states = {name: callback.get_state() for name, callback in self._by_name().items()}
+        return self._states | {name: state for name, state in states.items() if state}
+
+    def _by_name(self) -> dict[str, Callback]:
+        names: dict[str, Callback] = {}
+        for callback in self._callbacks:
+            name, copies = type(callback).__name__, 0
+            while name in names:
+                name = f"{type(callback).__name__}_{(copies := copies + 1)}"
+            names[name] = callback
+        return names
 
     def __getattr__(self, method: str) -> Callable[..., None]:
         def call_all(*args: Any) -> None:
@@ -67,16 +114,35 @@ class CallbackList:
 
 
 class History(Callback):
-    """Remembers every epoch's figures: history.history["val_accuracy"] is a list, one number an epoch."""
+    """Remembers the figures of every epoch: history.history["val_accuracy"] is a list, one number per epoch.
+
+    `epoch` and `history` hold the epochs of one fit, as in Keras. Where a fit went on with a training, `whole` holds
+    the epochs before it too: {"epoch": [0, 1, …], "loss": […], …}, NaN where an epoch has no such figure.
+    """
 
     def __init__(self) -> None:
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
+        self.whole: dict[str, list[float]] = {}
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.epoch.append(epoch)
         for name, figure in logs.items():
             self.history.setdefault(name, []).append(figure)
+        earlier = [dict(zip(self.whole, row, strict=True)) for row in zip(*self.whole.values(), strict=True)]
+        figures = {name: figure for name, figure in logs.items() if isinstance(figure, Real)}
+        rows = [row for row in earlier if row["epoch"] < epoch] + [{"epoch": epoch, **figures}]
+        names = dict.fromkeys(name for row in rows for name in row)
+        self.whole = {name: [row.get(name, np.nan) for row in rows] for name in names}
+
+    def get_state(self) -> dict[str, Any]:
+        return {name: np.array(figures) for name, figures in self.whole.items()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        lengths = {np.shape(figures) for figures in state.values()}
+        if "epoch" not in state or len(lengths) != 1 or len(*lengths) != 1:
+            raise ValueError(explain("History state", "one epoch and figure per epoch", f"shapes {lengths}", DAMAGED))
+        self.whole = {name: np.asarray(figures).tolist() for name, figures in state.items()}
 
 
 class ProgressBar(Callback):
@@ -121,14 +187,16 @@ def _figures(logs: Logs) -> str:
 class _Monitor:
     """Watches one figure and says whether it is better than the best so far."""
 
-    def __init__(self, where: str, monitor: str, mode: str = "auto", min_delta: float = 0.0) -> None:
+    def __init__(
+        self, where: str, monitor: str, mode: str = "auto", min_delta: float = 0.0, best: float | None = None
+    ) -> None:
         if mode not in ("auto", "min", "max"):
             raise ValueError(explain(f"{where} mode", '"auto", "min" or "max"', repr(mode), "A loss wants min."))
         self.where, self.monitor = where, monitor
         larger_is_better = mode == "max" or (mode == "auto" and "acc" in monitor)
         self.sign = 1 if larger_is_better else -1
         self.min_delta = abs(min_delta)
-        self.best = -np.inf * self.sign
+        self.best = -np.inf * self.sign if best is None else float(best)
 
     def current(self, logs: Logs) -> float:
         if self.monitor not in logs:
@@ -142,11 +210,32 @@ class _Monitor:
     def improves(self, current: float) -> bool:
         return self.sign * (current - self.best) > self.min_delta
 
+    def get_state(self) -> dict[str, Any]:
+        best = float(self.best)
+        return {"monitor": self.monitor, "sign": self.sign, "best": best if np.isfinite(best) else None}
+
+    def watches_the_same(self, state: dict[str, Any]) -> bool:
+        """Whether the state is of a monitor of the same figure; the best of another one means nothing here."""
+        return (state.get("monitor"), state.get("sign")) == (self.monitor, self.sign)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if state.get("best") is not None:
+            self.best = number_in(self.where, state, "best", (int, float))
+
+
+def number_in(where: str, state: dict[str, Any], name: str, kinds: Any) -> Any:
+    """That number of a saved state. Raises ValueError if it is none."""
+    number = state.get(name)
+    if not isinstance(number, kinds) or isinstance(number, bool) or not np.isfinite(number):
+        raise ValueError(explain(f"{where} state", f"a number {name}", repr(number), DAMAGED))
+    return number
+
 
 class EarlyStopping(Callback):
     """Stops training when `monitor` has not improved by `min_delta` for `patience` epochs.
 
     Keras's arguments: monitor, min_delta, patience, verbose, mode, baseline, restore_best_weights, start_from_epoch.
+    Its state is what it has waited for: the best figure, its epoch and, with restore_best_weights, its weights.
     """
 
     def __init__(
@@ -161,15 +250,13 @@ class EarlyStopping(Callback):
         start_from_epoch: int = 0,
     ) -> None:
         self._make_monitor = lambda: _Monitor("EarlyStopping", monitor, mode, min_delta)
-        self._make_monitor()  # a wrong mode is an error here, not in fit
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
-        self.stopped_epoch = 0
-        self.best_epoch = 0
+        self.on_train_begin()  # a wrong mode is an error here, not in fit
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.monitor = self._make_monitor()
-        self.wait = 0
+        self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -193,13 +280,31 @@ class EarlyStopping(Callback):
         if self.best_weights is not None:
             self.model.set_weights(self.best_weights)
 
+    def get_state(self) -> dict[str, Any]:
+        state = {**self.monitor.get_state(), "wait": self.wait, "best_epoch": self.best_epoch}
+        return state if self.best_weights is None else {**state, "best_weights": self.best_weights}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if not self.monitor.watches_the_same(state):
+            return
+        self.monitor.set_state(state)
+        self.wait, self.best_epoch = (number_in("EarlyStopping", state, name, int) for name in ("wait", "best_epoch"))
+        weights = state.get("best_weights")
+        if self.restore_best_weights and isinstance(weights, list):
+            check_weights("EarlyStopping state, best_weights", self.model.weights, weights)
+            self.best_weights = weights
+
 
 class ModelCheckpoint(Callback):
     """Saves the model after every epoch, or with save_best_only when `monitor` improved.
 
-    `filepath` may hold {epoch} and any figure: "model-{epoch:02d}-{val_loss:.3f}.npz". A saved model resumes bit for
-    bit: Sequential.load(path).fit(…, initial_epoch=…).
+    `filepath` may hold {epoch} and any figure: "model-{epoch:02d}-{val_loss:.3f}.safetensors". A saved model resumes
+    bit for bit: model = Sequential.load(path); model.fit(…, initial_epoch=model.epochs_trained).
+    Its state is the best figure, so that a resumed training does not replace a better model by a worse one. For a
+    training that does not go on with a saved model, `initial_value_threshold` is the figure that has to be improved.
     """
+
+    saves_model = True
 
     def __init__(
         self,
@@ -209,10 +314,12 @@ class ModelCheckpoint(Callback):
         save_best_only: bool = False,
         save_weights_only: bool = False,
         mode: str = "auto",
+        *,
+        initial_value_threshold: float | None = None,
     ) -> None:
         self.filepath, self.verbose = str(filepath), verbose
         self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
-        self.monitor = _Monitor("ModelCheckpoint", monitor, mode)
+        self.monitor = _Monitor("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self.save_best_only:
@@ -225,9 +332,19 @@ class ModelCheckpoint(Callback):
         if self.verbose:
             print(f"Epoch {epoch + 1}: saved {path}")
 
+    def get_state(self) -> dict[str, Any]:
+        return self.monitor.get_state() if self.save_best_only else {}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if self.monitor.watches_the_same(state):
+            self.monitor.set_state(state)
+
 
 class LearningRateScheduler(Callback):
-    """Before every epoch, learning_rate ← schedule(epoch, learning_rate), epochs counted from 0."""
+    """Before every epoch, learning_rate ← schedule(epoch, learning_rate), epochs counted from 0.
+
+    It has no state of its own: the learning rate is the optimiser's, and a saved model has it.
+    """
 
     def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
         self.schedule, self.verbose = schedule, verbose

@@ -2,36 +2,135 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import re
+import secrets
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows, which refuses to delete a file that somebody has open: no lock is needed there
+    fcntl = None  # type: ignore[assignment]
+
+REASONS = {
+    errno.ENOENT: "no such file",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EACCES: "permission denied",
+    errno.EPERM: "permission denied",
+    errno.EROFS: "the file system is read-only",
+    errno.EISDIR: "this is a directory",
+    errno.ENOTDIR: "a part of the path is a file, not a directory",
+    errno.EEXIST: "a part of the path is a file, not a directory",
+    errno.ELOOP: "the symbolic links go round in a circle",
+    errno.ENAMETOOLONG: "the name is too long",
+}
 
 
 @contextmanager
 def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A binary file to write, put in the place of `path` at the end of the block; its folder is made if need be.
 
-    If the block fails, the file that was there before is untouched and no other is left behind.
+    If the block fails, the file that was there before is untouched and no other is left behind. What earlier writers of
+    this file left behind when they were killed is deleted. A symbolic link stays one and its target is replaced; an
+    existing file keeps its mode and, where that is permitted, its owner.
+    Raises OSError, its message a sentence with the path, if the file cannot be written.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    target = Path(os.path.realpath(path))
+    with explained(path, "cannot be written", "Nothing was changed: a file that was there before is as it was."):
+        before = _replaceable(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _sweep(target)
+        file, unfinished = _new_file(target)
+        try:
+            with file:
+                yield file
+                file.flush()
+                if before is not None:
+                    _take_over(file.fileno(), before)
+                os.fsync(file.fileno())
+                if fcntl is not None:  # while the lock is held, so that nobody sweeps the finished file
+                    os.replace(unfinished, target)
+            if fcntl is None:
+                os.replace(unfinished, target)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(unfinished)
+            raise
+
+
+@contextmanager
+def explained(path: str | os.PathLike[str], failure: str, remedy: str) -> Iterator[None]:
+    """Inside, an error of the operating system is raised again as one sentence about `path`, of the same class."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(unfinished, 0o666 & ~_umask())  # mkstemp's files are the owner's alone
-        os.replace(unfinished, path)
-    except BaseException:
-        os.unlink(unfinished)
-        raise
+        yield
+    except OSError as error:
+        folders = Path(os.path.realpath(path)).parents
+        elsewhere = error.filename is not None and Path(error.filename).parent not in folders
+        if error.errno is None or elsewhere:  # a sentence already, or about another file
+            raise
+        reason = REASONS.get(error.errno, error.strerror)
+        sentence = type(error)(f"{os.fspath(path)} {failure}: {reason}. {remedy}")
+        sentence.errno = error.errno
+        raise sentence from error
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
+def _replaceable(target: Path) -> os.stat_result | None:
+    """The status of the file that is to be replaced, None if there is none. Raises OSError if it must not be."""
+    try:
+        before = target.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISLNK(before.st_mode):  # realpath follows all links but those of a circle
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    if stat.S_ISDIR(before.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(before.st_mode):
+        raise OSError(errno.EINVAL, "this is a device or a pipe, not a file")
+    if not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    return before
+
+
+def _new_file(target: Path) -> tuple[BinaryIO, Path]:
+    """A new file beside the target, locked for as long as its writer lives."""
+    while True:
+        unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}.unfinished")
+        file = open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), "wb")  # noqa: SIM115
+        if fcntl is None:
+            return file, unfinished
+        with suppress(OSError):  # a file system without locks, where _sweep gets none either
+            fcntl.flock(file, fcntl.LOCK_EX)
+        if unfinished.exists():  # else it was swept between the two calls
+            return file, unfinished
+        file.close()
+
+
+def _sweep(target: Path) -> None:
+    """Delete the unfinished files of this target whose writers are dead: those that nobody holds a lock on."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}\.unfinished")
+    for leftover in target.parent.iterdir():
+        if pattern.fullmatch(leftover.name):
+            with suppress(OSError):  # its writer lives, or another process sweeps it
+                if fcntl is None:
+                    leftover.unlink()
+                    continue
+                with leftover.open("r+b") as file:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    leftover.unlink()
+
+
+def _take_over(descriptor: int, before: os.stat_result) -> None:
+    """Give a file the owner and the mode of the one that it replaces."""
+    if fcntl is None:
+        return
+    now = os.fstat(descriptor)
+    if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
+        with suppress(PermissionError):  # only root may give files away
+            os.fchown(descriptor, before.st_uid, before.st_gid)
+    os.fchmod(descriptor, stat.S_IMODE(before.st_mode))

@@ -16,7 +16,6 @@ from .inference import infer
 from .layers import Input, Layer, Parameter
 from .layers.base import check_weights
 from .random import draw_seed
-from .saving import load_model
 from .summary import summary_text
 from .training import Trainer
 
@@ -177,23 +176,31 @@ class Sequential(Trainer):
         print_fn(summary_text(self))
 
     def save(self, filepath: str | Path) -> None:
-        """Write architecture, weights, optimiser and random state to one file, atomically; `load` reads it."""
+        """Write architecture, weights and the state of optimiser, random numbers and callbacks to a file for `load`.
+
+        The file is in the safetensors format ("model.safetensors") and appears complete or not at all.
+        Raises ValueError if there is something in the model that a file cannot hold, OSError if it cannot be written.
+        """
         saving.save_model(self, filepath)
 
     @staticmethod
     def load(filepath: str | Path) -> Sequential:
         """The model that `save` wrote; training goes on bit for bit where it stopped, on the same backend.
 
-        Raises ModelFileError if the file is damaged or is not one of minicnn's.
+        Raises OSError if the file cannot be read, ModelFileError if it is damaged or is not one of minicnn's.
         """
         return load_model(filepath)
 
     def save_weights(self, filepath: str | Path) -> None:
-        """Write the weights alone to a file, atomically."""
+        """Write the weights alone to a file, as `save` does."""
         saving.save_weights(self, filepath)
 
     def load_weights(self, filepath: str | Path) -> None:
-        """Read the weights from a file that save_weights or save wrote, into this model of the same architecture."""
+        """Read the weights from a file that save_weights or save wrote, into this model of the same architecture.
+
+        Raises OSError or ModelFileError, and changes nothing, if they cannot be read or are not of the same names,
+        shapes and dtypes.
+        """
         saving.load_weights(self, filepath)
 
     def __call__(self, x: Array, training: bool = False) -> Array:
@@ -235,9 +242,11 @@ class Sequential(Trainer):
 
     def _build_what_can_be(self) -> None:
         """Build every layer whose input shape is known: all of them, once there is an Input without None in it."""
-        shape = self.input_shape
-        if shape is None or None in shape[1:]:
-            return
+        if self.input_shape is not None and None not in self.input_shape[1:]:
+            self.build_layers(self.input_shape)
+
+    def build_layers(self, shape: Sequence[int | None]) -> None:
+        """Build the layers that are not built yet, the first for inputs of this shape; only its batch axis is None."""
         for layer in self.layers:
             layer.check_rank(shape)
             layer.ensure_built(shape)
@@ -265,3 +274,13 @@ class Sequential(Trainer):
                     else "Reshape or resize the samples.",
                 )
             )
+
+
+def load_model(filepath: str | Path) -> Sequential:
+    """The model that `Sequential.save` wrote; training goes on bit for bit where it stopped, on the same backend.
+
+    Raises OSError if the file cannot be read, ModelFileError if it is damaged or is not one of minicnn's.
+    """
+    model = Sequential()
+    saving.restore_model(model, filepath)
+    return model

@@ -37,6 +37,9 @@ class Trainer:
     epochs_trained = 0
     """How many epochs this model has seen in its life; with `seed`, it decides the order of the next one's batches."""
 
+    callbacks = CallbackList([], None)
+    """The callbacks of the fit in progress; else what they remember, from which a resumed fit goes on."""
+
     if TYPE_CHECKING:
 
         @property
@@ -93,6 +96,8 @@ class Trainer:
         x (N, …) numbers of the model's input shape, y as the loss wants it. `validation_split` sets the last share of
         the samples aside before any shuffling; `validation_data` (x, y) takes precedence. `verbose`: 0 silent,
         1 a progress bar, 2 one line an epoch, "auto" a bar on a terminal and lines elsewhere.
+        With initial_epoch above 0, training goes on: callbacks begin where those of the same class, counted in order,
+        were at the end of the last fit or when the model was saved. With 0, they begin anew.
         Raises ValueError or TypeError for data that cannot be learned from, NonFiniteError if the loss turns NaN.
         """
         self._check_compiled("fit")
@@ -106,10 +111,12 @@ class Trainer:
                 self._check_targets(batches)
         history = History()
         callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks or []
-        watchers = CallbackList([history, *callbacks, ProgressBar(verbose, len(train), epochs)], self)
+        states = self.callbacks.get_state() if initial_epoch else None
+        watchers = CallbackList([history, *callbacks, ProgressBar(verbose, len(train), epochs)], self, states)
         self.stop_training = False
         logs: dict[str, float] = {}
         watchers.on_train_begin(logs)
+        self.callbacks = watchers
         try:
             for epoch in range(initial_epoch, epochs):
                 watchers.on_epoch_begin(epoch, {})
@@ -122,6 +129,7 @@ class Trainer:
                     break
         finally:
             watchers.on_train_end(logs)
+            self.callbacks = CallbackList([], None, watchers.get_state())  # without references to the model
         return history
 
     def train_on_batch(self, x: Any, y: Any, *, return_dict: bool = False) -> Any:

@@ -226,7 +226,18 @@ def test_without_numba_everything_runs_after_one_sentence(without_numba):
 
 
 def test_importing_minicnn_is_light():
-    heavy = ("numba", "scipy", "sklearn", "matplotlib", "tqdm", "platformdirs", "http.client", "cupy", "threadpoolctl")
+    heavy = (
+        "numba",
+        "scipy",
+        "safetensors",
+        "sklearn",
+        "matplotlib",
+        "tqdm",
+        "platformdirs",
+        "http.client",
+        "cupy",
+        "threadpoolctl",
+    )
     script = f"import sys, minicnn; print([name for name in {heavy} if name in sys.modules])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True).stdout.strip() == "[]"
 

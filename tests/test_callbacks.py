@@ -106,7 +106,7 @@ class TestEarlyStopping:
 
 class TestModelCheckpoint:
     def test_writes_a_file_an_epoch_that_resumes(self, tmp_path):
-        model, _ = train([ModelCheckpoint(tmp_path / "m-{epoch:02d}-{loss:.1f}.npz")], 2)
+        model, _ = train([ModelCheckpoint(tmp_path / "m-{epoch:02d}-{loss:.1f}.safetensors")], 2)
         names = sorted(file.name[:5] for file in tmp_path.iterdir())
         assert names == ["m-01-", "m-02-"]
         loaded = load_model(max(tmp_path.iterdir()))
@@ -114,9 +114,9 @@ class TestModelCheckpoint:
         assert (loaded.epochs_trained, loaded.optimizer.iterations) == (2, 2)
 
     def test_keeps_only_the_best(self, tmp_path):
-        saver = ModelCheckpoint(tmp_path / "m-{epoch}.npz", save_best_only=True, save_weights_only=True)
+        saver = ModelCheckpoint(tmp_path / "m-{epoch}.safetensors", save_best_only=True, save_weights_only=True)
         train([saver], 4, figures=[3, 4, 2, 2])
-        assert sorted(file.name for file in tmp_path.iterdir()) == ["m-1.npz", "m-3.npz"]
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["m-1.safetensors", "m-3.safetensors"]
 
 
 class TestLearningRateScheduler:

@@ -36,7 +36,7 @@ FILES = {
     "metrics.json",
     "history.csv",
     "classification_report.txt",
-    "model.npz",
+    "model.safetensors",
     "training_curves.png",
     "confusion_matrix.png",
     "classification_report.png",
@@ -69,7 +69,7 @@ def history_in(folder: Path) -> list[dict[str, str]]:
 
 
 def weights_in(folder: Path) -> list[np.ndarray]:
-    return minicnn.load_model(folder / "model.npz").get_weights()
+    return minicnn.load_model(folder / "model.safetensors").get_weights()
 
 
 @pytest.mark.parametrize(("model", "parameters"), PARAMETERS.items())
@@ -148,7 +148,7 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "of 4 epochs are kept in parts: the same command with --resume" in errors
-    assert 1 <= minicnn.load_model(tmp_path / "parts" / "model.npz").epochs_trained < 4
+    assert 1 <= minicnn.load_model(tmp_path / "parts" / "model.safetensors").epochs_trained < 4
 
     resumed = start("model4", *arguments, "--resume", cwd=tmp_path)
     assert resumed.returncode == 0, resumed.stderr
@@ -167,12 +167,12 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
 )
 def test_a_run_is_resumed_only_as_it_was_begun(arguments, sentence, finished, tmp_path):
     _, folder = finished("baseline")
-    before = (folder / "model.npz").read_bytes()
+    before = (folder / "model.safetensors").read_bytes()
     done = start("baseline", *SMALL, *arguments, "--out", folder, "--resume", cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert sentence in done.stderr
-    assert (folder / "model.npz").read_bytes() == before
+    assert (folder / "model.safetensors").read_bytes() == before
 
 
 def test_help_names_every_option_and_its_default(tmp_path):

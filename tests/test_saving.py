@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
-import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy as safetensors_numpy
 from test_training import classifier, stripes
 
 import minicnn
@@ -26,14 +26,17 @@ def trained(backend):
 
 @pytest.fixture
 def path(tmp_path):
-    return tmp_path / "model.npz"
+    return tmp_path / "model.safetensors"
 
 
 def test_everything_comes_back(trained, path):
     trained.save(path)
     loaded = Sequential.load(path)
     assert [layer.describe() for layer in loaded.layers] == [
-        {**layer.describe(), "config": {**layer.get_config(), "name": layer.name, "dtype": "float32"}}
+        {
+            **layer.describe(),
+            "config": {**layer.get_config(), "name": layer.name, "dtype": "float32", "trainable": True},
+        }
         for layer in trained.layers
     ]
     assert [w.name for w in loaded.weights] == [w.name for w in trained.weights]
@@ -92,7 +95,7 @@ def test_weights_alone(trained, path):
     with pytest.raises(ModelFileError, match="weights alone"):
         load_model(path)
     other = Sequential([Input((3,)), Dense(2)])
-    with pytest.raises(ValueError, match="2 arrays"):
+    with pytest.raises(ModelFileError, match="2 arrays"):
         other.load_weights(path)
 
 
@@ -131,56 +134,27 @@ def test_a_model_of_unknown_shape_cannot_be_saved(path):
 
 class TestDamage:
     def test_no_file(self, tmp_path):
-        with pytest.raises(FileNotFoundError, match="no such file"):
-            load_model(tmp_path / "absent.npz")
-
-    @pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
-    def test_truncated(self, trained, path, share):
-        trained.save(path)
-        whole = path.read_bytes()
-        path.write_bytes(whole[: int(share * len(whole))])
-        with pytest.raises(ModelFileError, match="damaged"):
-            load_model(path)
-
-    def test_a_flipped_bit_anywhere_in_the_weights(self, trained, path):
-        trained.save(path)
-        with zipfile.ZipFile(path) as archive:
-            entry = archive.getinfo("weights/0.npy")
-        damaged = bytearray(path.read_bytes())
-        damaged[entry.header_offset + entry.file_size // 2 + 60] ^= 1
-        path.write_bytes(damaged)
-        with pytest.raises(ModelFileError, match="damaged"):
-            load_model(path)
+        with pytest.raises(FileNotFoundError, match="cannot be read: no such file"):
+            load_model(tmp_path / "absent.safetensors")
 
     def test_something_else(self, path):
-        for content in (b"not a model", b"\x89HDF\r\n\x1a\n" + bytes(100)):
+        for content in (b"", b"not a model", b"\x89HDF\r\n\x1a\n" + bytes(100)):
             path.write_bytes(content)
             with pytest.raises(ModelFileError, match="damaged or foreign"):
                 load_model(path)
-        np.savez(path, a=np.ones(3))
-        with pytest.raises(ModelFileError, match="foreign"):
-            load_model(path)
+        np.savez(path.with_suffix(".npz"), a=np.ones(3))
+        with pytest.raises(ModelFileError, match="a zip archive"):
+            load_model(path.with_suffix(".npz"))
 
-    def test_a_pickle_is_never_opened(self, path):
-        np.savez(path, header=np.array([{"format": "minicnn model"}], dtype=object))
-        with pytest.raises(ModelFileError, match="foreign"):
+    def test_safetensors_of_another_program(self, path):
+        safetensors_numpy.save_file({"a": np.ones(3)}, path)
+        with pytest.raises(ModelFileError, match="damaged or foreign"):
             load_model(path)
+        with pytest.raises(ModelFileError, match="damaged or foreign"):
+            classifier().load_weights(path)
 
-    @pytest.mark.parametrize(
-        ("change", "words"),
-        [
-            ({"version": 99}, "version 1, found version 99"),
-            ({"layers": [{"class": "os.system", "config": {}, "state": {}}]}, "os.system"),
-            ({"layers": [{"class": "Dense", "config": {"units": 3, "evil": 1}, "state": {}}]}, "evil"),
-            ({"layers": [{"class": "Dense", "config": {"units": 7}, "state": {}}]}, "contradiction"),
-            ({"seed": None, "loss": {"class": "Nonsense", "config": {}}}, "Nonsense"),
-        ],
-    )
-    def test_a_header_that_lies(self, trained, path, change, words):
-        trained.save(path)
-        with np.load(path) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(str(arrays.pop("header")))
-        np.savez(path, header=np.array(json.dumps({**header, **change})), **arrays)
-        with pytest.raises(ModelFileError, match=words):
+    @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["directory", "pipe"])
+    def test_no_file_but_something_else_of_that_name(self, path, make):
+        make(path)
+        with pytest.raises(ModelFileError, match="a directory, a pipe or a device"):
             load_model(path)

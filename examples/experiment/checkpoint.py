@@ -1,8 +1,8 @@
 """A run in its folder, complete after every epoch, so that an interrupted run goes on bit for bit.
 
-settings.json   what the run was begun with
-history.csv     one line an epoch
-model.npz       the model: weights, optimiser and random state
+settings.json       what the run was begun with
+history.csv         one line per epoch
+model.safetensors   the model: weights, optimiser and random state
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Checkpoint(Callback):
     def begin(self, model: Sequential) -> Sequential:
         """Keep this model's first state, and return it. An earlier run in the folder cannot be resumed any more."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "model.npz").unlink(missing_ok=True)
+        (self.folder / "model.safetensors").unlink(missing_ok=True)
         write_json(self.folder / "settings.json", self.settings)
         self._keep(model)
         return model
@@ -52,7 +52,7 @@ class Checkpoint(Callback):
             settings = json.loads((self.folder / "settings.json").read_text(encoding="utf-8"))
             with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
                 rows = [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
-            model = Sequential.load(self.folder / "model.npz")
+            model = Sequential.load(self.folder / "model.safetensors")
         except FileNotFoundError:
             raise ResumeError(f"{self.folder} holds no run to resume; start one without --resume") from None
         except (ValueError, TypeError, KeyError) as error:
@@ -76,7 +76,7 @@ class Checkpoint(Callback):
     def _keep(self, model: Sequential) -> None:
         rows = [{"epoch": epoch, **row} for epoch, row in enumerate(self.rows, start=1)]
         write_csv(self.folder / "history.csv", ("epoch", *COLUMNS), rows)
-        model.save(self.folder / "model.npz")
+        model.save(self.folder / "model.safetensors")
 
     def history(self) -> dict[str, list[float]]:
         """The figures of all epochs, those before an interruption too: a list for each name."""

@@ -54,7 +54,8 @@ def run(build_model: Callable[[], Sequential], row: Row) -> None:
             outcome = results.measure(model, *test)
             results.show(row, outcome, checkpoint, options.quiet)
             results.write(row, outcome, checkpoint, test[0])
-            print(f"\nThe figures (*.png), metrics.json and the trained model (model.npz) are in {checkpoint.folder}")
+            names = "The figures (*.png), metrics.json and the trained model (model.safetensors)"
+            print(f"\n{names} are in {checkpoint.folder}")
 
 
 def prepare(split: Split, limit: int | None, model: Sequential) -> Split:

@@ -47,6 +47,9 @@ class Layer(Configurable):
     activation = "linear"
     """The activation that the layer ends in."""
 
+    stored_weights: dict[str, np.ndarray] | None = None
+    """Weights of a saved model, by name, which the layer takes in place of initial ones when it is built."""
+
     ops: Backend
     """The backend of the last forward: the backward must be the same one's."""
 
@@ -173,9 +176,14 @@ class Layer(Configurable):
         self.output_shape = (None, *output_shape[1:])
 
     def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
-        """A new parameter of this layer, initialised, on the device."""
-        value = to_device(initializers.get(initializer)(shape), self.dtype, copy=True)
-        weight = Parameter(f"{self.name}/{name}", value, trainable)
+        """A new parameter of this layer, initialised or as it was stored, on the device."""
+        name, initializer = f"{self.name}/{name}", initializers.get(initializer)
+        if self.stored_weights is None:
+            array = initializer(shape)
+        else:
+            array = self.stored_weights.pop(name, None)
+            check_stored(name, array, shape, self.dtype)
+        weight = Parameter(name, to_device(array, self.dtype, copy=True), trainable)
         self.weights.append(weight)
         return weight
 
@@ -244,6 +252,13 @@ def default_name(cls: type) -> str:
     """Keras's snake-case name: Conv2D -> conv2d, MaxPooling2D -> max_pooling2d, ReLU -> re_lu."""
     name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", cls.__name__)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def check_stored(name: str, array: Any, shape: Shape, dtype: np.dtype) -> None:
+    """Raise ValueError unless what a file has under this name is an array of this shape and dtype."""
+    found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "no array"
+    if found != f"{dtype} {tuple(shape)}":
+        raise ValueError(explain(name, f"{dtype} {tuple(shape)}", found, "The file is another model's, or damaged."))
 
 
 def check_weights(where: str, weights: Sequence[Parameter], values: Sequence[Any]) -> None:

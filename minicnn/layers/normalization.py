@@ -56,16 +56,15 @@ class BatchNormalization(Layer):
 
     def build(self, input_shape: Shape) -> None:
         C = (input_shape[self.axis],)
-        self.gamma = self._weight_or_constant("gamma", C, self.gamma_initializer, self.scale, 1)
-        self.beta = self._weight_or_constant("beta", C, self.beta_initializer, self.center, 0)
+        gamma = self.add_weight("gamma", C, self.gamma_initializer) if self.scale else None
+        beta = self.add_weight("beta", C, self.beta_initializer) if self.center else None
         self.moving_mean = self.add_weight("moving_mean", C, self.moving_mean_initializer, trainable=False)
         self.moving_variance = self.add_weight("moving_variance", C, self.moving_variance_initializer, trainable=False)
+        self.gamma, self.beta = gamma or self._constant("gamma", 1, C), beta or self._constant("beta", 0, C)
 
-    def _weight_or_constant(self, name: str, shape: Shape, initializer: Any, learned: bool, constant: int) -> Parameter:
-        """A weight of the layer, or, switched off by scale=False or center=False, a constant that is not one."""
-        if learned:
-            return self.add_weight(name, shape, initializer)
-        return Parameter(f"{self.name}/{name}", to_device([constant] * shape[0], self.dtype), trainable=False)
+    def _constant(self, name: str, value: int, shape: Shape) -> Parameter:
+        """What stands in for a weight that scale=False or center=False switches off; it is not one of the weights."""
+        return Parameter(f"{self.name}/{name}", to_device([value] * shape[0], self.dtype), trainable=False)
 
     def check_weights_memory(self) -> None:
         """The base's check; constants are no weights, so nobody else moves them to another device."""

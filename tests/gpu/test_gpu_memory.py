@@ -62,14 +62,14 @@ def test_a_saved_model_goes_on_on_another_device(first, second, tmp_path):
         model = make_model()
         model.fit(X, Y, batch_size=4, verbose=0)
         expected = model.predict(X)
-        model.save(tmp_path / "model.npz")
-        model.save_weights(tmp_path / "weights.npz")
+        model.save(tmp_path / "model.safetensors")
+        model.save_weights(tmp_path / "weights.safetensors")
     with minicnn.use_backend(second):
-        loaded = Sequential.load(tmp_path / "model.npz")
+        loaded = Sequential.load(tmp_path / "model.safetensors")
         np.testing.assert_allclose(loaded.predict(X), expected, atol=1e-5)
         loaded.fit(X, Y, batch_size=4, epochs=2, initial_epoch=1, verbose=0)
         fresh = make_model()
-        fresh.load_weights(tmp_path / "weights.npz")
+        fresh.load_weights(tmp_path / "weights.safetensors")
         np.testing.assert_allclose(fresh.predict(X), expected, atol=1e-5)
     with minicnn.use_backend(first):
         model.fit(X, Y, batch_size=4, epochs=2, initial_epoch=1, verbose=0)

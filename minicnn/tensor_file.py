@@ -1,0 +1,217 @@
+"""Files of arrays and a description in the safetensors format, every bit of them under a digest.
+
+    8 bytes    the header's length
+    header     JSON: name, dtype, shape and place of every array, and under "__metadata__" four texts:
+               format    "minicnn"
+               version   of what `content` means
+               content   JSON: the description; {"array": name, "dtype", "shape", "sha256"} where an array belongs
+               sha256    the digest of `content`
+    data       the arrays
+
+Any program that reads safetensors finds the arrays. Nothing in such a file is ever executed, and nothing is allocated
+that the length of the file does not cover.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from .errors import ModelFileError, explain
+from .files import atomic_writer, explained
+
+FORMAT, VERSION = "minicnn", "2"
+
+MAX_HEADER = 4 << 20
+"""Maximum header length in bytes. Parsed JSON takes up to about 20 times its length in memory."""
+
+INTEGERS = range(-(1 << 63), 1 << 64)
+"""The integers that a description may hold: those of 64 bits."""
+
+
+def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
+    """Write a description, plain data with arrays anywhere in it, to a file that appears complete or not at all.
+
+    Raises ValueError or TypeError, before anything is written, for what `read` could not bring back; OSError, with the
+    path and the state of the old file in its message, if the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    arrays: dict[str, np.ndarray] = {}
+    text = json.dumps(_without_arrays(content, "", arrays))
+    _parse(text)  # what cannot be read is not written
+    metadata = {"format": FORMAT, "version": VERSION, "content": text, "sha256": _digest(text.encode())}
+    data = save(arrays, metadata)
+    if _header_length(data) > MAX_HEADER:
+        found = f"{_header_length(data):,} bytes"
+        raise ValueError(explain(str(path), f"a description of at most {MAX_HEADER:,} bytes", found, "Shorten it."))
+    with atomic_writer(path) as file:
+        file.write(data)
+
+
+def read(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The description that `write` wrote, its arrays in their places (read-only).
+
+    Raises ModelFileError if a single bit of the file is not as it was written; OSError, its message a sentence with the
+    path, if it cannot be read.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    path = Path(path)
+    with explained(path, "cannot be read", "Models are written by model.save(path)."):
+        if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait for its other end
+            raise _damaged(path, "a directory, a pipe or a device")
+        with path.open("rb") as file:
+            content = _sealed_content(path, file)
+            size = sum(_bytes_of(place) for place in _places(content))
+            if (rest := os.fstat(file.fileno()).st_size - file.tell()) != size:
+                raise _damaged(path, f"{rest:,} bytes of arrays where {size:,} are declared")
+            file.seek(0)
+            data = file.read()
+    try:
+        arrays = load(data)
+    except (SafetensorError, KeyError, ValueError, OverflowError) as error:
+        raise _damaged(path, f"a wrong directory of arrays, {error}") from error
+    whole = _with_arrays(path, content, arrays)
+    if arrays:
+        raise _damaged(path, f"arrays that are not declared: {', '.join(arrays)}")
+    return whole
+
+
+def outline(content: Mapping[str, Any]) -> str:
+    """The description as text, dtype and shape in every array's place: equal for two that differ in numbers only."""
+    return json.dumps(content, default=lambda array: f"{array.dtype} {array.shape}")
+
+
+def _without_arrays(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The node as JSON has it; its arrays go into `arrays`, named by their path."""
+    if isinstance(node, np.ndarray):
+        if path in arrays or node.dtype.kind not in "biuf":
+            raise ValueError(explain(path, "one array of numbers", f"another, of dtype {node.dtype}", "Rename it."))
+        arrays[path] = array = np.asarray(node, node.dtype.newbyteorder("<"), order="C")
+        return {"array": path, "dtype": array.dtype.name, "shape": array.shape, "sha256": _digest(array)}
+    if isinstance(node, Mapping):
+        if "array" in node or not all(isinstance(key, str) for key in node):
+            raise ValueError(explain(path, 'texts other than "array" as keys', f"{list(node)}", "Rename them."))
+        return {key: _without_arrays(value, f"{path}/{key}".lstrip("/"), arrays) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [_without_arrays(value, f"{path}/{index}", arrays) for index, value in enumerate(node)]
+    if isinstance(node, np.generic):
+        node = node.item()
+    if not isinstance(node, (str, int, float, type(None))) or (isinstance(node, float) and not math.isfinite(node)):
+        raise ValueError(explain(path, "plain data: text, finite numbers, lists", repr(node), "Nothing was saved."))
+    return node
+
+
+def _with_arrays(path: Path, node: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """The node with its arrays in their places again, each taken from `arrays` and compared with its digest."""
+    if isinstance(node, dict):
+        if "array" not in node:
+            return {key: _with_arrays(path, value, arrays) for key, value in node.items()}
+        array = arrays.pop(node["array"], None)
+        if array is None or (array.dtype.name, list(array.shape)) != (node["dtype"], node["shape"]):
+            found = "none" if array is None else f"{array.dtype} {array.shape}"
+            raise _damaged(path, f"{found} where {node['array']} is declared as {node['dtype']} {node['shape']}")
+        if _digest(array) != node["sha256"]:
+            raise _damaged(path, f"numbers in {node['array']} that differ from those that were written")
+        return array
+    return [_with_arrays(path, value, arrays) for value in node] if isinstance(node, list) else node
+
+
+def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
+    """The description in the header of a file, which is left at the beginning of the data."""
+    start = file.read(8)
+    if start.startswith(b"PK"):
+        raise _damaged(path, "a zip archive, as .npz, minicnn's format until now, and .keras are")
+    if (length := _header_length(start)) > MAX_HEADER:
+        raise _damaged(path, f"a header of {length:,} bytes")
+    try:
+        header = _parse(file.read(length).decode())
+        metadata = header["__metadata__"]
+        if metadata["format"] != FORMAT or metadata["version"] != VERSION:
+            raise ValueError(f"{metadata['format']} version {metadata['version']}, expected {FORMAT} version {VERSION}")
+        if set(metadata) != {"format", "version", "content", "sha256"}:
+            raise ValueError("other texts than format, version, content and sha256")
+        if _digest(metadata["content"].encode()) != metadata["sha256"]:
+            raise ValueError("a description that differs from the one that was written")
+        content = _parse(metadata["content"])
+        if not isinstance(content, dict):
+            raise ValueError("a description that is no object")
+        for place in _places(content):
+            _bytes_of(place)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise _damaged(path, f"a damaged header: {error!r}") from error
+    return content
+
+
+def _places(node: Any) -> Iterator[dict[str, Any]]:
+    """Where arrays belong in a description."""
+    if isinstance(node, dict) and "array" in node:
+        yield node
+    elif isinstance(node, (dict, list)):
+        for value in node.values() if isinstance(node, dict) else node:
+            yield from _places(value)
+
+
+def _bytes_of(place: dict[str, Any]) -> int:
+    """How many bytes the array of this declaration takes. Raises ValueError or TypeError for a damaged one."""
+    texts = [place.get(key) for key in ("array", "dtype", "sha256")]
+    lengths = place.get("shape")
+    if len(place) != 4 or not all(isinstance(text, str) for text in texts) or not isinstance(lengths, list):
+        raise ValueError(f"no declaration of an array: {place}")
+    if not all(type(length) is int and length >= 0 for length in lengths):
+        raise ValueError(f"no shape: {lengths}")
+    return math.prod(lengths) * np.dtype(place["dtype"]).itemsize
+
+
+def _parse(text: str) -> Any:
+    """JSON as the standard has it, of numbers that NumPy has too. Raises ValueError or RecursionError for any other."""
+    return json.loads(
+        text, parse_int=_integer, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_unique_keys
+    )
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > 20 or int(digits) not in INTEGERS:
+        raise ValueError(f"an integer of more than 64 bits: {digits[:30]}")
+    return int(digits)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(float(text)):
+        raise ValueError(f"a number that is not finite: {text}")
+    return float(text)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) != len(unique := dict(pairs)):
+        raise ValueError("a name that is given twice")
+    return unique
+
+
+def _header_length(data: bytes) -> int:
+    return int.from_bytes(data[:8], "little")
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _damaged(path: Path, found: str) -> ModelFileError:
+    return ModelFileError(
+        explain(
+            str(path),
+            "a file as model.save writes it",
+            f"{found}: a damaged or foreign file",
+            "Take another copy, or save the model again.",
+        )
+    )
