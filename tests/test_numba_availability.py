@@ -36,7 +36,7 @@ except minicnn.BackendError as error:
 
 TROUBLE = {
     "switched off": ("import os; os.environ['NUMBA_DISABLE_JIT'] = '1'", "NUMBA_DISABLE_JIT switches off: unset it"),
-    "too old": ("import numba; numba.__version__ = '0.59.1'", r"below 0\.\d+; this is Numba 0\.59\.1"),
+    "too old": ("import numba; numba.__version__ = '0.60.0'", r"below 0\.\d+; this is Numba 0\.60\.0"),
     "too new": (f"import numba; numba.__version__ = '{NUMBA_VERSIONS[1]}rc1'", "Numba .*rc1. Install another"),
     "a private class that is gone": (
         "import numba.core.caching as c; del c.NullCache",

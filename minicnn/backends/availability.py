@@ -14,8 +14,10 @@ import numpy as np
 
 from ..errors import BackendError
 
-NUMBA_VERSIONS = "0.60", "0.69"
-"""The versions of Numba that the kernels are tested with: from the first on, below the second. As in pyproject.toml."""
+NUMBA_VERSIONS = "0.61", "0.69"
+"""The versions of Numba that the kernels are tested with: from the first on, below the second. As in pyproject.toml.
+
+Numba 0.60 confuses the types of calls with many arguments: the machine code for other types may run."""
 INSTALL_NUMBA = 'pip install "numba>={},<{}"'.format(*NUMBA_VERSIONS)
 # The one command that all hints name.
 INSTALL = 'pip install "cupy-cuda12x[ctk]"'

@@ -22,8 +22,6 @@ from .functions import Function, LayerFunction, LossFunction, ModelFunction, Ope
 from .numerical import METHODS, Method
 from .report import Finding, Report
 
-ComplexWarning = getattr(np, "exceptions", np).ComplexWarning  # NumPy 1.24 has it in its main namespace
-
 
 def check_layer(
     layer: Layer, x: Any, training: bool = True, *, method: str = "central", samples: int = 500, seed: int = 0
@@ -162,10 +160,10 @@ def _differentiate(function: Function, argument: str, entries: np.ndarray, metho
         return y
 
     with use_backend("numpy") if complex_step else nullcontext(), warnings.catch_warnings():
-        warnings.simplefilter("error", ComplexWarning)
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
         try:
             columns = [method.differentiate(forward, function.arrays[argument], int(entry)) for entry in entries]
-        except ComplexWarning as warning:
+        except np.exceptions.ComplexWarning as warning:
             raise _not_for_complex_numbers(function, f"a warning ({warning})") from None
     return np.stack(columns)
 
