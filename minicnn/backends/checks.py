@@ -1,28 +1,66 @@
-"""The check of an operation's arguments against the contract: kernels look at no shapes."""
+"""The check of an operation's arguments against the contract. Kernels look at no shapes, so whatever gets past here is
+read and written as the contract declares it.
+
+What follows from shapes and dtypes alone is worked out once for every combination of them; a call costs one look at
+each argument, a few microseconds.
+"""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
+import os
+from functools import cached_property
+from itertools import combinations
+from math import prod
+from operator import is_
 from typing import Any
+
+import numpy as np
 
 from ..errors import explain
 from .contract import Array, Backend
+from .declarations import KINDS, Declared, Lengths
+from .geometry import output_length, pad_amounts
+from .options import OPTIONS
 from .transfer import check_memory
+
+GEOMETRY = ("pool_size", "strides", "padding", "training")
+"""The options that decide, with the shapes, whether a call is possible."""
+
+OTHER = "other"
+"""Stands for several dtypes in one call, which no kernel takes."""
+
+REMEMBERED = 4096
+"""How many combinations of shapes and dtypes an operation remembers."""
+
+
+def _most_numbers() -> int:
+    """How many float32 numbers the machine's memory holds, if the system tells."""
+    if hasattr(os, "sysconf") and {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= os.sysconf_names.keys():
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    return 2**40
+
+
+MOST_NUMBERS = _most_numbers()
 
 
 class Arguments:
     """The arguments of one operation on one backend."""
 
-    def __init__(self, name: str, backend: Backend) -> None:
+    def __init__(self, name: str, backend: Any) -> None:
         self.name, self.backend = name, backend
-        declared = getattr(Backend, name)
-        signature = inspect.signature(declared)
-        self.signature = signature.replace(parameters=list(signature.parameters.values())[1:])  # no self
+        operation = getattr(Backend, name)
+        signature = inspect.signature(operation)
+        self.signature = signature.replace(parameters=list(signature.parameters.values())[1:])  # without self
         self.names = list(self.signature.parameters)
-        shapes = {argument: text for argument, text in declared.shapes.items() if argument in self.names}
-        self.lists = [self.names.index(argument) for argument, text in shapes.items() if text == "each"]
-        self.arrays = [(self.names.index(argument), argument) for argument, text in shapes.items() if text != "each"]
+        self.options = [(at, option, OPTIONS[option]) for at, option in enumerate(self.names) if option in OPTIONS]
+        self.geometry = [at for at, option, _ in self.options if option in GEOMETRY]
+        declared = [Declared.parse(argument, text) for argument, text in operation.shapes.items()]
+        self.y = next((array for array in declared if array.argument == "y"), None)
+        arguments = [(self.names.index(array.argument), array) for array in declared if array.argument != "y"]
+        self.lists = [(at, array) for at, array in arguments if array.axes == ("each",)]
+        self.arrays = [(at, array) for at, array in arguments if array.axes != ("each",)]
+        self.known: dict[Any, str] = {}
 
     def bind(self, given: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
         """The arguments in the contract's order. Raises TypeError where one is missing or unknown."""
@@ -31,25 +69,187 @@ class Arguments:
         try:
             bound = self.signature.bind(*given, **options)
         except TypeError as error:
-            raise TypeError(
-                explain(self.name, f"arguments {self.signature}", str(error), "See the contract.")
-            ) from None
+            raise TypeError(f"{self.name}{self.signature}: {error}. See minicnn/backends/contract.py.") from None
         bound.apply_defaults()
         return list(bound.arguments.values())
 
-    def check(self, arguments: list[Any]) -> None:
-        """Make every array what kernels expect, in place. Raises TypeError unless it is in the backend's memory."""
-        for at, argument in self.arrays:
-            array = arguments[at]
-            if hasattr(array, "dtype"):
-                arguments[at] = self.array(argument, array)
+    @cached_property
+    def kind(self) -> type:
+        """The type of the backend's arrays. Its subclasses and scalars are looked at twice."""
+        return type(self.backend.to_device(0.0))
+
+    def check(self, values: list[Any], like: Any = None) -> str:
+        """Make all arguments what kernels expect, in place. Raises TypeError or ValueError, naming the argument.
+
+        `like` has shape and dtype of the forward's y, in a backward. Returns NumPy's letter of the floating dtype that
+        the arrays have, "" if none has one, or OTHER.
+        """
+        for at, option, check in self.options:
+            values[at] = check(f"{self.name} {option}", values[at])
+        if self.lists:
+            return self.check_lists(values)
+        key = [values[at] for at in self.geometry] if like is None else [like.shape, like.dtype]
+        for at, declared in self.arrays:
+            array = values[at]
+            if (array is None and declared.optional) or (declared.axes == () and type(array) in (int, float)):
+                key.append(None)
+            else:
+                values[at] = array = self.array(declared.argument, array)
+                key += (array.shape, array.dtype)
+        combination = tuple(key)
+        if combination not in self.known:
+            if len(self.known) == REMEMBERED:
+                self.known.clear()
+            self.known[combination] = self.check_shapes(values, like)
+        for at, declared in self.arrays:
+            if declared.below:
+                self.check_indices(declared, values[at], values[self.names.index(declared.below)])
+        return self.known[combination]
 
     def array(self, argument: str, array: Any) -> Array:
-        check_memory(self.name, argument, array, ops=self.backend)
-        return self.backend.contiguous(array)
+        """The array as kernels read it; never the same object, whose shape the caller might change later."""
+        if type(array) is not self.kind:
+            self.check_memory(argument, array)
+        return self.backend.contiguous(array).view()
 
-    def dtypes(self, arguments: Sequence[Any]) -> set[str]:
-        """The letters of the floating dtypes among the arrays."""
-        arrays = [arguments[at] for at, _ in self.arrays]
-        arrays += [array for at in self.lists for array in arguments[at]]
-        return {array.dtype.char for array in arrays if hasattr(array, "dtype") and array.dtype.kind in "fc"}
+    def check_memory(self, argument: str, array: Any) -> None:
+        """Raise TypeError unless it is an array in the backend's memory."""
+        if not hasattr(array, "dtype") or not hasattr(array, "shape") or isinstance(array, np.ma.MaskedArray):
+            remedy = "minicnn.to_device makes it one. Of a masked array, take filled()."
+            raise TypeError(explain(self.name, f"{argument} an array", f"a {type(array).__name__}", remedy))
+        if not self.backend.owns(array):
+            check_memory(self.name, argument, array, ops=self.backend)
+
+    def check_shapes(self, values: list[Any], like: Any) -> str:
+        """What `check` returns, from what it remembers: shapes, dtypes and some options."""
+        known: Lengths = {} if like is None else {"...": like.shape}
+        letters = {} if like is None else {"y": like.dtype.char}
+        for at, declared in self.arrays:
+            array = values[at]
+            if not hasattr(array, "shape"):  # None, or a number
+                continue
+            if declared.kind == "floating":
+                self.check_dtype(declared.argument, array.dtype, letters)
+            elif array.dtype.kind not in KINDS[declared.kind]:
+                remedy = "Convert it with .astype."
+                raise TypeError(explain(self.name, f"{declared.argument} of {declared.kind}", str(array.dtype), remedy))
+            lengths = declared.lengths(array.shape, known)
+            if lengths is None:
+                expected = f"{declared.argument} of shape {declared.describe(known)}"
+                remedy = "A letter is the same length in all arguments, at least 1 (only N may be 0)."
+                raise ValueError(explain(self.name, expected, f"shape {array.shape}", remedy))
+            known = lengths
+        self.check_sizes(dict(zip(self.names, values, strict=True)), known)
+        found = set(letters.values())
+        return found.pop() if len(found) == 1 else OTHER if found else ""
+
+    def check_dtype(self, argument: str, dtype: np.dtype, letters: dict[str, str]) -> None:
+        """Raise TypeError unless it is a floating dtype, the same as of the arguments before. Complex numbers go with
+        the real ones that they are made of."""
+        if dtype.kind not in KINDS["floating"]:
+            remedy = 'Convert it with .astype("float32").'
+            raise TypeError(explain(self.name, f"{argument} of floating numbers", str(dtype), remedy))
+        for other, letter in letters.items():
+            if letter.lower() != dtype.char.lower():
+                expected = f"{argument} of dtype {np.dtype(letter)}, as {other}"
+                remedy = f'Convert it with .astype("{np.dtype(letter)}"): nothing is rounded without being asked to.'
+                raise TypeError(explain(self.name, expected, str(dtype), remedy))
+        letters[argument] = dtype.char
+
+    def check_sizes(self, given: dict[str, Any], known: Lengths) -> None:
+        """Raise ValueError if a window is larger than the image, a mean over nothing, or y larger than the memory."""
+        largest = 0
+        if "padding" in given:
+            sides, window = (known["H"], known["W"]), given.get("pool_size") or (known["KH"], known["KW"])
+            if given["padding"] == "valid" and (window[0] > sides[0] or window[1] > sides[1]):
+                expected = f"a window of at most {sides[0]} x {sides[1]}, the size of the image"
+                remedy = 'Make it smaller, or take padding="same".'
+                raise ValueError(explain(self.name, expected, f"{window[0]} x {window[1]}", remedy))
+            axes = [(*axis, given["padding"]) for axis in zip(sides, window, given["strides"], strict=True)]
+            known["OH"], known["OW"] = (output_length(*axis) for axis in axes)
+            padded = [axis[0] + sum(pad_amounts(*axis)) for axis in axes]
+            largest = known["N"] * prod(padded) * known["C"]
+        if (self.y is not None and self.y.axes == ()) or given.get("training"):
+            for _, declared in self.arrays:
+                if 0 in given[declared.argument].shape:
+                    found = f"{declared.argument} of shape {given[declared.argument].shape}"
+                    raise ValueError(explain(self.name, "at least one sample", found, "The batch is empty."))
+        if self.y is not None:
+            largest = max(largest, prod(self.y.shape(known)))
+        if largest > MOST_NUMBERS:
+            found = f"one of {largest} numbers"
+            raise ValueError(
+                explain(self.name, "arrays that fit into memory", found, "Use smaller batches or windows.")
+            )
+
+    def check_indices(self, declared: Declared, indices: Array, bound: Any) -> None:
+        """Raise ValueError unless all are in 0 … bound − 1. On a GPU that would wait for it; its kernels look."""
+        limit = bound if isinstance(bound, int) else len(bound)
+        if isinstance(indices, np.ndarray) and indices.size:
+            smallest, largest = indices.min(), indices.max()
+            if smallest < 0 or largest >= limit:
+                expected, found = f"{declared.argument} in 0 … {limit - 1}", f"{smallest} … {largest}"
+                raise ValueError(explain(self.name, expected, found, "They count from 0."))
+
+    def check_lists(self, values: list[Any]) -> str:
+        """The check of a step: lists of one length, and for each parameter arrays of one shape, dtype and memory, of
+        which those that change overlap with no other."""
+        lists = [values[at] for at, _ in self.lists]
+        for (_, declared), arrays in zip(self.lists, lists, strict=True):
+            if not isinstance(arrays, (list, tuple)) or len(arrays) != len(lists[0]):
+                found = f"{len(arrays)} entries" if isinstance(arrays, (list, tuple)) else f"a {type(arrays).__name__}"
+                expected = f"{declared.argument} a list, one array for each of the values"
+                raise ValueError(explain(self.name, expected, found, "All lists are in the parameters' order."))
+        for (_, declared), arrays in zip(self.lists, lists, strict=True):
+            for number, array in enumerate(arrays):
+                if type(array) is not self.kind:
+                    self.check_memory(f"{declared.argument}[{number}]", array)
+        self.check_alike(lists)
+        for (at, declared), arrays in zip(self.lists, lists, strict=True):
+            values[at] = [self.backend.contiguous(array) for array in arrays]
+            if declared.in_place and not all(map(is_, values[at], arrays)):
+                remedy = "They are changed in place. numpy.array(…) makes one that can be."
+                expected = f"{declared.argument} contiguous, aligned and writeable"
+                raise ValueError(explain(self.name, expected, "an array that is not", remedy))
+        self.check_overlaps(lists)
+        letters = {array.dtype.char for array in lists[0]}
+        return letters.pop() if len(letters) == 1 else OTHER
+
+    def check_alike(self, lists: list[Any]) -> None:
+        """Raise TypeError or ValueError unless the arrays of each parameter have one shape and one floating dtype."""
+        alike = [[(array.shape, array.dtype) for array in arrays] for arrays in lists]
+        for number, (_, dtype) in enumerate(alike[0]):
+            if dtype.kind not in KINDS["floating"]:
+                self.check_dtype(f"{self.lists[0][1].argument}[{number}]", dtype, {})
+        for (_, declared), found in zip(self.lists, alike, strict=True):
+            if found != alike[0]:
+                number = [one == other for one, other in zip(found, alike[0], strict=True)].index(False)
+                (shape, dtype), (other_shape, other_dtype) = alike[0][number], found[number]
+                expected = f"{declared.argument}[{number}] of shape {shape} and {dtype}, as its value"
+                remedy = "A gradient has the shape of its parameter: is a sum over the batch missing, .sum(axis=0)?"
+                raise ValueError(explain(self.name, expected, f"one of shape {other_shape} and {other_dtype}", remedy))
+
+    def check_overlaps(self, lists: list[Any]) -> None:
+        """Raise ValueError if an array that changes shares memory with another one."""
+        owners: dict[bool, list[int]] = {True: [], False: []}
+        for (_, declared), arrays in zip(self.lists, lists, strict=True):
+            owners[declared.in_place] += [id(array if array.base is None else array.base) for array in arrays]
+        changing = set(owners[True])
+        if len(changing) == len(owners[True]) and changing.isdisjoint(owners[False]):
+            return  # each has memory of its own
+        spans = [
+            (*_span(array), declared.in_place, f"{declared.argument}[{number}]")
+            for (_, declared), arrays in zip(self.lists, lists, strict=True)
+            for number, array in enumerate(arrays)
+        ]
+        for (begin, end, changes, one), (other_begin, other_end, other_changes, other) in combinations(spans, 2):
+            if begin < other_end and other_begin < end and (changes or other_changes):
+                remedy = "Each parameter needs memory of its own. Is one in the list twice?"
+                raise ValueError(explain(self.name, f"{other} apart from {one}", "the same memory", remedy))
+
+
+def _span(array: Array) -> tuple[int, int]:
+    """The addresses of a contiguous array's begin and end."""
+    interface = getattr(array, "__cuda_array_interface__", None) or array.__array_interface__
+    begin = interface["data"][0]
+    return begin, begin + array.nbytes

@@ -44,9 +44,10 @@ def shapes(**arrays: str) -> Callable[[Function], Function]:
     """Decorator: the axes of an operation's arrays, and of its result y.
 
     A letter is the same length wherever it occurs, and at least 1 (only N may be 0); "..." is any number of axes, the
-    same ones wherever it occurs; "" is a scalar, "|" stands between alternatives. The word "y" is an array like the
-    forward's y, "each" a list of arrays, one for each parameter. Arrays hold floating numbers, all of one dtype, where
-    nothing else is said behind a comma: "integers", "reals", "numbers"; or the argument may be None.
+    same ones wherever it occurs; "" is a scalar; "|" stands between alternatives. The word "y" is an array like the
+    forward's y, "each" a list of arrays, one for each parameter. Arrays hold floating numbers, all of one dtype, unless
+    other ones are named behind a comma: "integers" (perhaps "below" an argument), "reals", "numbers". There it also
+    says "or None" and "in place".
     """
 
     def declare(function: Function) -> Function:
@@ -73,7 +74,7 @@ class Backend(Protocol):
     def contiguous(self, array: Array) -> Array:
         """The array as kernels read it: aligned, in C's order, of the machine's byte order; a copy where it is not."""
 
-    @shapes(array="M ..., numbers", indices="N, integers")
+    @shapes(array="M ..., numbers", indices="N, integers below array")
     def take(self, array: Array, indices: Array, dtype: Any = None) -> Array:
         """array[indices] along the first axis, converted to `dtype`: how a batch is gathered."""
 
@@ -172,11 +173,11 @@ class Backend(Protocol):
         """The steps as one function of x (N, …), its y equal to theirs up to rounding; nothing is kept."""
 
     # losses: means over the samples; the backward starts the chain, so it takes no dy
-    @shapes(labels="..., integers")
+    @shapes(labels="..., integers below classes")
     def one_hot(self, labels: Array, classes: int, dtype: Any) -> Array:
         """Integer labels (...) in 0 … classes − 1 -> (..., K) of zeros and ones."""
 
-    @shapes(logits="... K", target="... K")
+    @shapes(logits="... K", target="... K", y="")
     def softmax_crossentropy(self, logits: Array, target: Array) -> tuple[Array, Saved]:
         """logits (..., K), target (..., K) -> loss (), the softmax fused in."""
 
@@ -184,7 +185,7 @@ class Backend(Protocol):
     def softmax_crossentropy_backward(self, saved: Saved) -> Array:
         """-> dlogits (..., K)."""
 
-    @shapes(probabilities="... K", target="... K")
+    @shapes(probabilities="... K", target="... K", y="")
     def crossentropy(self, probabilities: Array, target: Array) -> tuple[Array, Saved]:
         """probabilities (..., K), target (..., K) -> loss ()."""
 
@@ -192,7 +193,7 @@ class Backend(Protocol):
     def crossentropy_backward(self, saved: Saved) -> Array:
         """-> dprobabilities (..., K)."""
 
-    @shapes(prediction="...", target="...")
+    @shapes(prediction="...", target="...", y="")
     def mean_squared_error(self, prediction: Array, target: Array) -> tuple[Array, Saved]:
         """prediction and target of one shape -> loss ()."""
 
@@ -212,7 +213,7 @@ class Backend(Protocol):
         """total + weight · value, all scalars, in float64: a running sum; total is 0.0 to begin with."""
 
     # optimiser steps, in place
-    @shapes(values="each", grads="each", velocities="each")
+    @shapes(values="each, in place", grads="each", velocities="each, in place")
     def sgd_step(
         self,
         values: Sequence[Array],
@@ -224,7 +225,7 @@ class Backend(Protocol):
     ) -> None:
         """Move every value against its gradient, with momentum."""
 
-    @shapes(values="each", grads="each", means="each", variances="each")
+    @shapes(values="each, in place", grads="each", means="each, in place", variances="each, in place")
     def adam_step(
         self,
         values: Sequence[Array],

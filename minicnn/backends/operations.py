@@ -34,8 +34,8 @@ Pair = tuple[Function, Function]
 
 TEXTBOOK = f"{__package__}.textbook"
 
-COMPILED = ({"f"}, {"d"}, set[str]())
-"""The floating dtypes, by NumPy's letters, of a call that the fast backends' own functions take."""
+COMPILED = ("f", "d", "")
+"""The floating dtypes of the fast backends' own functions, by NumPy's letters: float32, float64, or none at all."""
 
 
 class Kept(NamedTuple):
@@ -91,8 +91,7 @@ def _forward(name: str, backend: Backend, own: Pair, fallback: Pair) -> Function
 
     def operation(*given: Any, **options: Any) -> Any:
         values = arguments.bind(given, options)
-        arguments.check(values)
-        forward, backward = own if arguments.dtypes(values) in COMPILED else fallback
+        forward, backward = own if arguments.check(values) in COMPILED else fallback
         y, *others, saved = forward(*values)
         return y, *others, Kept(f"{name}_backward", backend, backward, saved, y.shape, y.dtype)
 
@@ -109,7 +108,7 @@ def _backward(name: str, backend: Backend) -> Function:
         saved = values[at]
         if type(saved) is not Kept or saved.operation != name or saved.backend is not backend:
             raise TypeError(_foreign(name, saved))
-        arguments.check(values)
+        arguments.check(values, like=saved)
         values[at] = saved.values
         return saved.backward(*values)
 
@@ -122,8 +121,7 @@ def _single(name: str, backend: Backend, own: Function, fallback: Function) -> F
 
     def operation(*given: Any, **options: Any) -> Any:
         values = arguments.bind(given, options)
-        arguments.check(values)
-        return (own if arguments.dtypes(values) in COMPILED else fallback)(*values)
+        return (own if arguments.check(values) in COMPILED else fallback)(*values)
 
     return operation
 

@@ -21,7 +21,7 @@ from ..contract import Array
 OPTIONS = ("--std=c++17",)
 THREADS = 256  # in a block
 WARP = 32  # threads that run in step
-LIMIT = 2**31 - THREADS  # so that even the last block's last thread has a number
+LIMIT = 2**31 - 2**20  # elements: an `int` that steps over the last one, by a whole grid at most, must not wrap
 
 CUDA_NAMES = {
     "bool": "bool",

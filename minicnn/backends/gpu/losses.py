@@ -170,7 +170,7 @@ extern "C" __global__ void accumulate(const double* total, const number* value, 
     *sum = (total ? *total : 0) + weight * *value;
 }
 """,
-    number=(*FLOATS, "int64"),
+    number=("int64", *FLOATS),
 )
 
 MOST_BLOCKS = 256
@@ -251,7 +251,8 @@ def count_correct(scores: Array, target: Array) -> Array:
 def accumulate(total: Array, value: Array, weight: float) -> Array:
     """total + weight · value, added on the device: the running sum of an epoch, in float64."""
     sum_ = cupy.empty((), np.float64)
-    before = total if isinstance(total, cupy.ndarray) else None  # 0.0, to begin with
+    before = None if isinstance(total, float) and total == 0 else cupy.asarray(total, np.float64)
+    value = _known(value, ("int64", *FLOATS))
     ADD_UP.kernel("accumulate", value.dtype)((1,), (1,), (before, value, np.float64(weight), sum_))
     return sum_
 

@@ -26,7 +26,7 @@ def owns(array: Any) -> bool:
 
 def contiguous(array: Array) -> Array:
     """The array itself, or a copy that is contiguous, aligned, writeable and of the machine's byte order."""
-    if array.flags.carray and array.dtype.isnative:
+    if type(array) is np.ndarray and array.flags.carray and array.dtype.isnative:
         return array
     return np.require(array, array.dtype.newbyteorder("="), ["C", "A", "W", "E"])
 

@@ -1,0 +1,127 @@
+"""The options of the operations, which are not arrays: what each may be. A name means the same in every operation.
+
+A check returns the option as plain Python has it (NumPy's integers become int), or raises TypeError or ValueError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import isfinite
+from typing import Any
+
+import numpy as np
+
+from ..errors import did_you_mean, explain
+from .contract import ACTIVATIONS, Pair
+
+
+def whole(where: str, value: Any) -> int:
+    """An integer of any sign."""
+    if type(value) is int or isinstance(value, np.integer):  # bool is neither
+        return int(value)
+    raise TypeError(explain(where, "an integer", repr(value), "Convert it with int()."))
+
+
+def count(where: str, value: Any) -> int:
+    """An integer of at least 1."""
+    value = whole(where, value)
+    if value >= 1:
+        return value
+    raise ValueError(explain(where, "an integer of at least 1", repr(value), "Count from 1."))
+
+
+def pair(where: str, value: Any) -> Pair:
+    """Two integers of at least 1, along height and width."""
+    if type(value) not in (tuple, list) or len(value) != 2:
+        raise TypeError(explain(where, "a pair of integers, (height, width)", repr(value), "Write (2, 2) for 2."))
+    return count(where, value[0]), count(where, value[1])
+
+
+def number(where: str, value: Any) -> float:
+    """A finite real number."""
+    if type(value) not in (float, int) and not isinstance(value, (np.floating, np.integer)):
+        raise TypeError(explain(where, "a number", repr(value), "Convert it with float()."))
+    if isfinite(value):
+        return float(value)
+    raise ValueError(explain(where, "a finite number", repr(value), "Look where it comes from."))
+
+
+def non_negative(where: str, value: Any) -> float:
+    """A finite number of at least 0."""
+    if number(where, value) >= 0:
+        return float(value)
+    raise ValueError(explain(where, "a number of at least 0", repr(value), "Only its size counts."))
+
+
+def fraction(where: str, value: Any) -> float:
+    """A number of at least 0 and less than 1."""
+    if 0 <= number(where, value) < 1:
+        return float(value)
+    raise ValueError(explain(where, "a number in [0, 1)", repr(value), "0.9 means 90 %."))
+
+
+def bound(where: str, value: Any) -> float | None:
+    """A number, or None or ∞ where there is no bound."""
+    return None if value is None or value == np.inf else number(where, value)
+
+
+def flag(where: str, value: Any) -> bool:
+    """True or False."""
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise TypeError(explain(where, "True or False", repr(value), "Convert it with bool()."))
+
+
+def padding(where: str, value: Any) -> str:
+    """ "valid" or "same"."""
+    return _one_of(where, value, ("valid", "same"))
+
+
+def activation(where: str, value: Any) -> str:
+    """The name of an activation."""
+    return _one_of(where, value, ACTIVATIONS)
+
+
+def dtype(where: str, value: Any) -> Any:
+    """What NumPy takes as a dtype of numbers; None leaves the dtype as it is."""
+    try:
+        found = None if value is None else np.dtype(value)
+    except (TypeError, ValueError):
+        found = np.dtype(object)
+    if found is None or found.kind in "biufc":
+        return found
+    raise TypeError(explain(where, "a dtype of numbers", repr(value), 'The usual one is "float32".'))
+
+
+def _one_of(where: str, value: Any, known: tuple[str, ...]) -> str:
+    if isinstance(value, str) and value in known:
+        return value
+    raise ValueError(explain(where, f"one of {known}", repr(value), did_you_mean(value, known)))
+
+
+OPTIONS: dict[str, Callable[[str, Any], Any]] = {
+    "activation": activation,
+    "beta_1": fraction,
+    "beta_2": fraction,
+    "call": whole,
+    "classes": count,
+    "dtype": dtype,
+    "epsilon": non_negative,
+    "learning_rate": number,
+    "max_value": bound,
+    "momentum": number,
+    "need_dx": flag,
+    "negative_slope": number,
+    "nesterov": flag,
+    "padding": padding,
+    "pool_size": pair,
+    "rate": fraction,
+    "seed": whole,
+    "step": count,
+    "strides": pair,
+    "threshold": number,
+    "training": flag,
+    "weight": number,
+    "weight_decay": number,
+}
+"""The check of every option of the contract, by its name."""
