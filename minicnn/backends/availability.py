@@ -127,20 +127,17 @@ def libraries() -> str:
     return f"the CUDA Toolkit that {found[0]} was built for"
 
 
-@cache
 def has_tf32() -> bool:
-    """Whether the GPU's tensor cores know TF32; where they do not, a warning says so, the first time."""
+    """Whether the GPU's tensor cores know TF32: from sm_80 on (A100, RTX 30). Needs a usable GPU."""
     import cupy
 
-    capability = cupy.cuda.Device().compute_capability
-    if int(capability) >= 80:
-        return True
-    warnings.warn(
-        f"tf32=True: this GPU (sm_{capability}) has no TF32, which came with sm_80 (A100, RTX 30). Products are "
-        "computed in float32.",
-        stacklevel=4,
-    )
-    return False
+    return int(cupy.cuda.Device().compute_capability) >= 80
+
+
+@cache
+def warn_without_tf32() -> None:
+    """Say, the first time, that TF32 was asked for where there is none."""
+    warnings.warn("This GPU has no TF32, which came with sm_80 (A100, RTX 30): it computes in float32.", stacklevel=3)
 
 
 def first_line(error: BaseException) -> str:

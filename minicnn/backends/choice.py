@@ -13,7 +13,7 @@ from functools import cache
 from importlib import import_module
 
 from ..errors import BackendError, did_you_mean, explain
-from .availability import check_gpu, check_numba
+from .availability import check_gpu, check_numba, has_tf32, warn_without_tf32
 from .contract import Backend
 
 MODULES = {"numpy": "textbook", "numba": "cpu", "cupy": "gpu"}
@@ -57,8 +57,8 @@ def use_backend(name: str, threads: int | None = None, tf32: bool = False) -> Sw
 
     `threads` is how many the numba backend may use; without it, NUMBA_NUM_THREADS or OMP_NUM_THREADS say, else all
     processors work. `tf32` lets the cupy backend compute float32 products on tensor cores, which keep 10 bits of each
-    factor instead of 23. Raises ValueError for an unknown name or an option that is not the backend's, BackendError if
-    this machine cannot offer the backend.
+    factor instead of 23; where the GPU has none for that, a warning says so, once. Raises ValueError for an unknown
+    name or an option that is not the backend's, BackendError if this machine cannot offer the backend.
     """
     global _chosen, _threads, _tf32
     if name not in MODULES:
@@ -69,6 +69,9 @@ def use_backend(name: str, threads: int | None = None, tf32: bool = False) -> Sw
     if tf32 and name != "cupy":
         raise ValueError(explain("use_backend tf32", 'the backend "cupy"', repr(name), "Only GPUs have tensor cores."))
     _check_available(name)
+    if tf32 and not has_tf32():
+        warn_without_tf32()
+        tf32 = False
     switch = Switch(_chosen, _threads, _tf32)
     _chosen, _threads, _tf32 = name, threads, bool(tf32)
     return switch

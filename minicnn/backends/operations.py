@@ -53,8 +53,11 @@ class Kept(NamedTuple):
     dtype: Any
 
 
-def assemble(package: str) -> None:
-    """Give a backend's package every operation of the contract."""
+def assemble(package: str, translated: Callable[[Function], Function] = lambda operation: operation) -> None:
+    """Give a backend's package every operation of the contract.
+
+    `translated` is a decorator for all of them: it turns what the backend's libraries raise into minicnn's errors.
+    """
     backend: Any = sys.modules[package]
     own, textbook = _functions(package), _functions(TEXTBOOK)
     general = {name: _on_the_host(function, backend) for name, function in textbook.items()}
@@ -72,7 +75,7 @@ def assemble(package: str) -> None:
             operation = _forward(name, backend, *pairs)
         else:
             operation = _single(name, backend, function, fallback)
-        setattr(backend, name, wraps(function)(operation))
+        setattr(backend, name, translated(wraps(function)(operation)))
 
 
 def _functions(package: str) -> dict[str, Function]:

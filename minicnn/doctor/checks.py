@@ -13,6 +13,7 @@ import numpy as np
 
 from ..backends import active, textbook, use_backend
 from ..backends.contract import OPERATIONS, Backend
+from ..errors import BackendError
 from .cases import prepare
 from .machine import one_line
 
@@ -52,6 +53,8 @@ def _check(name: str, ops: Backend, operation: str, dtype: str, rounds: int, cal
         found = [np.array(result) for result in found if result is not None]
         error, problem = compare(found, _expected(operation, dtype), TOLERANCES[dtype])
         steady = time_call(ops, call, rounds, calls) if dtype == TIMED else None
+    except BackendError:  # the backend itself cannot be used: no other operation can tell more
+        raise
     except Exception as failure:  # an operation that raises is what the doctor is there to find
         return Check(name, operation, dtype, False, None, one_line(failure))
     return Check(name, operation, dtype, problem is None, error, problem, first if steady is not None else None, steady)

@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import __version__
 from ..backends import DEVICES
+from ..backends.availability import has_tf32
 from ..errors import BackendError
 from .checks import Check, check_backend
 from .machine import default_backend, describe_backends, describe_machine, describe_packages
@@ -36,13 +37,19 @@ def examine(
     usable = [name for name, facts in found.items() if facts["available"]]
     if device and not usable:
         raise BackendError(" ".join(facts["why_not"] for facts in found.values()))
-    checks = []
-    for name in usable:
+    checks, broken = [], []
+    for name in list(usable):
         progress(f"checking every operation of {name}")
-        checks += check_backend(name, rounds, calls)
+        try:
+            checks += check_backend(name, rounds, calls)
+        except BackendError as error:
+            if device:
+                raise
+            broken.append(str(error))
+            usable.remove(name)
     steps = _steps(usable, batch_size, rounds, calls, progress) if models else []
     rounding = _rounding(usable, batch_size, progress) if models else []
-    failures = _failures(found, checks, steps, rounding)
+    failures = [*broken, *_failures(found, checks, steps, rounding)]
     return {
         "schema": SCHEMA,
         "date": datetime.now(timezone.utc).date().isoformat(),
@@ -67,7 +74,7 @@ def _steps(
     best = [next(name for name in names if name in usable) for names in DEVICES.values() if {*names} & {*usable}]
     times = []
     for name in best:
-        for tf32 in (False, True) if name in DEVICES["gpu"] else (False,):
+        for tf32 in (False, True) if name in DEVICES["gpu"] and has_tf32() else (False,):
             progress(f"timing the seven models on {name}{' with TF32' if tf32 else ''}")
             times += time_steps(name, batch_size, rounds, calls, tf32)
     return [asdict(time) for time in times]
@@ -81,7 +88,8 @@ def _rounding(usable: list[str], batch_size: int, progress: Callable[[str], None
     for name in DEVICES["gpu"]:
         if name in usable:
             progress(f"comparing float32 with TF32 on {name}")
-            errors += [*rounding_errors(name, batch_size), *rounding_errors(name, batch_size, tf32=True)]
+            errors += rounding_errors(name, batch_size)
+            errors += rounding_errors(name, batch_size, tf32=True) if has_tf32() else []
     return [asdict(error) for error in errors]
 
 

@@ -7,11 +7,14 @@ import json
 import pytest
 
 from minicnn.backends import gpu
+from minicnn.backends.availability import has_tf32
 from minicnn.backends.contract import OPERATIONS
-from minicnn.doctor import examine
+from minicnn.doctor import examination, examine
 from minicnn.doctor.networks import MODELS
 from minicnn.doctor.report import write_report
 from minicnn.doctor.text import as_text
+
+MODES = (False, True) if has_tf32() else (False,)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +46,7 @@ def test_the_seven_models_are_timed_on_the_cpu_and_on_the_gpu_with_tf32_and_with
     assert steps["batch_size"] == 2
     assert [(time["model"], time["backend"], time["tf32"]) for time in steps["times"]] == [
         (model, backend, tf32)
-        for backend, tf32 in (("numba", False), ("cupy", False), ("cupy", True))
+        for backend, tf32 in (("numba", False), *(("cupy", tf32) for tf32 in MODES))
         for model in MODELS
     ]
     assert all(time["ms"] > 0 for time in steps["times"])
@@ -51,7 +54,7 @@ def test_the_seven_models_are_timed_on_the_cpu_and_on_the_gpu_with_tf32_and_with
 
 def test_what_tf32_costs_is_told(findings):
     told = {(error["operation"], error["tf32"]): error["error"] for error in findings["rounding"]}
-    assert set(told) == {(operation, tf32) for operation in ("conv2d", "dense") for tf32 in (False, True)}
+    assert set(told) == {(operation, tf32) for operation in ("conv2d", "dense") for tf32 in MODES}
     for (_, tf32), error in told.items():
         assert 0 < error < (5e-3 if tf32 else 2e-5)
 
@@ -67,3 +70,10 @@ def test_a_wrong_kernel_is_found(monkeypatch):
     findings = examine("gpu", rounds=1, calls=1)
     assert list(findings["backends"]) == ["cupy"]
     assert findings["summary"] == "1 operation differs from the textbook: general_relu (cupy)."
+
+
+def test_a_gpu_without_tf32_is_examined_without_it(monkeypatch):
+    monkeypatch.setattr(examination, "has_tf32", lambda: False)
+    findings = examine("gpu", models=True, batch_size=1, rounds=1, calls=1)
+    assert {facts["tf32"] for facts in (*findings["steps"]["times"], *findings["rounding"])} == {False}
+    assert findings["failures"] == []

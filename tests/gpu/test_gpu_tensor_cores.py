@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from test_backends import assert_alike, conv_arguments, numbers, run
 
 import minicnn
-from minicnn.backends import active, textbook
+from minicnn.backends import active, availability, textbook
 from minicnn.backends.contract import ACTIVATIONS
 
 
@@ -21,6 +23,7 @@ def calls(monkeypatch):
     return made
 
 
+@pytest.mark.skipif(not availability.has_tf32(), reason="this GPU has no TF32")
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("need_dx", [True, False])
 @pytest.mark.usefixtures("order")
@@ -58,3 +61,23 @@ def test_cupy_s_own_setting_is_left_as_it_was():
     with minicnn.use_device("gpu", tf32=True):
         run(active(), "conv2d", *conv_arguments())
     assert get_compute_type(np.float32) == before
+
+
+def test_a_gpu_without_tensor_cores_warns_once_and_takes_the_ordinary_way(monkeypatch):
+    import cupy
+
+    class Turing(cupy.cuda.Device):
+        compute_capability = "75"
+
+    monkeypatch.setattr(cupy.cuda, "Device", Turing)
+    availability.warn_without_tf32.cache_clear()
+    made = calls(monkeypatch)
+    with pytest.warns(UserWarning, match=r"no TF32.*sm_80.*computes in float32"):
+        first = minicnn.use_device("gpu", tf32=True)
+    with first, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with minicnn.use_backend("cupy", tf32=True):
+            found = run(active(), "conv2d", *conv_arguments())
+    assert not made
+    assert_alike(found, run(textbook, "conv2d", *conv_arguments()))
+    availability.warn_without_tf32.cache_clear()

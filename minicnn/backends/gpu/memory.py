@@ -11,8 +11,8 @@ from typing import Any
 import cupy
 import numpy as np
 
-from ...errors import BackendError
 from ..contract import Array
+from .failures import as_sentences
 from .kernels import Source, launch_each
 
 TYPES = ("uint8", "int32", "int64", "float32", "float64")
@@ -32,19 +32,15 @@ extern "C" __global__ void take(const from* array, const long long* rows, to* ba
 )
 
 
+@as_sentences
 def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
     """The array on the device, of `dtype`; the same object where nothing has to change, unless it is to be a copy."""
     if owns(array):  # the usual case, in every step
         return array.astype(dtype or array.dtype, copy=copy)
-    try:
-        return cupy.asarray(array, dtype)
-    except cupy.cuda.memory.OutOfMemoryError as error:
-        raise BackendError(
-            f"The GPU's memory is full: {error}. Use smaller batches or fewer samples, or the CPU: "
-            'minicnn.use_device("cpu").'
-        ) from error
+    return cupy.asarray(array, dtype)
 
 
+@as_sentences
 def to_host(array: Array) -> Any:
     """The array as NumPy's; waits until the device has computed it."""
     return cupy.asnumpy(array)
