@@ -9,7 +9,7 @@ from pathlib import Path
 
 import mockgpu
 
-from minicnn.backends import gpu
+from minicnn.backends.gpu import kernels
 
 ROOT = Path(__file__).resolve().parents[2]
 STEP = """
@@ -41,8 +41,8 @@ def run_step(**environment):
 
 def test_all_sources_are_ascii():
     """CuPy writes them to files in the locale's encoding; NVRTC 12.0 to 12.5 makes that ASCII, Windows has cp1252."""
-    assert len(gpu.all_sources()) > 60
-    assert [name for name, (text, _) in gpu.all_sources().items() if not text.isascii()] == []
+    assert len(kernels.all_sources()) > 60
+    assert [name for name, (text, _) in kernels.all_sources().items() if not text.isascii()] == []
 
 
 def test_a_step_where_the_locale_knows_ascii_alone(tmp_path):
