@@ -89,7 +89,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def outline(content: Mapping[str, Any]) -> str:
     """The description as text, dtype and shape in every array's place: equal for two that differ in numbers only."""
-    return json.dumps(content, default=lambda array: f"{array.dtype} {array.shape}")
+    return json.dumps(content, sort_keys=True, default=lambda array: f"{array.dtype} {array.shape}")
 
 
 def _without_arrays(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:

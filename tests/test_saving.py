@@ -14,7 +14,7 @@ import minicnn
 from minicnn import Input, ModelFileError, Sequential, load_model
 from minicnn.initializers import RandomNormal
 from minicnn.layers import CLASSES, Conv1D, Dense, Dropout
-from minicnn.optimizers import SGD, AdamW
+from minicnn.optimizers import SGD, Adam, AdamW
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_everything_comes_back(trained, path):
     assert loaded.evaluate(x, y, verbose=0) == trained.evaluate(x, y, verbose=0)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", AdamW(0.01, 0.1), SGD(0.05, momentum=0.9, nesterov=True), SGD()])
+@pytest.mark.parametrize("optimizer", ["adam", Adam(epsilon=1e-3), AdamW(0.01, 0.1), SGD(0.05, momentum=0.9, nesterov=True), SGD()])
 def test_training_goes_on_bit_for_bit(backend, path, optimizer):
     x, y = stripes(50)
     model = classifier(optimizer=optimizer)
