@@ -31,6 +31,7 @@ $(MODELS): $(VENV)/.has-fast,report
 	@$(VENV)/bin/python examples/$@.py $(ARGS)
 
 test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" picks some)
+	@$(VENV)/bin/python -c "from minicnn.backends.availability import check_numba; check_numba()"  # no test skips it here
 	@$(VENV)/bin/python -m pytest --ignore=tests/parity --ignore=tests/gpu --ignore=tests/nvrtc $(ARGS)
 
 test-gpu: compiler $(GPU_VENV)/.has-$(GPU_EXTRAS)  ## run the GPU's tests, on a pretend device where there is no GPU

@@ -36,12 +36,14 @@ def without_numba(monkeypatch):
     availability.check_numba.cache_clear()
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_a_choice_holds_until_the_next():
     assert (minicnn.backend_name(), minicnn.device_name()) == ("numpy", "cpu")
     minicnn.use_backend("numba")
     assert minicnn.backend_name() == "numba"
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_a_with_block_restores_the_previous_choice():
     with minicnn.use_backend("numba"):
         assert minicnn.backend_name() == "numba"
@@ -51,6 +53,7 @@ def test_a_with_block_restores_the_previous_choice():
     assert minicnn.backend_name() == "numpy"
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_a_layer_follows_the_choice_between_two_calls():
     layer = Dense(3)
     x = np.random.default_rng(0).normal(size=(4, 5)).astype(np.float32)
@@ -61,6 +64,7 @@ def test_a_layer_follows_the_choice_between_two_calls():
     assert layer.ops is not textbook
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_the_cpu_prefers_numba():
     minicnn.use_device("cpu")
     assert minicnn.backend_name() == "numba"
@@ -69,6 +73,7 @@ def test_the_cpu_prefers_numba():
 @pytest.mark.parametrize(("variable", "asked", "found"), [
     ("OMP_NUM_THREADS", "1", 1), ("OMP_NUM_THREADS", "1000", 2), ("NUMBA_NUM_THREADS", "1", 1)
 ])  # fmt: skip
+@pytest.mark.usefixtures("needs_numba")
 def test_threads_are_limited_by_the_environment(variable, asked, found):
     code = "from minicnn.backends.cpu.runtime.threads import thread_count; print(thread_count())"
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
@@ -77,9 +82,11 @@ def test_threads_are_limited_by_the_environment(variable, asked, found):
     assert int(done.stdout) == found
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_threads_are_limited_for_a_block():
     with minicnn.use_backend("numba"):
-        threads = pytest.importorskip("minicnn.backends.cpu.runtime.threads")
+        from minicnn.backends.cpu.runtime import threads
+
         everyone = threads.thread_count()
         with minicnn.use_backend("numba", threads=1):
             assert threads.thread_count() == 1

@@ -200,6 +200,7 @@ def test_the_distance_is_relative_to_the_expected_arrays_norm(found, far):
 # workers
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_a_worker_trains_and_predicts_and_tells_its_memory(worker, tiny):
     network, weights, data = tiny
     assert "numba" in worker.ask("versions")
@@ -210,6 +211,7 @@ def test_a_worker_trains_and_predicts_and_tells_its_memory(worker, tiny):
     assert worker.ask("peak_memory") > 1e6
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_a_worker_s_error_comes_with_its_reason_and_the_worker_lives_on(worker):
     with pytest.raises(WorkerError, match=r"minicnn, asked to data: FileNotFoundError: .*none\.npz.*minicnn\.log"):
         worker.ask("data", path="none.npz")
@@ -284,6 +286,7 @@ def test_a_missing_rival_is_told_in_a_sentence(tmp_path):
     assert environments.why_missing("minicnn", Path(sys.executable)) == ""
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_a_run_writes_its_figures_and_its_report(tmp_path):
     pytest.importorskip("psutil")
     command.main(

@@ -104,9 +104,12 @@ def pages(wanted) -> pytest.MarkDecorator:
 
 
 @pages(lambda text: python_of(text).split())
-def test_python_runs_from_top_to_bottom(page, tmp_path):
+def test_python_runs_from_top_to_bottom(page, tmp_path, request):
     script = tmp_path / page.name
-    script.write_text(python_of(page.read_text("utf-8")), "utf-8")
+    code = python_of(page.read_text("utf-8"))
+    if 'use_backend("numba"' in code:
+        request.getfixturevalue("needs_numba")
+    script.write_text(code, "utf-8")
     run([sys.executable, str(script)], tmp_path)
 
 

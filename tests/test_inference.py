@@ -381,6 +381,7 @@ def test_weights_replaced(backend, order):
     assert_infers_as_the_textbook(model, x)
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_kernels_find_weights_at_the_beginning_of_a_cache_line():
     with minicnn.use_backend("numba"):
         model = cnn()

@@ -271,6 +271,7 @@ def test_get_weights_returns_copies(backend):
     assert (layer.get_weights()[0] != 99).all()
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_the_backward_belongs_to_the_backend_of_the_forward(backend):
     layer, x = Conv2D(2, 3, dtype="float64"), np.random.default_rng(0).normal(size=(2, 5, 6, 3))
     y = layer.forward(x)

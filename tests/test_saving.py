@@ -106,6 +106,7 @@ def test_weights_of_a_whole_model(trained, path):
     np.testing.assert_array_equal(twin.get_weights()[0], trained.get_weights()[0])
 
 
+@pytest.mark.usefixtures("needs_numba")
 def test_saved_on_one_backend_loads_on_the_other(path):
     with minicnn.use_backend("numba"):
         model = classifier()
