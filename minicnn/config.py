@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .errors import explain
+from . import arguments
 
 PRECISIONS = ("float32", "float64")
 
@@ -22,7 +22,5 @@ def set_floatx(dtype: str) -> None:
 
 def check_precision(where: str, dtype: object) -> str:
     """The dtype's name, if it is one that minicnn computes in; otherwise a ValueError."""
-    name = getattr(dtype, "__name__", None) or str(dtype)
-    if name not in PRECISIONS:
-        raise ValueError(explain(where, "dtype float32 or float64", repr(dtype), "Other precisions are not offered."))
-    return name
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "__name__", None) or str(dtype)
+    return arguments.choice(where, name, PRECISIONS, "dtype float32 or float64")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
+from . import arguments
 from .errors import did_you_mean, explain
 
 T = TypeVar("T", bound="Configurable")
@@ -19,15 +20,23 @@ T = TypeVar("T", bound="Configurable")
 class _RecordArguments(type):
     """Checks the arguments of a call to a class before its __init__ runs, and records them on the instance."""
 
+    set_by_base: frozenset[str]
+
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         given = _bind(cls, args, kwargs)
         instance = super().__call__(*args, **kwargs)
+        if not cls.set_by_base <= vars(instance).keys():
+            expected, remedy = "super().__init__(…) as its first line", "Then set attributes of your own."
+            raise TypeError(explain(f"{cls.__name__} __init__", expected, "none", remedy))
         instance.arguments = given
         return instance
 
 
 class Configurable(metaclass=_RecordArguments):
     """Base of everything that has a Keras-style configuration."""
+
+    set_by_base: ClassVar[frozenset[str]] = frozenset()
+    """Attributes that __init__ of the base sets: without them, a subclass has forgotten to call it."""
 
     arguments: dict[str, Any]
     """The arguments that the constructor was called with, by name."""
@@ -43,10 +52,11 @@ class Configurable(metaclass=_RecordArguments):
 
 def from_description(description: Mapping[str, Any], classes: Mapping[str, type[T]], kind: str) -> T:
     """The object that `describe` described, made by one of `classes` (nothing else is ever called)."""
-    name = description["class"]
-    if name not in classes:
-        raise ValueError(explain(f"unknown {kind}", "the name of a class", repr(name), did_you_mean(name, classes)))
-    return classes[name](**description["config"])
+    config = description.get("config")
+    if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):
+        raise ValueError(explain(kind, '{"class": …, "config": {…}}', repr(description), "describe() makes it."))
+    name = arguments.choice(f"unknown {kind}", description.get("class"), classes, "the name of a class")
+    return classes[name](**config)
 
 
 @cache

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from . import arguments
 from .backends import active, to_device, to_host
 from .backends.contract import Array
 from .errors import explain
-from .layers import arguments
-from .losses import check_finite
 
 
 class Batches:
@@ -20,15 +19,17 @@ class Batches:
     Raises TypeError or ValueError, saying what was expected and found, if x or y cannot be learned from.
     """
 
-    def __init__(self, x: Any, y: Any = None, batch_size: int | None = None, where: str = "data") -> None:
-        x, y = (to_host(array) if hasattr(array, "__cuda_array_interface__") else array for array in (x, y))
-        self.x = check_samples(where, "x", x)
-        self.y = None if y is None else np.asarray(y)
+    def __init__(
+        self, x: Any, y: Any = None, batch_size: int | None = None, where: str = "data", dtype: Any = None
+    ) -> None:
+        self.x = check_samples(where, "x", x, dtype)
+        self.y = None if y is None else _on_host(arguments.array(where, "targets y", y, dtype, finite=True))
         self._moved: tuple[Array, Array | None] | None = None
-        self.batch_size = arguments.positive_int(f"{where} batch_size", 32 if batch_size is None else batch_size)
-        if self.y is not None and len(self.y) != len(self.x):
+        self.batch_size = arguments.whole(f"{where} batch_size", 32 if batch_size is None else batch_size)
+        if self.y is not None and self.y.shape[:1] != self.x.shape[:1]:
+            remedy = "Pair x and y up again."
             raise ValueError(
-                explain(where, f"as many targets as samples, {len(self.x)}", str(len(self.y)), "Pair x and y up again.")
+                explain(where, f"as many targets as samples, {self.samples}", f"y of shape {self.y.shape}", remedy)
             )
 
     @property
@@ -76,19 +77,17 @@ class Batches:
         return first, last
 
 
-def check_samples(where: str, what: str, x: Any) -> np.ndarray:
-    """x as an array of finite numbers with at least one sample."""
-    try:
-        x = x if hasattr(x, "dtype") and hasattr(x, "shape") else np.asarray(x)
-    except ValueError:
-        raise ValueError(
-            explain(where, f"{what} of samples of one shape", "samples of different shapes", "Bring them to one shape.")
-        ) from None
+def check_samples(where: str, what: str, x: Any, dtype: Any = None) -> np.ndarray:
+    """x on the host, as an array of at least one sample whose numbers are finite in `dtype`."""
+    x = _on_host(arguments.array(where, what, x, dtype, finite=True))
     if x.ndim < 2:
         raise ValueError(
             explain(where, f"{what} of shape (samples, …)", f"shape {x.shape}", "Add the batch axis: x[numpy.newaxis].")
         )
     if 0 in x.shape:
         raise ValueError(explain(where, "at least one sample", f"{what} of shape {x.shape}", "The batch is empty."))
-    check_finite(where, what, x)
     return x
+
+
+def _on_host(array: Array) -> np.ndarray:
+    return to_host(array) if hasattr(array, "__cuda_array_interface__") else array

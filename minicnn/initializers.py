@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from . import arguments
 from .configurable import Configurable, from_description
-from .errors import did_you_mean, explain
+from .errors import explain
 from .random import draw_seed
 
 TRUNCATED_STDDEV = 0.87962566103423978
@@ -45,17 +46,17 @@ class Constant(Initializer):
     """All `value`."""
 
     def __init__(self, value: float = 0.0) -> None:
-        self.value = value
+        self.value = arguments.number("Constant value", value)
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
-        return np.full(shape, float(self.value))
+        return np.full(shape, self.value)
 
 
 class _Random(Initializer):
     """An initialiser that draws; without a seed of its own it takes the next one of `set_random_seed`'s generator."""
 
     def __init__(self, seed: int | None = None) -> None:
-        self.seed = seed
+        self.seed = None if seed is None else arguments.seed(f"{type(self).__name__} seed", seed)
 
     def generator(self) -> np.random.Generator:
         return np.random.default_rng(draw_seed() if self.seed is None else self.seed)
@@ -66,7 +67,8 @@ class RandomNormal(_Random):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.mean, self.stddev = mean, stddev
+        self.mean = arguments.number("RandomNormal mean", mean)
+        self.stddev = arguments.non_negative("RandomNormal stddev", stddev)
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
         return self.generator().normal(self.mean, self.stddev, shape)
@@ -77,7 +79,8 @@ class RandomUniform(_Random):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         super().__init__(seed)
-        self.minval, self.maxval = minval, maxval
+        self.minval = arguments.number("RandomUniform minval", minval)
+        self.maxval = arguments.number("RandomUniform maxval", maxval, least=self.minval)
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
         return self.generator().uniform(self.minval, self.maxval, shape)
@@ -193,8 +196,17 @@ def get(identifier: Any) -> Initializer:
         return identifier
     if isinstance(identifier, dict):
         return from_description(identifier, CLASSES, "initializer")
-    if identifier in NAMES:
-        return NAMES[identifier]()
-    if identifier in CLASSES:
-        return CLASSES[identifier]()
-    raise ValueError(explain("initializer", "a name", repr(identifier), did_you_mean(identifier, NAMES)))
+    known: dict[str, type[Initializer]] = {**CLASSES, **NAMES}
+    return known[arguments.choice("initializer", identifier, known, "the name of an initialiser")]()
+
+
+def initial_values(where: str, identifier: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
+    """The first value of a parameter; raises ValueError, TypeError or MemoryError if the initialiser makes no such."""
+    try:
+        values = get(identifier)(shape)
+    except MemoryError as error:
+        raise MemoryError(explain(where, f"memory for {shape}", str(error), "Make the layer smaller.")) from None
+    array = arguments.array(where, "initial values", values, dtype, finite=True)
+    if array.shape != shape:
+        raise ValueError(explain(where, f"initial values of shape {shape}", f"{array.shape}", "Fill the shape given."))
+    return array

@@ -11,10 +11,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from . import arguments
 from .backends import active, check_memory, to_device
 from .backends.contract import Array, Backend, Saved
 from .configurable import Configurable, from_description
-from .errors import did_you_mean, explain
+from .errors import explain
 
 
 class Loss(Configurable):
@@ -25,14 +26,37 @@ class Loss(Configurable):
     ops: Backend
     """The backend of the last forward: the backward must be the same one's."""
 
-    saved: Saved
+    saved: Saved = None
 
-    def forward(self, y_true: Array, y_pred: Array) -> Array:
-        """The mean loss over the samples, a scalar."""
-        raise NotImplementedError
+    def forward(self, y_true: Any, y_pred: Any) -> Array:
+        """The mean loss over the samples, a scalar.
+
+        y_pred (N, …) float32 or float64, y_true as the loss wants it. Raises ValueError or TypeError for others.
+        """
+        where = type(self).__name__
+        y_pred, y_true = arguments.array(where, "y_pred", y_pred), arguments.array(where, "y_true", y_true)
+        if y_pred.dtype.kind != "f":
+            raise TypeError(
+                explain(where, "y_pred of float32 or float64", str(y_pred.dtype), 'Convert it: .astype("float32").')
+            )
+        if y_pred.ndim == 0 or y_pred.size == 0:
+            raise ValueError(
+                explain(where, "at least one prediction", f"y_pred of shape {y_pred.shape}", "Give a batch of them.")
+            )
+        return self.call(y_true, y_pred)
 
     def backward(self) -> Array:
-        """The gradient of the last forward's loss by its y_pred."""
+        """The gradient of the last forward's loss with respect to its y_pred. Raises RuntimeError before a forward."""
+        if self.saved is None:
+            raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it. Call forward first.")
+        return self.call_backward()
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        """The loss: one operation, whose `saved` goes to self.saved."""
+        raise NotImplementedError
+
+    def call_backward(self) -> Array:
+        """That operation's backward."""
         raise NotImplementedError
 
     def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
@@ -48,7 +72,6 @@ class Loss(Configurable):
                     "One target is needed for every output.",
                 )
             )
-        check_finite(type(self).__name__, "targets", y_true)
         return y_true
 
     def __call__(self, y_true: Array, y_pred: Array) -> Array:
@@ -78,12 +101,12 @@ class MeanSquaredError(Loss):
 
     name = "mean_squared_error"
 
-    def forward(self, y_true: Array, y_pred: Array) -> Array:
+    def call(self, y_true: Array, y_pred: Array) -> Array:
         self.ops = active()
         value, self.saved = self.ops.mean_squared_error(y_pred, self._target(y_true, y_pred))
         return value
 
-    def backward(self) -> Array:
+    def call_backward(self) -> Array:
         return self.ops.mean_squared_error_backward(self.saved)
 
 
@@ -91,20 +114,20 @@ class Crossentropy(Loss):
     """−Σ target · log p, of probabilities, or with from_logits=True of logits, the softmax fused in."""
 
     def __init__(self, from_logits: bool = False) -> None:
-        self.from_logits = bool(from_logits)
+        self.from_logits = arguments.flag(f"{type(self).__name__} from_logits", from_logits)
 
     def on_logits(self) -> Loss:
         """The same loss taken on logits: what `fit` uses when a model ends in softmax, for speed and accuracy."""
         return type(self)(from_logits=True)
 
-    def forward(self, y_true: Array, y_pred: Array) -> Array:
+    def call(self, y_true: Array, y_pred: Array) -> Array:
         self.ops = active()
         target = self._target(y_true, y_pred)
         crossentropy = self.ops.softmax_crossentropy if self.from_logits else self.ops.crossentropy
         value, self.saved = crossentropy(y_pred, target)
         return value
 
-    def backward(self) -> Array:
+    def call_backward(self) -> Array:
         if self.from_logits:
             return self.ops.softmax_crossentropy_backward(self.saved)
         return self.ops.crossentropy_backward(self.saved)
@@ -151,20 +174,13 @@ class SparseCategoricalCrossentropy(Crossentropy):
                     "For one-hot targets use loss='categorical_crossentropy'.",
                 )
             )
-        if not np.issubdtype(y_true.dtype, np.integer):
-            raise TypeError(
-                explain(
-                    where, "integer labels", f"dtype {y_true.dtype}", 'If they are whole numbers: y.astype("int64").'
-                )
-            )
-        check_range(where, y_true, K)
+        check_labels(where, y_true, K)
         return y_true
 
     def _to_numbers(self, y_true: Array, y_pred: Array) -> Array:
-        K = y_pred.shape[-1]
-        if isinstance(y_true, (np.ndarray, list, tuple)):  # on the host still; on a GPU a wrong index finds something
-            check_range(type(self).__name__, np.asarray(y_true), K)
-        return active().one_hot(to_device(y_true), K, y_pred.dtype)
+        if isinstance(y_true, np.ndarray):  # on the host still; labels on a GPU are not read back
+            check_labels(type(self).__name__, y_true, y_pred.shape[-1])
+        return active().one_hot(to_device(y_true), y_pred.shape[-1], y_pred.dtype)
 
 
 CLASSES: dict[str, type[Loss]] = {
@@ -180,14 +196,15 @@ def get(identifier: Any) -> Loss:
         return identifier
     if isinstance(identifier, dict):
         return from_description(identifier, CLASSES, "loss")
-    for names in (NAMES, CLASSES):
-        if isinstance(identifier, str) and identifier in names:
-            return names[identifier]()
-    raise ValueError(explain("loss", "the name of a loss", repr(identifier), did_you_mean(identifier, NAMES)))
+    known = {**CLASSES, **NAMES}
+    return known[arguments.choice("loss", identifier, known, "the name of a loss")]()
 
 
-def check_range(where: str, labels: np.ndarray, classes: int) -> None:
-    """Raise ValueError if a label is not in 0 … classes − 1."""
+def check_labels(where: str, labels: np.ndarray, classes: int) -> None:
+    """Raise TypeError unless the labels are integers, ValueError if one is not in 0 … classes − 1."""
+    if labels.dtype.kind not in "iu":
+        remedy = 'If they are whole numbers: y.astype("int64").'
+        raise TypeError(explain(where, "integer labels", f"dtype {labels.dtype}", remedy))
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         raise ValueError(
             explain(
@@ -195,21 +212,5 @@ def check_range(where: str, labels: np.ndarray, classes: int) -> None:
                 f"labels in 0 … {classes - 1} for {classes} outputs",
                 f"labels from {labels.min()} to {labels.max()}",
                 "Number the classes from 0, or give the last layer as many units as there are classes.",
-            )
-        )
-
-
-def check_finite(where: str, what: str, array: np.ndarray) -> None:
-    """Raise ValueError if the array holds a NaN or an infinity, TypeError if it is not of real numbers."""
-    if array.dtype.kind not in "buif":
-        raise TypeError(explain(where, f"{what} of numbers", f"dtype {array.dtype}", "Convert them to float32 first."))
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        bad = np.argwhere(~np.isfinite(array))
-        raise ValueError(
-            explain(
-                where,
-                f"finite {what}",
-                f"{len(bad)} NaN or infinite values, the first at index {tuple(bad[0].tolist())}",
-                "Clean the data: numpy.isfinite finds them.",
             )
         )

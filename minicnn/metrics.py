@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from . import arguments
 from .backends import active, to_device, to_host
 from .backends.contract import Array
-from .errors import did_you_mean, explain
+from .errors import explain
 
 
 class RunningLogs(Mapping):
@@ -35,8 +36,11 @@ class Mean:
         self.count = 0
 
     def update(self, value: Array, samples: int) -> None:
+        value = arguments.array(self.name, "value", value)
+        if value.shape != ():
+            raise ValueError(explain(self.name, "one number", f"an array of shape {value.shape}", "Take its mean."))
         self.total = active().accumulate(self.total, value, samples)
-        self.count += samples
+        self.count += arguments.whole(f"{self.name} samples", samples)
 
     def result(self) -> float:
         return float(to_host(self.total)) / max(self.count, 1)
@@ -51,10 +55,24 @@ class Accuracy:
         self.count = 0
 
     def update(self, y_true: Array, y_pred: Array) -> None:
-        if y_pred.shape[-1] < 2:
+        y_true, y_pred = (arguments.array(self.name, what, y) for what, y in (("y_true", y_true), ("y_pred", y_pred)))
+        if y_pred.ndim < 2 or y_pred.shape[-1] < 2 or y_pred.size == 0:
             raise ValueError(
-                explain("accuracy", "one output for each class", f"shape {y_pred.shape}", "Leave the metric out.")
+                explain(
+                    self.name, "one output for each class", f"y_pred of shape {y_pred.shape}", "Leave the metric out."
+                )
             )
+        if y_true.shape not in (y_pred.shape, y_pred.shape[:-1], (*y_pred.shape[:-1], 1)):
+            raise ValueError(
+                explain(
+                    self.name,
+                    f"labels or one-hot rows for predictions of shape {y_pred.shape}",
+                    f"y_true of shape {y_true.shape}",
+                    "Give one target for every prediction.",
+                )
+            )
+        if y_true.shape == (*y_pred.shape[:-1], 1):
+            y_true = y_true[..., 0]
         correct = active().count_correct(y_pred, to_device(y_true))
         self.correct = active().accumulate(self.correct, correct, 1)
         self.count += y_pred.size // y_pred.shape[-1]
@@ -69,6 +87,4 @@ NAMES = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy
 
 def check_name(name: Any) -> str:
     """The metric's name if it is known; otherwise a ValueError that lists the known ones."""
-    if name not in NAMES:
-        raise ValueError(explain("metrics", "names of metrics", repr(name), did_you_mean(str(name), NAMES)))
-    return name
+    return arguments.choice("metrics", name, NAMES, "names of metrics")

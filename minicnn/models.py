@@ -161,8 +161,7 @@ class Sequential(Trainer):
 
         Raises ValueError if number or shapes differ; then nothing is changed.
         """
-        check_weights(self.name, self.weights, weights)
-        rest = list(weights)
+        rest = check_weights(self.name, self.weights, weights)
         for layer in self.layers:
             mine, rest = rest[: len(layer.weights)], rest[len(layer.weights) :]
             layer.set_weights(mine)

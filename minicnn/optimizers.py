@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from . import arguments
 from .backends import active, check_memory, to_device, to_host
 from .backends.contract import Array
 from .configurable import Configurable, from_description
-from .errors import did_you_mean, explain
-from .layers import arguments
+from .errors import explain
 from .layers.base import Parameter
 
 
@@ -20,6 +20,8 @@ class Optimizer(Configurable):
 
     The first step fixes which parameters these are; each has its slots (velocities, moments), arrays of its shape.
     """
+
+    set_by_base = frozenset({"slots"})
 
     slot_names: tuple[str, ...] = ()
 
@@ -30,6 +32,8 @@ class Optimizer(Configurable):
 
     def step(self, parameters: Sequence[Parameter]) -> None:
         """Move the parameters. Raises RuntimeError if one has no gradient, ValueError if they are new ones."""
+        parameters = arguments.sequence(f"{type(self).__name__} step", parameters, Parameter, "parameters")
+        self.learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", self.learning_rate)
         self.build(parameters)
         for parameter in parameters:
             if parameter.grad is None:
@@ -76,14 +80,22 @@ class Optimizer(Configurable):
 
     def set_state(self, iterations: int, arrays: Sequence[Any], parameters: Sequence[Parameter]) -> None:
         """Put back what get_state returned, for these parameters."""
+        where = f"{type(self).__name__} set_state"
+        iterations = arguments.whole(f"{where} iterations", iterations, least=0)
+        arrays = arguments.sequence(where, arrays, object, "arrays")
         self.slots = []
         self.build(parameters)
         flat = [(slot, index) for slot in self.slots for index in range(len(slot))]
         if len(arrays) != len(flat):
             raise ValueError(explain(type(self).__name__, f"{len(flat)} slot arrays", str(len(arrays)), "Wrong file?"))
         for (slot, index), array in zip(flat, arrays, strict=True):
+            array = arguments.array(where, "slots", array, slot[index].dtype, finite=True)
+            if array.shape != slot[index].shape:
+                raise ValueError(
+                    explain(where, f"a slot of shape {slot[index].shape}", f"{array.shape}", "Wrong file?")
+                )
             slot[index] = to_device(array, slot[index].dtype, copy=True)
-        self.iterations = int(iterations)
+        self.iterations = iterations
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "learning_rate": float(self.learning_rate)}  # schedules change it
@@ -97,11 +109,11 @@ class SGD(Optimizer):
     def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False) -> None:
         super().__init__(learning_rate)
         self.momentum = arguments.fraction("SGD momentum", momentum)
-        self.nesterov = bool(nesterov)
+        self.nesterov = arguments.flag("SGD nesterov", nesterov)
 
     def update(self, values: list[Array], grads: list[Array]) -> None:
         (velocities,) = self.slots
-        active().sgd_step(values, grads, velocities, float(self.learning_rate), self.momentum, self.nesterov)
+        active().sgd_step(values, grads, velocities, self.learning_rate, self.momentum, self.nesterov)
 
 
 class Adam(Optimizer):
@@ -127,7 +139,7 @@ class Adam(Optimizer):
             means,
             variances,
             self.iterations,
-            float(self.learning_rate),
+            self.learning_rate,
             self.beta_1,
             self.beta_2,
             self.epsilon,
@@ -159,9 +171,6 @@ def get(identifier: Any) -> Optimizer:
         return identifier
     if isinstance(identifier, dict):
         return from_description(identifier, CLASSES, "optimizer")
-    names: dict[str, Any] = {name.lower(): cls for name, cls in CLASSES.items()}
-    if isinstance(identifier, str) and identifier.lower() in names:
-        return names[identifier.lower()]()
-    raise ValueError(
-        explain("optimizer", "the name of an optimiser", repr(identifier), did_you_mean(identifier, names))
-    )
+    names = {name.lower(): cls for name, cls in CLASSES.items()}
+    name = identifier.lower() if isinstance(identifier, str) else identifier
+    return names[arguments.choice("optimizer", name, names, "the name of an optimiser")]()  # type: ignore[call-arg]

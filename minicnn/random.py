@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import arguments
+
 _generator = np.random.default_rng()
 
 
 def set_random_seed(seed: int) -> None:
     """Make all that follows repeat exactly, on the same backend: initial weights, dropout, shuffling."""
     global _generator
-    _generator = np.random.default_rng(seed)
+    _generator = np.random.default_rng(arguments.seed("set_random_seed", seed))
 
 
 def draw_seed() -> int:

@@ -183,6 +183,7 @@ class TestErrors:
             (lambda: Dense(3, kernel_initializer="glorot").ensure_built((None, 2)), ["glorot_uniform"]),
             (lambda: Dense(3, dtype="float16"), ["float16", "float32"]),
             (lambda: Input(28), ["Input", "28"]),
+            (lambda: Softmax(axis=(1, 2)), ["axis", "(1, 2)"]),
         ],
     )
     def test_wrong_value(self, make, words):
@@ -218,7 +219,6 @@ class TestErrors:
             (Dense(4), np.ones(3, np.float32), ["2 axes"]),
             (Flatten(), np.ones((0, 3), np.float32), ["at least one sample", "empty"]),
             (Softmax(axis=4), np.ones((2, 3), np.float32), ["axis=4"]),
-            (Softmax(axis=(1, 2)), np.ones((2, 3, 4), np.float32), ["axis=(1, 2)"]),
             (BatchNormalization(axis=0), np.ones((2, 3), np.float32), ["axis=0"]),
         ],
     )
@@ -241,8 +241,8 @@ class TestErrors:
         with pytest.raises(TypeError, match="dy of dtype float32, found float64"):
             layer.backward(np.ones((2, 3)))
 
-    def test_a_list_is_not_an_array(self):
-        with pytest.raises(TypeError, match="array, found list"):
+    def test_a_list_is_an_array_of_float64(self):
+        with pytest.raises(TypeError, match="input of dtype float32, found float64"):
             Dense(3).forward([[1.0, 2.0]])
 
     def test_backward_before_forward(self):

@@ -12,7 +12,8 @@ import warnings
 from functools import cache
 from importlib import import_module
 
-from ..errors import BackendError, did_you_mean, explain
+from .. import arguments
+from ..errors import BackendError, explain
 from .availability import check_gpu, check_numba, has_tf32, warn_without_tf32
 from .contract import Backend
 
@@ -61,19 +62,18 @@ def use_backend(name: str, threads: int | None = None, tf32: bool = False) -> Sw
     name or an option that is not the backend's, BackendError if this machine cannot offer the backend.
     """
     global _chosen, _threads, _tf32
-    if name not in MODULES:
-        raise ValueError(explain("use_backend", "the name of a backend", repr(name), did_you_mean(name, MODULES)))
-    if threads is not None and (name != "numba" or not isinstance(threads, int) or threads < 1):
+    arguments.choice("use_backend", name, MODULES, "the name of a backend")
+    if threads is not None and arguments.whole("use_backend threads", threads) and name != "numba":
         remedy = "NumPy's own threads are set by OMP_NUM_THREADS, before Python starts."
-        raise ValueError(explain("use_backend threads", 'a number of at least 1, for "numba"', repr(threads), remedy))
-    if tf32 and name != "cupy":
+        raise ValueError(explain("use_backend threads", 'the backend "numba"', repr(name), remedy))
+    if arguments.flag("use_backend tf32", tf32) and name != "cupy":
         raise ValueError(explain("use_backend tf32", 'the backend "cupy"', repr(name), "Only GPUs have tensor cores."))
     _check_available(name)
     if tf32 and not has_tf32():
         warn_without_tf32()
         tf32 = False
     switch = Switch(_chosen, _threads, _tf32)
-    _chosen, _threads, _tf32 = name, threads, bool(tf32)
+    _chosen, _threads, _tf32 = name, threads, tf32
     return switch
 
 
@@ -82,8 +82,7 @@ def use_device(device: str, tf32: bool = False) -> Switch:
 
     `tf32` is use_backend's. Raises ValueError for an unknown name, BackendError if this machine has no such device.
     """
-    if device not in DEVICES:
-        raise ValueError(explain("use_device", "the name of a device", repr(device), did_you_mean(device, DEVICES)))
+    arguments.choice("use_device", device, DEVICES, "the name of a device")
     return use_backend(_default_backend() if device == "cpu" else DEVICES[device][0], tf32=tf32)
 
 

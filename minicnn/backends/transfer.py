@@ -41,4 +41,4 @@ def check_memory(where: object, what: str, array: Array, remedy: str = "", ops: 
 
 def _elsewhere(array: Any) -> bool:
     """Whether the array is on a GPU while another backend is in force: only the array itself can bring it home."""
-    return hasattr(array, "get") and hasattr(array, "dtype") and not active().owns(array)
+    return hasattr(array, "__cuda_array_interface__") and not active().owns(array)

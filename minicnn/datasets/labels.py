@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .. import arguments
 from ..errors import explain
 
 WHERE = "to_categorical"
@@ -19,7 +20,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     Raises TypeError for labels that are not integers, ValueError for labels out of range, none to count
     from, or a num_classes that is not a positive integer.
     """
-    labels = np.asarray(x)
+    labels = arguments.array(WHERE, "labels", x)
     if labels.dtype.kind not in "iu":
         raise TypeError(explain(WHERE, "integer labels", f"dtype {labels.dtype}", "Convert them, with .astype(int)."))
     if labels.ndim > 1 and labels.shape[-1] == 1:
@@ -28,8 +29,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
         if labels.size == 0:
             raise ValueError(explain(WHERE, "at least one label", "none", "Give num_classes."))
         num_classes = max(int(labels.max()), 0) + 1
-    if not isinstance(num_classes, (int, np.integer)) or num_classes < 1:
-        raise ValueError(explain(WHERE, "a positive integer as num_classes", repr(num_classes), "Count the classes."))
+    num_classes = arguments.whole(f"{WHERE} num_classes", num_classes)
     wrong = (labels < 0) | (labels >= num_classes)
     if wrong.any():
         expected = f"labels from 0 to {num_classes - 1} (num_classes={num_classes})"

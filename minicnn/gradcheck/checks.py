@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import losses
-from ..backends import backend_name, use_backend
+from .. import arguments, losses
+from ..backends import backend_name, to_host, use_backend
 from ..errors import explain
 from ..layers import Layer
-from ..losses import check_finite
 from ..models import Sequential
 from . import numerical, protocol
 from .causes import diagnose
@@ -46,7 +45,7 @@ def check_layer(
     """
     if not isinstance(layer, Layer):
         raise TypeError(explain("check_layer", "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     x = rng.standard_normal(x) if _is_shape(x) else _numbers("check_layer x", x)
     layer.check_rank(x.shape)
     layer.ensure_built(x.shape)
@@ -61,8 +60,10 @@ def check_loss(
 
     `loss` is a loss or its Keras name, y_true and y_pred as it wants them; the rest, and the report, as in check_layer.
     """
-    function = LossFunction(losses.get(loss), np.asarray(y_true), _numbers("check_loss y_pred", y_pred))
-    return _check(function, method, samples, np.random.default_rng(seed))
+    function = LossFunction(
+        losses.get(loss), _numbers("check_loss y_true", y_true, None), _numbers("check_loss y_pred", y_pred)
+    )
+    return _check(function, method, samples, _generator(seed))
 
 
 def check_model(
@@ -82,12 +83,12 @@ def check_model(
     The rest, and the report, as in check_layer. Raises RuntimeError if the model is not compiled.
     """
     model._check_compiled("check_model")
-    rng = np.random.default_rng(seed)
+    rng = _generator(seed)
     x = _numbers("check_model x", x)
     if not model.built:
         model.build((None, *x.shape[1:]))
     with left_as_found(model.layers):
-        return _check(ModelFunction(model, x, np.asarray(y), training, rng), method, samples, rng)
+        return _check(ModelFunction(model, x, _numbers("check_model y", y, None), training, rng), method, samples, rng)
 
 
 def check_operation(
@@ -109,14 +110,15 @@ def check_operation(
     The rest, and the report, as in check_layer.
     """
     checked = {name: _numbers(f"check_operation {name}", array) for name, array in arrays.items()}
-    return _check(OperationFunction(forward, backward, checked), method, samples, np.random.default_rng(seed))
+    return _check(OperationFunction(forward, backward, checked), method, samples, _generator(seed))
 
 
 def _check(function: Function, method_name: str, samples: int, rng: np.random.Generator) -> Report:
     method = numerical.get(method_name)
+    arguments.whole("gradcheck samples", samples)
     backend = backend_name()
     y = function.forward(function.arrays).copy()
-    check_finite(function.title, "outputs of the forward", y)
+    arguments.array(function.title, "outputs of the forward", y, finite=True)
     dy = rng.standard_normal(y.shape) if function.takes_dy else np.ones(y.shape)  # never all ones where it is ours
     analytic = {
         name: None if gradient is None else gradient.copy() for name, gradient in function.backward(dy.copy()).items()
@@ -179,16 +181,19 @@ def _not_for_complex_numbers(function: Function, found: str) -> TypeError:
     )
 
 
+def _generator(seed: int) -> np.random.Generator:
+    return np.random.default_rng(arguments.seed("gradcheck seed", seed))
+
+
 def _is_shape(x: Any) -> bool:
     return isinstance(x, (tuple, list)) and bool(x) and all(isinstance(length, int) for length in x)
 
 
-def _numbers(where: str, array: Any) -> np.ndarray:
-    """The array in float64; raises ValueError or TypeError unless it holds finite real numbers."""
-    numbers = np.asarray(array)
-    check_finite(where, "numbers", numbers)
+def _numbers(where: str, array: Any, dtype: Any = np.float64) -> np.ndarray:
+    """A copy of the array in `dtype`; raises ValueError or TypeError unless it holds finite real numbers."""
+    numbers = to_host(arguments.array(where, "numbers", array, finite=True))
     if numbers.size == 0:
         raise ValueError(
             explain(where, "at least one number", f"shape {numbers.shape}", "Give it a batch of 2 or more.")
         )
-    return np.array(numbers, np.float64)
+    return np.array(numbers, dtype)

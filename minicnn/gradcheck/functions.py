@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import arguments
 from ..backends import to_device, to_host
 from ..errors import explain
 from ..layers import Layer, Parameter
@@ -39,7 +40,10 @@ class Function:
     def backward(self, dy: np.ndarray, need_dx: bool = True) -> Gradients:
         """The gradients after the last forward, by the names of the arrays; None where there is none."""
         gradients = self.run_backward(to_device(dy), need_dx)
-        return {name: None if g is None else np.asarray(to_host(g)) for name, g in gradients.items()}
+        return {
+            name: None if g is None else to_host(arguments.array(self.title, self.quantity(name), g))
+            for name, g in gradients.items()
+        }
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         raise NotImplementedError
@@ -93,7 +97,7 @@ class LossFunction(Function):
         self.loss, self.y_true = loss, loss.check_targets(y_true, y_pred.shape)
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
-        return self.loss.forward(self.y_true, handed["y_pred"])
+        return self.loss.call(self.y_true, handed["y_pred"])  # forward's checks would refuse complex numbers
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
         return {"y_pred": self.loss.backward()}
@@ -157,7 +161,7 @@ class LayerFunction(LayeredFunction):
         return self.layer.forward(handed["x"], self.training)
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
-        return self.gradients(self.layer.backward(dy, need_dx))
+        return self.gradients(self.layer.call_backward(dy, need_dx))  # whatever it returns is what is checked
 
 
 class ModelFunction(LayeredFunction):
@@ -176,7 +180,7 @@ class ModelFunction(LayeredFunction):
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         self.place(handed, dtype)
         with self.model._criterion() as self.loss:
-            return self.loss.forward(self.targets, self.model.forward(handed["x"], self.training))
+            return self.loss.call(self.targets, self.model.forward(handed["x"], self.training))
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
         return self.gradients(self.model.backward(self.loss.backward(), need_dx))

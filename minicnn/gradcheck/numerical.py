@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import did_you_mean, explain
+from .. import arguments
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -66,6 +66,4 @@ METHODS = {
 
 def get(name: str) -> Method:
     """The method "central" or "complex". Raises ValueError for any other."""
-    if name not in METHODS:
-        raise ValueError(explain("gradcheck method", "the name of a method", repr(name), did_you_mean(name, METHODS)))
-    return METHODS[name]
+    return METHODS[arguments.choice("gradcheck method", name, METHODS, "the name of a method")]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import arguments
 from ..backends.contract import Array, Step
 from ..errors import explain
-from . import arguments
 from .base import Layer, Shape
 
 
@@ -36,11 +36,11 @@ class Softmax(Layer):
 
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)
-        self.axis = axis
+        self.axis = arguments.axis(f"{self} axis", axis)
         self.activation = "softmax"
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if not isinstance(self.axis, int) or not -len(input_shape) <= self.axis < len(input_shape):
+        if not -len(input_shape) <= self.axis < len(input_shape):
             raise ValueError(
                 explain(str(self), f"an axis of shape {input_shape}", f"axis={self.axis}", "The usual one is -1.")
             )

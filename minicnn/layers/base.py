@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import initializers
+from .. import arguments, initializers
 from ..backends import active, check_memory, to_device, to_host
 from ..backends.contract import Array, Backend, Saved, Step
 from ..config import check_precision, floatx
@@ -16,6 +17,14 @@ from ..configurable import Configurable
 from ..errors import explain
 
 Shape = tuple[int, ...]
+
+SIGNATURES = {
+    "build": ("input_shape",),
+    "compute_output_shape": ("input_shape",),
+    "call": ("x", "training"),
+    "call_backward": ("dy", "need_dx"),
+}
+"""What a layer's methods are called with."""
 
 
 class Parameter:
@@ -37,6 +46,8 @@ class Layer(Configurable):
     A subclass says in `build` which parameters it has, in `compute_output_shape` what comes out, in `call` and
     `call_backward` which pair of operations does the maths. Everything else, the checks above all, happens here.
     """
+
+    set_by_base = frozenset({"weights"})
 
     axes: tuple[str, ...] | None = None
     """The names of the input's axes, "batch" first; None where any rank will do."""
@@ -61,15 +72,18 @@ class Layer(Configurable):
         input_shape: Sequence[int] | None = None,
         trainable: bool = True,
     ) -> None:
-        self.name = name or default_name(type(self))
-        self.dtype = np.dtype(check_precision(f"{type(self).__name__} dtype", dtype or floatx()))
-        self.requested_input_shape = None if input_shape is None else tuple(input_shape)
-        self.trainable = trainable
+        self.name = default_name(type(self)) if name is None else arguments.text(f"{type(self).__name__} name", name)
+        self.dtype = np.dtype(check_precision(f"{type(self).__name__} dtype", floatx() if dtype is None else dtype))
+        self.requested_input_shape = None
+        if input_shape is not None:
+            self.requested_input_shape = arguments.shape(f"{self} input_shape", input_shape)
+        self.trainable = arguments.flag(f"{self} trainable", trainable)
         self.weights: list[Parameter] = []  # in Keras's order
         self.input_shape: tuple[int | None, ...] | None = None  # set when built; the batch axis is None
         self.output_shape: tuple[int | None, ...] | None = None
         self.saved: Saved = None
-        self._last_output_shape: Shape | None = None
+        self._last_input_shape: Shape = ()
+        self._last_output_shape: Shape = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
         """A class with another `call` or `forward` than its base has to say its steps anew, or has none."""
@@ -102,6 +116,7 @@ class Layer(Configurable):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = layer(x). Builds the layer on its first input; raises ValueError or TypeError if x does not fit."""
+        x = arguments.array(self, "input", x, self.dtype)
         self.check_input(x)
         self.ensure_built(x.shape)
         ops = active()
@@ -109,8 +124,10 @@ class Layer(Configurable):
         if ops is not getattr(self, "ops", None):
             self.check_weights_memory()
             self.ops = ops
-        y = self.call(x, training)
-        self._last_output_shape = y.shape
+        output_shape = self._shape_after(x.shape)
+        y = self.call(x, arguments.flag("training", training))
+        self._check_result("call", "y", y, output_shape)
+        self._last_input_shape, self._last_output_shape = x.shape, y.shape
         return y
 
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
@@ -119,7 +136,9 @@ class Layer(Configurable):
         With need_dx=False the input's gradient may be skipped (None): nothing stands before the first layer.
         """
         if self.saved is None:
-            raise RuntimeError(f"{self}: backward needs a forward before it. Call forward(x) first.")
+            remedy = "Call forward(x) first; in a layer of your own, call sets self.saved, to () if nothing is kept."
+            raise RuntimeError(f"{self}: backward needs a forward before it. {remedy}")
+        dy = arguments.array(self, "dy", dy, self.dtype)
         if tuple(dy.shape) != self._last_output_shape:
             raise ValueError(
                 explain(
@@ -132,7 +151,12 @@ class Layer(Configurable):
         if dy.dtype != self.dtype:
             raise TypeError(self.dtype_message(f"{self} backward", "dy", dy.dtype))
         check_memory(self, "dy", dy, ops=self.ops)
-        return self.call_backward(dy, need_dx)
+        dx = self.call_backward(dy, arguments.flag("need_dx", need_dx))
+        if need_dx:
+            self._check_result("call_backward", "dx", dx, self._last_input_shape)
+        for parameter in self.parameters():
+            self._check_result("call_backward", f"{parameter.name}.grad", parameter.grad, parameter.value.shape)
+        return dx
 
     def parameters(self) -> list[Parameter]:
         """The parameters that training moves, in a fixed order."""
@@ -144,8 +168,7 @@ class Layer(Configurable):
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replace all weights, in Keras's order and shapes. Raises ValueError if number or shapes differ."""
-        check_weights(str(self), self.weights, weights)
-        for weight, value in zip(self.weights, weights, strict=True):
+        for weight, value in zip(self.weights, check_weights(str(self), self.weights, weights), strict=True):
             weight.value = to_device(value, self.dtype, copy=True)
 
     def count_params(self) -> int:
@@ -169,19 +192,21 @@ class Layer(Configurable):
         """Build the layer if it is not yet; the batch axis may be None."""
         if self.built:
             return
+        self._check_signatures()
         shape: Any = (1, *input_shape[1:])
-        output_shape = self.compute_output_shape(shape)
+        output_shape = self._shape_after(shape)
         self.build(shape)
         self.input_shape = (None, *input_shape[1:])
         self.output_shape = (None, *output_shape[1:])
 
     def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
         """A new parameter of this layer, initialised or as it was stored, on the device."""
-        name, initializer = f"{self.name}/{name}", initializers.get(initializer)
+        where, name = f"{self} {name}", f"{self.name}/{arguments.text('add_weight name', name)}"
+        shape = arguments.shape(f"{where} shape", shape, unknown=False)  # type: ignore[assignment]
         if self.stored_weights is None:
-            array = initializer(shape)
+            array = initializers.initial_values(where, initializer, shape, self.dtype)
         else:
-            array = self.stored_weights.pop(name, None)
+            array = self.stored_weights.pop(name, None)  # type: ignore[arg-type]
             check_stored(name, array, shape, self.dtype)
         weight = Parameter(name, to_device(array, self.dtype, copy=True), trainable)
         self.weights.append(weight)
@@ -189,8 +214,6 @@ class Layer(Configurable):
 
     def check_input(self, x: Array) -> None:
         """Raise ValueError or TypeError, naming layer, expectation, finding and remedy, unless x can be taken."""
-        if not hasattr(x, "dtype") or not hasattr(x, "shape"):
-            raise TypeError(explain(str(self), "an array", type(x).__name__, "Convert it with numpy.asarray first."))
         if x.dtype != self.dtype:
             raise TypeError(self.dtype_message(str(self), "input", x.dtype))
         self.check_rank(x.shape)
@@ -205,6 +228,37 @@ class Layer(Configurable):
                     "Arrays are channels last; feed the same features as in the first batch, or make a new layer.",
                 )
             )
+
+    def _shape_after(self, input_shape: Shape) -> Shape:
+        output_shape = self.compute_output_shape(input_shape)
+        return arguments.shape(f"{self} compute_output_shape", output_shape, unknown=False)  # type: ignore[return-value]
+
+    def _check_signatures(self) -> None:
+        """Raise TypeError if a method of a subclass does not take what it is going to be called with."""
+        for method, names in SIGNATURES.items():
+            signature = inspect.signature(getattr(self, method))
+            try:
+                signature.bind(*names)
+            except TypeError:
+                expected, remedy = f"{method}(self, {', '.join(names)})", "Define it with these arguments."
+                raise TypeError(explain(str(self), expected, f"{method}{signature}", remedy)) from None
+
+    def _check_result(self, method: str, what: str, array: Any, shape: Shape) -> None:
+        """Raise TypeError unless a subclass's method has made an array of this shape, in the layer's dtype."""
+        dtypes = (self.dtype, np.dtype("float64")) if self.dtype.kind == "c" else (self.dtype,)  # of a gradient check
+        if getattr(array, "shape", None) == shape and getattr(array, "dtype", None) in dtypes:
+            return
+        is_array = hasattr(array, "shape") and hasattr(array, "dtype")
+        found = f"{array.dtype} of shape {tuple(array.shape)}" if is_array else type(array).__name__
+        remedy = (
+            "compute_output_shape says so." if method == "call" else "A gradient is shaped like what it belongs to."
+        )
+        raise TypeError(explain(f"{self} {method}", f"{what}: {self.dtype} of shape {tuple(shape)}", found, remedy))
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for an attribute that does not exist."""
+        remedy = f"build makes parameters: self.{name} = self.add_weight({name!r}, shape, initializer)."
+        raise AttributeError(explain(type(self).__name__, f"an attribute {name!r}", "none", remedy))
 
     def check_weights_memory(self) -> None:
         """Raise TypeError if a weight is not in the memory of the backend in force, which has just become this one."""
@@ -261,8 +315,9 @@ def check_stored(name: str, array: Any, shape: Shape, dtype: np.dtype) -> None:
         raise ValueError(explain(name, f"{dtype} {tuple(shape)}", found, "The file is another model's, or damaged."))
 
 
-def check_weights(where: str, weights: Sequence[Parameter], values: Sequence[Any]) -> None:
-    """Raise ValueError unless there is one value of the right shape for every weight."""
+def check_weights(where: str, weights: Sequence[Parameter], values: Any) -> list[Array]:
+    """One array for every weight, of its shape; raises ValueError or TypeError unless that is what `values` are."""
+    values = arguments.sequence(where, values, object, "arrays")
     if not weights and values:
         raise ValueError(explain(where, "no weights yet", f"{len(values)} arrays", "Build it first: with an Input."))
     if len(values) != len(weights):
@@ -270,13 +325,17 @@ def check_weights(where: str, weights: Sequence[Parameter], values: Sequence[Any
         raise ValueError(
             explain(where, f"{len(weights)} arrays ({names})", f"{len(values)} arrays", "Keep Keras's order.")
         )
+    arrays = []
     for weight, value in zip(weights, values, strict=True):
-        if tuple(np.shape(value)) != tuple(weight.value.shape):
+        array = arguments.array(f"{where}, {weight.name}", "weights", value, weight.value.dtype)
+        if array.shape != tuple(weight.value.shape):
             raise ValueError(
                 explain(
                     f"{where}, {weight.name}",
                     f"shape {tuple(weight.value.shape)}",
-                    f"shape {tuple(np.shape(value))}",
+                    f"shape {array.shape}",
                     "Kernels are (window…, in, out), as in Keras.",
                 )
             )
+        arrays.append(array)
+    return arrays

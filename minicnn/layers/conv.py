@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import arguments, initializers
 from ..backends.contract import Array, Step
-from . import arguments
 from .base import Shape
 from .windowed import SlidingWindow
 
@@ -29,10 +29,11 @@ class _Conv(SlidingWindow):
         **options: Any,
     ) -> None:
         super().__init__(kernel_size, strides, padding, **options)
-        self.filters = arguments.positive_int(f"{self} filters", filters)
+        self.filters = arguments.whole(f"{self} filters", filters)
         self.activation = arguments.activation(f"{self} activation", activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+        self.use_bias = arguments.flag(f"{self} use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
 
     def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
@@ -43,7 +44,6 @@ class _Conv(SlidingWindow):
         return (input_shape[0], *self.output_axes(input_shape), self.filters)
 
     def call(self, x: Array, training: bool) -> Array:
-        self.output_axes(x.shape)
         kernel = self.kernel.value if self.spatial_rank == 2 else self.kernel.value[None]  # (KH, KW, C, F)
         bias = self.bias.value if self.bias else None
         y, self.saved = self.ops.conv2d(self.to_images(x), kernel, bias, self.strides_2d, self.padding, self.activation)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import arguments, initializers
 from ..backends.contract import Array, Step
 from ..errors import explain
-from . import arguments
 from .base import Layer, Shape
 
 
@@ -27,10 +27,11 @@ class Dense(Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.units = arguments.positive_int(f"{self} units", units)
+        self.units = arguments.whole(f"{self} units", units)
         self.activation = arguments.activation(f"{self} activation", activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+        self.use_bias = arguments.flag(f"{self} use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
 
     def check_rank(self, shape: Any) -> None:
         if len(shape) < 2:

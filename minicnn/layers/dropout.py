@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import arguments
 from ..backends.contract import Array, Step
 from ..random import draw_seed
-from . import arguments
 from .base import Layer
 
 
@@ -19,7 +19,7 @@ class Dropout(Layer):
     def __init__(self, rate: float, *, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.rate = arguments.fraction(f"{self} rate", rate)
-        self.seed = draw_seed() if seed is None else int(seed)
+        self.seed = draw_seed() if seed is None else arguments.seed(f"{self} seed", seed)
         self.calls = 0  # masks drawn so far
 
     def call(self, x: Array, training: bool) -> Array:

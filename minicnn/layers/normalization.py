@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import arguments, initializers
 from ..backends import to_device
 from ..backends.contract import Array, Step
 from ..errors import explain
-from . import arguments
 from .base import Layer, Parameter, Shape
 
 
@@ -33,13 +33,16 @@ class BatchNormalization(Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.axis = self.channel_axis = axis
-        self.momentum = arguments.non_negative(f"{self} momentum", momentum)
+        self.axis = arguments.axis(f"{self} axis", axis)
+        self.channel_axis = self.axis
+        self.momentum = arguments.fraction(f"{self} momentum", momentum)
         self.epsilon = arguments.non_negative(f"{self} epsilon", epsilon)
-        self.center, self.scale = bool(center), bool(scale)
-        self.beta_initializer, self.gamma_initializer = beta_initializer, gamma_initializer
-        self.moving_mean_initializer = moving_mean_initializer
-        self.moving_variance_initializer = moving_variance_initializer
+        self.center = arguments.flag(f"{self} center", center)
+        self.scale = arguments.flag(f"{self} scale", scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         rank = len(input_shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import arguments
 from ..backends.contract import Array, Step
 from .base import Layer, Shape
 from .windowed import SlidingWindow
@@ -29,7 +30,6 @@ class _Pooling(SlidingWindow):
 
 class _MaxPooling(_Pooling):
     def call(self, x: Array, training: bool) -> Array:
-        self.output_axes(x.shape)
         y, self.saved = self.ops.max_pool2d(self.to_images(x), self.window_2d, self.strides_2d, self.padding)
         return self.from_images(y)
 
@@ -42,7 +42,6 @@ class _MaxPooling(_Pooling):
 
 class _AveragePooling(_Pooling):
     def call(self, x: Array, training: bool) -> Array:
-        self.output_axes(x.shape)
         y, self.saved = self.ops.average_pool2d(self.to_images(x), self.window_2d, self.strides_2d, self.padding)
         return self.from_images(y)
 
@@ -87,7 +86,7 @@ class GlobalAveragePooling2D(Layer):
 
     def __init__(self, *, keepdims: bool = False, **options: Any) -> None:
         super().__init__(**options)
-        self.keepdims = bool(keepdims)
+        self.keepdims = arguments.flag(f"{self} keepdims", keepdims)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)

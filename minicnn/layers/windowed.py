@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import arguments
 from ..backends.contract import Array, Pair
 from ..backends.geometry import output_length
 from ..errors import explain
-from . import arguments
 from .base import Layer, Shape
 
 

@@ -1,0 +1,207 @@
+"""Checks on arguments: each returns the argument in its one proper form, or says what is wrong with it.
+
+Every public entrance uses these: `array` for all arrays, `whole` and `number` for all numbers, `shape`, `flag`,
+`choice`, `text` and `path` for the rest. What lies behind the entrance meets nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .backends.contract import ACTIVATIONS, Array
+from .errors import did_you_mean, explain
+
+LARGEST_INT = 2**31 - 1
+"""The largest length or count: kernels index with 32 bits in places."""
+
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest hyperparameter, for kernels compute in float32."""
+
+
+def array(where: Any, what: str, value: Any, dtype: Any = None, finite: bool = False) -> Array:
+    """`value` as an array of real numbers: NumPy's, in native byte order, of at most 64 bits; one on a GPU as it is.
+
+    Whatever NumPy makes numbers of is taken: lists, pandas' and torch's arrays on the CPU, anything with `__array__`.
+    It is going to be used in `dtype`: complex numbers are taken where that is complex (gradient checks use them), and
+    with finite=True every number must be finite in it. Raises TypeError or ValueError.
+    """
+    if hasattr(value, "__cuda_array_interface__"):
+        return value
+    parts = value if isinstance(value, (list, tuple)) else (value,)
+    if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
+        raise ValueError(
+            explain(where, f"{what} without masked entries", "a masked array", "Choose values: x.filled(0), say.")
+        )
+    try:
+        numbers = np.asarray(value)
+    except Exception as error:  # whatever a foreign __array__ raises; nested lists of different lengths among it
+        found = f"{_kind(value)} that NumPy cannot read ({error})"
+        remedy = "It takes samples of one shape, in the host's memory."
+        raise ValueError(explain(where, f"{what} of numbers", found, remedy)) from None
+    if numbers.dtype.kind not in ("buifc" if dtype is not None and np.dtype(dtype).kind == "c" else "buif"):
+        found = f"{_kind(value)} of dtype {numbers.dtype}"
+        remedy = 'Convert it to numbers first, for example with numpy.asarray(…, dtype="float32").'
+        raise TypeError(explain(where, f"{what} of numbers", found, remedy))
+    numbers = _native(numbers)
+    if finite:
+        _check_finite(where, what, numbers, np.dtype(dtype or numbers.dtype))
+    return numbers
+
+
+def whole(where: str, value: Any, least: int = 1, most: int = LARGEST_INT) -> int:
+    """A whole number from `least` to `most`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) <= most:
+        expected = {1: "a positive whole number", 0: "a whole number of at least 0"}.get(least, "a whole number")
+        raise ValueError(explain(where, expected, _short(value), f"Give an int from {least} to {most}."))
+    return int(value)
+
+
+def axis(where: str, value: Any) -> int:
+    """A whole number, negative ones counted from the end; which axes there are, the first input shows."""
+    return whole(where, value, least=-LARGEST_INT)
+
+
+def seed(where: str, value: Any) -> int:
+    """A whole number of at least 0, of any size."""
+    return whole(where, value, least=0, most=2**128 - 1)
+
+
+def number(where: str, value: Any, least: float = -LARGEST, below: float = np.inf) -> float:
+    """A finite number of at least `least` and less than `below`."""
+    real = isinstance(value, Real) and not isinstance(value, bool)
+    if not real or not least <= value < below or not -LARGEST <= value <= LARGEST:
+        expected, example = "a finite number", 0.001
+        if below < np.inf:
+            expected, example = f"a number from {least:g} up to, but not including, {below:g}", 0.2
+        elif least > -LARGEST:
+            expected = f"a finite number of at least {least:g}"
+        raise ValueError(explain(where, expected, _short(value), f"Example: {example}."))
+    return float(value)
+
+
+def fraction(where: str, value: Any) -> float:
+    """A number in [0, 1)."""
+    return number(where, value, least=0, below=1)
+
+
+def non_negative(where: str, value: Any) -> float:
+    """A number of at least 0."""
+    return number(where, value, least=0)
+
+
+def flag(where: str, value: Any) -> bool:
+    """True or False, Python's or NumPy's."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(explain(where, "True or False", _short(value), "Write it without quotes."))
+    return bool(value)
+
+
+def text(where: str, value: Any) -> str:
+    """A string with something in it."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(explain(where, "a string", _short(value), 'Example: "first".'))
+    return value
+
+
+def choice(where: str, value: Any, known: Collection[str], expected: str) -> str:
+    """One of the `known` strings."""
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(explain(where, expected, _short(value), did_you_mean(_short(value), known)))
+    return value
+
+
+def verbose(where: str, value: Any) -> int | str:
+    """Keras's three levels, or "auto"."""
+    if isinstance(value, (int, np.integer, np.bool_)) and value in (0, 1, 2):
+        return int(value)
+    if not isinstance(value, str) or value != "auto":
+        raise ValueError(explain(where, '"auto", 0, 1 or 2', _short(value), "0 is silent, 1 a bar, 2 lines."))
+    return value
+
+
+def padding(where: str, value: Any) -> str:
+    """ "valid" or "same"."""
+    lower = value.lower() if isinstance(value, str) else value
+    return choice(where, lower, ("valid", "same"), '"valid" or "same"')
+
+
+def activation(where: str, value: Any) -> str:
+    """The name of an activation; None stands for "linear"."""
+    return "linear" if value is None else choice(where, value, ACTIVATIONS, "the name of an activation")
+
+
+def window(where: str, value: Any, rank: int) -> tuple[int, ...]:
+    """`rank` positive whole numbers; a single one stands for all of them."""
+    values = (value,) * rank if isinstance(value, Integral) else value
+    if not isinstance(values, (tuple, list)) or len(values) != rank:
+        raise ValueError(explain(where, f"a whole number or {rank} of them", _short(value), f"Example: {(3,) * rank}."))
+    return tuple(whole(where, length) for length in values)
+
+
+def shape(where: str, value: Any, unknown: bool = True) -> tuple[int | None, ...]:
+    """Positive lengths, with `unknown` also None where an axis may vary."""
+    lengths = tuple(value) if isinstance(value, (tuple, list)) else (0,)
+    if not all((unknown and length is None) or _is_length(length) for length in lengths):
+        raise ValueError(explain(where, "a tuple of positive lengths", _short(value), "Example: (28, 28, 1)."))
+    return tuple(None if length is None else int(length) for length in lengths)
+
+
+def path(where: str, value: Any) -> Path:
+    """A path that a file can have."""
+    if not isinstance(value, (str, os.PathLike)) or not (name := os.fspath(value)) or "\0" in str(name):
+        raise ValueError(explain(where, "a path", _short(value), 'A string or a pathlib.Path: "model.npz".'))
+    return Path(os.fsdecode(name))
+
+
+def sequence(where: str, value: Any, of: type, called: str) -> list[Any]:
+    """The items of a list, a tuple or a generator, all of one class; `called` says what they are."""
+    items = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)) else None
+    if items is None or not all(isinstance(item, of) for item in items):
+        raise TypeError(explain(where, f"a list of {called}", _short(value), "Write it in square brackets."))
+    return items
+
+
+def _is_length(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and 0 < int(value) <= LARGEST_INT
+
+
+def _native(numbers: np.ndarray) -> np.ndarray:
+    """The same numbers in native byte order and in a dtype that every backend knows."""
+    dtype = numbers.dtype
+    if dtype.kind == "f" and dtype.itemsize not in (4, 8):  # float16 and the long double
+        dtype = np.dtype(np.float32 if dtype.itemsize < 4 else np.float64)
+    with np.errstate(over="ignore"):
+        return numbers.astype(dtype.newbyteorder("="), copy=False)
+
+
+def _check_finite(where: Any, what: str, numbers: np.ndarray, dtype: np.dtype) -> None:
+    if numbers.dtype.kind != "f" or not numbers.size:
+        return
+    limit = np.finfo(dtype).max if dtype.kind == "f" else np.inf
+    if -limit <= numbers.min() and numbers.max() <= limit:  # False for NaN, too
+        return
+    bad = np.argwhere(~(np.abs(numbers) <= limit))
+    raise ValueError(
+        explain(
+            where,
+            f"finite {what}",
+            f"{len(bad)} NaN or infinite values in {dtype}, the first at index {tuple(bad[0].tolist())}",
+            "Clean the data: numpy.isfinite finds them.",
+        )
+    )
+
+
+def _kind(value: Any) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
+
+
+def _short(value: Any) -> str:
+    """The value as Python writes it, cut off where that is long."""
+    written = repr(value)
+    return written if len(written) <= 80 else f"{written[:77]}…"
