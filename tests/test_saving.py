@@ -48,7 +48,9 @@ def test_everything_comes_back(trained, path):
     assert loaded.evaluate(x, y, verbose=0) == trained.evaluate(x, y, verbose=0)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", Adam(epsilon=1e-3), AdamW(0.01, 0.1), SGD(0.05, momentum=0.9, nesterov=True), SGD()])
+@pytest.mark.parametrize(
+    "optimizer", ["adam", Adam(epsilon=1e-3), AdamW(0.01, 0.1), SGD(0.05, momentum=0.9, nesterov=True), SGD()]
+)
 def test_training_goes_on_bit_for_bit(backend, path, optimizer):
     x, y = stripes(50)
     model = classifier(optimizer=optimizer)

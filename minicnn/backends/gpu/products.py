@@ -111,12 +111,14 @@ struct Result {
     }
 };
 
-// One tile of left · right. Block (x, y, z) does row tile x, column tile y and part z of the reduction, of length K.
+// One tile of left · right. Block (x, 0, z) does tile x and part z of the reduction, whose length is K. All tiles are
+// counted along x: along y a grid has at most 65,535 blocks.
 template <class LeftOrder, class RightOrder, class Left, class Right>
 __device__ void multiply(const Left& left, const Right& right, const Result& result, int K, Four* parts, int* arrived)
 {
     __shared__ __align__(16) Tile a, b;
-    int first_row = blockIdx.x * TILE, first_column = blockIdx.y * TILE, splits = gridDim.z;
+    int tile = blockIdx.x, tiles = gridDim.x, splits = gridDim.z, row_tiles = (result.rows + TILE - 1) / TILE;
+    int first_row = tile % row_tiles * TILE, first_column = tile / row_tiles * TILE;
     int row = threadIdx.x / 16 * 4, column = threadIdx.x % 16 * 4;
     int steps = (K + STEP - 1) / STEP;
     int now = (long long)steps * blockIdx.z / splits, end = (long long)steps * (blockIdx.z + 1) / splits;
@@ -142,7 +144,6 @@ __device__ void multiply(const Left& left, const Right& right, const Result& res
     }
 
     if (splits > 1) {
-        int tiles = gridDim.x * gridDim.y, tile = blockIdx.y * gridDim.x + blockIdx.x;
         Four* mine = parts + (size_t)(blockIdx.z * tiles + tile) * (4 * THREADS) + threadIdx.x;
 #pragma unroll
         for (int i = 0; i < 4; ++i) mine[i * THREADS] = sums[i];
@@ -173,14 +174,14 @@ def launch_product(kernel: Any, rows: int, columns: int, K: int, dtype: Any, *ar
 
     `arguments` are its first ones; where the parts of a split reduction go, and their counters, are its last two.
     """
-    across, down = -(-rows // TILE), -(-columns // TILE)
-    splits = split(across * down, -(-K // STEP))
+    tiles = -(-rows // TILE) * -(-columns // TILE)
+    splits = split(tiles, -(-K // STEP))
     parts: Array | None = None
     arrived: Array | None = None
     if splits > 1:
-        parts = cupy.empty(splits * across * down * TILE * TILE, dtype)
-        arrived = counters(across * down)
-    kernel((across, down, splits), (THREADS,), (*arguments, parts, arrived))
+        parts = cupy.empty(splits * tiles * TILE * TILE, dtype)
+        arrived = counters(tiles)
+    kernel((tiles, 1, splits), (THREADS,), (*arguments, parts, arrived))
 
 
 def split(tiles: int, steps: int) -> int:
