@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .networks import TITLES
-from .report import layer_rates
 from .results import Results
 from .rounds import summarise
 
@@ -79,7 +78,7 @@ def draw_roofline(results: Results) -> Figure:
     """FLOP rate over arithmetic intensity, under the roof that this machine's peaks are."""
     peak, bandwidth = results.peak["flops"], results.peak["bandwidth"]
     figure, (axes,) = _figure("Roofline: each layer against what the machine can do", width=9, height=6)
-    rates = list(layer_rates(results))
+    rates = list(results.layer_rates())
     intensities = np.geomspace(min(1.0, *(rate[4] for rate in rates)), max(1e3, *(rate[4] for rate in rates)), 200)
     roof = np.minimum(peak, intensities * bandwidth)
     axes.plot(

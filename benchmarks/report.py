@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from .crew import ROOT
+from .figures import draw_all
 from .networks import TITLES
 from .results import Figure, Results
 from .rounds import Summary, ratio, summarise
@@ -22,16 +22,12 @@ FIGURES = "images/benchmarks"
 
 def write(results: Results, out: Path) -> None:
     """report.md and the figures, into a folder."""
-    from .figures import draw_all
-
     names = draw_all(results, out)
     _write(out / "report.md", "# Benchmark\n\n" + body(results, {name: name for name in names}))
 
 
 def fill(results: Results, page: Path) -> None:
     """Replace what stands between the page's markers, and the figures beside it."""
-    from .figures import draw_all
-
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise ValueError(f"{page} has no place for results. Write '{BEGIN}' and '{END}' where they belong.")
@@ -137,7 +133,7 @@ def roofline_table(results: Results) -> str:
             f"{rate / peak:.0%}",
             f"{rate / roof:.0%}",
         ]
-        for model, layer, way, time, intensity, rate in layer_rates(results)
+        for model, layer, way, time, intensity, rate in results.layer_rates()
         for roof in [min(peak, intensity * bandwidth)]
     ]
     header = ["", "layer", "ms", "GFLOP/s", "of the GEMM peak", "of its roof"]
@@ -146,16 +142,6 @@ def roofline_table(results: Results) -> str:
         f"{bandwidth / 1e9:.1f} GB/s (a triad). A layer's roof is the lower of the peak and of what memory allows "
         "if it moves every array once.\n\n" + markdown_table(header, rows)
     )
-
-
-def layer_rates(results: Results) -> Iterator[tuple[str, dict, str, float, float, float]]:
-    """Model, layer, direction, milliseconds, FLOP a byte and FLOP/s, for every layer that multiplies."""
-    for model, profile in results.profiles.items():
-        for layer in profile["layers"]:
-            for way in ("forward", "backward"):
-                if (flops := layer[f"{way}_flops"]) and layer[way]:
-                    intensity, rate = flops / layer[f"{way}_bytes"], flops / (layer[way] / 1e3)
-                    yield model, layer, way, layer[way], intensity, rate
 
 
 def agreement_table(results: Results) -> str:

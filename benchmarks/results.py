@@ -70,6 +70,15 @@ class Results:
         """By rival."""
         return {figure.rival: figure.rounds for figure in self.of(measure, case)}
 
+    def layer_rates(self) -> Iterator[tuple[str, dict, str, float, float, float]]:
+        """Model, layer, direction, milliseconds, FLOP per byte and FLOP/s, for every layer that multiplies."""
+        for model, profile in self.profiles.items():
+            for layer in profile["layers"]:
+                for way in ("forward", "backward"):
+                    if (flops := layer[f"{way}_flops"]) and layer[way]:
+                        intensity, rate = flops / layer[f"{way}_bytes"], flops / (layer[way] / 1e3)
+                        yield model, layer, way, layer[way], intensity, rate
+
     def write(self, path: Path) -> None:
         """Atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
