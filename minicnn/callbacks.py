@@ -7,15 +7,12 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
 from .errors import did_you_mean, explain
 from .layers.base import check_weights
-
-if TYPE_CHECKING:
-    from .training import Trainer
 
 Logs = Mapping[str, float]
 
@@ -36,7 +33,7 @@ class Callback:
     saves_model = False
     """Whether the callback saves the model. Then it comes last at the end of an epoch: all states are up to date."""
 
-    def set_model(self, model: Trainer) -> None:
+    def set_model(self, model: Any) -> None:
         self.model = model
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

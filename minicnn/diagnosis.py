@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
 from .backends import to_host
 from .backends.contract import Array
 from .errors import NonFiniteError
-
-if TYPE_CHECKING:
-    from .models import Sequential
+from .network import Network
 
 CAUSES = (
     "Usual causes: a learning rate that is too high (try a tenth of it), or inputs that are not scaled (divide pixels "
@@ -19,29 +15,28 @@ CAUSES = (
 )
 
 
-def non_finite_error(model: Sequential, x: Array, loss: float) -> NonFiniteError:
-    """The error for a loss that is NaN or infinite on batch x (N, …): it names the first quantity that went bad."""
-    culprit = _first_non_finite(model, x) or "every layer's weights and outputs are finite, so it is the loss itself"
+def non_finite_error(network: Network, x: Array, loss: float, step: int) -> NonFiniteError:
+    """The error for a loss that is NaN or infinite on batch x (N, …) of a step: it names what went bad first."""
+    culprit = _first_non_finite(network, x) or "every layer's weights and outputs are finite, so it is the loss itself"
     return NonFiniteError(
-        f"The loss is {loss} at step {model.optimizer.iterations + 1}: {culprit}. "
-        f"Training has stopped before this batch moved a weight. {CAUSES}"
+        f"The loss is {loss} at step {step}: {culprit}. Training has stopped before this batch moved a weight. {CAUSES}"
     )
 
 
-def non_finite_epoch_error(model: Sequential, x: Array, loss: float) -> NonFiniteError:
-    """The error for an epoch whose mean loss is NaN or infinite, whose steps nobody looked at; x its last batch."""
-    culprit = _first_non_finite(model, x) or "on the last batch every layer's weights and outputs are finite again"
+def non_finite_epoch_error(network: Network, x: Array, loss: float, step: int) -> NonFiniteError:
+    """The error for an epoch whose mean loss is NaN or infinite; x and step are its last, seen by nobody."""
+    culprit = _first_non_finite(network, x) or "on the last batch every layer's weights and outputs are finite again"
     return NonFiniteError(
-        f"The mean loss is {loss} after an epoch that ended with step {model.optimizer.iterations}: {culprit}. On this "
+        f"The mean loss is {loss} after an epoch that ended with step {step}: {culprit}. On this "
         f"device the loss is read once an epoch, so the weights have moved on since it went bad; on the CPU "
         f'(minicnn.use_device("cpu")) training stops at the very step. {CAUSES}'
     )
 
 
-def _first_non_finite(model: Sequential, x: Array) -> str | None:
+def _first_non_finite(network: Network, x: Array) -> str | None:
     if found := _describe(x):
         return f"the input x holds {found}"
-    for layer in model.layers:
+    for layer in network.snapshot().layers:
         for weight in layer.weights:
             if found := _describe(weight.value):
                 return f"{layer}: its {weight.name.split('/')[-1]} holds {found}"

@@ -1,4 +1,4 @@
-"""Sequential: layers in a row. Forward goes through them from first to last, backward from last to first."""
+"""Sequential: a network that is put together layer by layer, trained, printed and saved."""
 
 from __future__ import annotations
 
@@ -6,16 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from . import saving
-from .backends import to_device
-from .backends.contract import Array
 from .errors import explain
-from .inference import infer
-from .layers import Input, Layer, Parameter
-from .layers.base import check_weights
-from .random import draw_seed
+from .layers import Input, Layer
 from .summary import summary_text
 from .training import Trainer
 
@@ -31,18 +24,9 @@ class Sequential(Trainer):
     """
 
     def __init__(self, layers: Sequence[Layer | Input | Sequential] = (), *, name: str = "sequential") -> None:
-        self.name = name
-        self.layers: list[Layer] = []
-        self.input_shape: tuple[int | None, ...] | None = None
-        self.seed = draw_seed()
+        super().__init__(name=name)
         for layer in layers:
             self.add(layer)
-
-    def __init_subclass__(cls, **options: Any) -> None:
-        """A class with another `forward` infers by it."""
-        super().__init_subclass__(**options)
-        if "forward" in vars(cls) and "infer" not in vars(cls):
-            cls.infer = cls._forward_only  # type: ignore[method-assign]
 
     def add(self, layer: Layer | Input | Sequential) -> None:
         """Append a layer; another Sequential is appended layer by layer, sharing its weights.
@@ -64,79 +48,6 @@ class Sequential(Trainer):
             raise TypeError(explain(self.name, "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
         self._build_what_can_be()
 
-    def forward(self, x: Array, training: bool = False) -> Array:
-        """y = model(x). x (N, …) of any real dtype is made the model's; training switches dropout and batch norm.
-
-        Raises ValueError or TypeError, naming the layer, if x does not fit.
-        """
-        if not self.layers:
-            raise RuntimeError(f"{self.name} has no layers yet. Call add(layer) first.")
-        self.check_input(x)
-        x = to_device(x, self.dtype)
-        for layer in self.layers:
-            x = layer.forward(x, training)
-        self.input_shape = self.input_shape or self.layers[0].input_shape
-        return x
-
-    def infer(self, x: Array) -> Array:
-        """y = model(x) where no backward follows: the same up to rounding, but faster, for nothing is kept.
-
-        What an earlier forward kept stays, or is forgotten where only the layers themselves can do it.
-
-        Raises what forward raises.
-        """
-        y = infer(self, x)
-        return self._forward_only(x) if y is None else y
-
-    def _forward_only(self, x: Array) -> Array:
-        """forward, and what it kept forgotten."""
-        y = self.forward(x)
-        self._forget()
-        return y
-
-    def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
-        """Send the gradient by the output back through all layers; fills every parameter's `grad`, returns dx.
-
-        With need_dx=False it stops at the first layer that has something to learn, and returns None.
-        """
-        learning = [index for index, layer in enumerate(self.layers) if layer.parameters()]
-        last_stop = 0 if need_dx else min(learning, default=len(self.layers))
-        for index in range(len(self.layers) - 1, last_stop - 1, -1):
-            dy = self.layers[index].backward(dy, need_dx=need_dx or index > last_stop)
-        return dy if need_dx else None
-
-    def parameters(self) -> list[Parameter]:
-        """What training moves, layer by layer: each has `name`, `value` and, after a backward, `grad`."""
-        return [parameter for layer in self.layers for parameter in layer.parameters()]
-
-    @property
-    def weights(self) -> list[Parameter]:
-        """All weights in Keras's order: the parameters and batch norm's moving statistics."""
-        return [weight for layer in self.layers for weight in layer.weights]
-
-    @property
-    def dtype(self) -> np.dtype:
-        """The dtype that all layers compute in."""
-        return self.layers[0].dtype
-
-    @property
-    def trainable(self) -> bool:
-        """Whether any layer learns; setting it sets it for all layers."""
-        return any(layer.trainable for layer in self.layers)
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self.layers:
-            layer.trainable = value
-
-    @property
-    def built(self) -> bool:
-        return bool(self.layers) and all(layer.built for layer in self.layers)
-
-    @property
-    def output_shape(self) -> tuple[int | None, ...] | None:
-        return self.layers[-1].output_shape if self.layers else None
-
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Build all layers for inputs of this shape, batch axis (None) included, as in Keras."""
         self._promise_input(tuple(input_shape)[1:])
@@ -151,24 +62,6 @@ class Sequential(Trainer):
                 return layer
         names = ", ".join(layer.name for layer in self.layers)
         raise ValueError(explain(f"{self.name} get_layer", "the name or index of a layer", repr(name or index), names))
-
-    def get_weights(self) -> list[np.ndarray]:
-        """Copies of all weights, in Keras's order and shapes."""
-        return [array for layer in self.layers for array in layer.get_weights()]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights, in Keras's order and shapes: mini.set_weights(keras_model.get_weights()) makes a twin.
-
-        Raises ValueError if number or shapes differ; then nothing is changed.
-        """
-        rest = check_weights(self.name, self.weights, weights)
-        for layer in self.layers:
-            mine, rest = rest[: len(layer.weights)], rest[len(layer.weights) :]
-            layer.set_weights(mine)
-
-    def count_params(self) -> int:
-        """How many numbers the weights hold."""
-        return sum(layer.count_params() for layer in self.layers)
 
     def summary(self, *, print_fn: Any = print) -> None:
         """Print Keras's table: layers, output shapes, numbers of parameters, totals."""
@@ -201,9 +94,6 @@ class Sequential(Trainer):
         shapes and dtypes.
         """
         saving.load_weights(self, filepath)
-
-    def __call__(self, x: Array, training: bool = False) -> Array:
-        return self.forward(x, training)
 
     def __repr__(self) -> str:
         return f"Sequential({self.layers!r}, name={self.name!r})"
@@ -250,29 +140,6 @@ class Sequential(Trainer):
             layer.check_rank(shape)
             layer.ensure_built(shape)
             shape = (None, *layer.compute_output_shape((1, *shape[1:]))[1:])  # type: ignore[arg-type]
-
-    def check_input(self, x: Array) -> None:
-        """Raise ValueError or TypeError, with expectation, finding and remedy, unless x has the shape of a batch."""
-        if not hasattr(x, "shape") or not hasattr(x, "dtype"):
-            raise TypeError(explain(self.name, "an array", type(x).__name__, "Convert it with numpy.asarray first."))
-        if self.input_shape is None:
-            return
-        fits = len(x.shape) == len(self.input_shape) and all(
-            expected in (None, found) for expected, found in zip(self.input_shape, x.shape, strict=True)
-        )
-        if not fits:
-            expected = ("batch", *("any" if length is None else length for length in self.input_shape[1:]))
-            missing_axis = tuple(x.shape[1:]) + (1,) == self.input_shape[1:]
-            raise ValueError(
-                explain(
-                    f"{self.name}, {self.layers[0]}",
-                    f"input of shape ({', '.join(map(str, expected))})",
-                    f"shape {tuple(x.shape)}",
-                    "Add the channel axis: x[..., numpy.newaxis]."
-                    if missing_axis
-                    else "Reshape or resize the samples.",
-                )
-            )
 
 
 def load_model(filepath: str | Path) -> Sequential:

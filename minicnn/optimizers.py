@@ -12,7 +12,7 @@ from .backends import active, check_memory, to_device, to_host
 from .backends.contract import Array
 from .configurable import Configurable, from_description
 from .errors import explain
-from .layers.base import Parameter
+from .parameters import Parameter, moving
 
 
 class Optimizer(Configurable):
@@ -40,7 +40,8 @@ class Optimizer(Configurable):
                 raise RuntimeError(f"{parameter.name} has no gradient: call model.backward before step.")
         self._check_memory(parameters)
         self.iterations += 1
-        self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
+        with moving(parameters):
+            self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
 
     def update(self, values: list[Array], grads: list[Array]) -> None:
         """The rule itself: one operation of the backend."""

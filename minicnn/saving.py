@@ -16,7 +16,8 @@ from . import layers, losses, optimizers, tensor_file
 from .callbacks import CallbackList
 from .configurable import from_description
 from .errors import ModelFileError, explain
-from .layers.base import Parameter, check_stored
+from .layers.base import check_stored
+from .parameters import Parameter
 
 
 def save_model(model: Any, filepath: str | Path) -> None:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .layers import Layer
-    from .models import Sequential
+from .layers import Layer
+from .network import Network
 
 HEADINGS = ("Layer (type)", "Output Shape", "Param #")
 
 
-def summary_text(model: Sequential) -> str:
+def summary_text(model: Network) -> str:
     """The table, one row a layer, and the totals under it."""
     rows = [_row(layer) for layer in model.layers]
     widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(3)]
@@ -41,7 +38,7 @@ def _line(cells: tuple[str, str, str], widths: list[int]) -> str:
     return f"{name:<{widths[0]}}   {shape:<{widths[1]}}   {count:>{widths[2]}}"
 
 
-def _amount(count: int, model: Sequential) -> str:
+def _amount(count: int, model: Network) -> str:
     size, unit = float(count * model.dtype.itemsize), "B"
     for larger in ("KB", "MB", "GB"):
         if size >= 1024:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from copy import copy
+from typing import Any
 
 import numpy as np
 
 from . import losses, optimizers
-from .backends import active, to_device, to_host
+from .backends import active, to_host
 from .backends.contract import Array
 from .callbacks import Callback, CallbackList, History, ProgressBar
 from .data import Batches
@@ -17,17 +17,14 @@ from .diagnosis import non_finite_epoch_error, non_finite_error
 from .errors import explain
 from .losses import Loss
 from .metrics import Accuracy, Mean, RunningLogs, check_name
+from .network import Network
 from .optimizers import Optimizer
-
-if TYPE_CHECKING:
-    from .layers import Layer, Parameter
+from .random import draw_seed
 
 
-class Trainer:
-    """What a model that has layers, `forward`, `backward` and `parameters` needs in order to learn."""
+class Trainer(Network):
+    """A network that learns: compile it, fit it, measure it."""
 
-    layers: list[Layer]
-    seed: int
     optimizer: Optimizer
     loss: Loss
     metric_names: list[str]
@@ -40,15 +37,9 @@ class Trainer:
     callbacks = CallbackList([], None)
     """The callbacks of the fit in progress; else what they remember, from which a resumed fit goes on."""
 
-    if TYPE_CHECKING:
-
-        @property
-        def dtype(self) -> np.dtype: ...
-        def forward(self, x: Array, training: bool = False) -> Array: ...
-        def infer(self, x: Array) -> Array: ...
-        def backward(self, dy: Array, need_dx: bool = True) -> Array | None: ...
-        def parameters(self) -> list[Parameter]: ...
-        def check_input(self, x: Array) -> None: ...
+    def __init__(self, *, name: str) -> None:
+        super().__init__(name=name)
+        self.seed = draw_seed()
 
     def compile(self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[str] | str | None = None) -> None:
         """Choose the optimiser, the loss and the metrics, each by object or by Keras's string name.
@@ -66,15 +57,30 @@ class Trainer:
 
     def train_step(self, x: Array, y: Array) -> tuple[Array, Array]:
         """One step on one batch: forward, loss, backward, step. Returns the loss and the outputs before the step."""
-        with self._criterion() as loss:
-            y_pred = self.forward(x, training=True)
-            value = loss.forward(y, y_pred)
-            number = active().read_if_ready(value)  # None on a GPU: fit looks at the end of the epoch
-            if number is not None and not np.isfinite(number):
-                raise non_finite_error(self, x, number)  # type: ignore[arg-type]
-            self.backward(loss.backward(), need_dx=False)
-            self.optimizer.step(self.parameters())
+        self.ensure_built(x)
+        network, loss = self.objective()
+        y_pred = network.forward(x, training=True)
+        value = loss.forward(y, y_pred)
+        number = active().read_if_ready(value)  # None on a GPU: fit looks at the end of the epoch
+        if number is not None and not np.isfinite(number):
+            raise non_finite_error(self, x, number, self.optimizer.iterations + 1)
+        network.backward(loss.backward(), need_dx=False)
+        self.optimizer.step(self.parameters())
         return value, y_pred
+
+    def objective(self) -> tuple[Network, Loss]:
+        """The network and the loss that training minimises, of a built and compiled model.
+
+        Softmax and a cross-entropy after it are one operation on the logits, whose gradient is p − y without a division
+        by p. Then the network is this one without its softmax: it has the same layers and weights but for the last
+        layer, a twin that shares its weights.
+        """
+        logits = self.layers[-1].on_logits()
+        own = type(self).forward is not Network.forward or "forward" in vars(self)
+        if logits is None or own or not isinstance(self.loss, losses.Crossentropy) or self.loss.from_logits:
+            return self, self.loss
+        layers = [*self.layers[:-1], logits]
+        return Network(layers, name=self.name, input_shape=self.input_shape), self.loss.on_logits()
 
     def fit(
         self,
@@ -100,7 +106,7 @@ class Trainer:
         were at the end of the last fit or when the model was saved. With 0, they begin anew.
         Raises ValueError or TypeError for data that cannot be learned from, NonFiniteError if the loss turns NaN.
         """
-        self._check_compiled("fit")
+        self.check_compiled("fit")
         train, validation = Batches(x, y, batch_size, "fit"), None
         if validation_data is not None:
             validation = Batches(*_pair(validation_data), validation_batch_size or train.batch_size, "validation_data")
@@ -134,7 +140,7 @@ class Trainer:
 
     def train_on_batch(self, x: Any, y: Any, *, return_dict: bool = False) -> Any:
         """One step on one batch; returns its loss and metrics before the step, as evaluate does."""
-        self._check_compiled("train_on_batch")
+        self.check_compiled("train_on_batch")
         batches = Batches(x, y, len(x) or 1, "train_on_batch")
         self._check_targets(batches)
         return _figures(self._train_epoch(batches, shuffle=False, watchers=CallbackList([], self)), return_dict)
@@ -143,7 +149,7 @@ class Trainer:
         self, x: Any, y: Any, batch_size: int | None = None, verbose: str | int = "auto", *, return_dict: bool = False
     ) -> Any:
         """The loss, or [loss, *metrics] if there are metrics, or all of them by name with return_dict=True."""
-        self._check_compiled("evaluate")
+        self.check_compiled("evaluate")
         batches = Batches(x, y, batch_size, "evaluate")
         self._check_targets(batches)
         figures = self._measure(batches)
@@ -153,11 +159,11 @@ class Trainer:
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> np.ndarray:
         """The outputs for all samples, as a NumPy array, batch by batch. `verbose` is accepted for Keras's sake."""
-        outputs = []
-        for xb, _ in Batches(x, None, batch_size, "predict").in_order(self.dtype):
-            outputs.append(to_host(self.infer(xb)))
-        self._forget()
-        return np.concatenate(outputs)
+        batches = Batches(x, None, batch_size, "predict")
+        self.check_input(batches.x)
+        self.ensure_built(batches.x)
+        network = self.snapshot()
+        return np.concatenate([to_host(network.infer(xb)) for xb, _ in batches.in_order(self.dtype)])
 
     def predict_on_batch(self, x: Any) -> np.ndarray:
         """The outputs for one batch, an array, as a NumPy array: predict at its fastest, x's numbers unchecked.
@@ -183,44 +189,25 @@ class Trainer:
             watchers.on_train_batch_end(number, logs)
         figures = dict(logs)
         if not np.isfinite(figures["loss"]):  # one bad step is enough to spoil the sum
-            raise non_finite_epoch_error(self, x, figures["loss"])  # type: ignore[arg-type]
+            raise non_finite_epoch_error(self, x, figures["loss"], self.optimizer.iterations)
         return figures
 
     def _measure(self, batches: Batches) -> dict[str, float]:
         mean_loss, accuracies = self._trackers()
-        with self._criterion() as loss:
-            for x, y in batches.in_order(self.dtype):
-                y_pred = self.infer(x)
-                mean_loss.update(loss.forward(y, y_pred), len(x))
-                for accuracy in accuracies:
-                    accuracy.update(y, y_pred)
-        self._forget()
+        network, loss = self.objective()
+        network, loss = network.snapshot(), copy(loss)  # a training step that goes on meanwhile has its own
+        for x, y in batches.in_order(self.dtype):
+            y_pred = network.infer(x)
+            mean_loss.update(loss.forward(y, y_pred), len(x))
+            for accuracy in accuracies:
+                accuracy.update(y, y_pred)
         return dict(RunningLogs([mean_loss, *accuracies]))
 
     def _trackers(self) -> tuple[Mean, list[Accuracy]]:
         return Mean("loss"), [Accuracy(name) for name in self.metric_names]
 
-    @contextmanager
-    def _criterion(self) -> Iterator[Loss]:
-        """The loss to train with. Where softmax meets cross-entropy, the two are one operation on the logits: the model
-        leaves its softmax off meanwhile, and the gradient is p − y without a division by p."""
-        last = self.layers[-1]
-        ends_in_softmax = last.activation == "softmax" and getattr(last, "axis", -1) == -1
-        if not ends_in_softmax or not isinstance(self.loss, losses.Crossentropy) or self.loss.from_logits:
-            yield self.loss
-            return
-        last.activation = "linear"
-        try:
-            yield self.loss.on_logits()
-        finally:
-            last.activation = "softmax"
-
-    def _forget(self) -> None:
-        """Let go of what the last forward kept for a backward that will not come."""
-        for layer in self.layers:
-            layer.saved = None
-
-    def _check_compiled(self, where: str) -> None:
+    def check_compiled(self, where: str) -> None:
+        """Raise RuntimeError, naming the caller, unless the model has an optimiser and a loss."""
         if not self.compiled:
             raise RuntimeError(f'{where} needs a compiled model. Call compile(optimizer="adam", loss=…) first.')
 
@@ -229,8 +216,8 @@ class Trainer:
         if batches.y is None:
             raise ValueError(explain("fit", "targets y", "none", "Supervised learning needs one target a sample."))
         self.check_input(batches.x)
-        output = self.forward(to_device(batches.x[:1], self.dtype))
-        self._forget()
+        self.ensure_built(batches.x)
+        output = self.snapshot().forward(batches.x[:1])
         batches.y = self.loss.check_targets(batches.y, (batches.samples, *output.shape[1:]))
 
 

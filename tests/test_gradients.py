@@ -249,15 +249,15 @@ def test_the_fused_gradient_equals_the_chain_of_the_two(ending, loss):
     model.compile("adam", loss)
     x, y = logits(3, 5), ONE_HOT if loss == "categorical_crossentropy" else LABELS
 
-    def gradients(criterion):
-        value = criterion.forward(y, model.forward(x, training=True))
-        dx = model.backward(criterion.backward())
+    def gradients(network, criterion):
+        value = criterion.forward(y, network.forward(x, training=True))
+        dx = network.backward(criterion.backward())
         return [value, dx, *(parameter.grad for parameter in model.parameters())]
 
-    unfused = gradients(model.loss)
-    with model._criterion() as criterion:
-        assert criterion.from_logits
-        fused = gradients(criterion)
+    unfused = gradients(model, model.loss)
+    network, criterion = model.objective()
+    assert criterion.from_logits
+    fused = gradients(network, criterion)
     for one, other in zip(fused, unfused, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
     check_model(model, x, y).raise_if_wrong()

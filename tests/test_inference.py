@@ -539,12 +539,14 @@ def test_a_model_without_layers():
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_a_chain_takes_samples_of_any_dtype(backend, dtype):
+def test_a_chain_refuses_samples_of_another_dtype(backend, dtype):
     model, x = randomized(cnn()), numbers((3, 9, 8, 3))
     run = minicnn.backends.active().compile_inference([step for layer in model.layers for step in layer.steps()])
-    expected = run(x)
-    np.testing.assert_allclose(run(x.astype(dtype)), expected, atol=5e-3)
-    np.testing.assert_array_equal(run(x), expected)
+    weights = [weight.value for weight in model.weights]
+    expected = run(x, weights)
+    with pytest.raises(TypeError, match="dtype"):
+        run(x.astype(dtype), weights)
+    np.testing.assert_array_equal(run(x, weights), expected)
 
 
 @pytest.mark.parametrize("place", range(12))

@@ -32,9 +32,12 @@ ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 Step = tuple[str, tuple[Any, ...], tuple[Any, ...]]
 """What a layer does in inference: (operation, weights, options), one of the operations below or "flatten".
 
-`weights` are the arrays among its arguments, or None, each as the `value` of a parameter; `options` are the others.
-Arrays (N, L, C) are images of height 1.
+`weights` are the parameters or arrays among its arguments, or None; `options` are the others. Arrays (N, L, C) are
+images of height 1.
 """
+
+Run = Callable[[Array, Sequence["Array | None"]], Array]
+"""A compiled network: y = run(x, weights), with the arrays of all steps' weights in their order."""
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -169,8 +172,11 @@ class Backend(Protocol):
         """dy -> dx, both of x's shape."""
 
     # inference: a whole network at once
-    def compile_inference(self, steps: Sequence[Step]) -> Callable[[Array], Array]:
-        """The steps as one function of x (N, …), its y equal to theirs up to rounding; nothing is kept."""
+    def compile_inference(self, steps: Sequence[Step]) -> Run:
+        """The steps as one function y = run(x, weights) of x (N, …), its y equal to theirs up to rounding.
+
+        Several threads may call it at once. Nothing is kept but what makes the next call faster.
+        """
 
     # losses: means over the samples; the backward starts the chain, so it takes no dy
     @shapes(labels="..., integers below classes")

@@ -149,7 +149,8 @@ def _compile_inference(ops: Backend, dtype: str) -> Call:
         ]
     )
     image = ops.to_device(_image(dtype))
-    return lambda: run(image)
+    weights = [parameter.value for parameter in (*conv, *norm, *dense)]
+    return lambda: run(image, [*weights, None])
 
 
 def _one_hot(ops: Backend, dtype: str) -> Call:

@@ -82,7 +82,7 @@ def check_model(
     pooling is always near its kink, hence the complex step; with method="central" expect errors of about 10⁻⁵ there.
     The rest, and the report, as in check_layer. Raises RuntimeError if the model is not compiled.
     """
-    model._check_compiled("check_model")
+    model.check_compiled("check_model")
     rng = _generator(seed)
     x = _numbers("check_model x", x)
     if not model.built:

@@ -179,11 +179,11 @@ class ModelFunction(LayeredFunction):
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         self.place(handed, dtype)
-        with self.model._criterion() as self.loss:
-            return self.loss.call(self.targets, self.model.forward(handed["x"], self.training))
+        self.network, self.loss = self.model.objective()
+        return self.loss.call(self.targets, self.network.forward(handed["x"], self.training))
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
-        return self.gradients(self.model.backward(self.loss.backward(), need_dx))
+        return self.gradients(self.network.backward(self.loss.backward(), need_dx))
 
 
 def parameters_of(layer: Layer) -> list[Parameter]:

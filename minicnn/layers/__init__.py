@@ -3,8 +3,9 @@
 from typing import Any
 
 from ..errors import did_you_mean, explain
+from ..parameters import Parameter
 from .activations import Activation, ReLU, Softmax
-from .base import Layer, Parameter
+from .base import Layer
 from .conv import Conv1D, Conv2D
 from .dense import Dense
 from .dropout import Dropout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from ..backends.contract import Array, Backend, Saved, Step
 from ..config import check_precision, floatx
 from ..configurable import Configurable
 from ..errors import explain
+from ..parameters import Parameter, replace_all, snapshot_of
 
 Shape = tuple[int, ...]
 
@@ -25,19 +27,6 @@ SIGNATURES = {
     "call_backward": ("dy", "need_dx"),
 }
 """What a layer's methods are called with."""
-
-
-class Parameter:
-    """One array of a layer: `name`, `value`, and for those that training moves, `grad` (None before a backward)."""
-
-    def __init__(self, name: str, value: Array, trainable: bool = True) -> None:
-        self.name = name
-        self.value = value
-        self.grad: Array | None = None
-        self.trainable = trainable
-
-    def __repr__(self) -> str:
-        return f"Parameter({self.name!r}, shape={tuple(self.value.shape)}, dtype={self.value.dtype})"
 
 
 class Layer(Configurable):
@@ -125,7 +114,11 @@ class Layer(Configurable):
             self.check_weights_memory()
             self.ops = ops
         output_shape = self._shape_after(x.shape)
-        y = self.call(x, arguments.flag("training", training))
+        if arguments.flag("training", training):
+            for weight in self.weights:
+                if not weight.trainable:  # batch norm's statistics move in the forward, before the step moves the rest
+                    weight.hold()
+        y = self.call(x, bool(training))
         self._check_result("call", "y", y, output_shape)
         self._last_input_shape, self._last_output_shape = x.shape, y.shape
         return y
@@ -164,12 +157,12 @@ class Layer(Configurable):
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights, in Keras's order and shapes."""
-        return [np.array(to_host(weight.value)) for weight in self.weights]
+        return [np.array(to_host(array)) for array in snapshot_of(self.weights)]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Replace all weights, in Keras's order and shapes. Raises ValueError if number or shapes differ."""
-        for weight, value in zip(self.weights, check_weights(str(self), self.weights, weights), strict=True):
-            weight.value = to_device(value, self.dtype, copy=True)
+        arrays = check_weights(str(self), self.weights, weights)
+        replace_all(self.weights, [to_device(array, self.dtype, copy=True) for array in arrays])
 
     def count_params(self) -> int:
         """How many numbers the weights hold."""
@@ -187,6 +180,18 @@ class Layer(Configurable):
     @property
     def built(self) -> bool:
         return self.input_shape is not None
+
+    def on_logits(self) -> Layer | None:
+        """This layer without the softmax over the last axis that it ends in, sharing its weights; None without one.
+
+        Of a layer with its own `call` or `forward`, nobody knows what it makes of its activation.
+        """
+        own = type(self).steps is Layer.steps or vars(self).keys() & {"call", "forward"}
+        if self.activation != "softmax" or getattr(self, "axis", -1) != -1 or own:
+            return None
+        twin = copy(self)
+        twin.activation = "linear"
+        return twin
 
     def ensure_built(self, input_shape: Sequence[int | None]) -> None:
         """Build the layer if it is not yet; the batch axis may be None."""

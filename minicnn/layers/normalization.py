@@ -8,7 +8,8 @@ from .. import arguments, initializers
 from ..backends import to_device
 from ..backends.contract import Array, Step
 from ..errors import explain
-from .base import Layer, Parameter, Shape
+from ..parameters import Parameter
+from .base import Layer, Shape
 
 
 class BatchNormalization(Layer):
@@ -77,7 +78,8 @@ class BatchNormalization(Layer):
                 constant.value = to_device(constant.value)
 
     def call(self, x: Array, training: bool) -> Array:
-        y, self.moving_mean.value, self.moving_variance.value, self.saved = self.ops.batch_norm(
+        training = training and self.trainable
+        y, moving_mean, moving_variance, self.saved = self.ops.batch_norm(
             x.swapaxes(self.axis, -1),
             self.gamma.value,
             self.beta.value,
@@ -85,8 +87,10 @@ class BatchNormalization(Layer):
             self.moving_variance.value,
             self.momentum,
             self.epsilon,
-            training and self.trainable,
+            training,
         )
+        if training:
+            self.moving_mean.value, self.moving_variance.value = moving_mean, moving_variance
         return y.swapaxes(self.axis, -1)
 
     def steps(self) -> tuple[Step, ...] | None:

@@ -52,8 +52,8 @@ def _method(w: Windows, itemsize: int) -> Any:
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """conv2d in inference, on samples of this shape."""
     _, (kernel, bias), (strides, padding, activation) = step
-    w = direct.windows((samples, *(1, *shape)[-3:]), (1, *kernel.value.shape)[-4:], strides, padding)
-    check_vectors("conv2d", [bias and bias.value], w.F)
+    w = direct.windows((samples, *(1, *shape)[-3:]), (1, *kernel.shape)[-4:], strides, padding)
+    check_vectors("conv2d", [bias], w.F)
     return [stage._replace(shape=stage.shape[-len(shape) :]) for stage in stages_of(w, itemsize, activation)]
 
 

@@ -32,9 +32,9 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
 def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
     """dense in inference, on samples of this shape."""
     _, (kernel, bias), options = step
-    C, F = kernel.value.shape
+    C, F = kernel.shape
     w = direct.windows((samples, 1, prod(shape[:-1]), shape[-1]), (1, 1, C, F), (1, 1), "valid")
-    check_vectors("dense", [bias and bias.value], F)
+    check_vectors("dense", [bias], F)
     return [stage._replace(shape=(*shape[:-1], F)) for stage in conv.stages_of(w, itemsize, *options)]
 
 

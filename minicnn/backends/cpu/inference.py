@@ -7,13 +7,13 @@ waits for another before the end; and Python runs once for the whole network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from operator import is_
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import cpu
-from ..contract import Array, Step
+from ..contract import Array, Run, Step
 from ..textbook.inference import one_by_one
 from .activations import general_relu_stages
 from .activations import stages as activation_stages
@@ -41,47 +41,59 @@ PROGRAMS = 8
 """How many shapes of batches a chain remembers its programs for."""
 
 
-def compile_inference(steps: Sequence[Step]) -> Callable[[Array], Array]:
-    """The steps as one function y = run(x): depth first, or one by one where an operation has no stage."""
+def compile_inference(steps: Sequence[Step]) -> Run:
+    """The steps as one function y = run(x, weights): depth first, or one by one where an operation has no stage."""
     one_after_other = one_by_one(steps, cpu)
     names = {name for name, _, _ in steps} - {"flatten"}
     return Chain(steps, one_after_other) if names and names <= STAGES.keys() else one_after_other
 
 
+class Weights(NamedTuple):
+    """One set of weights. It holds their arrays, so their addresses stay good."""
+
+    arrays: Sequence[Array | None]
+    addresses: Array
+    shapes: tuple[Shape | None, ...]
+
+
 class Chain:
-    """y = run(x): x (N, …) through all steps, nothing kept for a backward. Weights may change between two runs."""
+    """y = run(x, weights): x (N, …) through all steps, nothing kept for a backward.
 
-    def __init__(self, steps: Sequence[Step], otherwise: Callable[[Array], Array]) -> None:
-        self._steps, self._otherwise = steps, otherwise
-        self._weights = [weight for _, weights, _ in steps for weight in weights]
-        self._values: list[Array | None] = []
-        self._letter = ""  # of the dtype that the programs are for
-        self._programs: dict[tuple[Shape, int], Program] = {}
+    Threads may call it at once: what it remembers never changes, it is only replaced.
+    """
 
-    def __call__(self, x: Array) -> Array:
-        values = [None if weight is None else weight.value for weight in self._weights]
-        if x.dtype.char != self._letter or not all(map(is_, values, self._values)):
-            if not all(value is None or value is plain(value) for value in values) or not compilable(x, *values):
-                return self._otherwise(x)
-            self._letter, self._values, self._addresses = x.dtype.char, values, addresses_of(values)
-            self._programs = {}
-        programs, x, key = self._programs, plain(x), (x.shape, thread_count())
-        if key not in programs:
-            if len(programs) == PROGRAMS:
-                programs.pop(next(iter(programs)))
-            programs[key] = Program(plan(self._steps, x), len(x), x[0].size, x.dtype, key[1])
-        return programs[key].run(x, self._addresses)
+    def __init__(self, steps: Sequence[Step], otherwise: Run) -> None:
+        self._steps = [(operation, len(weights), options) for operation, weights, options in steps]
+        self._otherwise = otherwise
+        self._latest = Weights([], addresses_of([]), ())
+        self._programs: dict[Any, Program] = {}
+
+    def __call__(self, x: Array, weights: Sequence[Array | None]) -> Array:
+        if not compilable(x, *weights) or not all(array is None or array is plain(array) for array in weights):
+            return self._otherwise(x, weights)
+        known = self._latest
+        if len(weights) != len(known.arrays) or not all(map(is_, weights, known.arrays)):
+            shapes = tuple(None if array is None else array.shape for array in weights)
+            known = self._latest = Weights(weights, addresses_of(weights), shapes)
+        x = plain(x)
+        key = x.shape, x.dtype.char, known.shapes, thread_count()
+        program = self._programs.get(key)
+        if program is None:
+            program = Program(plan(self._steps, x, weights), len(x), x[0].size, x.dtype, key[-1])
+            self._programs = dict([*self._programs.items(), (key, program)][-PROGRAMS:])
+        return program.run(x, known.addresses)
 
 
-def plan(steps: Sequence[Step], x: Array) -> list[Stage]:
-    """The stages of the steps, for a batch like x."""
+def plan(steps: Sequence[Any], x: Array, weights: Sequence[Array | None]) -> list[Stage]:
+    """The stages of the steps, (operation, number of weights, options), for batches like x and weights like these."""
     sample: Shape = x.shape[1:]
     stages: list[Stage] = []
-    for step in steps:
-        operation = step[0]
+    rest = iter(weights)
+    for operation, count, options in steps:
         if operation == "flatten":
             sample = (prod(sample),)
             continue
-        stages += STAGES[operation](len(x), sample, x.itemsize, step)
+        own = tuple(next(rest) for _ in range(count))
+        stages += STAGES[operation](len(x), sample, x.itemsize, (operation, own, options))
         sample = stages[-1].shape
     return [*stages[:-1], stages[-1]._replace(shape=sample)]

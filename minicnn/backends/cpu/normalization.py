@@ -72,7 +72,7 @@ def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]
     """batch_norm in inference, on samples of this shape."""
     size, C = prod(shape), shape[-1]
     _, weights, (_, epsilon, _) = step
-    check_vectors("batch_norm", [weight.value for weight in weights], C)
+    check_vectors("batch_norm", weights, C)
     bits = int(np.float64(epsilon).view(np.int64))
     return [Stage(_rescale, shape, (bits, size // C, C), arrays=4, work=size)]
 

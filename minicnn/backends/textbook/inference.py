@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from .. import textbook
-from ..contract import Array, Step
+from ..contract import Array, Run, Step
 
 
-def compile_inference(steps: Sequence[Step]) -> Callable[[Array], Array]:
-    """The steps as one function y = run(x)."""
+def compile_inference(steps: Sequence[Step]) -> Run:
+    """The steps as one function y = run(x, weights)."""
     return one_by_one(steps, textbook)
 
 
-def one_by_one(steps: Sequence[Step], ops: Any) -> Callable[[Array], Array]:
+def one_by_one(steps: Sequence[Step], ops: Any) -> Run:
     """A function that sends x through the steps, each computed by the backend's operation of its name."""
 
-    def run(x: Array) -> Array:
-        for name, weights, options in steps:
+    def run(x: Array, weights: Sequence[Array | None]) -> Array:
+        rest = iter(weights)
+        for name, own, options in steps:
             if name == "flatten":
                 x = x.reshape(len(x), -1)
                 continue
             sequence = name.endswith("2d") and x.ndim == 3  # (N, L, C) is an image of height 1
-            arrays = [None if weight is None else weight.value for weight in weights]
+            arrays = [next(rest) for _ in own]
             if sequence:
                 x = x[:, None]
                 arrays = [a[None] if a is not None and a.ndim == 3 else a for a in arrays]

@@ -1,0 +1,218 @@
+"""A network: layers in a row. Forward goes through them from first to last, backward from last to first.
+
+It knows nothing of training: the trainer stands on top of it, and `Sequential` on top of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from threading import RLock
+from typing import Any, TypeVar
+
+import numpy as np
+
+from .backends import to_device, to_host
+from .backends.contract import Array
+from .errors import explain
+from .inference import Inference
+from .layers import Layer
+from .layers.base import check_weights
+from .parameters import Parameter, replace_all, snapshot_of
+
+Net = TypeVar("Net", bound="Network")
+Shape = tuple["int | None", ...]
+
+_building = RLock()
+"""Held while the first batch builds a network, so that two threads don't build it twice."""
+
+
+class Network:
+    """Layers in a row, with explicit gradients.
+
+    y = network.forward(x, training=True)   # x (N, …) -> y (N, …)
+    dx = network.backward(dy)               # dy like y -> dx like x, and every parameter's grad
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer] = (), *, name: str = "network", input_shape: Shape | None = None
+    ) -> None:
+        self.name = name
+        self.layers: list[Layer] = list(layers)
+        self.input_shape = input_shape
+        self._inference = Inference()
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A class with another `forward` infers by it."""
+        super().__init_subclass__(**options)
+        if "forward" in vars(cls) and "infer" not in vars(cls):
+            cls.infer = cls._infer_by_forward  # type: ignore[method-assign]
+
+    def forward(self, x: Array, training: bool = False) -> Array:
+        """y = model(x). x (N, …) of any real dtype is made the model's; training switches dropout and batch norm.
+
+        Raises ValueError or TypeError, naming the layer, if x does not fit.
+        """
+        if not self.layers:
+            raise RuntimeError(f"{self.name} has no layers yet. Call add(layer) first.")
+        self.check_input(x)
+        x = to_device(x, self.dtype)
+        for layer in self.layers:
+            x = layer.forward(x, training)
+        self.input_shape = self.input_shape or self.layers[0].input_shape
+        return x
+
+    def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
+        """Send the gradient with respect to the output back through all layers; fills every parameter's `grad`.
+
+        Returns dx. With need_dx=False it stops at the first layer that has something to learn, and returns None.
+        """
+        learning = [index for index, layer in enumerate(self.layers) if layer.parameters()]
+        last_stop = 0 if need_dx else min(learning, default=len(self.layers))
+        for index in range(len(self.layers) - 1, last_stop - 1, -1):
+            dy = self.layers[index].backward(dy, need_dx=need_dx or index > last_stop)
+        return dy if need_dx else None
+
+    def infer(self, x: Array) -> Array:
+        """y = model(x) where no backward follows: the same up to rounding, but faster. It changes nothing in the model.
+
+        Any number of threads may infer, also while another one trains: each call computes with one consistent set of
+        weights, that of the last complete training step. Raises what forward raises.
+        """
+        self.ensure_built(x)
+        y = self._inference(self, x)
+        return self._infer_by_forward(x) if y is None else y
+
+    def _infer_by_forward(self, x: Array) -> Array:
+        """A snapshot's forward: what the layers keep for a backward is kept by the snapshot's layers."""
+        self.ensure_built(x)
+        shared = [(layer, dict(vars(layer))) for layer in self.layers if _is_patched(layer)]
+        try:
+            return self.snapshot().forward(x)
+        finally:
+            for layer, attributes in shared:
+                vars(layer).update(attributes)
+
+    def snapshot(self: Net) -> Net:
+        """This network with the weights of this moment, whatever training or set_weights do to the original.
+
+        The arrays are shared, so it costs no memory; layers and parameters are copies, with a `saved` of their own. A
+        layer in which somebody has put a function in the place of `forward` or `call` is shared: the function knows it.
+        """
+        copies: dict[int, tuple[Any, Any]] = {}
+        network = _copy(self, copies)
+        pairs = [pair for pair in copies.values() if isinstance(pair[0], Parameter)]
+        for (_, twin), value in zip(pairs, snapshot_of([original for original, _ in pairs]), strict=True):
+            twin.value = value
+        return network
+
+    def parameters(self) -> list[Parameter]:
+        """What training moves, layer by layer: each has `name`, `value` and, after a backward, `grad`."""
+        return [parameter for layer in self.layers for parameter in layer.parameters()]
+
+    @property
+    def weights(self) -> list[Parameter]:
+        """All weights in Keras's order: the parameters and batch norm's moving statistics."""
+        return [weight for layer in self.layers for weight in layer.weights]
+
+    def get_weights(self) -> list[np.ndarray]:
+        """Copies of all weights, in Keras's order and shapes."""
+        return [np.array(to_host(array)) for array in snapshot_of(self.weights)]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Replace all weights, in Keras's order and shapes: mini.set_weights(keras_model.get_weights()) makes a twin.
+
+        Raises ValueError if number or shapes differ; then nothing is changed.
+        """
+        arrays = check_weights(self.name, self.weights, weights)
+        replace_all(self.weights, [to_device(array, self.dtype, copy=True) for array in arrays])
+
+    def count_params(self) -> int:
+        """How many numbers the weights hold."""
+        return sum(layer.count_params() for layer in self.layers)
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype that all layers compute in."""
+        return self.layers[0].dtype
+
+    @property
+    def trainable(self) -> bool:
+        """Whether any layer learns; setting it sets it for all layers."""
+        return any(layer.trainable for layer in self.layers)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.layers:
+            layer.trainable = value
+
+    @property
+    def built(self) -> bool:
+        return bool(self.layers) and all(layer.built for layer in self.layers)
+
+    @property
+    def output_shape(self) -> Shape | None:
+        return self.layers[-1].output_shape if self.layers else None
+
+    def ensure_built(self, x: Array) -> None:
+        """Build the layers that are not built yet, with the first sample of x (N, …). Raises what forward raises."""
+        if self.built:
+            return
+        with _building:
+            if not self.built:
+                self.check_input(x)
+                self.forward(x[:1])
+                for layer in self.layers:
+                    layer.saved = None
+
+    def check_input(self, x: Array) -> None:
+        """Raise ValueError or TypeError, with expectation, finding and remedy, unless x has the shape of a batch."""
+        if not hasattr(x, "shape") or not hasattr(x, "dtype"):
+            raise TypeError(explain(self.name, "an array", type(x).__name__, "Convert it with numpy.asarray first."))
+        if self.input_shape is None:
+            return
+        fits = len(x.shape) == len(self.input_shape) and all(
+            expected in (None, found) for expected, found in zip(self.input_shape, x.shape, strict=True)
+        )
+        if not fits:
+            expected = ("batch", *("any" if length is None else length for length in self.input_shape[1:]))
+            missing_axis = tuple(x.shape[1:]) + (1,) == self.input_shape[1:]
+            raise ValueError(
+                explain(
+                    f"{self.name}, {self.layers[0]}",
+                    f"input of shape ({', '.join(map(str, expected))})",
+                    f"shape {tuple(x.shape)}",
+                    "Add the channel axis: x[..., numpy.newaxis]."
+                    if missing_axis
+                    else "Reshape or resize the samples.",
+                )
+            )
+
+    def __call__(self, x: Array, training: bool = False) -> Array:
+        return self.forward(x, training)
+
+
+def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
+    """A copy of networks, layers and parameters, wherever they are kept in each other; everything else is shared.
+
+    `copies` has each of them by its id, with its copy.
+    """
+    if type(thing) in (list, tuple):
+        return type(thing)(_copy(part, copies) for part in thing)
+    if type(thing) is dict:
+        return {key: _copy(part, copies) for key, part in thing.items()}
+    if not isinstance(thing, (Network, Layer, Parameter)) or _is_patched(thing):
+        return thing
+    if id(thing) not in copies:
+        twin = copy(thing)
+        copies[id(thing)] = thing, twin
+        if isinstance(twin, Layer):
+            twin.saved = None
+        for name, value in vars(twin).items():
+            vars(twin)[name] = _copy(value, copies)
+    return copies[id(thing)][1]
+
+
+def _is_patched(thing: Any) -> bool:
+    """Whether it is a layer with a function in the place of its class's."""
+    return isinstance(thing, Layer) and bool(vars(thing).keys() & {"forward", "call"})

@@ -1,0 +1,127 @@
+"""Parameters, and how one thread moves them while others read them.
+
+A reader takes a snapshot: the arrays of all weights at one moment. Nobody writes into these arrays afterwards, since an
+optimiser, the only one that works in place, first replaces an array that was handed out by a copy of it (copy on
+write). So a reader keeps one consistent set of weights for as long as it needs, and waits for one optimiser step at
+most.
+
+Batch norm moves its statistics in the forward, before the optimiser moves the rest. Until the training step ends, other
+threads go on seeing the statistics from before it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Lock, Thread, current_thread, local
+from typing import Any
+
+from .backends import to_device
+from .backends.contract import Array
+
+
+class Parameter:
+    """One array of a layer: `name`, `value`, and for those that training moves, `grad` (None before a backward)."""
+
+    def __init__(self, name: str, value: Array, trainable: bool = True) -> None:
+        self.name = name
+        self.value = value
+        self.grad: Array | None = None
+        self.trainable = trainable
+        self._handed_out = False  # whether a snapshot has the array
+        self._before: tuple[Array, _Step] | None = None  # what other threads see until that step ends
+
+    def hold(self) -> None:
+        """Let other threads see the present value until this thread's training step ends, whatever it becomes."""
+        with _lock:
+            if self._before is None or not self._before[1].under_way:
+                self._before = self.value, _this_step()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy takes over: a step under way is not its own."""
+        return {**vars(self), "_before": None}
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, shape={tuple(self.value.shape)}, dtype={self.value.dtype})"
+
+
+def snapshot_of(parameters: Sequence[Parameter | None]) -> list[Array | None]:
+    """The arrays of all these parameters at one moment; they are only to be read. None stands for None.
+
+    A thread sees all that it has done itself, of other threads' training the last complete step.
+    """
+    given = [parameter for parameter in parameters if parameter is not None]
+    with _lock:
+        if any(parameter._before is not None and parameter._before[1] is _this_step() for parameter in given):
+            _end_step()
+        for parameter in given:
+            parameter._handed_out = True
+        return [None if parameter is None else _published(parameter) for parameter in parameters]
+
+
+def replace_all(parameters: Sequence[Parameter], arrays: Sequence[Array]) -> None:
+    """Give all parameters new arrays at one moment: no snapshot has some of them and not the others."""
+    with _lock:
+        for parameter, array in zip(parameters, arrays, strict=True):
+            parameter.value, parameter._handed_out = array, False
+            if parameter._before is not None:
+                parameter._before = array, parameter._before[1]
+
+
+@contextmanager
+def moving(parameters: Sequence[Parameter]) -> Iterator[None]:
+    """A block that writes into the parameters' arrays in place and ends this thread's training step."""
+    with _lock:
+        for parameter in parameters:
+            if parameter._handed_out:
+                parameter.value, parameter._handed_out = to_device(parameter.value, copy=True), False
+        yield
+        _end_step()
+
+
+class _Step:
+    """A training step of one thread, from its first forward in training to its optimiser's step."""
+
+    def __init__(self, thread: Thread) -> None:
+        self.thread = thread
+        self.ended = False
+
+    @property
+    def under_way(self) -> bool:
+        return not self.ended and self.thread.is_alive()
+
+
+_steps = local()  # `now`: the step of this thread
+
+_lock = Lock()
+"""Held while an optimiser writes, and while a snapshot is taken. One for the process: networks may share layers."""
+
+
+def _this_step() -> _Step:
+    if not hasattr(_steps, "now"):
+        _steps.now = _Step(current_thread())
+    return _steps.now
+
+
+def _end_step() -> None:
+    """Let other threads see what this thread's training step has moved. The lock is held."""
+    _this_step().ended = True
+    del _steps.now
+
+
+def _published(parameter: Parameter) -> Array:
+    """What a snapshot sees of the parameter."""
+    if parameter._before is not None and parameter._before[1].under_way:
+        return parameter._before[0]
+    return parameter.value
+
+
+def _renew_lock() -> None:
+    """After a fork: whichever thread held the lock does not exist in the child."""
+    global _lock
+    _lock = Lock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_lock)
