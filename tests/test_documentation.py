@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from minicnn.backends.availability import INSTALL
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 SHELLS = {"console", "bash", "sh", "shell"}
@@ -176,3 +178,14 @@ def test_a_page_is_read_as_its_reader_would():
 def test_an_open_block_is_an_error():
     with pytest.raises(AssertionError, match="starts in line 2 is never closed"):
         python_of("```python\nx = 1\n")
+
+
+def test_one_command_installs_what_a_gpu_needs():
+    """The hints in the code, the pages and the extra `gpu` agree."""
+    sources = [*PAGES, *ROOT.glob("minicnn/**/*.py"), *ROOT.glob("examples/**/*.py")]
+    texts = [path.read_text("utf-8") for path in sources]
+    named = {command for text in texts for command in re.findall(r'pip install "?cupy[\w-]*(?:\[\w+\])?"?', text)}
+    assert named == {INSTALL, INSTALL.replace("12x", "13x")}  # the latter for those who have that one already
+    extras = {extra for text in texts for extra in re.findall(r'-e "\.\[([\w,-]*\bgpu)\]"', text)}
+    assert extras == {"fast,report,gpu", "gpu-test,gpu"}  # to use it, and to test it
+    assert f'gpu = ["{INSTALL.split()[-1].strip(chr(34))}' in (ROOT / "pyproject.toml").read_text("utf-8")

@@ -15,6 +15,7 @@ from cupy_backends.cuda.libs import nvrtc
 import minicnn
 from minicnn import BackendError, Input, Sequential
 from minicnn.backends import gpu
+from minicnn.backends.contract import OPERATIONS
 from minicnn.backends.gpu import kernels
 from minicnn.backends.gpu.failures import as_sentences
 from minicnn.doctor import command_line
@@ -80,10 +81,16 @@ def test_an_error_that_shows_when_results_are_read(model):
         minicnn.to_host(y)
 
 
-@pytest.mark.parametrize("operation", ["take", "accumulate", "max_pool2d", "batch_norm", "adam_step"])
+NOTHING_TO_DO = {  # on the device
+    *("owns", "contiguous", "read_if_ready"),
+    *("softmax_crossentropy_backward", "crossentropy_backward", "mean_squared_error_backward"),
+}
+
+
+@pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in NOTHING_TO_DO])
 def test_every_operation_passes_through_the_translation(operation):
     call = prepare(operation, gpu, "float32")
-    with mockgpu.knobs(broken=ILLEGAL_ADDRESS), fails(f"{operation}: the GPU reports an error"):
+    with mockgpu.knobs(broken=ILLEGAL_ADDRESS), fails(r"\w+: the GPU reports an error"):
         call()
 
 
