@@ -31,7 +31,11 @@ class Optimizer(Configurable):
         self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
 
     def step(self, parameters: Sequence[Parameter]) -> None:
-        """Move the parameters. Raises RuntimeError if one has no gradient, ValueError if they are new ones."""
+        """Move the parameters.
+
+        Raises RuntimeError if one has no gradient, ValueError or TypeError if they are new ones, if one is there twice,
+        or if a gradient has another shape, dtype or memory than its parameter.
+        """
         parameters = arguments.sequence(f"{type(self).__name__} step", parameters, Parameter, "parameters")
         self.learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", self.learning_rate)
         self.build(parameters)
@@ -39,6 +43,8 @@ class Optimizer(Configurable):
             if parameter.grad is None:
                 raise RuntimeError(f"{parameter.name} has no gradient: call model.backward before step.")
         self._check_memory(parameters)
+        for parameter in parameters:
+            self._check_gradient(parameter.name, parameter.value, parameter.grad)
         self.iterations += 1
         with moving(parameters):
             self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
@@ -49,6 +55,9 @@ class Optimizer(Configurable):
 
     def build(self, parameters: Sequence[Parameter]) -> None:
         """Make the slots, all zeros, on the first call; check on later ones that the parameters are still the same."""
+        if len({id(parameter.value) for parameter in parameters}) < len(parameters):
+            found = f"one twice among {', '.join(parameter.name for parameter in parameters)}"
+            raise ValueError(explain(type(self).__name__, "each parameter once", found, "It would be moved twice."))
         shapes = [tuple(parameter.value.shape) for parameter in parameters]
         if not self.slots:
             self.slots = [
@@ -75,27 +84,40 @@ class Optimizer(Configurable):
                 remedy = "After a change of device: set_state(iterations, get_state(), model.parameters()) moves them."
                 check_memory(type(self).__name__, name, array, remedy)
 
+    def _check_gradient(self, name: str, value: Array, grad: Array) -> None:
+        """Raise ValueError or TypeError unless the gradient is an array like the value."""
+        where = f"{type(self).__name__}, {name}"
+        if grad.shape != value.shape:
+            expected = f"a gradient of the parameter's shape {tuple(value.shape)}"
+            batch = grad.shape[grad.ndim - value.ndim :] == value.shape  # more axes before those of the value
+            remedy = "Sum over the batch: .sum(axis=0)." if batch else "See what the layer's call_backward puts there."
+            raise ValueError(explain(where, expected, f"shape {tuple(grad.shape)}", remedy))
+        if grad.dtype != value.dtype:
+            expected = f"a gradient of the parameter's dtype {value.dtype}"
+            raise TypeError(explain(where, expected, str(grad.dtype), f'Convert it with .astype("{value.dtype}").'))
+
     def get_state(self) -> list[np.ndarray]:
         """Copies of all slot arrays; with `iterations` and the configuration they are the whole state."""
         return [np.array(to_host(array)) for slot in self.slots for array in slot]
 
     def set_state(self, iterations: int, arrays: Sequence[Any], parameters: Sequence[Parameter]) -> None:
-        """Put back what get_state returned, for these parameters."""
-        where = f"{type(self).__name__} set_state"
-        iterations = arguments.whole(f"{where} iterations", iterations, least=0)
-        arrays = arguments.sequence(where, arrays, object, "arrays")
+        """Put back what get_state returned, for these parameters. Raises ValueError if it belongs to others."""
+        where, names = type(self).__name__, [(slot, parameter) for slot in self.slot_names for parameter in parameters]
+        iterations = arguments.whole(f"{where} set_state iterations", iterations, least=0)
+        arrays = arguments.sequence(f"{where} set_state", arrays, object, "arrays")
+        if len(arrays) != len(names):
+            raise ValueError(explain(where, f"{len(names)} slot arrays", str(len(arrays)), "Wrong file?"))
+        for (slot, parameter), array in zip(names, map(np.asarray, arrays), strict=True):
+            which = f"{where}, {slot} of {parameter.name}"
+            expected = f"shape {tuple(parameter.value.shape)} and {parameter.value.dtype}"
+            found = f"shape {array.shape} and {array.dtype}"
+            if found != expected:
+                raise ValueError(explain(which, expected, found, "The state is another model's, or its file changed."))
+            arguments.array(which, "a slot", array, finite=True)
         self.slots = []
         self.build(parameters)
-        flat = [(slot, index) for slot in self.slots for index in range(len(slot))]
-        if len(arrays) != len(flat):
-            raise ValueError(explain(type(self).__name__, f"{len(flat)} slot arrays", str(len(arrays)), "Wrong file?"))
-        for (slot, index), array in zip(flat, arrays, strict=True):
-            array = arguments.array(where, "slots", array, slot[index].dtype, finite=True)
-            if array.shape != slot[index].shape:
-                raise ValueError(
-                    explain(where, f"a slot of shape {slot[index].shape}", f"{array.shape}", "Wrong file?")
-                )
-            slot[index] = to_device(array, slot[index].dtype, copy=True)
+        rest = iter(arrays)
+        self.slots = [[to_device(next(rest), array.dtype, copy=True) for array in slot] for slot in self.slots]
         self.iterations = iterations
 
     def get_config(self) -> dict[str, Any]:

@@ -75,3 +75,80 @@ def test_a_step_with_other_parameters_than_before(backend):
     adam.step([parameter([1.0, 2.0], [1, 1])])
     with pytest.raises(ValueError, match="parameters of its first step"):
         adam.step([parameter([1.0], [1])])
+
+
+@pytest.mark.parametrize("optimizer", [SGD, Adam])
+def test_a_gradient_of_another_shape_is_refused(backend, optimizer):
+    """A layer of one's own that forgets to sum over the batch: kernels would read and write outside of the arrays."""
+    p = parameter(np.ones((5, 3)), np.ones((4, 5, 3)))
+    with pytest.raises(ValueError, match=r", p: expected .* shape \(5, 3\), found shape \(4, 5, 3\).*\.sum\(axis=0\)"):
+        optimizer().step([p])
+    p.grad = np.ones((1, 3))
+    with pytest.raises(ValueError, match=r", p: expected .* shape \(5, 3\), found shape \(1, 3\)"):
+        optimizer().step([p])
+    np.testing.assert_array_equal(p.value, 1)
+
+
+@pytest.mark.parametrize(
+    ("grad", "message"),
+    [
+        (np.ones(3, np.float32), r"dtype float64, found float32.*astype"),
+        (np.ones(3, int), r"dtype float64, found int64"),
+        ([1.0, 1.0, 1.0], r"p's grad as an array, found a list"),
+        (np.ma.masked_less(np.ones(3), 2), r"p's grad as an array, found a MaskedArray"),
+    ],
+)
+def test_a_gradient_of_another_kind_is_refused(backend, grad, message):
+    p = parameter(np.ones(3), 0)
+    p.grad = grad
+    with pytest.raises(TypeError, match=message):
+        Adam().step([p])
+    np.testing.assert_array_equal(p.value, 1)
+
+
+def test_a_gradient_with_gaps_is_taken(backend):
+    p = parameter(np.ones((2, 3)), 0)
+    p.grad = np.arange(12.0).reshape(3, 4)[:, ::2].T
+    SGD(1.0).step([p])
+    np.testing.assert_array_equal(p.value, 1 - np.arange(12.0).reshape(3, 4)[:, ::2].T)
+
+
+def test_a_parameter_twice_is_refused(backend):
+    p = parameter([1.0], [1.0])
+    with pytest.raises(ValueError, match="each parameter once, found one twice among p, p"):
+        SGD().step([p, p])
+
+
+def test_parameters_that_share_memory_are_refused(backend):
+    memory = np.ones(5)
+    first, second = (parameter(0, np.ones(3)) for _ in range(2))
+    first.value, second.value = memory[:3], memory[2:]
+    with pytest.raises(ValueError, match=r"values\[1\] apart from values\[0\]"):
+        SGD().step([first, second])
+    second.value = memory[3:]
+    second.grad = np.ones(2)
+    SGD(0.5).step([first, second])
+    np.testing.assert_array_equal(memory, 0.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda array: array[:1],
+        lambda array: array[None],
+        lambda array: array.astype(np.float32),
+        lambda array: array.astype(object),
+    ],
+)
+def test_the_state_of_other_parameters_is_refused(backend, change):
+    """As in a file whose slots have been changed: the next step would read and write outside of them."""
+    adam, p = Adam(), parameter(np.ones((3, 2)), np.ones((3, 2)))
+    adam.step([p])
+    before = adam.get_state()
+    changed = [before[0], change(before[1])]
+    with pytest.raises(ValueError, match=r"Adam, variances of p: expected shape \(3, 2\) and float64, found"):
+        adam.set_state(1, changed, [p])
+    for array, kept in zip(adam.get_state(), before, strict=True):
+        np.testing.assert_array_equal(array, kept)
+    with pytest.raises(ValueError, match="expected 2 slot arrays, found 1"):
+        adam.set_state(1, before[:1], [p])

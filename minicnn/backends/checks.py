@@ -91,7 +91,7 @@ class Arguments:
         key = [values[at] for at in self.geometry] if like is None else [like.shape, like.dtype]
         for at, declared in self.arrays:
             array = values[at]
-            if (array is None and declared.optional) or (declared.axes == () and type(array) in (int, float)):
+            if (array is None and declared.optional) or (declared.or_number and type(array) in (int, float)):
                 key.append(None)
             else:
                 values[at] = array = self.array(declared.argument, array)
@@ -109,16 +109,8 @@ class Arguments:
     def array(self, argument: str, array: Any) -> Array:
         """The array as kernels read it; never the same object, whose shape the caller might change later."""
         if type(array) is not self.kind:
-            self.check_memory(argument, array)
-        return self.backend.contiguous(array).view()
-
-    def check_memory(self, argument: str, array: Any) -> None:
-        """Raise TypeError unless it is an array in the backend's memory."""
-        if not hasattr(array, "dtype") or not hasattr(array, "shape") or isinstance(array, np.ma.MaskedArray):
-            remedy = "minicnn.to_device makes it one. Of a masked array, take filled()."
-            raise TypeError(explain(self.name, f"{argument} an array", f"a {type(array).__name__}", remedy))
-        if not self.backend.owns(array):
             check_memory(self.name, argument, array, ops=self.backend)
+        return self.backend.contiguous(array).view()
 
     def check_shapes(self, values: list[Any], like: Any) -> str:
         """What `check` returns, from what it remembers: shapes, dtypes and some options."""
@@ -150,7 +142,7 @@ class Arguments:
             remedy = 'Convert it with .astype("float32").'
             raise TypeError(explain(self.name, f"{argument} of floating numbers", str(dtype), remedy))
         for other, letter in letters.items():
-            if letter.lower() != dtype.char.lower():
+            if letter.lower() != dtype.char.lower() or (other == "y" and letter != dtype.char):
                 expected = f"{argument} of dtype {np.dtype(letter)}, as {other}"
                 remedy = f'Convert it with .astype("{np.dtype(letter)}"): nothing is rounded without being asked to.'
                 raise TypeError(explain(self.name, expected, str(dtype), remedy))
@@ -162,7 +154,8 @@ class Arguments:
         if "padding" in given:
             sides, window = (known["H"], known["W"]), given.get("pool_size") or (known["KH"], known["KW"])
             if given["padding"] == "valid" and (window[0] > sides[0] or window[1] > sides[1]):
-                expected = f"a window of at most {sides[0]} x {sides[1]}, the size of the image"
+                which = "pool_size" if "pool_size" in given else "kernel"
+                expected = f"a {which} of at most {sides[0]} x {sides[1]}, the size of the image"
                 remedy = 'Make it smaller, or take padding="same".'
                 raise ValueError(explain(self.name, expected, f"{window[0]} x {window[1]}", remedy))
             axes = [(*axis, given["padding"]) for axis in zip(sides, window, given["strides"], strict=True)]
@@ -177,10 +170,8 @@ class Arguments:
         if self.y is not None:
             largest = max(largest, prod(self.y.shape(known)))
         if largest > MOST_NUMBERS:
-            found = f"one of {largest} numbers"
-            raise ValueError(
-                explain(self.name, "arrays that fit into memory", found, "Use smaller batches or windows.")
-            )
+            expected = f"an {self.arrays[0][1].argument} and windows whose y fits into memory"
+            raise ValueError(explain(self.name, expected, f"{largest} numbers", "Use smaller batches or windows."))
 
     def check_indices(self, declared: Declared, indices: Array, bound: Any) -> None:
         """Raise ValueError unless all are in 0 … bound − 1. On a GPU that would wait for it; its kernels look."""
@@ -203,7 +194,7 @@ class Arguments:
         for (_, declared), arrays in zip(self.lists, lists, strict=True):
             for number, array in enumerate(arrays):
                 if type(array) is not self.kind:
-                    self.check_memory(f"{declared.argument}[{number}]", array)
+                    check_memory(self.name, f"{declared.argument}[{number}]", array, ops=self.backend)
         self.check_alike(lists)
         for (at, declared), arrays in zip(self.lists, lists, strict=True):
             values[at] = [self.backend.contiguous(array) for array in arrays]

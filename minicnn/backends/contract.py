@@ -50,7 +50,7 @@ def shapes(**arrays: str) -> Callable[[Function], Function]:
     same ones wherever it occurs; "" is a scalar; "|" stands between alternatives. The word "y" is an array like the
     forward's y, "each" a list of arrays, one for each parameter. Arrays hold floating numbers, all of one dtype, unless
     other ones are named behind a comma: "integers" (perhaps "below" an argument), "reals", "numbers". There it also
-    says "or None" and "in place".
+    says "or None", "or a number" and "in place".
     """
 
     def declare(function: Function) -> Function:
@@ -214,7 +214,7 @@ class Backend(Protocol):
         Of equal scores the first counts as the largest.
         """
 
-    @shapes(total=", reals", value=", reals")
+    @shapes(total=", reals, or a number", value=", reals")
     def accumulate(self, total: Array, value: Array, weight: float) -> Array:
         """total + weight · value, all scalars, in float64: a running sum; total is 0.0 to begin with."""
 

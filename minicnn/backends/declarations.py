@@ -19,6 +19,7 @@ class Declared(NamedTuple):
     """The names of its axes; several where it may have this or that shape."""
     kind: str = "floating"
     optional: bool = False
+    or_number: bool = False
     in_place: bool = False
     below: str = ""
     """For indices: the argument that they are below, a number or an array of that length."""
@@ -26,7 +27,11 @@ class Declared(NamedTuple):
     @classmethod
     def parse(cls, argument: str, text: str) -> Declared:
         axes, *rest = (part.strip() for part in text.split(","))
-        found: dict[str, Any] = {"optional": "or None" in rest, "in_place": "in place" in rest}
+        found: dict[str, Any] = {
+            "optional": "or None" in rest,
+            "or_number": "or a number" in rest,
+            "in_place": "in place" in rest,
+        }
         for kind, *below in (words.split() for words in rest if words.split()[0] in KINDS):
             found |= {"kind": kind, "below": below[-1] if below else ""}
         axes = "..." if axes == "y" else axes  # the axes of y, which the forward has fixed

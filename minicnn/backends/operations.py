@@ -154,8 +154,8 @@ def _on_the_host(function: Function, backend: Backend) -> Function:
 
 def _foreign(name: str, saved: Any) -> str:
     """What to say of a `saved` that is not this backward's."""
-    found = (
-        f"what {saved.operation} of {saved.backend.__name__} is to get" if type(saved) is Kept else repr(type(saved))
-    )
+    expected, found = name.removesuffix("_backward"), f"a {type(saved).__name__}"
+    if type(saved) is Kept:
+        found = f"that of {saved.backend.__name__}.{saved.operation.removesuffix('_backward')}"
     remedy = "Pass on what the forward of the same backend returned last, untouched."
-    return explain(name, f"saved of {name.removesuffix('_backward')}", found, remedy)
+    return explain(name, f"saved of {expected}", found, remedy)

@@ -14,6 +14,9 @@ import numpy as np
 from ..errors import did_you_mean, explain
 from .contract import ACTIVATIONS, Pair
 
+MOST_CLASSES = 2**15
+"""The textbook's one-hot rows come from a square matrix of this side, 4 GiB in float32."""
+
 
 def whole(where: str, value: Any) -> int:
     """An integer of any sign."""
@@ -30,11 +33,22 @@ def count(where: str, value: Any) -> int:
     raise ValueError(explain(where, "an integer of at least 1", repr(value), "Count from 1."))
 
 
+def classes(where: str, value: Any) -> int:
+    """An integer from 1 to MOST_CLASSES."""
+    if count(where, value) <= MOST_CLASSES:
+        return int(value)
+    raise ValueError(
+        explain(where, f"an integer of at most {MOST_CLASSES}", repr(value), "Rows that long fill memory.")
+    )
+
+
 def pair(where: str, value: Any) -> Pair:
-    """Two integers of at least 1, along height and width."""
+    """Two integers from 1 to 2³¹ − 1, along height and width."""
     if type(value) not in (tuple, list) or len(value) != 2:
         raise TypeError(explain(where, "a pair of integers, (height, width)", repr(value), "Write (2, 2) for 2."))
-    return count(where, value[0]), count(where, value[1])
+    if max(value := (count(where, value[0]), count(where, value[1]))) < 2**31:
+        return value
+    raise ValueError(explain(where, "integers below 2³¹", repr(value), "No image is as large."))
 
 
 def number(where: str, value: Any) -> float:
@@ -62,7 +76,7 @@ def fraction(where: str, value: Any) -> float:
 
 def bound(where: str, value: Any) -> float | None:
     """A number, or None or ∞ where there is no bound."""
-    return None if value is None or value == np.inf else number(where, value)
+    return None if value is None or (isinstance(value, float) and value == np.inf) else number(where, value)
 
 
 def flag(where: str, value: Any) -> bool:
@@ -104,7 +118,7 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "beta_1": fraction,
     "beta_2": fraction,
     "call": whole,
-    "classes": count,
+    "classes": classes,
     "dtype": dtype,
     "epsilon": non_negative,
     "learning_rate": number,

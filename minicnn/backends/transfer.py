@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from ..errors import explain
 from .choice import active
 from .contract import Array, Backend
@@ -23,7 +25,10 @@ def to_host(array: Array) -> Any:
 
 
 def check_memory(where: object, what: str, array: Array, remedy: str = "", ops: Backend | None = None) -> None:
-    """Raise TypeError, saying which array is on which side, unless `ops`, or the backend in force, owns it."""
+    """Raise TypeError, saying what it is, unless this is an array that `ops`, or the backend in force, owns."""
+    if not hasattr(array, "dtype") or not hasattr(array, "shape") or isinstance(array, np.ma.MaskedArray):
+        masked = "minicnn.to_device makes it one. Of a masked array, take filled()."
+        raise TypeError(explain(str(where), f"{what} as an array", f"a {type(array).__name__}", remedy or masked))
     if (ops or active()).owns(array):
         return
     on_gpu = hasattr(array, "__cuda_array_interface__")

@@ -205,6 +205,8 @@ def _parameter_gradients(
     F = kernel.shape[-1]
     cells = kernel.size // F
     rows = cells if bias is None else cells + 1
+    if not y.size:  # no samples
+        return cupy.zeros(kernel.shape, x.dtype), None if bias is None else cupy.zeros(F, x.dtype)
     gradients = cupy.empty((rows, F), x.dtype)
     launch_product(
         SOURCE.kernel("conv2d_backward_kernel", x.dtype), rows, F, at.N * at.OH * at.OW, x.dtype,

@@ -240,10 +240,11 @@ def count_correct(scores: Array, target: Array) -> Array:
     one_hot = target.ndim == scores.ndim
     target = _known(target, (*LABELS, *FLOATS))
     samples = scores.size // K
+    blocks = max(1, min(-(-samples // THREADS), MOST_BLOCKS))
     correct = cupy.empty((), np.int64)
     _launch_sum(
-        COUNT_CORRECT.kernel("count_correct", scores.dtype, target.dtype), min(-(-samples // THREADS), MOST_BLOCKS),
-        np.int64, scores, target, correct, np.bool_(one_hot), np.int32(samples), np.int32(K),
+        COUNT_CORRECT.kernel("count_correct", scores.dtype, target.dtype), blocks, np.int64,
+        scores, target, correct, np.bool_(one_hot), np.int32(samples), np.int32(K),
     )  # fmt: skip
     return correct
 

@@ -21,11 +21,16 @@ TYPES = ("uint8", "int32", "int64", "float32", "float64")
 SOURCE = Source(
     "take",
     """
-// Rows of `length` elements; a data set may have more elements than an int can number, a batch may not.
-extern "C" __global__ void take(const from* array, const long long* rows, to* batch, int length, int count)
+// Rows of `length` elements; a data set may have more elements than an int can number, a batch may not. A row that the
+// array does not have is NaN, or 0 where there is no NaN: the host would have to wait to see that an index is wrong.
+extern "C" __global__ void take(const from* array, const long long* rows, to* batch, long long height, int length,
+                                int count)
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
-    if (at < count) batch[at] = (to)array[(size_t)rows[at / length] * length + at % length];
+    if (at >= count) return;
+    long long row = rows[at / length];
+    bool there = row >= 0 && row < height;
+    batch[at] = there ? (to)array[(size_t)row * length + at % length] : (to)0.5 == 0 ? (to)0 : (to)nan("");
 }
 """,
     **{"from": TYPES, "to": TYPES},
@@ -68,5 +73,6 @@ def take(array: Array, indices: Array, dtype: Any = None) -> Array:
     batch = cupy.empty((len(indices), *array.shape[1:]), dtype)
     rows = indices.astype(np.int64, copy=False)
     length = array.size // max(len(array), 1)
-    launch_each(SOURCE.kernel("take", array.dtype, dtype), batch.size, array, rows, batch, np.int32(length))
+    kernel = SOURCE.kernel("take", array.dtype, dtype)
+    launch_each(kernel, batch.size, array, rows, batch, np.int64(len(array)), np.int32(length))
     return batch
