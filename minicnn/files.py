@@ -17,8 +17,11 @@ try:
 except ImportError:  # Windows, which refuses to delete a file that somebody has open: no lock is needed there
     fcntl = None  # type: ignore[assignment]
 
-REASONS = {
+REASONS: dict[int | None, str] = {
     errno.ENOENT: "no such file",
+    errno.ENODEV: "this is a device or a pipe, not a file",
+    errno.EIO: "the disk reports an error",
+    errno.EFBIG: "the file is larger than the file system or a limit of this process allows",
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
     errno.EACCES: "permission denied",
@@ -66,16 +69,15 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def explained(path: str | os.PathLike[str], failure: str, remedy: str) -> Iterator[None]:
-    """Inside, an error of the operating system is raised again as one sentence about `path`, of the same class."""
+    """Inside, an error of the file system is raised again as one sentence about `path`, of the same class."""
     try:
         yield
     except OSError as error:
         folders = Path(os.path.realpath(path)).parents
         elsewhere = error.filename is not None and Path(error.filename).parent not in folders
-        if error.errno is None or elsewhere:  # a sentence already, or about another file
+        if error.errno not in REASONS or elsewhere:  # of a network, say, or about another file
             raise
-        reason = REASONS.get(error.errno, error.strerror)
-        sentence = type(error)(f"{os.fspath(path)} {failure}: {reason}. {remedy}")
+        sentence = type(error)(f"{os.fspath(path)} {failure}: {REASONS[error.errno]}. {remedy}")
         sentence.errno = error.errno
         raise sentence from error
 
@@ -91,7 +93,7 @@ def _replaceable(target: Path) -> os.stat_result | None:
     if stat.S_ISDIR(before.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
     if not stat.S_ISREG(before.st_mode):
-        raise OSError(errno.EINVAL, "this is a device or a pipe, not a file")
+        raise OSError(errno.ENODEV, os.strerror(errno.ENODEV))
     if not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     return before

@@ -116,6 +116,8 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
     lengths = [*content["input_shape"][1:], *content["built_for"][1:]]
     if not all(length is None or type(length) is int for length in lengths):
         raise ValueError(f"an input shape of {lengths}")
+    if not all(isinstance(name, str) for name in (content["name"], *(layer.name for layer in model.layers))):
+        raise ValueError("a name that is no text")
     model.name = content["name"]
     model.add(layers.Input(content["input_shape"][1:]))
     model.build_layers(content["built_for"])

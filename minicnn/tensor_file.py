@@ -30,8 +30,11 @@ from .files import atomic_writer, explained
 
 FORMAT, VERSION = "minicnn", "2"
 
-MAX_HEADER = 4 << 20
+MAX_HEADER = 2 << 20
 """Maximum header length in bytes. Parsed JSON takes up to about 20 times its length in memory."""
+
+MAX_DEPTH = 32
+"""Maximum number of lists and objects in each other."""
 
 INTEGERS = range(-(1 << 63), 1 << 64)
 """The integers that a description may hold: those of 64 bits."""
@@ -47,7 +50,7 @@ def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
 
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_without_arrays(content, "", arrays))
-    _parse(text)  # what cannot be read is not written
+    _content(text)  # what cannot be read is not written
     metadata = {"format": FORMAT, "version": VERSION, "content": text, "sha256": _digest(text.encode())}
     data = save(arrays, metadata)
     if _header_length(data) > MAX_HEADER:
@@ -143,23 +146,30 @@ def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
             raise ValueError("other texts than format, version, content and sha256")
         if _digest(metadata["content"].encode()) != metadata["sha256"]:
             raise ValueError("a description that differs from the one that was written")
-        content = _parse(metadata["content"])
-        if not isinstance(content, dict):
-            raise ValueError("a description that is no object")
-        for place in _places(content):
-            _bytes_of(place)
+        return _content(metadata["content"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _damaged(path, f"a damaged header: {error!r}") from error
+
+
+def _content(text: str) -> dict[str, Any]:
+    """The description, its arrays declared only. Raises ValueError, TypeError or RecursionError for a damaged one."""
+    content = _parse(text)
+    if not isinstance(content, dict):
+        raise ValueError("a description that is no object")
+    for place in _places(content):
+        _bytes_of(place)
     return content
 
 
-def _places(node: Any) -> Iterator[dict[str, Any]]:
+def _places(node: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
     """Where arrays belong in a description."""
+    if depth > MAX_DEPTH:
+        raise ValueError(f"more than {MAX_DEPTH} lists and objects in each other")
     if isinstance(node, dict) and "array" in node:
         yield node
     elif isinstance(node, (dict, list)):
         for value in node.values() if isinstance(node, dict) else node:
-            yield from _places(value)
+            yield from _places(value, depth + 1)
 
 
 def _bytes_of(place: dict[str, Any]) -> int:

@@ -13,6 +13,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from minicnn import Sequential
 from minicnn.callbacks import Callback, Logs
 
@@ -30,6 +32,8 @@ class Checkpoint(Callback):
 
     The history is written before the model, so it may be an epoch ahead of it, but never behind.
     """
+
+    saves_model = True
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder, self.settings = folder, settings
@@ -49,13 +53,11 @@ class Checkpoint(Callback):
         Raises ResumeError if there is no run, if it was begun with other settings or is past that epoch.
         """
         try:
-            settings = json.loads((self.folder / "settings.json").read_text(encoding="utf-8"))
-            with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
-                rows = [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(file)]
             model = Sequential.load(self.folder / "model.safetensors")
+            settings, rows = self._settings(), self._rows(model)
         except FileNotFoundError:
             raise ResumeError(f"{self.folder} holds no run to resume; start one without --resume") from None
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError, csv.Error) as error:
             raise ResumeError(f"the run in {self.folder} is damaged: {error}; start anew, without --resume") from error
         if differences := [name for name in self.settings if settings.get(name) != self.settings[name]]:
             was = ", ".join(f"{name} {settings.get(name)}" for name in differences)
@@ -63,8 +65,26 @@ class Checkpoint(Callback):
             raise ResumeError(f"the run in {self.folder} was begun with {was}; to resume it with {now} is another run")
         if model.epochs_trained > epochs:
             raise ResumeError(f"the run in {self.folder} has {model.epochs_trained} epochs already, more than {epochs}")
-        self.rows = rows[: model.epochs_trained]
+        self.rows = rows
         return model
+
+    def _settings(self) -> dict[str, Any]:
+        """What the run in the folder was begun with."""
+        settings = json.loads((self.folder / "settings.json").read_text(encoding="utf-8"))
+        if not isinstance(settings, dict):
+            raise ValueError(f"settings.json holds {settings!r:.40} instead of settings")
+        return settings
+
+    def _rows(self, model: Sequential) -> list[dict[str, float]]:
+        """The epochs in history.csv that the model has seen. Raises ValueError unless it remembers the same figures."""
+        with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))[: model.epochs_trained]
+        rows = [{name: float(line[name]) for name in COLUMNS} for line in lines]
+        remembered = model.callbacks.get_state().get("History", {})
+        for name in remembered.keys() & set(COLUMNS):
+            if not np.array_equal([row[name] for row in rows], remembered[name], equal_nan=True):
+                raise ValueError(f"{name} in history.csv is not what the model remembers")
+        return rows
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.began = perf_counter()
