@@ -102,7 +102,7 @@ def _replaceable(target: Path) -> os.stat_result | None:
 def _new_file(target: Path) -> tuple[BinaryIO, Path]:
     """A new file beside the target, locked for as long as its writer lives."""
     while True:
-        unfinished = target.with_name(f".{target.name}.{secrets.token_hex(8)}.unfinished")
+        unfinished = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.unfinished")
         file = open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), "wb")  # noqa: SIM115
         if fcntl is None:
             return file, unfinished
@@ -113,9 +113,14 @@ def _new_file(target: Path) -> tuple[BinaryIO, Path]:
         file.close()
 
 
+def _prefix(target: Path) -> str:
+    """How the names of the unfinished files of a target begin: cut, for they may not be longer than 255 bytes."""
+    return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
+
+
 def _sweep(target: Path) -> None:
     """Delete the unfinished files of this target whose writers are dead: those that nobody holds a lock on."""
-    pattern = re.compile(rf"\.{re.escape(target.name)}\.[0-9a-f]{{16}}\.unfinished")
+    pattern = re.compile(rf"{re.escape(_prefix(target))}[0-9a-f]{{16}}\.unfinished")
     for leftover in target.parent.iterdir():
         if pattern.fullmatch(leftover.name):
             with suppress(OSError):  # its writer lives, or another process sweeps it

@@ -36,8 +36,8 @@ MAX_HEADER = 2 << 20
 MAX_DEPTH = 32
 """Maximum number of lists and objects in each other."""
 
-INTEGERS = range(-(1 << 63), 1 << 64)
-"""The integers that a description may hold: those of 64 bits."""
+INTEGERS = range(1 - (1 << 128), 1 << 128)
+"""The integers that a description may hold: seeds have up to 128 bits."""
 
 
 def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
@@ -84,7 +84,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
         arrays = load(data)
     except (SafetensorError, KeyError, ValueError, OverflowError) as error:
         raise _damaged(path, f"a wrong directory of arrays, {error}") from error
-    whole = _with_arrays(path, content, arrays)
+    whole = _with_arrays(path, content, "", arrays)
     if arrays:
         raise _damaged(path, f"arrays that are not declared: {', '.join(arrays)}")
     return whole
@@ -95,39 +95,45 @@ def outline(content: Mapping[str, Any]) -> str:
     return json.dumps(content, sort_keys=True, default=lambda array: f"{array.dtype} {array.shape}")
 
 
-def _without_arrays(node: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+def _without_arrays(node: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     """The node as JSON has it; its arrays go into `arrays`, named by their path."""
     if isinstance(node, np.ndarray):
-        if path in arrays or node.dtype.kind not in "biuf":
-            raise ValueError(explain(path, "one array of numbers", f"another, of dtype {node.dtype}", "Rename it."))
-        arrays[path] = array = np.asarray(node, node.dtype.newbyteorder("<"), order="C")
-        return {"array": path, "dtype": array.dtype.name, "shape": array.shape, "sha256": _digest(array)}
+        if name in arrays or node.dtype.kind not in "biuf":
+            raise ValueError(explain(name, "one array of numbers", f"another, of dtype {node.dtype}", "Rename it."))
+        arrays[name] = array = np.asarray(node, node.dtype.newbyteorder("<"), order="C")
+        return {"array": name, "dtype": array.dtype.name, "shape": array.shape, "sha256": _digest(array)}
     if isinstance(node, Mapping):
         if "array" in node or not all(isinstance(key, str) for key in node):
-            raise ValueError(explain(path, 'texts other than "array" as keys', f"{list(node)}", "Rename them."))
-        return {key: _without_arrays(value, f"{path}/{key}".lstrip("/"), arrays) for key, value in node.items()}
+            raise ValueError(explain(name, 'texts other than "array" as keys', f"{list(node)}", "Rename them."))
+        return {key: _without_arrays(value, _join(name, key), arrays) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
-        return [_without_arrays(value, f"{path}/{index}", arrays) for index, value in enumerate(node)]
+        return [_without_arrays(value, _join(name, index), arrays) for index, value in enumerate(node)]
     if isinstance(node, np.generic):
         node = node.item()
     if not isinstance(node, (str, int, float, type(None))) or (isinstance(node, float) and not math.isfinite(node)):
-        raise ValueError(explain(path, "plain data: text, finite numbers, lists", repr(node), "Nothing was saved."))
+        raise ValueError(explain(name, "plain data: text, finite numbers, lists", repr(node), "Nothing was saved."))
     return node
 
 
-def _with_arrays(path: Path, node: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """The node with its arrays in their places again, each taken from `arrays` and compared with its digest."""
-    if isinstance(node, dict):
-        if "array" not in node:
-            return {key: _with_arrays(path, value, arrays) for key, value in node.items()}
-        array = arrays.pop(node["array"], None)
-        if array is None or (array.dtype.name, list(array.shape)) != (node["dtype"], node["shape"]):
-            found = "none" if array is None else f"{array.dtype} {array.shape}"
-            raise _damaged(path, f"{found} where {node['array']} is declared as {node['dtype']} {node['shape']}")
-        if _digest(array) != node["sha256"]:
-            raise _damaged(path, f"numbers in {node['array']} that differ from those that were written")
-        return array
-    return [_with_arrays(path, value, arrays) for value in node] if isinstance(node, list) else node
+def _with_arrays(path: Path, node: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The node with its arrays in their places again, each taken from `arrays` and compared with its declaration."""
+    if isinstance(node, list):
+        return [_with_arrays(path, value, _join(name, index), arrays) for index, value in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    if "array" not in node:
+        return {key: _with_arrays(path, value, _join(name, key), arrays) for key, value in node.items()}
+    array = arrays.pop(name, None)
+    if array is None or (name, array.dtype.name, list(array.shape)) != (node["array"], node["dtype"], node["shape"]):
+        found = "no array" if array is None else f"{array.dtype} {array.shape}"
+        raise _damaged(path, f"{found} as {name}, declared as {node['array']}, {node['dtype']} {node['shape']},")
+    if _digest(array) != node["sha256"]:
+        raise _damaged(path, f"numbers in {name} that differ from those that were written")
+    return array
+
+
+def _join(name: str, key: str | int) -> str:
+    return f"{name}/{key}" if name else str(key)
 
 
 def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
@@ -184,15 +190,15 @@ def _bytes_of(place: dict[str, Any]) -> int:
 
 
 def _parse(text: str) -> Any:
-    """JSON as the standard has it, of numbers that NumPy has too. Raises ValueError or RecursionError for any other."""
+    """JSON as the standard has it, of finite numbers. Raises ValueError or RecursionError for any other."""
     return json.loads(
         text, parse_int=_integer, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_unique_keys
     )
 
 
 def _integer(digits: str) -> int:
-    if len(digits) > 20 or int(digits) not in INTEGERS:
-        raise ValueError(f"an integer of more than 64 bits: {digits[:30]}")
+    if len(digits) > 40 or int(digits) not in INTEGERS:
+        raise ValueError(f"an integer of more than 128 bits: {digits[:30]}")
     return int(digits)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -211,8 +211,9 @@ class Layer(Configurable):
         if self.stored_weights is None:
             array = initializers.initial_values(where, initializer, shape, self.dtype)
         else:
+            initializers.get(initializer)  # which has to exist, too
             array = self.stored_weights.pop(name, None)  # type: ignore[arg-type]
-            check_stored(name, array, shape, self.dtype)
+            check_array(name, array, shape, self.dtype)
         weight = Parameter(name, to_device(array, self.dtype, copy=True), trainable)
         self.weights.append(weight)
         return weight
@@ -313,11 +314,20 @@ def default_name(cls: type) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def check_stored(name: str, array: Any, shape: Shape, dtype: np.dtype) -> None:
-    """Raise ValueError unless what a file has under this name is an array of this shape and dtype."""
-    found = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else "no array"
+def check_stored(where: str, stored: Any, expected: Mapping[str, Parameter]) -> None:
+    """Raise ValueError unless `stored` has an array for each of these names, of the parameter's shape and dtype."""
+    if not isinstance(stored, dict) or stored.keys() != expected.keys():
+        names = ", ".join(stored) if isinstance(stored, dict) else repr(stored)
+        raise ValueError(f"{where}: expected {len(expected)} arrays, {', '.join(expected)}, found {names}.")
+    for name, parameter in expected.items():
+        check_array(name, stored[name], tuple(parameter.value.shape), parameter.value.dtype)
+
+
+def check_array(name: str, stored: Any, shape: Shape, dtype: np.dtype) -> None:
+    """Raise ValueError unless what is stored under a name is an array of this shape and dtype."""
+    found = f"{stored.dtype} {stored.shape}" if isinstance(stored, np.ndarray) else "no array"
     if found != f"{dtype} {tuple(shape)}":
-        raise ValueError(explain(name, f"{dtype} {tuple(shape)}", found, "The file is another model's, or damaged."))
+        raise ValueError(explain(name, f"{dtype} {tuple(shape)}", found, "It is another model's, or damaged."))
 
 
 def check_weights(where: str, weights: Sequence[Parameter], values: Any) -> list[Array]:

@@ -41,4 +41,5 @@ class Dropout(Layer):
         return {"seed": self.seed, "calls": self.calls}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        self.seed, self.calls = state["seed"], int(state["calls"])
+        self.seed = arguments.seed(f"{self} seed", state["seed"])
+        self.calls = arguments.whole(f"{self} calls", state["calls"], least=0, most=2**63 - 1)
