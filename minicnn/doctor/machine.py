@@ -42,11 +42,9 @@ def describe_packages() -> dict[str, dict[str, str | None]]:
     """{package: {"version": None where it is missing, "install": the command where it is missing}}."""
     found = {}
     for name, command in PACKAGES.items():
-        versions = [
-            version if distribution == name.lower() else f"{version} ({distribution})"
-            for distribution in (installed_cupy() if name == "CuPy" else [name.lower()])
-            if (version := _version(distribution))
-        ]
+        distributions = installed_cupy() if name == "CuPy" else [name.lower()]
+        there = {distribution: _version(distribution) for distribution in distributions}
+        versions = [v if known == name.lower() else f"{v} ({known})" for known, v in there.items() if v]
         found[name] = {"version": " and ".join(versions) or None, "install": None if versions else command}
     return found
 

@@ -18,7 +18,7 @@ from minicnn.backends import gpu
 from minicnn.backends.contract import OPERATIONS
 from minicnn.backends.gpu import kernels
 from minicnn.backends.gpu.failures import as_sentences
-from minicnn.doctor import command_line
+from minicnn.doctor import command_line, examine
 from minicnn.doctor.cases import prepare
 from minicnn.layers import Conv2D, Dense, Flatten
 
@@ -131,6 +131,15 @@ def test_the_doctor_says_it_and_ends_with_code_2(capsys, knob):
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith("doctor: error: ")
     assert "the GPU" in said
+
+
+def test_the_doctor_that_was_asked_for_everything_still_examines_the_rest():
+    with mockgpu.knobs(broken=ILLEGAL_ADDRESS):
+        findings = examine(batch_size=1, rounds=1, calls=1)
+    assert len(findings["failures"]) == 1
+    assert "the GPU reports an error" in findings["failures"][0]
+    assert findings["failures"][0] in findings["summary"]
+    assert {check["backend"] for check in findings["operations"]} == {"numba", "numpy"}
 
 
 SCRIPT = """
