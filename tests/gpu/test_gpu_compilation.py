@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from uuid import uuid4
 
 import mockgpu
 
@@ -52,3 +53,15 @@ def test_a_step_where_the_locale_knows_ascii_alone(tmp_path):
 def test_one_line_says_that_kernels_are_compiled(tmp_path):
     said = run_step(CUPY_CACHE_DIR=str(tmp_path), PYTHONUTF8="1")
     assert said == "minicnn: compiling its kernels for this GPU, once (some seconds) …\n"
+
+
+def test_no_line_where_kernels_were_compiled_before(capsys, monkeypatch):
+    monkeypatch.setattr(kernels, "_sources", {})
+    code = f'extern "C" __global__ void once(real* x) {{ *x = 1; }}  // {uuid4()}'
+    said = []
+    for _ in range(2):
+        monkeypatch.setattr(kernels, "_notice", kernels._Notice())  # as in a new process
+        kernels.Source("once", code, real=kernels.FLOATS).kernel("once", "float32")
+        said.append(capsys.readouterr().err)
+    assert "compiling" in said[0]
+    assert said[1] == ""
