@@ -305,3 +305,86 @@ def test_empty_batches(backend, dtype):
         dx = getattr(backend, f"{operation}_backward")(backend.to_device(np.zeros(y.shape, dtype)), saved)
         assert len(y) == 0
         assert (dx[0] if isinstance(dx, tuple) else dx).shape == arguments[0].shape
+
+
+# whole networks
+
+
+def network(dtype):
+    """Steps of a small network, and its weights."""
+    arrays = [
+        [numbers((3, 2, 3, 5), dtype, 1), numbers(5, dtype, 2)],
+        [np.abs(numbers(5, dtype, seed)) + 1 for seed in range(4)],
+        [numbers((60, 4), dtype, 3), None],
+    ]
+    conv, norm, dense = map(tuple, arrays)
+    steps = [
+        ("conv2d", conv, ((1, 1), "same", "relu")),
+        ("max_pool2d", (), ((2, 2), (2, 2), "valid")),
+        ("batch_norm", norm, (0.9, 1e-3, False)),
+        ("flatten", (), ()),
+        ("dense", dense, ("softmax",)),
+    ]
+    return steps, [array for one in arrays for array in one]
+
+
+def test_a_network_is_computed_by_the_textbook_s_steps(backend):
+    for dtype in ("float32", "float64"):
+        steps, weights = network(dtype)
+        x = numbers((3, 8, 6, 3), dtype)
+        found = backend.compile_inference(steps)(backend.to_device(x), moved(backend, weights))
+        assert_same(on_host(backend, found), textbook.compile_inference(steps)(x, weights))
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_network_s_wrong_batch_or_weight_is_named_or_computed_like_the_textbook_does(backend, data):
+    steps, weights = network("float32")
+    arrays = [numbers((3, 8, 6, 3)), *weights]
+    run, reference = backend.compile_inference(steps), textbook.compile_inference(steps)
+    run(backend.to_device(arrays[0]), moved(backend, weights))  # what it remembers must not let the next ones pass
+    arrays = moved(backend, arrays)
+    at = data.draw(st.integers(0, len(arrays) - 2))
+    arrays[at] = applied(MISTAKES[data.draw(st.sampled_from(sorted(MISTAKES)))], backend, arrays[at])
+    try:
+        found = run(arrays[0], arrays[1:])
+    except (TypeError, ValueError) as error:
+        message = str(error)
+    else:
+        clean = [on_host(backend, array) for array in arrays]
+        assert_same(on_host(backend, found), reference(clean[0], clean[1:]))
+        return
+    steps_and_arguments = "conv2d|max_pool2d|batch_norm|dense|compile_inference"
+    assert re.match(rf"({steps_and_arguments}): expected .*\b(x|kernel|bias|gamma|beta|moving_\w+)\b", message)
+
+
+@pytest.mark.parametrize(
+    ("step", "message"),
+    [
+        (("conv3d", (), ()), r"steps\[0\]: expected an operation on x, found 'conv3d'. Did you mean 'conv2d'"),
+        (("softmax_crossentropy", (), ()), r"steps\[0\]: expected an operation on x"),
+        (
+            ("conv2d", (None, None), ((1, 1), "same")),
+            r"steps\[0\]: expected conv2d\(x.*, found 2 weights and 2 options",
+        ),
+        (("dense", (None, None), ("relux",)), r"dense activation: expected one of .*'relux'"),
+        (("max_pool2d", (), ((0, 2), (1, 1), "same")), r"max_pool2d pool_size: expected an integer of at least 1"),
+        (("batch_norm", (None,) * 4, (0.9, 1e-3, True)), r"steps\[0\]: expected batch_norm with training=False"),
+    ],
+)
+def test_wrong_steps_are_refused_when_they_are_compiled(backend, step, message):
+    with pytest.raises(ValueError, match=message):
+        backend.compile_inference([step])
+
+
+def test_a_network_wants_all_its_weights_and_a_batch(backend):
+    steps, weights = network("float32")
+    run, x = backend.compile_inference(steps), backend.to_device(numbers((3, 8, 6, 3)))
+    weights = moved(backend, weights)
+    for wrong in (weights[:-1], weights + [None], []):
+        with pytest.raises(ValueError, match=f"compile_inference: expected 8 weights, found {len(wrong)} arrays"):
+            run(x, wrong)
+    with pytest.raises(ValueError, match="compile_inference: expected x of at least one sample"):
+        run(x[:0], weights)
+    with pytest.raises(TypeError, match="compile_inference: expected kernel as an array, found a NoneType"):
+        run(x, [None, *weights[1:]])

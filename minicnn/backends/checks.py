@@ -84,8 +84,7 @@ class Arguments:
         `like` has shape and dtype of the forward's y, in a backward. Returns NumPy's letter of the floating dtype that
         the arrays have, "" if none has one, or OTHER.
         """
-        for at, option, check in self.options:
-            values[at] = check(f"{self.name} {option}", values[at])
+        self.check_options(values)
         if self.lists:
             return self.check_lists(values)
         key = [values[at] for at in self.geometry] if like is None else [like.shape, like.dtype]
@@ -100,11 +99,16 @@ class Arguments:
         if combination not in self.known:
             if len(self.known) == REMEMBERED:
                 self.known.clear()
-            self.known[combination] = self.check_shapes(values, like)
+            self.known[combination], _ = self.check_shapes(values, like)
         for at, declared in self.arrays:
             if declared.below:
                 self.check_indices(declared, values[at], values[self.names.index(declared.below)])
         return self.known[combination]
+
+    def check_options(self, values: list[Any]) -> None:
+        """Make all options plain Python's. Raises TypeError or ValueError, naming the option."""
+        for at, option, check in self.options:
+            values[at] = check(f"{self.name} {option}", values[at])
 
     def array(self, argument: str, array: Any) -> Array:
         """The array as kernels read it; never the same object, whose shape the caller might change later."""
@@ -112,8 +116,8 @@ class Arguments:
             check_memory(self.name, argument, array, ops=self.backend)
         return self.backend.contiguous(array).view()
 
-    def check_shapes(self, values: list[Any], like: Any) -> str:
-        """What `check` returns, from what it remembers: shapes, dtypes and some options."""
+    def check_shapes(self, values: list[Any], like: Any = None) -> tuple[str, Lengths]:
+        """What `check` returns, and the lengths of all axes, from what it remembers: shapes, dtypes, some options."""
         known: Lengths = {} if like is None else {"...": like.shape}
         letters = {} if like is None else {"y": like.dtype.char}
         for at, declared in self.arrays:
@@ -133,7 +137,7 @@ class Arguments:
             known = lengths
         self.check_sizes(dict(zip(self.names, values, strict=True)), known)
         found = set(letters.values())
-        return found.pop() if len(found) == 1 else OTHER if found else ""
+        return found.pop() if len(found) == 1 else OTHER if found else "", known
 
     def check_dtype(self, argument: str, dtype: np.dtype, letters: dict[str, str]) -> None:
         """Raise TypeError unless it is a floating dtype, the same as of the arguments before. Complex numbers go with

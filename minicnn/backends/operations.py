@@ -28,6 +28,7 @@ import numpy as np
 from ..errors import explain
 from .checks import Arguments
 from .contract import OPERATIONS, Backend
+from .networks import checked
 
 Function = Callable[..., Any]
 Pair = tuple[Function, Function]
@@ -63,18 +64,21 @@ def assemble(package: str, translated: Callable[[Function], Function] = lambda o
     general = {name: _on_the_host(function, backend) for name, function in textbook.items()}
     if "to_host" not in own or package == TEXTBOOK:  # the host's memory is the backend's own
         general = textbook
+    arguments = {name: Arguments(name, backend) for name in OPERATIONS if hasattr(getattr(Backend, name), "shapes")}
     for name in OPERATIONS:
         function, fallback = own.get(name, general[name]), general[name]
-        if not hasattr(getattr(Backend, name), "shapes"):  # memory, and whole networks
+        if name == "compile_inference":
+            operation = checked(function, arguments, backend)
+        elif name not in arguments:  # between the memories: any array will do
             setattr(backend, name, function)
             continue
-        if name.endswith("_backward"):
-            operation = _backward(name, backend)
+        elif name.endswith("_backward"):
+            operation = _backward(arguments[name])
         elif (backward := f"{name}_backward") in OPERATIONS:
             pairs = (function, own.get(backward, general[backward])), (fallback, general[backward])
-            operation = _forward(name, backend, *pairs)
+            operation = _forward(arguments[name], *pairs)
         else:
-            operation = _single(name, backend, function, fallback)
+            operation = _single(arguments[name], function, fallback)
         setattr(backend, name, translated(wraps(function)(operation)))
 
 
@@ -88,23 +92,22 @@ def _functions(package: str) -> dict[str, Function]:
     return found
 
 
-def _forward(name: str, backend: Backend, own: Pair, fallback: Pair) -> Function:
+def _forward(arguments: Arguments, own: Pair, fallback: Pair) -> Function:
     """A forward that remembers in `saved` whose backward belongs to it."""
-    arguments = Arguments(name, backend)
+    name, backend = f"{arguments.name}_backward", arguments.backend
 
     def operation(*given: Any, **options: Any) -> Any:
         values = arguments.bind(given, options)
         forward, backward = own if arguments.check(values) in COMPILED else fallback
         y, *others, saved = forward(*values)
-        return y, *others, Kept(f"{name}_backward", backend, backward, saved, y.shape, y.dtype)
+        return y, *others, Kept(name, backend, backward, saved, y.shape, y.dtype)
 
     return operation
 
 
-def _backward(name: str, backend: Backend) -> Function:
+def _backward(arguments: Arguments) -> Function:
     """A backward: the one that belongs to the forward that saved."""
-    arguments = Arguments(name, backend)
-    at = arguments.names.index("saved")
+    name, backend, at = arguments.name, arguments.backend, arguments.names.index("saved")
 
     def operation(*given: Any, **options: Any) -> Any:
         values = arguments.bind(given, options)
@@ -118,9 +121,8 @@ def _backward(name: str, backend: Backend) -> Function:
     return operation
 
 
-def _single(name: str, backend: Backend, own: Function, fallback: Function) -> Function:
+def _single(arguments: Arguments, own: Function, fallback: Function) -> Function:
     """An operation without a backward."""
-    arguments = Arguments(name, backend)
 
     def operation(*given: Any, **options: Any) -> Any:
         values = arguments.bind(given, options)

@@ -1,0 +1,107 @@
+"""`compile_inference` behind the same check as the operations: kernels get weights by address, and look at no shapes.
+
+The steps are checked when they are compiled. Whether batch and weights fit follows from shapes and dtypes alone, and is
+worked out once for every combination of them, by the declarations of the steps' operations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any, NamedTuple
+
+from ..errors import did_you_mean, explain
+from .checks import REMEMBERED, Arguments
+from .contract import OPERATIONS, Array, Backend, Run, Step
+from .transfer import check_memory
+
+STEPS = tuple(name for name in OPERATIONS if {"x", "y"} <= getattr(getattr(Backend, name), "shapes", {}).keys())
+"""The operations that make an x into a y of its own."""
+
+
+class Like(NamedTuple):
+    """What has to be known of an array that nobody has computed yet."""
+
+    shape: tuple[int, ...]
+    dtype: Any
+
+
+def check_steps(steps: Sequence[Step], arguments: dict[str, Arguments]) -> list[Step]:
+    """The steps with their options as kernels take them. Raises TypeError or ValueError, naming the step."""
+    checked = []
+    for number, (name, weights, options) in enumerate(steps):
+        where = f"compile_inference, steps[{number}]"
+        if name != "flatten":
+            if name not in STEPS:
+                raise ValueError(explain(where, "an operation on x", repr(name), did_you_mean(name, STEPS)))
+            known = arguments[name]
+            if len(known.arrays) != 1 + len(weights) or len(known.names) != 1 + len(weights) + len(options):
+                found = f"{len(weights)} weights and {len(options)} options"
+                raise ValueError(explain(where, f"{name}{known.signature}", found, "Give all but x."))
+            values = [None, *weights, *options]
+            known.check_options(values)
+            options = tuple(values[1 + len(weights) :])
+            if dict(zip(known.names, values, strict=True)).get("training"):
+                raise ValueError(explain(where, f"{name} with training=False", "training=True", "This is inference."))
+        checked.append((name, tuple(weights), options))
+    return checked
+
+
+def checked(compile_inference: Callable[[Sequence[Step]], Run], arguments: dict[str, Arguments], backend: Any) -> Any:
+    """A backend's compile_inference, its steps and what its functions are given checked."""
+
+    def operation(steps: Sequence[Step]) -> Run:
+        steps = check_steps(steps, arguments)
+        run = compile_inference(steps)
+        declared = [array for name, own, _ in steps if own for _, array in arguments[name].arrays[1:]]
+        known: set[Any] = set()  # of shapes and dtypes
+
+        def run_checked(x: Array, weights: Sequence[Array | None]) -> Array:
+            arrays = [_array("x", x, False, backend)]
+            if len(weights) != len(declared):
+                found = f"{len(weights)} arrays"
+                raise ValueError(
+                    explain("compile_inference", f"{len(declared)} weights", found, "Pass on all of them.")
+                )
+            for one, weight in zip(declared, weights, strict=True):
+                arrays.append(_array(one.argument, weight, one.optional, backend))
+            key = tuple([None if array is None else (array.shape, array.dtype) for array in arrays])
+            if key not in known:
+                check_network(steps, arguments, arrays[0], arrays[1:])
+                if len(known) == REMEMBERED:
+                    known.clear()
+                known.add(key)
+            return run(arrays[0], arrays[1:])
+
+        return run_checked
+
+    return operation
+
+
+def _array(argument: str, array: Any, optional: bool, backend: Any) -> Array | None:
+    """The array as kernels read it, the same object where it is so already: then its address is known."""
+    if array is None and optional:
+        return None
+    check_memory("compile_inference", argument, array, ops=backend)
+    return backend.contiguous(array)
+
+
+def check_network(steps: Sequence[Step], arguments: dict[str, Arguments], x: Array, weights: Sequence[Any]) -> None:
+    """Raise what the operations would raise for x (N, …) and these weights, without computing anything."""
+    shape, rest = x.shape, iter(weights)
+    if not x.ndim or not x.shape[0]:
+        raise ValueError(explain("compile_inference", "x of at least one sample", f"shape {shape}", "It is empty."))
+    for name, own, options in steps:
+        if name == "flatten":
+            shape = (shape[0], prod(shape[1:]))
+            continue
+        arrays: list[Any] = [next(rest) for _ in own]
+        sequence = name.endswith("2d") and len(shape) == 3  # (N, L, C) is an image of height 1
+        if sequence:
+            shape = (shape[0], 1, *shape[1:])
+            arrays = [Like((1, *a.shape), a.dtype) if a is not None and a.ndim == 3 else a for a in arrays]
+        declared = arguments[name]
+        _, lengths = declared.check_shapes([Like(shape, x.dtype), *arrays, *options])
+        assert declared.y is not None
+        shape = declared.y.shape(lengths)
+        shape = (shape[0], *shape[2:]) if sequence else shape
