@@ -16,7 +16,7 @@ KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
 MODELS = baseline model1 model2 model3 model4 model5 model6
 
 .DEFAULT_GOAL = help
-.PHONY: help test test-gpu test-cpus nvrtc compiler lint docs parity bench clean $(MODELS)
+.PHONY: help test test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
 .NOTPARALLEL:  # two pip runs at once would spoil the environment
 .SECONDARY:    # make must not delete the stamps
 
@@ -25,7 +25,7 @@ help:
 	@echo
 	@echo "  model5    train Model 5 and show its figures; likewise: baseline, model1 ... model6"
 	@echo "            (make model5 ARGS=\"--epochs 3\", make model5 ARGS=--help)"
-	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1@\2/p' Makefile | awk -F@ '{ printf "  %-9s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1@\2/p' Makefile | awk -F@ '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 $(MODELS): $(VENV)/.has-fast,report
 	@$(VENV)/bin/python examples/$@.py $(ARGS)
@@ -41,6 +41,9 @@ test-cpus: $(VENV)/.has-test  ## run the kernels' tests as compiled for older CP
 	@[ "$$(uname -m)" = x86_64 ] || { echo "This is for x86 alone." >&2; exit 1; }
 	@NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx,+avx2,+fma $(VENV)/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
 	@NUMBA_CPU_NAME=generic $(VENV)/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
+
+test-versions:  ## run the tests of an installed wheel on the oldest and the newest dependencies, and without Numba
+	@PYTHON=$(PYTHON) .ci/test-versions $(ARGS)
 
 nvrtc: $(NVRTC_VENV)/.has-nvrtc  ## compile the GPU's kernels for real GPUs, none needed (installs NVIDIA's compiler)
 	@$(NVRTC_VENV)/bin/python -m pytest -q tests/nvrtc $(ARGS)

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from minicnn.backends.availability import INSTALL
+from minicnn.datasets.checksums import SAMPLE_DIRECTORY
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -91,8 +92,8 @@ def options_of(script: str) -> set[str]:
 
 def run(command: list[str], directory: Path) -> str:
     inherited = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
-    sample = ROOT / "minicnn" / "datasets" / "sample"  # what the pages show must not depend on the machine's own data
-    environment = {**inherited, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "MINICNN_DATA": str(sample)}
+    # What the pages show must not depend on the machine's own data.
+    environment = {**inherited, "PYTHONPATH": str(ROOT), "MPLBACKEND": "agg", "MINICNN_DATA": str(SAMPLE_DIRECTORY)}
     result = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300)
     if result.returncode != 0:
         pytest.fail(f"{shlex.join(command)}\n{result.stdout}{result.stderr}", pytrace=False)
