@@ -35,8 +35,8 @@ def backend(request):
 
 def calls(dtype):
     """The arguments of one right call of each operation that has no dy."""
-    lists = [[numbers(shape, dtype, seed) for shape in ((3, 5), (7,), ())] for seed in range(4)]
-    lists[3] = [np.abs(array) for array in lists[3]]  # Adam's variances
+    lists = [[np.array(numbers(shape, dtype, seed)) for shape in ((3, 5), (7,), ())] for seed in range(4)]
+    lists[3] = [np.array(np.abs(array)) for array in lists[3]]  # Adam's variances
     return ordinary_calls(dtype) | {
         "take": [numbers((5, 3, 2), dtype), np.array([3, 3, 0]), "float32"],
         "one_hot": [np.array([2, 0, 1, 1]), 3, dtype],
@@ -237,6 +237,12 @@ def test_a_wrong_argument_is_named_or_computed_like_the_textbook_does(backend, o
         if operation.endswith("_backward") or isinstance(found, Exception):
             return  # an opaque saved has no copy for the textbook; see below
         assert_same(found, outcome(textbook, operation, clean))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("operation", CHECKED)
+def test_the_right_arguments_are_right(backend, operation, dtype):
+    assert not isinstance(outcome(backend, operation, right_arguments(backend, operation, dtype)), Exception)
 
 
 PAIRS = tuple(name for name in CHECKED if f"{name}_backward" in CHECKED)
