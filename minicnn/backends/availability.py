@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BackendError
+from ..interrupts import delayed_interrupt
 
 NUMBA_VERSIONS = "0.61", "0.69"
 """The versions of Numba that the kernels are tested with: from the first on, below the second. As in pyproject.toml.
@@ -25,6 +26,7 @@ USE_THE_CPU = 'Without a GPU: --device cpu, or minicnn.use_device("cpu").'
 
 
 @cache
+@delayed_interrupt()  # a package that is imported by half cannot be imported again
 def check_numba() -> None:
     """Try Numba out, once: it can be imported, its version is one of those tested, and a small kernel computes.
 

@@ -17,14 +17,15 @@ from ....errors import explain
 from . import cache as kernel_cache
 from .numba_internals import (
     address_of,
-    argument_types,
     call_by_address,
     call_on_all_threads,
+    compile_for,
     forbid_python_calls,
     keep_in,
     njit,
     prange,
     type_fingerprint,
+    typeof,
     types,
 )
 from .threads import pool_lock, thread_count
@@ -62,6 +63,7 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
     def launch(*args: Any, alone: bool = False) -> None:
         fingerprint = type_fingerprint(args)
         if fingerprint not in addresses:
+            compile_for(_launch, (types.intp, types.intp, types.intp, typeof(args)))
             addresses[fingerprint] = machine_code(kernel, args)
         threads = 1 if alone else thread_count()
         if threads == 1:
@@ -75,7 +77,7 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
 
 def machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
     """The address of the kernel for parts, a part and arguments of these types, compiled or loaded."""
-    return address_of(kernel, types.void(types.intp, types.intp, *argument_types(args)))
+    return address_of(kernel, types.void(types.intp, types.intp, *map(typeof, args)))
 
 
 @serial

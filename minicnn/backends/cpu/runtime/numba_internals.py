@@ -31,14 +31,16 @@ from numba.np.arrayobj import populate_array
 from numba.np.ufunc import parallel
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
+from ....interrupts import delayed_interrupt
+
 __all__ = [
     "Store",
     "address_of",
-    "argument_types",
     "call_by_address",
     "call_on_all_threads",
     "carray",
     "cgutils",
+    "compile_for",
     "compiler_locks",
     "cpu_features",
     "forbid_python_calls",
@@ -55,6 +57,7 @@ __all__ = [
     "prange",
     "to_fixed_tuple",
     "type_fingerprint",
+    "typeof",
     "types",
     "versions",
 ]
@@ -66,18 +69,20 @@ numba_cache_dir: str = getattr(config, "CACHE_DIR", "")
 type_fingerprint: Callable[[tuple[Any, ...]], bytes] = compute_fingerprint
 """Equal for arguments of equal types, much faster to compute than the types themselves."""
 
-compiler_locks = (global_compiler_lock, ffi.lib._lock)
-"""The locks of Numba and LLVM, in the order in which they are taken; `with lock:` holds one. Both are re-entrant."""
+compiler_locks = (global_compiler_lock, parallel._backend_init_thread_lock, ffi.lib._lock)
+"""The locks of Numba's compiler, of the start of its thread pool, and of LLVM, in the order in which they are taken;
+`with lock:` holds one. All are re-entrant."""
 
 
-def argument_types(args: tuple[Any, ...]) -> list[Any]:
-    """Numba's types of these arguments."""
-    return [typeof(argument) for argument in args]
+def compile_for(function: Any, signature: Any) -> None:
+    """Compile a function for this signature, or load it from the cache."""
+    with delayed_interrupt():  # LLVM calls back into Python, where a KeyboardInterrupt would be lost
+        function.compile(signature)
 
 
 def address_of(function: Any, signature: Any) -> int:
     """The address of a function's machine code for this signature, compiled or loaded from the cache."""
-    function.compile(signature)
+    compile_for(function, signature)
     compiled = function.overloads[signature.args]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
