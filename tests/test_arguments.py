@@ -90,7 +90,7 @@ def outcome(ops, operation, arguments):
     if f"{operation}_backward" in OPERATIONS:
         results.pop()  # saved
     if operation.endswith("_step"):
-        results = [argument for argument in arguments if isinstance(argument, list)]
+        results = [argument for argument in arguments if isinstance(argument, (list, tuple))]
     return on_host(ops, results)
 
 
