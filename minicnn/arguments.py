@@ -155,7 +155,7 @@ def shape(where: str, value: Any, unknown: bool = True) -> tuple[int | None, ...
 def path(where: str, value: Any) -> Path:
     """A path that a file can have."""
     if not isinstance(value, (str, os.PathLike)) or not (name := os.fspath(value)) or "\0" in str(name):
-        raise ValueError(explain(where, "a path", _short(value), 'A string or a pathlib.Path: "model.npz".'))
+        raise ValueError(explain(where, "a path", _short(value), 'A string or a pathlib.Path: "model.safetensors".'))
     return Path(os.fsdecode(name))
 
 

@@ -11,6 +11,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
+from . import arguments
 from .errors import did_you_mean, explain
 from .layers.base import check_weights
 
@@ -30,9 +31,6 @@ class Callback:
 
     model: Any
 
-    saves_model = False
-    """Whether the callback saves the model. Then it comes last at the end of an epoch: all states are up to date."""
-
     def set_model(self, model: Any) -> None:
         self.model = model
 
@@ -47,6 +45,9 @@ class Callback:
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         """After an epoch and its validation; logs has loss, the metrics and their val_ twins."""
+
+    def on_checkpoint(self, epoch: int, logs: Logs) -> None:
+        """After the on_epoch_end of all callbacks: when to save the model, for all their states are of this epoch."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a step."""
@@ -85,8 +86,10 @@ class CallbackList:
                 callback.set_state(self._states[name])
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        for callback in sorted(self._callbacks, key=lambda callback: callback.saves_model):  # a stable order
+        for callback in self._callbacks:
             callback.on_epoch_end(epoch, logs)
+        for callback in self._callbacks:
+            callback.on_checkpoint(epoch, logs)
 
     def get_state(self) -> dict[str, Any]:
         """The states of all callbacks that have one, by name; those that the list was made with, if it has no such."""
@@ -164,7 +167,7 @@ class ProgressBar(Callback):
         if self.bar is not None and self.bar.update():  # True when the bar was drawn: a few times a second
             self.bar.set_postfix_str(_figures(logs), refresh=False)
 
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+    def on_checkpoint(self, epoch: int, logs: Logs) -> None:  # an epoch that is shown as done is saved
         if self.bar is not None:
             self.bar.set_postfix_str(_figures(logs), refresh=True)
             self.bar.close()
@@ -193,7 +196,7 @@ class _Monitor:
         larger_is_better = mode == "max" or (mode == "auto" and "acc" in monitor)
         self.sign = 1 if larger_is_better else -1
         self.min_delta = abs(min_delta)
-        self.best = -np.inf * self.sign if best is None else float(best)
+        self.best = -np.inf * self.sign if best is None else arguments.number(f"{where} initial_value_threshold", best)
 
     def current(self, logs: Logs) -> float:
         if self.monitor not in logs:
@@ -301,7 +304,8 @@ class ModelCheckpoint(Callback):
     training that does not go on with a saved model, `initial_value_threshold` is the figure that has to be improved.
     """
 
-    saves_model = True
+    due = True
+    """Whether the model is to be saved after this epoch."""
 
     def __init__(
         self,
@@ -321,9 +325,12 @@ class ModelCheckpoint(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         if self.save_best_only:
             current = self.monitor.current(logs)
-            if not self.monitor.improves(current):
-                return
-            self.monitor.best = current
+            self.due = self.monitor.improves(current)
+            self.monitor.best = current if self.due else self.monitor.best
+
+    def on_checkpoint(self, epoch: int, logs: Logs) -> None:
+        if not self.due:
+            return
         path = self.filepath.format(epoch=epoch + 1, **logs)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if self.verbose:

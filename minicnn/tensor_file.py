@@ -25,6 +25,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from . import arguments
 from .errors import ModelFileError, explain
 from .files import atomic_writer, explained
 
@@ -48,6 +49,7 @@ def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
     """
     from safetensors.numpy import save
 
+    path = arguments.path("model file", path)
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_without_arrays(content, "", arrays))
     _content(text)  # what cannot be read is not written
@@ -69,7 +71,7 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
-    path = Path(path)
+    path = arguments.path("model file", path)
     with explained(path, "cannot be read", "Models are written by model.save(path)."):
         if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait for its other end
             raise _damaged(path, "a directory, a pipe or a device")

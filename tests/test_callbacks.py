@@ -7,8 +7,8 @@ import csv
 import numpy as np
 import pytest
 
-from minicnn import Input, Sequential, load_model
-from minicnn.callbacks import Callback, CSVLogger, EarlyStopping, LearningRateScheduler, ModelCheckpoint
+from minicnn import Input, Sequential, load_model, set_random_seed
+from minicnn.callbacks import Callback, CallbackList, CSVLogger, EarlyStopping, LearningRateScheduler, ModelCheckpoint
 from minicnn.layers import Dense
 from minicnn.optimizers import SGD
 
@@ -118,6 +118,13 @@ class TestModelCheckpoint:
         train([saver], 4, figures=[3, 4, 2, 2])
         assert sorted(file.name for file in tmp_path.iterdir()) == ["m-1.safetensors", "m-3.safetensors"]
 
+    def test_improves_on_an_initial_value_threshold(self, tmp_path):
+        saver = ModelCheckpoint(tmp_path / "m-{epoch}", save_best_only=True, initial_value_threshold=2.5)
+        train([saver], 3, figures=[3, 2, 2.2])
+        assert [file.name for file in tmp_path.iterdir()] == ["m-2"]
+        with pytest.raises(ValueError, match="initial_value_threshold: expected a finite number, found 'low'"):
+            ModelCheckpoint(tmp_path / "m", initial_value_threshold="low")
+
 
 class TestLearningRateScheduler:
     def test_sets_the_rate_before_each_epoch(self):
@@ -127,6 +134,110 @@ class TestLearningRateScheduler:
     def test_refuses_nonsense(self):
         with pytest.raises(ValueError, match="LearningRateScheduler.*None"):
             train([LearningRateScheduler(lambda epoch, rate: None)], 1)
+
+
+class TestResuming:
+    """A training that was interrupted, saved and loaded goes on as if it had never been."""
+
+    FIGURES = (5, 4, 4.5, 3, 3.5, 3.2, 3.1, 3.3, 1, 1)
+
+    def fit(self, model, folder, first, last, **options):
+        """The best file's name tells when it was written; the other one is what an interrupted run goes on from."""
+        x = np.random.default_rng(0).normal(size=(10, 2))
+        self.stopper = EarlyStopping(patience=4, restore_best_weights=True)
+        callbacks = [
+            ModelCheckpoint(folder / "last.safetensors"),  # it saves the states of those behind it
+            Scripted(self.FIGURES),
+            ModelCheckpoint(folder / "best-{epoch}.safetensors", save_best_only=True),
+            self.stopper,
+            LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+        ]
+        return model.fit(x, x[:, :1], epochs=last, initial_epoch=first, verbose=0, callbacks=callbacks, **options)
+
+    def make(self):
+        set_random_seed(3)
+        model = Sequential([Input((2,)), Dense(1)])
+        model.compile(SGD(0.01, momentum=0.9), "mse")
+        return model
+
+    @pytest.mark.parametrize("interrupted", [1, 2, 3, 4, 5, 6, 7])
+    def test_everything_is_as_without_the_interruption(self, tmp_path, interrupted):
+        whole, parts = tmp_path / "whole", tmp_path / "parts"
+        expected = self.make()
+        history = self.fit(expected, whole, 0, 10)
+        assert history.epoch == list(range(8))
+        self.fit(self.make(), parts, 0, interrupted)
+        resumed = Sequential.load(parts / "last.safetensors")
+        history_of_the_rest = self.fit(resumed, parts, resumed.epochs_trained, 10)
+
+        assert history_of_the_rest.epoch == list(range(interrupted, 8))
+        assert history_of_the_rest.whole == history.whole == {"epoch": history.epoch, **history.history}
+        assert (self.stopper.stopped_epoch, self.stopper.best_epoch) == (7, 3)
+        assert sorted(path.name for path in parts.iterdir()) == sorted(path.name for path in whole.iterdir())
+        assert not (parts / "best-6.safetensors").exists()
+        assert resumed.optimizer.learning_rate == expected.optimizer.learning_rate
+        for mine, its in zip(resumed.get_weights(), expected.get_weights(), strict=True):
+            np.testing.assert_array_equal(mine, its)
+
+    def test_the_best_is_not_forgotten_in_a_fit_that_goes_on(self, tmp_path):
+        model = self.make()
+        self.fit(model, tmp_path, 0, 4)
+        self.fit(model, tmp_path, 4, 6)
+        assert not (tmp_path / "best-6.safetensors").exists()
+
+    def test_a_fit_from_epoch_0_begins_anew(self, tmp_path):
+        self.fit(self.make(), tmp_path, 0, 4)
+        model = Sequential.load(tmp_path / "last.safetensors")
+        history = self.fit(model, tmp_path / "anew", 0, 2)
+        assert history.whole["epoch"] == [0, 1]
+        assert (tmp_path / "anew" / "best-1.safetensors").exists()
+
+    def test_another_figure_to_watch_begins_anew(self, tmp_path):
+        train([ModelCheckpoint(tmp_path / "best", "loss", save_best_only=True)], 2)
+        model = Sequential.load(tmp_path / "best")
+        saver = ModelCheckpoint(tmp_path / "other", "accuracy", save_best_only=True)
+        saver.set_model(model)
+        saver.set_state(model.callbacks.get_state()["ModelCheckpoint"])
+        assert saver.monitor.best == -np.inf
+
+    def test_a_state_of_ones_own(self, tmp_path):
+        class Counter(Callback):
+            seen = 0
+
+            def on_train_batch_end(self, batch, logs):
+                self.seen += 1
+
+            def get_state(self):
+                return {"seen": self.seen, "squares": np.arange(3) ** 2}
+
+            def set_state(self, state):
+                self.seen = state["seen"]
+
+        first, second = Counter(), Counter()
+        train([first, Counter(), ModelCheckpoint(tmp_path / "model")], 2)
+        model = Sequential.load(tmp_path / "model")
+        x = np.zeros((10, 2))
+        model.fit(x, x[:, :1], epochs=3, initial_epoch=2, verbose=0, callbacks=[second])
+        assert second.seen == first.seen + 1
+        assert list(model.callbacks.get_state()) == ["History", "Counter", "Counter_1"]
+
+    @pytest.mark.parametrize(
+        ("name", "state", "words"),
+        [
+            ("EarlyStopping", {"wait": "long"}, "EarlyStopping state: expected a number wait, found 'long'"),
+            ("EarlyStopping", {"best": "low"}, "EarlyStopping state: expected a number best"),
+            ("EarlyStopping", {"best_weights": [1, 2]}, "EarlyStopping state, best_weights"),
+            ("ModelCheckpoint_1", {"best": [1]}, "ModelCheckpoint state: expected a number best"),
+            ("History", {"loss": np.ones(1)}, "History state: expected one epoch and figure per epoch"),
+        ],
+    )
+    def test_a_damaged_state(self, tmp_path, name, state, words):
+        model = self.make()
+        self.fit(model, tmp_path, 0, 2)
+        states = model.callbacks.get_state()
+        model.callbacks = CallbackList([], None, {**states, name: {**states[name], **state}})
+        with pytest.raises(ValueError, match=words):
+            self.fit(model, tmp_path, 2, 3)
 
 
 def test_csv_logger_writes_and_goes_on(tmp_path):

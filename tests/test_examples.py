@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import runpy
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,6 +174,34 @@ def test_a_run_is_resumed_only_as_it_was_begun(arguments, sentence, finished, tm
     assert "Traceback" not in done.stderr
     assert sentence in done.stderr
     assert (folder / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("settings.json", b""),
+        ("settings.json", b"[1, 2]"),
+        ("settings.json", b"\xff\xfe{"),
+        ("settings.json", b"[" * 100_000),
+        ("history.csv", b""),
+        ("history.csv", b"epoch,loss\n1,0.5\n"),
+        ("history.csv", b"epoch,loss,accuracy,val_loss,val_accuracy,seconds\n1,a,b,c,d,e\n"),
+        ("history.csv", b"epoch,loss,accuracy,val_loss,val_accuracy,seconds\n1,1,1,1,1,1\n2,1,1,1,1,1\n"),
+        ("history.csv", b"\0" * 1000),
+        ("history.csv", b'"' + b"x" * 200_000),
+        ("model.safetensors", b"PK\3\4"),
+    ],
+)
+def test_a_damaged_run_is_a_sentence(name, content, finished, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(EXAMPLES))
+    from experiment.checkpoint import Checkpoint, ResumeError
+
+    folder = shutil.copytree(finished("baseline")[1], tmp_path / "run")
+    checkpoint = Checkpoint(folder, json.loads((folder / "settings.json").read_text(encoding="utf-8")))
+    assert checkpoint.resume(2).epochs_trained == len(checkpoint.rows) == 2
+    (folder / name).write_bytes(content)
+    with pytest.raises(ResumeError, match=r"the run in .* is damaged: .*; start anew, without --resume"):
+        checkpoint.resume(2)
 
 
 def test_help_names_every_option_and_its_default(tmp_path):

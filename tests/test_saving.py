@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from test_training import classifier, stripes
 import minicnn
 from minicnn import Input, ModelFileError, Sequential, load_model
 from minicnn.initializers import RandomNormal
-from minicnn.layers import CLASSES, Conv1D, Dense, Dropout
+from minicnn.layers import CLASSES, Conv1D, Conv2D, Dense, Dropout, GlobalAveragePooling2D
 from minicnn.optimizers import SGD, Adam, AdamW
 
 
@@ -127,6 +129,110 @@ def test_an_interrupted_save_leaves_the_old_file_and_no_litter(trained, path, mo
         trained.save(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]
+
+
+KILLED = """
+import os, random, signal, sys, time
+import minicnn
+from minicnn.layers import Dense
+
+minicnn.use_backend("numpy")
+path, kills = sys.argv[1], int(sys.argv[2])
+model = minicnn.Sequential([minicnn.Input((100,)), Dense(300, kernel_initializer="zeros")])
+model.save(path)
+for number in range(1, kills + 1):
+    model.set_weights([0 * weight + number for weight in model.get_weights()])
+    child = os.fork()
+    if child == 0:
+        while True:
+            model.save(path)
+    time.sleep(random.uniform(0, 0.02))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    found = {float(value) for weight in minicnn.load_model(path).get_weights() for value in weight.flat}
+    assert len(found) == 1 and found <= {float(last) for last in range(number + 1)}, found
+left = len(os.listdir(os.path.dirname(path)))
+model.save(path)
+assert os.listdir(os.path.dirname(path)) == [os.path.basename(path)], "unfinished files are swept"
+print("left at the end:", left - 1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+def test_a_save_that_is_killed_leaves_a_whole_file(path):
+    done = subprocess.run([sys.executable, "-c", KILLED, str(path), "60"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda model: setattr(model.optimizer, "learning_rate", float("nan")), "learning_rate"),
+        (lambda model: model.layers[0].arguments.update(name=object()), "config"),
+    ],
+)
+def test_what_a_file_cannot_hold_is_named_and_the_old_file_stays(trained, path, change, words):
+    trained.save(path)
+    before = path.read_bytes()
+    change(trained)
+    trained.layers[0].name = trained.layers[0].arguments.get("name", trained.layers[0].name)
+    with pytest.raises(ValueError, match=words):
+        trained.save(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "", "a\0b", b"\0", ["model"]])
+@pytest.mark.parametrize("call", ["save", "load", "save_weights", "load_weights"])
+def test_what_is_no_path(call, wrong):
+    with pytest.raises(ValueError, match="model file: expected a path"):
+        getattr(classifier(), call)(wrong)
+
+
+def test_layers_that_were_built_in_other_models(path):
+    parts = [Sequential([Input((3,)), Dense(3)]) for _ in range(3)]
+    model = Sequential(parts)
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=(4, 3))
+    model.fit(x, x, verbose=0)
+    model.save(path)
+    np.testing.assert_array_equal(load_model(path).predict(x), model.predict(x))
+
+
+def test_a_model_for_images_of_any_size(path):
+    model = Sequential([Input((None, None, 2)), Conv2D(3, 2), GlobalAveragePooling2D(), Dense(2)])
+    x = np.random.default_rng(0).normal(size=(2, 6, 5, 2))
+    expected = model.predict(x)
+    model.save(path)
+    loaded = load_model(path)
+    assert loaded.input_shape == (None, None, None, 2)
+    np.testing.assert_array_equal(loaded.predict(x), expected)
+    assert loaded.predict(x[:, :4]).shape == (2, 2)
+
+
+def test_what_is_frozen_stays_frozen(path):
+    model = classifier()
+    model.layers[0].trainable = False
+    model.fit(*stripes(20), verbose=0)
+    model.save(path)
+    loaded = load_model(path)
+    assert [layer.trainable for layer in loaded.layers] == [layer.trainable for layer in model.layers]
+    loaded.fit(*stripes(20), initial_epoch=1, epochs=2, verbose=0)
+
+
+def test_weights_of_layers_of_ones_own_with_one_name(path):
+    class Two(Dense):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.add_weight("kernel", (2,), "ones")
+
+    def make():
+        return Sequential([Input((4,)), Two(3, name="two")])
+
+    model, twin = make(), make()
+    model.save_weights(path)
+    twin.load_weights(path)
+    for mine, its in zip(model.get_weights(), twin.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
 
 
 def test_a_model_of_unknown_shape_cannot_be_saved(path):

@@ -33,8 +33,6 @@ class Checkpoint(Callback):
     The history is written before the model, so it may be an epoch ahead of it, but never behind.
     """
 
-    saves_model = True
-
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         self.folder, self.settings = folder, settings
         self.rows: list[dict[str, float]] = []
@@ -91,6 +89,8 @@ class Checkpoint(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.rows.append({**logs, "seconds": round(perf_counter() - self.began, 3)})
+
+    def on_checkpoint(self, epoch: int, logs: Logs) -> None:
         self._keep(self.model)
 
     def _keep(self, model: Sequential) -> None:
