@@ -198,7 +198,7 @@ def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
     `copies` has each of them by its id, with its copy.
     """
     if type(thing) in (list, tuple):
-        return type(thing)(_copy(part, copies) for part in thing)
+        return type(thing)([_copy(part, copies) for part in thing])
     if type(thing) is dict:
         return {key: _copy(part, copies) for key, part in thing.items()}
     if not isinstance(thing, (Network, Layer, Parameter)) or _is_patched(thing):
@@ -208,8 +208,7 @@ def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
         copies[id(thing)] = thing, twin
         if isinstance(twin, Layer):
             twin.saved = None
-        for name, value in vars(twin).items():
-            vars(twin)[name] = _copy(value, copies)
+        vars(twin).update({name: _copy(value, copies) for name, value in vars(twin).items()})
     return copies[id(thing)][1]
 
 

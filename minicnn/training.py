@@ -162,7 +162,7 @@ class Trainer(Network):
         batches = Batches(x, None, batch_size, "predict")
         self.check_input(batches.x)
         self.ensure_built(batches.x)
-        network = self.snapshot()
+        network = self if len(batches) == 1 else self.snapshot()  # all batches with the same weights
         return np.concatenate([to_host(network.infer(xb)) for xb, _ in batches.in_order(self.dtype)])
 
     def predict_on_batch(self, x: Any) -> np.ndarray:
@@ -216,8 +216,7 @@ class Trainer(Network):
         if batches.y is None:
             raise ValueError(explain("fit", "targets y", "none", "Supervised learning needs one target a sample."))
         self.check_input(batches.x)
-        self.ensure_built(batches.x)
-        output = self.snapshot().forward(batches.x[:1])
+        output = self.infer(batches.x[:1])
         batches.y = self.loss.check_targets(batches.y, (batches.samples, *output.shape[1:]))
 
 
