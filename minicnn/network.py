@@ -5,6 +5,7 @@ It knows nothing of training: the trainer stands on top of it, and `Sequential` 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from copy import copy
 from threading import RLock
@@ -25,6 +26,16 @@ Shape = tuple["int | None", ...]
 
 _building = RLock()
 """Held while the first batch builds a network, so that two threads don't build it twice."""
+
+
+def _renew_lock() -> None:
+    """After a fork: whichever thread held the lock does not exist in the child."""
+    global _building
+    _building = RLock()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 class Network:

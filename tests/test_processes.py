@@ -179,6 +179,30 @@ thread.join()
     run(tmp_path, code)
 
 
+@needs_fork
+def test_a_fork_while_another_thread_builds_a_network(tmp_path):
+    code = """
+from minicnn import network
+held, done = threading.Event(), threading.Event()
+
+def hold():
+    with network._building:
+        held.set()
+        done.wait()
+
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+if (child := os.fork()) == 0:
+    signal.alarm(60)
+    minicnn.Sequential([Dense(2)]).predict(X[:, 0, :, 0])
+    os._exit(0)
+_, status = os.waitpid(child, 0)
+assert os.waitstatus_to_exitcode(status) == 0
+done.set()
+"""
+    run(tmp_path, code)
+
+
 def test_threads_train_at_the_same_time(tmp_path):
     """Four threads, each with a model of its own, find what one thread after the other finds."""
     code = """
