@@ -41,7 +41,7 @@ def calls(dtype):
         "take": [numbers((5, 3, 2), dtype), np.array([3, 3, 0]), "float32"],
         "one_hot": [np.array([2, 0, 1, 1]), 3, dtype],
         "count_correct": [numbers((6, 4), dtype), np.array([2, 0, 1, 1, 3, 0])],
-        "accumulate": [np.array(0.5), numbers((), dtype, 1), 3.0],
+        "accumulate": [np.array(0.5), np.array(numbers((), dtype, 1)), 3.0],
         "sgd_step": [*lists[:3], 0.125, 0.5, True],
         "adam_step": [*lists, 2, 0.125, 0.5, 0.75, 1e-7, 0.25],
     }

@@ -17,7 +17,7 @@ import cupy
 import numpy as np
 
 from ..contract import Array
-from .kernels import LAST_TO_ARRIVE, THREADS, counters, multiprocessors
+from .kernels import LAST_TO_ARRIVE, THREADS, check_size, counters, multiprocessors
 
 TILE, STEP = 64, 16
 
@@ -174,6 +174,7 @@ def launch_product(kernel: Any, rows: int, columns: int, K: int, dtype: Any, *ar
 
     `arguments` are its first ones; where the parts of a split reduction go, and their counters, are its last two.
     """
+    check_size(max(rows, columns, K))
     tiles = -(-rows // TILE) * -(-columns // TILE)
     splits = split(tiles, -(-K // STEP))
     parts: Array | None = None
