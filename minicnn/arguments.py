@@ -6,6 +6,7 @@ Every public entrance uses these: `array` for all arrays, `whole` and `number` f
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Collection, Iterable
 from numbers import Integral, Real
@@ -144,7 +145,7 @@ def window(where: str, value: Any, rank: int) -> tuple[int, ...]:
     return tuple(whole(where, length) for length in values)
 
 
-def shape(where: str, value: Any, unknown: bool = True) -> tuple[int | None, ...]:
+def shape(where: str, value: Any, unknown: bool = True) -> tuple[Any, ...]:
     """Positive lengths, with `unknown` also None where an axis may vary."""
     lengths = tuple(value) if isinstance(value, (tuple, list)) else (0,)
     if not all((unknown and length is None) or _is_length(length) for length in lengths):
@@ -159,7 +160,23 @@ def path(where: str, value: Any) -> Path:
     return Path(os.fsdecode(name))
 
 
-def sequence(where: str, value: Any, of: type, called: str) -> list[Any]:
+def function(where: str, value: Any, *names: str, keywords: Collection[str] = ()) -> Any:
+    """A function that can be called with as many arguments as there are `names`, and with these keywords."""
+    expected = f"a function of {', '.join((*names, *keywords))}"
+    if not callable(value):
+        raise TypeError(explain(where, expected, _short(value), "Give it without calling it."))
+    try:
+        signature = inspect.signature(value)
+    except ValueError:  # some of Python's own have none
+        return value
+    try:
+        signature.bind(*names, **dict.fromkeys(keywords))
+    except TypeError:
+        raise TypeError(explain(where, expected, str(signature), "Define it with these arguments.")) from None
+    return value
+
+
+def sequence(where: str, value: Any, of: type | tuple[type, ...], called: str) -> list[Any]:
     """The items of a list, a tuple or a generator, all of one class; `called` says what they are."""
     items = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)) else None
     if items is None or not all(isinstance(item, of) for item in items):

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import arguments
 from .errors import did_you_mean, explain
+from .files import explained
 from .layers.base import check_weights
 
 Logs = Mapping[str, float]
@@ -63,6 +64,19 @@ class Callback:
         """Go on from what get_state returned, after on_train_begin. Raises ValueError for a damaged state."""
 
 
+SIGNATURES = {
+    "set_model": ("model",),
+    "on_train_begin": ("logs",),
+    "on_train_end": ("logs",),
+    "on_epoch_begin": ("epoch", "logs"),
+    "on_epoch_end": ("epoch", "logs"),
+    "on_checkpoint": ("epoch", "logs"),
+    "on_train_batch_begin": ("batch", "logs"),
+    "on_train_batch_end": ("batch", "logs"),
+}
+"""What a callback's methods are called with."""
+
+
 class CallbackList:
     """Calls the same method of every callback, in order.
 
@@ -73,8 +87,8 @@ class CallbackList:
         self._callbacks = list(callbacks)
         self._states = dict(states or {})
         for callback in self._callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(explain("fit callbacks", "Callback objects", repr(callback), "Subclass Callback."))
+            for method, names in SIGNATURES.items():
+                arguments.function(f"{type(callback).__name__} {method}", getattr(callback, method), *names)
             callback.set_model(model)
 
     def on_train_begin(self, logs: Logs) -> None:
@@ -149,11 +163,8 @@ class ProgressBar(Callback):
     """What `fit` shows: nothing (0), a bar (1) or a line (2) an epoch; "auto" is 1 on a terminal, else 2."""
 
     def __init__(self, verbose: str | int, batches: int, epochs: int) -> None:
-        if verbose not in ("auto", 0, 1, 2):
-            raise ValueError(
-                explain("fit verbose", '"auto", 0, 1 or 2', repr(verbose), "0 is silent, 1 a bar, 2 lines.")
-            )
-        self.level = (1 if sys.stderr.isatty() else 2) if verbose == "auto" else int(verbose)
+        level = arguments.verbose("fit verbose", verbose)
+        self.level = (1 if sys.stderr.isatty() else 2) if level == "auto" else int(level)
         self.batches, self.epochs = batches, epochs
         self.bar: Any = None
 
@@ -190,12 +201,11 @@ class _Monitor:
     def __init__(
         self, where: str, monitor: str, mode: str = "auto", min_delta: float = 0.0, best: float | None = None
     ) -> None:
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(explain(f"{where} mode", '"auto", "min" or "max"', repr(mode), "A loss wants min."))
-        self.where, self.monitor = where, monitor
+        arguments.choice(f"{where} mode", mode, ("auto", "min", "max"), '"auto", "min" or "max"')
+        self.where, self.monitor = where, arguments.text(f"{where} monitor", monitor)
         larger_is_better = mode == "max" or (mode == "auto" and "acc" in monitor)
         self.sign = 1 if larger_is_better else -1
-        self.min_delta = abs(min_delta)
+        self.min_delta = abs(arguments.number(f"{where} min_delta", min_delta))
         self.best = -np.inf * self.sign if best is None else arguments.number(f"{where} initial_value_threshold", best)
 
     def current(self, logs: Logs) -> float:
@@ -250,8 +260,11 @@ class EarlyStopping(Callback):
         start_from_epoch: int = 0,
     ) -> None:
         self._make_monitor = lambda: _Monitor("EarlyStopping", monitor, mode, min_delta)
-        self.patience, self.verbose, self.baseline = patience, verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.patience = arguments.whole("EarlyStopping patience", patience, least=0)
+        self.verbose = arguments.verbose("EarlyStopping verbose", verbose)
+        self.baseline = None if baseline is None else arguments.number("EarlyStopping baseline", baseline)
+        self.restore_best_weights = arguments.flag("EarlyStopping restore_best_weights", restore_best_weights)
+        self.start_from_epoch = arguments.whole("EarlyStopping start_from_epoch", start_from_epoch, least=0)
         self.on_train_begin()  # a wrong mode is an error here, not in fit
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -318,8 +331,10 @@ class ModelCheckpoint(Callback):
         *,
         initial_value_threshold: float | None = None,
     ) -> None:
-        self.filepath, self.verbose = str(filepath), verbose
-        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.filepath = str(arguments.path("ModelCheckpoint filepath", filepath))
+        self.verbose = arguments.verbose("ModelCheckpoint verbose", verbose)
+        self.save_best_only = arguments.flag("ModelCheckpoint save_best_only", save_best_only)
+        self.save_weights_only = arguments.flag("ModelCheckpoint save_weights_only", save_weights_only)
         self.monitor = _Monitor("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
@@ -331,10 +346,19 @@ class ModelCheckpoint(Callback):
     def on_checkpoint(self, epoch: int, logs: Logs) -> None:
         if not self.due:
             return
-        path = self.filepath.format(epoch=epoch + 1, **logs)
+        path = self._path(epoch, logs)
         (self.model.save_weights if self.save_weights_only else self.model.save)(path)
         if self.verbose:
             print(f"Epoch {epoch + 1}: saved {path}")
+
+    def _path(self, epoch: int, logs: Logs) -> str:
+        try:
+            return self.filepath.format(epoch=epoch + 1, **logs)
+        except (LookupError, ValueError) as error:
+            known = ", ".join(f"{{{name}}}" for name in ("epoch", *logs))
+            where = "ModelCheckpoint filepath"
+            found = f"{self.filepath!r} ({type(error).__name__}: {error})"
+            raise ValueError(explain(where, "a path with fields of this training", found, f"Known: {known}.")) from None
 
     def get_state(self) -> dict[str, Any]:
         return self.monitor.get_state() if self.save_best_only else {}
@@ -351,17 +375,13 @@ class LearningRateScheduler(Callback):
     """
 
     def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
-        self.schedule, self.verbose = schedule, verbose
+        self.schedule = arguments.function("LearningRateScheduler schedule", schedule, "epoch", "learning_rate")
+        self.verbose = arguments.verbose("LearningRateScheduler verbose", verbose)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         rate = self.schedule(epoch, float(self.model.optimizer.learning_rate))
-        if not isinstance(rate, (int, float, np.floating)) or not np.isfinite(rate) or rate < 0:
-            raise ValueError(
-                explain(
-                    "LearningRateScheduler", "a finite number of at least 0", repr(rate), "Return it from schedule."
-                )
-            )
-        self.model.optimizer.learning_rate = float(rate)
+        rate = arguments.non_negative("LearningRateScheduler, what schedule returns", rate)
+        self.model.optimizer.learning_rate = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {rate:g}")
 
@@ -370,10 +390,18 @@ class CSVLogger(Callback):
     """Writes one line an epoch to a CSV file: epoch and all figures; append=True goes on in an existing file."""
 
     def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
-        self.filename, self.separator, self.append = Path(filename), separator, append
+        self.filename = arguments.path("CSVLogger filename", filename)
+        self.separator = arguments.text("CSVLogger separator", separator)
+        if len(self.separator) != 1 or self.separator in '\r\n"':
+            raise ValueError(explain("CSVLogger separator", "one character", repr(separator), 'Example: ",".'))
+        self.append = arguments.flag("CSVLogger append", append)
         self._file: TextIO | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        with explained(self.filename, "cannot be written", "Choose another place for the figures."):
+            self._open()
+
+    def _open(self) -> None:
         self._has_header = self.append and self.filename.exists() and self.filename.stat().st_size > 0
         self.filename.parent.mkdir(parents=True, exist_ok=True)
         self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")

@@ -74,7 +74,7 @@ def explained(path: str | os.PathLike[str], failure: str, remedy: str) -> Iterat
         yield
     except OSError as error:
         folders = Path(os.path.realpath(path)).parents
-        elsewhere = error.filename is not None and Path(error.filename).parent not in folders
+        elsewhere = error.filename is not None and Path(os.path.realpath(error.filename)).parent not in folders
         if error.errno not in REASONS or elsewhere:  # of a network, say, or about another file
             raise
         sentence = type(error)(f"{os.fspath(path)} {failure}: {REASONS[error.errno]}. {remedy}")

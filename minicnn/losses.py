@@ -53,11 +53,13 @@ class Loss(Configurable):
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """The loss: one operation, whose `saved` goes to self.saved."""
-        raise NotImplementedError
+        expected = "a method call(self, y_true, y_pred)"
+        raise NotImplementedError(explain(type(self).__name__, expected, "none", "Return the loss from it."))
 
     def call_backward(self) -> Array:
         """That operation's backward."""
-        raise NotImplementedError
+        expected = "a method call_backward(self)"
+        raise NotImplementedError(explain(type(self).__name__, expected, "none", "Return the gradient from it."))
 
     def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
         """The targets in their proper form, on the host; raises ValueError or TypeError if they have none."""

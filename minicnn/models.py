@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import saving
+from . import arguments, saving
 from .errors import explain
 from .layers import Input, Layer
 from .summary import summary_text
@@ -25,7 +25,7 @@ class Sequential(Trainer):
 
     def __init__(self, layers: Sequence[Layer | Input | Sequential] = (), *, name: str = "sequential") -> None:
         super().__init__(name=name)
-        for layer in layers:
+        for layer in arguments.sequence(self.name, layers, object, "layers"):
             self.add(layer)
 
     def add(self, layer: Layer | Input | Sequential) -> None:
@@ -38,7 +38,7 @@ class Sequential(Trainer):
         elif isinstance(layer, Sequential):
             if layer.input_shape and not self.layers and not self.input_shape:
                 self._promise_input(layer.input_shape[1:])
-            for inner in layer.layers:
+            for inner in list(layer.layers):
                 self._append(inner)
         elif isinstance(layer, Layer):
             if layer.requested_input_shape and not self.layers:
@@ -50,22 +50,23 @@ class Sequential(Trainer):
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Build all layers for inputs of this shape, batch axis (None) included, as in Keras."""
-        self._promise_input(tuple(input_shape)[1:])
+        self._promise_input(arguments.shape(f"{self.name} build, input_shape", input_shape)[1:])
         self._build_what_can_be()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of that name or at that index. Raises ValueError if there is none."""
-        if index is not None and -len(self.layers) <= index < len(self.layers):
-            return self.layers[index]
+        if index is not None:
+            count = len(self.layers)
+            return self.layers[arguments.whole(f"{self.name} get_layer index", index, least=-count, most=count - 1)]
         for layer in self.layers:
             if layer.name == name:
                 return layer
         names = ", ".join(layer.name for layer in self.layers)
-        raise ValueError(explain(f"{self.name} get_layer", "the name or index of a layer", repr(name or index), names))
+        raise ValueError(explain(f"{self.name} get_layer", "the name of a layer", repr(name), f"Known: {names}."))
 
     def summary(self, *, print_fn: Any = print) -> None:
         """Print Keras's table: layers, output shapes, numbers of parameters, totals."""
-        print_fn(summary_text(self))
+        arguments.function("summary print_fn", print_fn, "text")(summary_text(self))
 
     def save(self, filepath: str | Path) -> None:
         """Write architecture, weights and the state of optimiser, random numbers and callbacks to a file for `load`.
@@ -120,6 +121,9 @@ class Sequential(Trainer):
                     'Make all layers of one dtype: minicnn.config.set_floatx("float64"), or dtype=… on each.',
                 )
             )
+        if any(layer is other for other in self.layers):
+            remedy = "A layer keeps what its backward needs, for one place: make another one."
+            raise ValueError(explain(self.name, "every layer once", f"{layer} twice", remedy))
         taken = {other.name for other in self.layers}
         if layer.name in taken:
             if layer.arguments.get("name"):

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from . import arguments
 from .backends import to_device, to_host
 from .backends.contract import Array
 from .errors import explain
@@ -48,7 +49,7 @@ class Network:
     def __init__(
         self, layers: Sequence[Layer] = (), *, name: str = "network", input_shape: Shape | None = None
     ) -> None:
-        self.name = name
+        self.name = arguments.text(f"{type(self).__name__} name", name)
         self.layers: list[Layer] = list(layers)
         self.input_shape = input_shape
         self._inference = Inference()
@@ -64,8 +65,7 @@ class Network:
 
         Raises ValueError or TypeError, naming the layer, if x does not fit.
         """
-        if not self.layers:
-            raise RuntimeError(f"{self.name} has no layers yet. Call add(layer) first.")
+        x = arguments.array(self.name, "x", x, self.dtype)
         self.check_input(x)
         x = to_device(x, self.dtype)
         for layer in self.layers:
@@ -78,8 +78,9 @@ class Network:
 
         Returns dx. With need_dx=False it stops at the first layer that has something to learn, and returns None.
         """
+        dy = arguments.array(self.name, "dy", dy, self.dtype)
         learning = [index for index, layer in enumerate(self.layers) if layer.parameters()]
-        last_stop = 0 if need_dx else min(learning, default=len(self.layers))
+        last_stop = 0 if arguments.flag("need_dx", need_dx) else min(learning, default=len(self.layers))
         for index in range(len(self.layers) - 1, last_stop - 1, -1):
             dy = self.layers[index].backward(dy, need_dx=need_dx or index > last_stop)
         return dy if need_dx else None
@@ -90,12 +91,14 @@ class Network:
         Any number of threads may infer, also while another one trains: each call computes with one consistent set of
         weights, that of the last complete training step. Raises what forward raises.
         """
+        x = arguments.array(self.name, "x", x, self.dtype)
         self.ensure_built(x)
         y = self._inference(self, x)
         return self._infer_by_forward(x) if y is None else y
 
     def _infer_by_forward(self, x: Array) -> Array:
         """A snapshot's forward: what the layers keep for a backward is kept by the snapshot's layers."""
+        x = arguments.array(self.name, "x", x, self.dtype)
         self.ensure_built(x)
         shared = [(layer, dict(vars(layer))) for layer in self.layers if _is_patched(layer)]
         try:
@@ -144,7 +147,9 @@ class Network:
 
     @property
     def dtype(self) -> np.dtype:
-        """The dtype that all layers compute in."""
+        """The dtype that all layers compute in. Raises RuntimeError if there are none."""
+        if not self.layers:
+            raise RuntimeError(f"{self.name} has no layers yet. Call add(layer) first.")
         return self.layers[0].dtype
 
     @property
@@ -155,7 +160,7 @@ class Network:
     @trainable.setter
     def trainable(self, value: bool) -> None:
         for layer in self.layers:
-            layer.trainable = value
+            layer.trainable = arguments.flag(f"{self.name} trainable", value)
 
     @property
     def built(self) -> bool:
@@ -178,8 +183,6 @@ class Network:
 
     def check_input(self, x: Array) -> None:
         """Raise ValueError or TypeError, with expectation, finding and remedy, unless x has the shape of a batch."""
-        if not hasattr(x, "shape") or not hasattr(x, "dtype"):
-            raise TypeError(explain(self.name, "an array", type(x).__name__, "Convert it with numpy.asarray first."))
         if self.input_shape is None:
             return
         fits = len(x.shape) == len(self.input_shape) and all(

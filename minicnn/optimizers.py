@@ -51,7 +51,8 @@ class Optimizer(Configurable):
 
     def update(self, values: list[Array], grads: list[Array]) -> None:
         """The rule itself: one operation of the backend."""
-        raise NotImplementedError
+        expected = "a method update(self, values, grads)"
+        raise NotImplementedError(explain(type(self).__name__, expected, "none", "Move the values in it."))
 
     def build(self, parameters: Sequence[Parameter]) -> None:
         """Make the slots, all zeros, on the first call; check on later ones that the parameters are still the same."""

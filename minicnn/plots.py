@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from . import arguments
 from .errors import explain
 from .files import atomic_writer
 
@@ -39,6 +40,12 @@ def plot_history(history: Mapping[str, Sequence[float]], title: str = "Learning 
 
     Raises `ValueError` if `loss` is missing or empty, or if the lists differ in length.
     """
+    if not isinstance(history, Mapping):
+        remedy = "model.fit returns a History: plot its .history."
+        raise TypeError(explain("plot_history", "a dict of lists", type(history).__name__, remedy))
+    for metric, values in history.items():
+        if arguments.array("plot_history", metric, values).ndim != 1:
+            raise ValueError(explain("plot_history", f"a list {metric}", repr(values), "One number per epoch."))
     lengths = {metric: len(values) for metric, values in history.items()}
     found = f"lists of lengths {lengths}"
     if not lengths.get("loss"):
@@ -174,13 +181,11 @@ def plot_roc_curves(
     Raises `ValueError` on labels as in `plot_confusion_matrix`, on scores of another shape and on scores not finite.
     """
     y_true = _labels("plot_roc_curves", "y_true", y_true, class_names)
-    probabilities = np.asarray(probabilities)
     where, remedy = "plot_roc_curves: probabilities", "Pass the output of model.predict(x)."
+    probabilities = arguments.array(where, "scores", probabilities, finite=True)
     if probabilities.shape != (expected := (len(y_true), len(class_names))):
         shape = f"shape {expected}, a score per sample and class"
         raise ValueError(explain(where, shape, probabilities.shape, remedy))
-    if not np.isfinite(probabilities).all():
-        raise ValueError(explain(where, "finite scores", "NaN or infinity", "Look at the model's output first."))
 
     figure = _figure(title, width=13, height=5.4)
     whole, corner = figure.subplots(1, 2)
@@ -244,7 +249,8 @@ def plot_samples(
     Raises `ValueError` on images or labels of another shape, and on labels out of range.
     """
     labels = _labels("plot_samples", "labels", labels, class_names)
-    images = np.asarray(images)
+    images = arguments.array("plot_samples: images", "images", images, finite=True)
+    per_class = arguments.whole("plot_samples: per_class", per_class)
     if images.ndim not in (3, 4) or len(images) != len(labels) or images.shape[3:] not in ((), (1,), (3,)):
         expected = f"shape ({len(labels)}, height, width), with or without a last axis of 1 or 3 channels"
         raise ValueError(explain("plot_samples: images", expected, images.shape, "Give one image per label."))
@@ -269,7 +275,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     The folder is made if need be. The file appears complete or not at all, even if the process is killed meanwhile.
     Raises `ValueError` for an ending that matplotlib cannot write.
     """
-    path = Path(path)
+    path = arguments.path("save_figure path", path)
     with atomic_writer(path) as file:
         figure.savefig(file, format=path.suffix[1:], facecolor="white")
     return path
@@ -320,8 +326,9 @@ def _label_pair(
 
 
 def _labels(function: str, argument: str, values: Labels, class_names: Sequence[str]) -> np.ndarray:
-    labels = np.asarray(values)
     where = f"{function}: {argument}"
+    labels = arguments.array(where, "class numbers", values)
+    class_names = arguments.sequence(f"{function}: class_names", class_names, object, "names")
     if labels.ndim != 1 or labels.size == 0:
         remedy = "For one-hot labels or probabilities, take .argmax(axis=1)."
         raise ValueError(explain(where, "a non-empty 1-D array of class numbers", f"shape {labels.shape}", remedy))

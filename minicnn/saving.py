@@ -49,6 +49,7 @@ def restore_model(model: Any, filepath: str | Path) -> None:
 
 def save_weights(model: Trainer, filepath: str | Path) -> None:
     """Write the weights alone. Raises what save_model raises."""
+    _check_built(model)
     tensor_file.write(
         filepath, {"name": model.name, "weights": dict(zip(_weights(model), model.get_weights(), strict=True))}
     )
@@ -70,12 +71,16 @@ def load_weights(model: Trainer, filepath: str | Path) -> None:
         raise ModelFileError(f"{filepath} does not fit the model. {error} {remedy}") from error
 
 
-def _describe(model: Trainer) -> dict[str, Any]:
-    """The model as plain data and arrays."""
+def _check_built(model: Trainer) -> None:
     if not model.built:
         raise ValueError(
             explain(f"saving {model.name}", "a built model", "layers of unknown shape", "Give it an Input, or a batch.")
         )
+
+
+def _describe(model: Trainer) -> dict[str, Any]:
+    """The model as plain data and arrays."""
+    _check_built(model)
     content: dict[str, Any] = {
         "name": model.name,
         "input_shape": model.input_shape,

@@ -39,7 +39,7 @@ def _line(cells: tuple[str, str, str], widths: list[int]) -> str:
 
 
 def _amount(count: int, model: Network) -> str:
-    size, unit = float(count * model.dtype.itemsize), "B"
+    size, unit = float(count * (model.dtype.itemsize if model.layers else 0)), "B"
     for larger in ("KB", "MB", "GB"):
         if size >= 1024:
             size, unit = size / 1024, larger

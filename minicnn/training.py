@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from . import losses, optimizers
+from . import arguments, losses, optimizers
 from .backends import active, to_host
 from .backends.contract import Array
 from .callbacks import Callback, CallbackList, History, ProgressBar
@@ -52,11 +52,14 @@ class Trainer(Network):
             raise ValueError(explain("compile", "a loss", "none", 'Example: loss="categorical_crossentropy".'))
         self.optimizer = optimizers.get(optimizer)
         self.loss = losses.get(loss)
-        self.metric_names = [check_name(name) for name in ([metrics] if isinstance(metrics, str) else metrics or [])]
+        names = [metrics] if isinstance(metrics, str) else [] if metrics is None else metrics
+        self.metric_names = [check_name(name) for name in arguments.sequence("compile metrics", names, str, "names")]
         self.compiled = True
 
     def train_step(self, x: Array, y: Array) -> tuple[Array, Array]:
         """One step on one batch: forward, loss, backward, step. Returns the loss and the outputs before the step."""
+        self.check_compiled("train_step")
+        x = arguments.array("train_step", "x", x, self.dtype)
         self.ensure_built(x)
         network, loss = self.objective()
         y_pred = network.forward(x, training=True)
@@ -107,16 +110,23 @@ class Trainer(Network):
         Raises ValueError or TypeError for data that cannot be learned from, NonFiniteError if the loss turns NaN.
         """
         self.check_compiled("fit")
-        train, validation = Batches(x, y, batch_size, "fit"), None
+        epochs = arguments.whole("fit epochs", epochs, least=0)
+        initial_epoch = arguments.whole("fit initial_epoch", initial_epoch, least=0, most=epochs)
+        shuffle = arguments.flag("fit shuffle", shuffle)
+        train, validation = Batches(x, y, batch_size, "fit", self.dtype), None
+        if validation_batch_size is None:
+            validation_batch_size = train.batch_size
+        arguments.whole("fit validation_batch_size", validation_batch_size)
         if validation_data is not None:
-            validation = Batches(*_pair(validation_data), validation_batch_size or train.batch_size, "validation_data")
-        elif validation_split:
+            validation = Batches(*_pair(validation_data), validation_batch_size, "fit validation_data", self.dtype)
+        elif arguments.fraction("fit validation_split", validation_split):
             train, validation = train.split(validation_split)
         for batches in (train, validation):
             if batches is not None:
                 self._check_targets(batches)
         history = History()
-        callbacks = [callbacks] if isinstance(callbacks, Callback) else callbacks or []
+        callbacks = [callbacks] if isinstance(callbacks, Callback) else [] if callbacks is None else callbacks
+        callbacks = arguments.sequence("fit callbacks", callbacks, Callback, "Callback objects")
         states = self.callbacks.get_state() if initial_epoch else None
         watchers = CallbackList([history, *callbacks, ProgressBar(verbose, len(train), epochs)], self, states)
         self.stop_training = False
@@ -141,7 +151,7 @@ class Trainer(Network):
     def train_on_batch(self, x: Any, y: Any, *, return_dict: bool = False) -> Any:
         """One step on one batch; returns its loss and metrics before the step, as evaluate does."""
         self.check_compiled("train_on_batch")
-        batches = Batches(x, y, len(x) or 1, "train_on_batch")
+        batches = Batches(x, y, arguments.LARGEST_INT, "train_on_batch", self.dtype)
         self._check_targets(batches)
         return _figures(self._train_epoch(batches, shuffle=False, watchers=CallbackList([], self)), return_dict)
 
@@ -150,8 +160,9 @@ class Trainer(Network):
     ) -> Any:
         """The loss, or [loss, *metrics] if there are metrics, or all of them by name with return_dict=True."""
         self.check_compiled("evaluate")
-        batches = Batches(x, y, batch_size, "evaluate")
+        batches = Batches(x, y, batch_size, "evaluate", self.dtype)
         self._check_targets(batches)
+        verbose = arguments.verbose("evaluate verbose", verbose)
         figures = self._measure(batches)
         if verbose not in (0, "auto"):
             print(" - ".join(f"{name}: {figure:.4f}" for name, figure in figures.items()))
@@ -159,7 +170,8 @@ class Trainer(Network):
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> np.ndarray:
         """The outputs for all samples, as a NumPy array, batch by batch. `verbose` is accepted for Keras's sake."""
-        batches = Batches(x, None, batch_size, "predict")
+        arguments.verbose("predict verbose", verbose)
+        batches = Batches(x, None, batch_size, "predict", self.dtype)
         self.check_input(batches.x)
         self.ensure_built(batches.x)
         network = self if len(batches) == 1 else self.snapshot()  # all batches with the same weights
@@ -208,6 +220,8 @@ class Trainer(Network):
 
     def check_compiled(self, where: str) -> None:
         """Raise RuntimeError, naming the caller, unless the model has an optimiser and a loss."""
+        if not self.layers:
+            raise RuntimeError(f"{where} needs layers. Call add(layer) first.")
         if not self.compiled:
             raise RuntimeError(f'{where} needs a compiled model. Call compile(optimizer="adam", loss=…) first.')
 
@@ -228,7 +242,7 @@ def _pair(data: Any) -> tuple[Any, Any]:
 
 def _figures(figures: dict[str, float], return_dict: bool) -> Any:
     """Keras's three forms of the same figures."""
-    if return_dict:
+    if arguments.flag("return_dict", return_dict):
         return figures
     values = list(figures.values())
     return values if len(values) > 1 else values[0]

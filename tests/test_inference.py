@@ -323,7 +323,7 @@ def test_one_batch_at_once(backend):
     with pytest.raises(ValueError, match="shape"):
         model.predict_on_batch(x[0])
     with pytest.raises(TypeError, match="asarray"):
-        model.predict_on_batch([1.0])
+        model.predict_on_batch(["1.0"])
 
 
 def test_read_only_and_strided_samples(backend):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from .. import arguments
 from ..errors import explain
 from .checksums import NAMES
 
@@ -29,7 +30,7 @@ def named(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
     """
     for named_by, directory in (("data_dir", data_dir), ("$MINICNN_DATA", os.environ.get("MINICNN_DATA") or None)):
         if directory is not None:
-            return require_files(expand(directory), named_by)
+            return require_files(expand(arguments.path(named_by, directory)), named_by)
     return None
 
 

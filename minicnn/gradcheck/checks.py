@@ -46,7 +46,10 @@ def check_layer(
     if not isinstance(layer, Layer):
         raise TypeError(explain("check_layer", "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
     rng = _generator(seed)
-    x = rng.standard_normal(x) if _is_shape(x) else _numbers("check_layer x", x)
+    if _is_shape(x):
+        x = rng.standard_normal(arguments.shape("check_layer x", x, unknown=False))
+    else:
+        x = _numbers("check_layer x", x)
     layer.check_rank(x.shape)
     layer.ensure_built(x.shape)
     with left_as_found([layer]):
@@ -82,6 +85,8 @@ def check_model(
     pooling is always near its kink, hence the complex step; with method="central" expect errors of about 10⁻⁵ there.
     The rest, and the report, as in check_layer. Raises RuntimeError if the model is not compiled.
     """
+    if not isinstance(model, Sequential):
+        raise TypeError(explain("check_model", "a Sequential", repr(model), "check_layer checks a single layer."))
     model.check_compiled("check_model")
     rng = _generator(seed)
     x = _numbers("check_model x", x)
@@ -109,7 +114,13 @@ def check_operation(
 
     The rest, and the report, as in check_layer.
     """
-    checked = {name: _numbers(f"check_operation {name}", array) for name, array in arrays.items()}
+    arguments.function("check_operation backward", backward, "dy", "saved")
+    if not isinstance(arrays, Mapping) or not arrays:
+        raise TypeError(explain("check_operation arrays", "a dict of arrays", repr(arrays), 'Example: {"x": x}.'))
+    checked = {
+        arguments.text("check_operation arrays", name): _numbers(f"check_operation {name}", array)
+        for name, array in arrays.items()
+    }
     return _check(OperationFunction(forward, backward, checked), method, samples, _generator(seed))
 
 

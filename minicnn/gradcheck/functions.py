@@ -35,7 +35,7 @@ class Function:
         """y for these arrays, real or complex, with everything else (dropout's masks, say) as it always was."""
         dtype = np.result_type(*arrays.values())
         self.handed = {name: to_device(array, dtype, copy=True) for name, array in arrays.items()}
-        return np.asarray(to_host(self.run_forward(self.handed, dtype)))
+        return to_host(arguments.array(self.title, "outputs", self.run_forward(self.handed, dtype), dtype))
 
     def backward(self, dy: np.ndarray, need_dx: bool = True) -> Gradients:
         """The gradients after the last forward, by the names of the arrays; None where there is none."""
@@ -68,7 +68,11 @@ class OperationFunction(Function):
         self.functions = forward, backward
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
-        y, self.saved = self.functions[0](**handed)
+        result = arguments.function(f"{self.title} forward", self.functions[0], keywords=handed)(**handed)
+        if not isinstance(result, tuple) or len(result) != 2:
+            remedy = "saved is what the backward needs, None if that is nothing."
+            raise TypeError(explain(f"{self.title} forward", "y, saved", type(result).__name__, remedy))
+        y, self.saved = result
         return y
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:

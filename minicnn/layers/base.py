@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -91,11 +90,12 @@ class Layer(Configurable):
 
     def call(self, x: Array, training: bool) -> Array:
         """y from x: one operation, whose `saved` goes to self.saved."""
-        raise NotImplementedError
+        raise NotImplementedError(explain(str(self), "a method call(self, x, training)", "none", "Return y from it."))
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         """dx (or None, unless need_dx) from dy: that operation's backward, which also fills the parameters' `grad`."""
-        raise NotImplementedError
+        expected = "a method call_backward(self, dy, need_dx)"
+        raise NotImplementedError(explain(str(self), expected, "none", "Return dx from it."))
 
     def steps(self) -> tuple[Step, ...] | None:
         """What the layer does in inference, as steps of the backend's contract; None if only `call` can do it."""
@@ -114,11 +114,12 @@ class Layer(Configurable):
             self.check_weights_memory()
             self.ops = ops
         output_shape = self._shape_after(x.shape)
-        if arguments.flag("training", training):
+        training = arguments.flag("training", training)
+        if training:
             for weight in self.weights:
                 if not weight.trainable:  # batch norm's statistics move in the forward, before the step moves the rest
                     weight.hold()
-        y = self.call(x, bool(training))
+        y = self.call(x, training)
         self._check_result("call", "y", y, output_shape)
         self._last_input_shape, self._last_output_shape = x.shape, y.shape
         return y
@@ -197,7 +198,8 @@ class Layer(Configurable):
         """Build the layer if it is not yet; the batch axis may be None."""
         if self.built:
             return
-        self._check_signatures()
+        for method, names in SIGNATURES.items():
+            arguments.function(f"{self} {method}", getattr(self, method), *names)
         shape: Any = (1, *input_shape[1:])
         output_shape = self._shape_after(shape)
         self.build(shape)
@@ -207,7 +209,7 @@ class Layer(Configurable):
     def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
         """A new parameter of this layer, initialised or as it was stored, on the device."""
         where, name = f"{self} {name}", f"{self.name}/{arguments.text('add_weight name', name)}"
-        shape = arguments.shape(f"{where} shape", shape, unknown=False)  # type: ignore[assignment]
+        shape = arguments.shape(f"{where} shape", shape, unknown=False)
         if self.stored_weights is None:
             array = initializers.initial_values(where, initializer, shape, self.dtype)
         else:
@@ -237,17 +239,7 @@ class Layer(Configurable):
 
     def _shape_after(self, input_shape: Shape) -> Shape:
         output_shape = self.compute_output_shape(input_shape)
-        return arguments.shape(f"{self} compute_output_shape", output_shape, unknown=False)  # type: ignore[return-value]
-
-    def _check_signatures(self) -> None:
-        """Raise TypeError if a method of a subclass does not take what it is going to be called with."""
-        for method, names in SIGNATURES.items():
-            signature = inspect.signature(getattr(self, method))
-            try:
-                signature.bind(*names)
-            except TypeError:
-                expected, remedy = f"{method}(self, {', '.join(names)})", "Define it with these arguments."
-                raise TypeError(explain(str(self), expected, f"{method}{signature}", remedy)) from None
+        return arguments.shape(f"{self} compute_output_shape", output_shape, unknown=False)
 
     def _check_result(self, method: str, what: str, array: Any, shape: Shape) -> None:
         """Raise TypeError unless a subclass's method has made an array of this shape, in the layer's dtype."""
