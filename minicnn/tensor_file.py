@@ -58,7 +58,7 @@ def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
     if _header_length(data) > MAX_HEADER:
         found = f"{_header_length(data):,} bytes"
         raise ValueError(explain(str(path), f"a description of at most {MAX_HEADER:,} bytes", found, "Shorten it."))
-    with atomic_writer(arguments.path("the file to write", path)) as file:
+    with atomic_writer(path) as file:
         file.write(data)
 
 

@@ -11,7 +11,7 @@ from ..contract import Array
 
 def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
     """The array as NumPy's, of `dtype`; the same object where nothing has to change, unless it is to be a copy."""
-    return np.array(array, dtype) if copy else np.asarray(array, dtype)
+    return np.array(array, dtype, order="C") if copy else np.asarray(array, dtype)
 
 
 def to_host(array: Array) -> Array:
