@@ -328,6 +328,7 @@ def test_the_roofline_counts_flops_against_peak_and_roof(results):
 
 
 def test_the_page_is_filled_between_its_markers_and_nowhere_else(results, tmp_path):
+    pytest.importorskip("matplotlib")
     page = tmp_path / "page.md"
     page.write_text(f"# Method\n\n{report.BEGIN}\nold\n{report.END}\n\nThe end.\n", encoding="utf-8")
     report.fill(results, page)
