@@ -225,6 +225,8 @@ def test_help_names_every_option_and_its_default(tmp_path):
         (["--batch-size", "many"], "argument --batch-size: expected a whole number of at least 1, found 'many'"),
         (["--limit", "-5"], "argument --limit: expected"),
         (["--lr", "nan"], "argument --lr: expected a number above 0, found 'nan'"),
+        (["--lr", "1e300"], "argument --lr: expected a number above 0, at most 3.40282e+38, found '1e300'"),
+        (["--epochs", "9" * 20], "argument --epochs: expected a whole number of at least 1, at most 2.14748e+09"),
         (["--seed", "1.5"], "argument --seed: expected a whole number of at least 0"),
         (["--device", "tpu"], "argument --device: invalid choice"),
         (["--device", "cpu", "--backend", "cupy"], "cupy does not run on the cpu, choose numba or numpy"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from minicnn import BackendError, ModelFileError, NonFiniteError, use_backend, use_device
+from minicnn.arguments import LARGEST, LARGEST_INT
 from minicnn.backends import DEVICES, MODULES
 from minicnn.datasets import DataFileError
 
@@ -121,15 +121,15 @@ def program() -> str:
 
 
 def positive_int(text: str) -> int:
-    return _number(int, text, lambda number: number >= 1, "a whole number of at least 1")
+    return _number(int, text, lambda number: number >= 1, LARGEST_INT, "a whole number of at least 1")
 
 
 def natural_number(text: str) -> int:
-    return _number(int, text, lambda number: number >= 0, "a whole number of at least 0")
+    return _number(int, text, lambda number: number >= 0, LARGEST_INT, "a whole number of at least 0")
 
 
 def positive_number(text: str) -> float:
-    return _number(float, text, lambda number: 0 < number < math.inf, "a number above 0")
+    return _number(float, text, lambda number: number > 0, LARGEST, "a number above 0")
 
 
 def folder(text: str) -> Path:
@@ -139,8 +139,10 @@ def folder(text: str) -> Path:
     return path
 
 
-def _number(kind: type, text: str, fits: Callable[[Any], bool], expected: str) -> Any:
+def _number(kind: type, text: str, fits: Callable[[Any], bool], most: float, expected: str) -> Any:
     with suppress(ValueError):
         if fits(number := kind(text)):
-            return number
+            if number <= most:
+                return number
+            expected += f", at most {most:g}"
     raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")
