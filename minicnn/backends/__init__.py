@@ -2,6 +2,7 @@
 
 contract.py      the operations that every backend offers      choice.py     which backend computes
 operations.py    how a backend is assembled from its modules   transfer.py   between the memories of host and device
+checks.py        every argument, against the contract          networks.py   the same for a network in inference
 textbook/        NumPy, to be read                             cpu/, gpu/    Numba and CUDA, to be fast
 """
 
