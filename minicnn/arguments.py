@@ -178,7 +178,8 @@ def function(where: str, value: Any, *names: str, keywords: Collection[str] = ()
 
 def sequence(where: str, value: Any, of: type | tuple[type, ...], called: str) -> list[Any]:
     """The items of a list, a tuple or a generator, all of one class; `called` says what they are."""
-    items = list(value) if isinstance(value, Iterable) and not isinstance(value, (str, bytes, dict)) else None
+    single = getattr(value, "ndim", None) == 0 or isinstance(value, (str, bytes, dict, memoryview))
+    items = list(value) if isinstance(value, Iterable) and not single else None
     if items is None or not all(isinstance(item, of) for item in items):
         raise TypeError(explain(where, f"a list of {called}", _short(value), "Write it in square brackets."))
     return items

@@ -183,6 +183,9 @@ class Network:
 
     def check_input(self, x: Array) -> None:
         """Raise ValueError or TypeError, with expectation, finding and remedy, unless x has the shape of a batch."""
+        if len(x.shape) < 2:
+            remedy = "Add the batch axis: x[numpy.newaxis]."
+            raise ValueError(explain(self.name, "input of shape (batch, …)", f"shape {tuple(x.shape)}", remedy))
         if self.input_shape is None:
             return
         fits = len(x.shape) == len(self.input_shape) and all(

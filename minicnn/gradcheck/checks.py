@@ -203,7 +203,7 @@ def _is_shape(x: Any) -> bool:
 def _numbers(where: str, array: Any, dtype: Any = np.float64) -> np.ndarray:
     """A copy of the array in `dtype`; raises ValueError or TypeError unless it holds finite real numbers."""
     numbers = to_host(arguments.array(where, "numbers", array, finite=True))
-    if numbers.size == 0:
+    if numbers.ndim == 0 or numbers.size == 0:
         raise ValueError(
             explain(where, "at least one number", f"shape {numbers.shape}", "Give it a batch of 2 or more.")
         )
