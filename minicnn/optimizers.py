@@ -108,13 +108,13 @@ class Optimizer(Configurable):
         arrays = arguments.sequence(f"{where} set_state", arrays, object, "arrays")
         if len(arrays) != len(names):
             raise ValueError(explain(where, f"{len(names)} slot arrays", str(len(arrays)), "Wrong file?"))
-        arrays = [arguments.array(f"{where} set_state", "a slot", array, finite=True) for array in arrays]
-        for (slot, parameter), array in zip(names, arrays, strict=True):
+        for (slot, parameter), array in zip(names, map(np.asarray, arrays), strict=True):
             which = f"{where}, {slot} of {parameter.name}"
             expected = f"shape {tuple(parameter.value.shape)} and {parameter.value.dtype}"
             found = f"shape {array.shape} and {array.dtype}"
             if found != expected:
                 raise ValueError(explain(which, expected, found, "The state is another model's, or its file changed."))
+            arguments.array(which, "a slot", array, finite=True)
         self.slots = []
         self.build(parameters)
         rest = iter(arrays)
