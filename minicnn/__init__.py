@@ -1,7 +1,7 @@
 """minicnn: convolutional networks from scratch, to read, to check and to train.
 
-The maths is in `minicnn.backends.textbook`, one operation and its backward on each page; layers, losses and models are
-named and behave as in Keras 3; what Keras hides is in the open: `model.forward`, `model.backward`, `model.parameters`.
+The maths is in `minicnn.backends.textbook`, each operation next to its backward. Layers, losses and models have the
+names and the behaviour of Keras 3. What Keras hides is public: `model.forward`, `model.backward`, `model.parameters`.
 """
 
 from . import (

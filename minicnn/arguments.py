@@ -1,7 +1,7 @@
-"""Checks on arguments: each returns the argument in its one proper form, or says what is wrong with it.
+"""Argument checks: each returns the argument in a standard form, or raises an error that says what is wrong with it.
 
-Every public entrance uses these: `array` for all arrays, `whole` and `number` for all numbers, `shape`, `flag`,
-`choice`, `text` and `path` for the rest. What lies behind the entrance meets nothing else.
+Every public function uses these: `array` for all arrays, `whole` and `number` for all numbers, `shape`, `flag`,
+`choice`, `text` and `path` for the rest. The code behind the public functions relies on them.
 """
 
 from __future__ import annotations
@@ -19,18 +19,19 @@ from .backends.contract import ACTIVATIONS, Array
 from .errors import did_you_mean, explain
 
 LARGEST_INT = 2**31 - 1
-"""The largest length or count: kernels index with 32 bits in places."""
+"""The largest length or count: some kernels use 32-bit indices."""
 
 LARGEST = float(np.finfo(np.float32).max)
-"""The largest hyperparameter, for kernels compute in float32."""
+"""The largest hyperparameter: kernels may compute in float32."""
 
 
 def array(where: Any, what: str, value: Any, dtype: Any = None, finite: bool = False) -> Array:
-    """`value` as an array of real numbers: NumPy's, in native byte order, of at most 64 bits; one on a GPU as it is.
+    """`value` as a NumPy array of real numbers in native byte order, of at most 64 bits; a GPU array is returned as is.
 
-    Whatever NumPy makes numbers of is taken: lists, pandas' and torch's arrays on the CPU, anything with `__array__`.
-    It is going to be used in `dtype`: complex numbers are taken where that is complex (gradient checks use them), and
-    with finite=True every number must be finite in it. Raises TypeError or ValueError.
+    Everything that NumPy can convert to numbers is accepted: lists, pandas and CPU torch arrays, anything with
+    `__array__`. `dtype` is the dtype in which the caller will use the array: complex numbers are accepted if it is
+    complex (gradient checks use them); with finite=True, every number must be finite in it.
+    Raises TypeError or ValueError.
     """
     if hasattr(value, "__cuda_array_interface__"):
         return value
@@ -41,9 +42,9 @@ def array(where: Any, what: str, value: Any, dtype: Any = None, finite: bool = F
         )
     try:
         numbers = np.asarray(value)
-    except Exception as error:  # whatever a foreign __array__ raises; nested lists of different lengths among it
+    except Exception as error:  # a foreign __array__ may raise anything; so do nested lists of different lengths
         found = f"{_kind(value)} that NumPy cannot read ({error})"
-        remedy = "It takes samples of one shape, in the host's memory."
+        remedy = "Give samples of equal shape, in the host's memory."
         raise ValueError(explain(where, f"{what} of numbers", found, remedy)) from None
     if numbers.dtype.kind not in ("buifc" if dtype is not None and np.dtype(dtype).kind == "c" else "buif"):
         found = f"{_kind(value)} of dtype {numbers.dtype}"
@@ -64,7 +65,7 @@ def whole(where: str, value: Any, least: int = 1, most: int = LARGEST_INT) -> in
 
 
 def axis(where: str, value: Any) -> int:
-    """A whole number, negative ones counted from the end; which axes there are, the first input shows."""
+    """A whole number; negative ones count from the end. Whether the axis exists is checked with the first input."""
     return whole(where, value, least=-LARGEST_INT)
 
 
@@ -97,14 +98,14 @@ def non_negative(where: str, value: Any) -> float:
 
 
 def flag(where: str, value: Any) -> bool:
-    """True or False, Python's or NumPy's."""
+    """True or False, as Python's or NumPy's boolean."""
     if not isinstance(value, (bool, np.bool_)):
         raise ValueError(explain(where, "True or False", _short(value), "Write it without quotes."))
     return bool(value)
 
 
 def text(where: str, value: Any) -> str:
-    """A string with something in it."""
+    """A string that is not empty."""
     if not isinstance(value, str) or not value:
         raise ValueError(explain(where, "a string", _short(value), 'Example: "first".'))
     return value
@@ -118,7 +119,7 @@ def choice(where: str, value: Any, known: Collection[str], expected: str) -> str
 
 
 def verbose(where: str, value: Any) -> int | str:
-    """Keras's three levels, or "auto"."""
+    """One of Keras's levels 0, 1 and 2, or "auto"."""
     if isinstance(value, (int, np.integer, np.bool_)) and value in (0, 1, 2):
         return int(value)
     if not isinstance(value, str) or value != "auto":
@@ -133,12 +134,12 @@ def padding(where: str, value: Any) -> str:
 
 
 def activation(where: str, value: Any) -> str:
-    """The name of an activation; None stands for "linear"."""
+    """The name of an activation; None means "linear"."""
     return "linear" if value is None else choice(where, value, ACTIVATIONS, "the name of an activation")
 
 
 def window(where: str, value: Any, rank: int) -> tuple[int, ...]:
-    """`rank` positive whole numbers; a single one stands for all of them."""
+    """`rank` positive whole numbers; a single number is used for all of them."""
     values = (value,) * rank if isinstance(value, Integral) else value
     if not isinstance(values, (tuple, list)) or len(values) != rank:
         raise ValueError(explain(where, f"a whole number or {rank} of them", _short(value), f"Example: {(3,) * rank}."))
@@ -146,7 +147,7 @@ def window(where: str, value: Any, rank: int) -> tuple[int, ...]:
 
 
 def shape(where: str, value: Any, unknown: bool = True) -> tuple[Any, ...]:
-    """Positive lengths, with `unknown` also None where an axis may vary."""
+    """Positive lengths; with unknown=True, also None for an axis whose length may vary."""
     lengths = tuple(value) if isinstance(value, (tuple, list)) else (0,)
     if not all((unknown and length is None) or _is_length(length) for length in lengths):
         raise ValueError(explain(where, "a tuple of positive lengths", _short(value), "Example: (28, 28, 1)."))
@@ -154,7 +155,7 @@ def shape(where: str, value: Any, unknown: bool = True) -> tuple[Any, ...]:
 
 
 def path(where: str, value: Any) -> Path:
-    """A path that a file can have."""
+    """A valid file path."""
     if not isinstance(value, (str, os.PathLike)) or not (name := os.fspath(value)) or "\0" in str(name):
         raise ValueError(explain(where, "a path", _short(value), 'A string or a pathlib.Path: "model.safetensors".'))
     return Path(os.fsdecode(name))
@@ -177,7 +178,7 @@ def function(where: str, value: Any, *names: str, keywords: Collection[str] = ()
 
 
 def sequence(where: str, value: Any, of: type | tuple[type, ...], called: str) -> list[Any]:
-    """The items of a list, a tuple or a generator, all of one class; `called` says what they are."""
+    """The items of a list, a tuple or a generator, all of class `of`; `called` names them in the error."""
     single = getattr(value, "ndim", None) == 0 or isinstance(value, (str, bytes, dict, memoryview))
     items = list(value) if isinstance(value, Iterable) and not single else None
     if items is None or not all(isinstance(item, of) for item in items):
@@ -220,6 +221,6 @@ def _kind(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    """The value as Python writes it, cut off where that is long."""
+    """The value's repr, cut to 78 characters if it is longer than 80."""
     written = repr(value)
     return written if len(written) <= 80 else f"{written[:77]}…"

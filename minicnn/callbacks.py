@@ -1,4 +1,4 @@
-"""Callbacks: what else happens while `fit` runs. Keras's names and arguments."""
+"""Callbacks: objects that `fit` calls during training. Keras's names and arguments."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from .layers.base import check_weights
 
 Logs = Mapping[str, float]
 
-DAMAGED = "The model file is damaged, or of another program."
+DAMAGED = "The model file is damaged, or another program wrote it."
 
 
 class Callback:
-    """Base of all callbacks: override what you need. `self.model` is the model that is being trained.
+    """Base class of all callbacks: override what you need. `self.model` is the model that is being trained.
 
-    As in Keras, every method is given `logs`; before there are figures, they are empty.
+    As in Keras, every method gets `logs`, a mapping of metrics; it is empty before there are any.
 
-    A callback that decides by what it has seen has a state, and says so in `get_state` and `set_state`: then a saved
-    model remembers it, and a resumed `fit` goes on with it.
+    A callback whose decisions depend on earlier epochs implements `get_state` and `set_state`. A saved model stores
+    the state, and a resumed `fit` restores it.
     """
 
     model: Any
@@ -39,29 +39,29 @@ class Callback:
         """Before the first epoch."""
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        """After the last epoch, or when training was interrupted."""
+        """After the last epoch, or when training is interrupted."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Before an epoch, counted from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """After an epoch and its validation; logs has loss, the metrics and their val_ twins."""
+        """After an epoch and its validation; logs has loss, the metrics, and both for validation with prefix val_."""
 
     def on_checkpoint(self, epoch: int, logs: Logs) -> None:
-        """After the on_epoch_end of all callbacks: when to save the model, for all their states are of this epoch."""
+        """After all callbacks' on_epoch_end. Save the model here: all callback states are of this epoch."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
         """Before a step."""
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        """After a step; logs has the epoch's figures so far."""
+        """After a step; logs has the epoch's metrics so far."""
 
     def get_state(self) -> dict[str, Any]:
-        """What the callback has to remember in order to go on: finite numbers, text, lists, dicts and NumPy arrays."""
+        """The state that a resumed training needs: finite numbers, text, lists, dicts and NumPy arrays."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Go on from what get_state returned, after on_train_begin. Raises ValueError for a damaged state."""
+        """Restore what get_state returned; called after on_train_begin. Raises ValueError for a damaged state."""
 
 
 SIGNATURES = {
@@ -74,13 +74,13 @@ SIGNATURES = {
     "on_train_batch_begin": ("batch", "logs"),
     "on_train_batch_end": ("batch", "logs"),
 }
-"""What a callback's methods are called with."""
+"""The arguments that a callback's methods are called with."""
 
 
 class CallbackList:
     """Calls the same method of every callback, in order.
 
-    Their states have names: the class, and a number from its second callback on ("ModelCheckpoint_1").
+    A state's name is the callback's class, with a number from the second of the class on ("ModelCheckpoint_1").
     """
 
     def __init__(self, callbacks: Sequence[Callback], model: Any, states: Mapping[str, Any] | None = None) -> None:
@@ -92,7 +92,7 @@ class CallbackList:
             callback.set_model(model)
 
     def on_train_begin(self, logs: Logs) -> None:
-        """Begin, and go on from the states that the list was made with."""
+        """Call on_train_begin, then restore the states that the list was made with."""
         for callback in self._callbacks:
             callback.on_train_begin(logs)
         for name, callback in self._by_name().items():
@@ -106,7 +106,7 @@ class CallbackList:
             callback.on_checkpoint(epoch, logs)
 
     def get_state(self) -> dict[str, Any]:
-        """The states of all callbacks that have one, by name; those that the list was made with, if it has no such."""
+        """All callbacks' states by name, and the states of the constructor that no callback here has replaced."""
         states = {name: callback.get_state() for name, callback in self._by_name().items()}
         return self._states | {name: state for name, state in states.items() if state}
 
@@ -128,10 +128,10 @@ class CallbackList:
 
 
 class History(Callback):
-    """Remembers the figures of every epoch: history.history["val_accuracy"] is a list, one number per epoch.
+    """Records the metrics of every epoch: history.history["val_accuracy"] is a list, one number per epoch.
 
-    `epoch` and `history` hold the epochs of one fit, as in Keras. Where a fit went on with a training, `whole` holds
-    the epochs before it too: {"epoch": [0, 1, …], "loss": […], …}, NaN where an epoch has no such figure.
+    `epoch` and `history` hold the epochs of one fit, as in Keras. After a resumed fit, `whole` also holds the epochs
+    before it: {"epoch": [0, 1, …], "loss": […], …}, NaN where an epoch lacks a metric.
     """
 
     def __init__(self) -> None:
@@ -141,26 +141,27 @@ class History(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         self.epoch.append(epoch)
-        for name, figure in logs.items():
-            self.history.setdefault(name, []).append(figure)
+        for name, value in logs.items():
+            self.history.setdefault(name, []).append(value)
         earlier = [dict(zip(self.whole, row, strict=True)) for row in zip(*self.whole.values(), strict=True)]
-        figures = {name: figure for name, figure in logs.items() if isinstance(figure, Real)}
-        rows = [row for row in earlier if row["epoch"] < epoch] + [{"epoch": epoch, **figures}]
+        metrics = {name: value for name, value in logs.items() if isinstance(value, Real)}
+        rows = [row for row in earlier if row["epoch"] < epoch] + [{"epoch": epoch, **metrics}]
         names = dict.fromkeys(name for row in rows for name in row)
         self.whole = {name: [row.get(name, np.nan) for row in rows] for name in names}
 
     def get_state(self) -> dict[str, Any]:
-        return {name: np.array(figures) for name, figures in self.whole.items()}
+        return {name: np.array(values) for name, values in self.whole.items()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        lengths = {np.shape(figures) for figures in state.values()}
+        lengths = {np.shape(values) for values in state.values()}
         if "epoch" not in state or len(lengths) != 1 or len(*lengths) != 1:
-            raise ValueError(explain("History state", "one epoch and figure per epoch", f"shapes {lengths}", DAMAGED))
-        self.whole = {name: np.asarray(figures).tolist() for name, figures in state.items()}
+            expected = "lists of one length, with the epochs among them"
+            raise ValueError(explain("History state", expected, f"shapes {lengths}", DAMAGED))
+        self.whole = {name: np.asarray(values).tolist() for name, values in state.items()}
 
 
 class ProgressBar(Callback):
-    """What `fit` shows: nothing (0), a bar (1) or a line (2) an epoch; "auto" is 1 on a terminal, else 2."""
+    """The output of `fit` per epoch: nothing (0), a bar (1) or a line (2); "auto" is 1 on a terminal, otherwise 2."""
 
     def __init__(self, verbose: str | int, batches: int, epochs: int) -> None:
         level = arguments.verbose("fit verbose", verbose)
@@ -176,27 +177,27 @@ class ProgressBar(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         if self.bar is not None and self.bar.update():  # True when the bar was drawn: a few times a second
-            self.bar.set_postfix_str(_figures(logs), refresh=False)
+            self.bar.set_postfix_str(_as_text(logs), refresh=False)
 
-    def on_checkpoint(self, epoch: int, logs: Logs) -> None:  # an epoch that is shown as done is saved
+    def on_checkpoint(self, epoch: int, logs: Logs) -> None:  # after saving: an epoch that is shown as done is saved
         if self.bar is not None:
-            self.bar.set_postfix_str(_figures(logs), refresh=True)
+            self.bar.set_postfix_str(_as_text(logs), refresh=True)
             self.bar.close()
             self.bar = None
         elif self.level == 2:
-            print(f"Epoch {epoch + 1}/{self.epochs} - {_figures(logs)}", flush=True)
+            print(f"Epoch {epoch + 1}/{self.epochs} - {_as_text(logs)}", flush=True)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self.bar is not None:  # interrupted
             self.bar.close()
 
 
-def _figures(logs: Logs) -> str:
-    return " - ".join(f"{name}: {figure:.4f}" for name, figure in logs.items())
+def _as_text(logs: Logs) -> str:
+    return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
 
 
 class _Monitor:
-    """Watches one figure and says whether it is better than the best so far."""
+    """Compares one metric with its best value so far."""
 
     def __init__(
         self, where: str, monitor: str, mode: str = "auto", min_delta: float = 0.0, best: float | None = None
@@ -212,7 +213,7 @@ class _Monitor:
         if self.monitor not in logs:
             raise ValueError(
                 explain(
-                    f"{self.where} monitor", "a figure of this training", self.monitor, did_you_mean(self.monitor, logs)
+                    f"{self.where} monitor", "a metric of this training", self.monitor, did_you_mean(self.monitor, logs)
                 )
             )
         return logs[self.monitor]
@@ -225,7 +226,7 @@ class _Monitor:
         return {"monitor": self.monitor, "sign": self.sign, "best": best if np.isfinite(best) else None}
 
     def watches_the_same(self, state: dict[str, Any]) -> bool:
-        """Whether the state is of a monitor of the same figure; the best of another one means nothing here."""
+        """Whether the state is of a monitor of the same metric: the best value of another metric does not compare."""
         return (state.get("monitor"), state.get("sign")) == (self.monitor, self.sign)
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -234,7 +235,7 @@ class _Monitor:
 
 
 def number_in(where: str, state: dict[str, Any], name: str, kinds: Any) -> Any:
-    """That number of a saved state. Raises ValueError if it is none."""
+    """The number of this name in a saved state. Raises ValueError if it is missing or not a finite number."""
     number = state.get(name)
     if not isinstance(number, kinds) or isinstance(number, bool) or not np.isfinite(number):
         raise ValueError(explain(f"{where} state", f"a number {name}", repr(number), DAMAGED))
@@ -245,7 +246,7 @@ class EarlyStopping(Callback):
     """Stops training when `monitor` has not improved by `min_delta` for `patience` epochs.
 
     Keras's arguments: monitor, min_delta, patience, verbose, mode, baseline, restore_best_weights, start_from_epoch.
-    Its state is what it has waited for: the best figure, its epoch and, with restore_best_weights, its weights.
+    Its state: the epochs waited, the best value, its epoch and, with restore_best_weights, the weights of that epoch.
     """
 
     def __init__(
@@ -309,12 +310,12 @@ class EarlyStopping(Callback):
 
 
 class ModelCheckpoint(Callback):
-    """Saves the model after every epoch, or with save_best_only when `monitor` improved.
+    """Saves the model after every epoch, or with save_best_only after each epoch that improved `monitor`.
 
-    `filepath` may hold {epoch} and any figure: "model-{epoch:02d}-{val_loss:.3f}.safetensors". A saved model resumes
-    bit for bit: model = Sequential.load(path); model.fit(…, initial_epoch=model.epochs_trained).
-    Its state is the best figure, so that a resumed training does not replace a better model by a worse one. For a
-    training that does not go on with a saved model, `initial_value_threshold` is the figure that has to be improved.
+    `filepath` may contain {epoch} and any metric: "model-{epoch:02d}-{val_loss:.3f}.safetensors". A resumed training is
+    bit-identical: model = Sequential.load(path); model.fit(…, initial_epoch=model.epochs_trained).
+    The state is the best value, so that a resumed training does not replace a better model by a worse one. For a new
+    training, `initial_value_threshold` is the value that has to be improved.
     """
 
     due = True
@@ -358,7 +359,8 @@ class ModelCheckpoint(Callback):
             known = ", ".join(f"{{{name}}}" for name in ("epoch", *logs))
             where = "ModelCheckpoint filepath"
             found = f"{self.filepath!r} ({type(error).__name__}: {error})"
-            raise ValueError(explain(where, "a path with fields of this training", found, f"Known: {known}.")) from None
+            expected = "a path with names of this training's metrics"
+            raise ValueError(explain(where, expected, found, f"Known: {known}.")) from None
 
     def get_state(self) -> dict[str, Any]:
         return self.monitor.get_state() if self.save_best_only else {}
@@ -371,7 +373,7 @@ class ModelCheckpoint(Callback):
 class LearningRateScheduler(Callback):
     """Before every epoch, learning_rate ← schedule(epoch, learning_rate), epochs counted from 0.
 
-    It has no state of its own: the learning rate is the optimiser's, and a saved model has it.
+    It has no state: the learning rate belongs to the optimiser, and a saved model contains it.
     """
 
     def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
@@ -387,7 +389,7 @@ class LearningRateScheduler(Callback):
 
 
 class CSVLogger(Callback):
-    """Writes one line an epoch to a CSV file: epoch and all figures; append=True goes on in an existing file."""
+    """Writes one line per epoch to a CSV file: epoch and all metrics; append=True appends to an existing file."""
 
     def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
         self.filename = arguments.path("CSVLogger filename", filename)
@@ -398,7 +400,7 @@ class CSVLogger(Callback):
         self._file: TextIO | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
-        with explained(self.filename, "cannot be written", "Choose another place for the figures."):
+        with explained(self.filename, "cannot be written", "Choose another path for the CSV file."):
             self._open()
 
     def _open(self) -> None:

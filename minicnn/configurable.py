@@ -1,7 +1,7 @@
-"""Things made from named arguments: layers, initialisers, losses and optimisers.
+"""Objects with a Keras-style configuration: layers, initialisers, losses and optimisers.
 
-They all remember the arguments that they were made with, so that a model can be written to a file and read back, and
-they all refuse an argument that they don't know with an error that names the ones that they do.
+They record the arguments of their constructor, so that a model can be saved and loaded. For an unknown argument they
+raise an error that lists the known ones.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ class _RecordArguments(type):
 
 
 class Configurable(metaclass=_RecordArguments):
-    """Base of everything that has a Keras-style configuration."""
+    """Base class of everything that has a Keras-style configuration."""
 
     set_by_base: ClassVar[frozenset[str]] = frozenset()
-    """Attributes that __init__ of the base sets: without them, a subclass has forgotten to call it."""
+    """Attributes that the base's __init__ sets. If they are missing, a subclass has forgotten to call it."""
 
     arguments: dict[str, Any]
-    """The arguments that the constructor was called with, by name."""
+    """The constructor's arguments by name."""
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments as plain data, from which `from_description` makes an equal object."""
+        """The arguments as plain data; `from_description` makes an equal object from them."""
         return {name: _to_plain(value) for name, value in self.arguments.items()}
 
     def describe(self) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Configurable(metaclass=_RecordArguments):
 
 
 def from_description(description: Mapping[str, Any], classes: Mapping[str, type[T]], kind: str) -> T:
-    """The object that `describe` described, made by one of `classes` (nothing else is ever called)."""
+    """The object that `describe` described. Only the given `classes` are ever called."""
     config = description.get("config")
     if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):
         raise ValueError(explain(kind, '{"class": …, "config": {…}}', repr(description), "describe() makes it."))
@@ -61,7 +61,7 @@ def from_description(description: Mapping[str, Any], classes: Mapping[str, type[
 
 @cache
 def argument_names(cls: type) -> list[str]:
-    """The names that a class's constructor takes: its own, and the keyword-only ones that it passes on as **options."""
+    """The argument names of a class's constructor, including keyword-only ones that it passes on as **options."""
     own, *inherited = [signature.parameters for signature in _signatures(cls)]
     names = [name for name, p in own.items() if name != "self" and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     if any(p.kind == p.VAR_KEYWORD for p in own.values()):

@@ -1,4 +1,4 @@
-"""From arrays to batches: check them once, then gather one batch after another on the device."""
+"""From arrays to batches: the arrays are checked once, then the batches are gathered on the device one by one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .errors import explain
 class Batches:
     """Samples x, and targets y if there are any, in batches of `batch_size`; the last one may be smaller.
 
-    Raises TypeError or ValueError, saying what was expected and found, if x or y cannot be learned from.
+    Raises TypeError or ValueError, saying what was expected and found, if x or y cannot be used for training.
     """
 
     def __init__(
@@ -40,30 +40,30 @@ class Batches:
         return -(-self.samples // self.batch_size)
 
     def slices(self) -> Iterator[slice]:
-        """Where each batch lies in a sequence of all samples."""
+        """The slice of the samples that each batch takes."""
         return (slice(start, start + self.batch_size) for start in range(0, self.samples, self.batch_size))
 
     def in_order(self, dtype: Any) -> Iterator[tuple[Array, Array | None]]:
-        """The batches as the samples come, x converted to `dtype`."""
+        """The batches in the samples' order, x converted to `dtype`."""
         x, y = self._on_device()
         for where in self.slices():
             yield to_device(x[where], dtype), None if y is None else y[where]
 
     def shuffled(self, dtype: Any, order: np.ndarray) -> Iterator[tuple[Array, Array | None]]:
-        """The batches along a permutation of the samples, x converted to `dtype`."""
+        """The batches of the samples permuted by `order`, x converted to `dtype`."""
         take = active().take
         (x, y), order = self._on_device(), to_device(order)
         for where in self.slices():
             yield take(x, order[where], dtype), None if y is None else take(y, order[where])
 
     def _on_device(self) -> tuple[Array, Array | None]:
-        """x and y in the memory of the backend in force; they cross over to it once, not once an epoch."""
+        """x and y in the active backend's memory; they are transferred once, not once per epoch."""
         if self._moved is None or not active().owns(self._moved[0]):
             self._moved = to_device(self.x), None if self.y is None else to_device(self.y)
         return self._moved
 
     def split(self, share: float) -> tuple[Batches, Batches]:
-        """All but the last `share` of the samples, and that last share: Keras's validation_split."""
+        """Two parts: all but the last `share` of the samples, and that last share (Keras's validation_split)."""
         arguments.fraction("fit validation_split", share)
         at = int(self.samples * (1 - share))
         if not 0 < at < self.samples:

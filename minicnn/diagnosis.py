@@ -1,4 +1,4 @@
-"""When the loss turns NaN: walk through the network and name the first thing that is not a finite number."""
+"""When the loss turns NaN: find the first input, weight or layer output that is not finite."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ CAUSES = (
 
 
 def non_finite_error(network: Network, x: Array, loss: float, step: int) -> NonFiniteError:
-    """The error for a loss that is NaN or infinite on batch x (N, …) of a step: it names what went bad first."""
+    """The error for a loss that is NaN or infinite on a step's batch x (N, …); it names the first non-finite array."""
     culprit = _first_non_finite(network, x) or "every layer's weights and outputs are finite, so it is the loss itself"
     return NonFiniteError(
-        f"The loss is {loss} at step {step}: {culprit}. Training has stopped before this batch moved a weight. {CAUSES}"
+        f"The loss is {loss} at step {step}: {culprit}. Training stopped before this batch changed a weight. {CAUSES}"
     )
 
 
 def non_finite_epoch_error(network: Network, x: Array, loss: float, step: int) -> NonFiniteError:
-    """The error for an epoch whose mean loss is NaN or infinite; x and step are its last, seen by nobody."""
+    """The error for an epoch whose mean loss is NaN or infinite; x and step are the epoch's last."""
     culprit = _first_non_finite(network, x) or "on the last batch every layer's weights and outputs are finite again"
     return NonFiniteError(
         f"The mean loss is {loss} after an epoch that ended with step {step}: {culprit}. On this "
-        f"device the loss is read once an epoch, so the weights have moved on since it went bad; on the CPU "
-        f'(minicnn.use_device("cpu")) training stops at the very step. {CAUSES}'
+        f"device the loss is read once per epoch, so the weights have changed since it became non-finite; on the CPU "
+        f'(minicnn.use_device("cpu")) training stops at the step where it happens. {CAUSES}'
     )
 
 

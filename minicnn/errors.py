@@ -1,4 +1,4 @@
-"""The errors that minicnn raises beside ValueError and TypeError, and the one sentence that all are built on."""
+"""The errors that minicnn raises besides ValueError and TypeError, and the form of their messages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class BackendError(RuntimeError):
-    """A backend or a device was asked for that this machine cannot offer; the message says what is missing."""
+    """The requested backend or device is not available on this machine; the message says what is missing."""
 
 
 class NonFiniteError(ArithmeticError):
@@ -20,12 +20,12 @@ class ModelFileError(ValueError):
 
 
 def explain(where: str, expected: Any, found: Any, remedy: str) -> str:
-    """Everything that an error owes its reader: where it happened, what was expected, what was found, what to do."""
+    """An error message: where it happened, what was expected, what was found, and what to do about it."""
     return f"{where}: expected {expected}, found {found}. {remedy}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A remedy for a misspelt name: the nearest known one if there is one, and the whole list."""
+    """The remedy for a misspelt name: the most similar known name if there is one, and the list of known names."""
     known = sorted(known)
     nearest = get_close_matches(str(word), known, n=1)
     hint = f"Did you mean {nearest[0]!r}? " if nearest else ""

@@ -1,4 +1,4 @@
-"""Files that appear complete or not at all, even if the process is killed while it writes."""
+"""Atomic file writes: a file appears complete or not at all, even if the process is killed while it writes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # Windows, which refuses to delete a file that somebody has open: no lock is needed there
+except ImportError:  # Windows refuses to delete an open file, so no lock is needed there
     fcntl = None  # type: ignore[assignment]
 
 REASONS: dict[int | None, str] = {
@@ -37,12 +37,12 @@ REASONS: dict[int | None, str] = {
 
 @contextmanager
 def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A binary file to write, put in the place of `path` at the end of the block; its folder is made if need be.
+    """A temporary binary file to write to, renamed to `path` at the end of the block; missing folders are made.
 
-    If the block fails, the file that was there before is untouched and no other is left behind. What earlier writers of
-    this file left behind when they were killed is deleted. A symbolic link stays one and its target is replaced; an
-    existing file keeps its mode and, where that is permitted, its owner.
-    Raises OSError, its message a sentence with the path, if the file cannot be written.
+    If the block fails, an existing file stays unchanged and the temporary file is deleted. Temporary files of earlier
+    writers of this path that were killed are deleted, too. A symbolic link stays a link: its target is replaced. An
+    existing file's mode is kept, and its owner if that is permitted.
+    Raises OSError with the path and the reason if the file cannot be written.
     """
     target = Path(os.path.realpath(path))
     with explained(path, "cannot be written", "Nothing was changed: a file that was there before is as it was."):
@@ -57,7 +57,7 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
                 if before is not None:
                     _take_over(file.fileno(), before)
                 os.fsync(file.fileno())
-                if fcntl is not None:  # while the lock is held, so that nobody sweeps the finished file
+                if fcntl is not None:  # while the lock is held, so that no other process deletes the finished file
                     os.replace(unfinished, target)
             if fcntl is None:
                 os.replace(unfinished, target)
@@ -69,13 +69,13 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def explained(path: str | os.PathLike[str], failure: str, remedy: str) -> Iterator[None]:
-    """Inside, an error of the file system is raised again as one sentence about `path`, of the same class."""
+    """Inside the block, a file system error is raised again with a plain message about `path`, in the same class."""
     try:
         yield
     except OSError as error:
         folders = Path(os.path.realpath(path)).parents
         elsewhere = error.filename is not None and Path(os.path.realpath(error.filename)).parent not in folders
-        if error.errno not in REASONS or elsewhere:  # of a network, say, or about another file
+        if error.errno not in REASONS or elsewhere:  # another kind of error, for example of a network, or another file
             raise
         sentence = type(error)(f"{os.fspath(path)} {failure}: {REASONS[error.errno]}. {remedy}")
         sentence.errno = error.errno
@@ -83,12 +83,12 @@ def explained(path: str | os.PathLike[str], failure: str, remedy: str) -> Iterat
 
 
 def _replaceable(target: Path) -> os.stat_result | None:
-    """The status of the file that is to be replaced, None if there is none. Raises OSError if it must not be."""
+    """The status of the existing file, or None. Raises OSError if it must not be replaced."""
     try:
         before = target.lstat()
     except FileNotFoundError:
         return None
-    if stat.S_ISLNK(before.st_mode):  # realpath follows all links but those of a circle
+    if stat.S_ISLNK(before.st_mode):  # realpath follows all links except those that form a cycle
         raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
     if stat.S_ISDIR(before.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -100,30 +100,30 @@ def _replaceable(target: Path) -> os.stat_result | None:
 
 
 def _new_file(target: Path) -> tuple[BinaryIO, Path]:
-    """A new file beside the target, locked for as long as its writer lives."""
+    """A new file in the target's folder, locked while the writing process lives."""
     while True:
         unfinished = target.with_name(f"{_prefix(target)}{secrets.token_hex(8)}.unfinished")
         file = open(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_BINARY", 0), 0o666), "wb")  # noqa: SIM115
         if fcntl is None:
             return file, unfinished
-        with suppress(OSError):  # a file system without locks, where _sweep gets none either
+        with suppress(OSError):  # a file system without locks: _sweep cannot lock there either
             fcntl.flock(file, fcntl.LOCK_EX)
-        if unfinished.exists():  # else it was swept between the two calls
+        if unfinished.exists():  # otherwise another process swept it between open and flock
             return file, unfinished
         file.close()
 
 
 def _prefix(target: Path) -> str:
-    """How the names of the unfinished files of a target begin: cut, for they may not be longer than 255 bytes."""
+    """The prefix of the names of a target's unfinished files, cut to 200 bytes: a file name has at most 255."""
     return f".{os.fsdecode(os.fsencode(target.name)[:200])}."
 
 
 def _sweep(target: Path) -> None:
-    """Delete the unfinished files of this target whose writers are dead: those that nobody holds a lock on."""
+    """Delete the unfinished files of this target whose writers are dead: those that no process has locked."""
     pattern = re.compile(rf"{re.escape(_prefix(target))}[0-9a-f]{{16}}\.unfinished")
     for leftover in target.parent.iterdir():
         if pattern.fullmatch(leftover.name):
-            with suppress(OSError):  # its writer lives, or another process sweeps it
+            with suppress(OSError):  # its writer lives, or another process deletes it
                 if fcntl is None:
                     leftover.unlink()
                     continue
@@ -133,11 +133,11 @@ def _sweep(target: Path) -> None:
 
 
 def _take_over(descriptor: int, before: os.stat_result) -> None:
-    """Give a file the owner and the mode of the one that it replaces."""
+    """Give a file the owner and the mode of the file that it replaces."""
     if fcntl is None:
         return
     now = os.fstat(descriptor)
     if (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
-        with suppress(PermissionError):  # only root may give files away
+        with suppress(PermissionError):  # only root may change a file's owner
             os.fchown(descriptor, before.st_uid, before.st_gid)
     os.fchmod(descriptor, stat.S_IMODE(before.st_mode))

@@ -1,7 +1,7 @@
-"""Inference: the forward of a whole network at once, where no backward will follow.
+"""Inference: the forward of a whole network, compiled as one function, when no backward follows.
 
-The layers say what they do, as steps of the backend's contract, and the backend makes one function of them. That
-function is given the weights with every call, and nothing in the network changes: any number of threads may infer.
+The layers list their operations as steps of the backend's contract, and the backend makes one function of them. The
+function gets the weights with every call and changes nothing in the network, so any number of threads may infer.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Plan = list[tuple[str, int, tuple[Any, ...]]]
 
 @dataclass(frozen=True)
 class _Compiled:
-    """A network as one function: good for as long as its plan and the backend stay the same."""
+    """A network as one function, valid as long as its plan and the backend stay the same."""
 
     ops: Backend
     plan: Plan
     run: Callable[[Array, Sequence[Array | None]], Array]
     shapes: set[tuple[int, ...]] = field(default_factory=set)
-    """The shapes of samples that fit."""
+    """Shapes of samples that have been checked."""
 
 
 class Layered(Protocol):
-    """What a network is here."""
+    """The part of a network that inference needs."""
 
     layers: list[Layer]
 
@@ -42,15 +42,15 @@ class Layered(Protocol):
 
 
 class Inference:
-    """Runs a network, and its snapshots, as one function; remembers that function until something changes."""
+    """Runs a network and its snapshots as one function; keeps that function until the layers or the backend change."""
 
     def __init__(self) -> None:
         self._compiled: _Compiled | None = None
 
     def __call__(self, network: Layered, x: Array) -> Array | None:
-        """y = network.forward(x) up to rounding, nothing kept for a backward; None if only the layers can do it.
+        """y = network.forward(x) up to rounding, without `saved`; None if the network cannot be compiled.
 
-        Raises what forward raises if x does not fit.
+        Raises the errors of forward if x does not fit.
         """
         steps = _steps(network)
         if not steps:
@@ -67,14 +67,14 @@ class Inference:
         )
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
-        """A copy or a pickle compiles anew."""
+        """A copied or unpickled network compiles again."""
         return Inference, ()
 
 
 def _steps(network: Layered) -> list[Step] | None:
-    """What all layers do, in their order; None if one of them is not built yet or cannot say it."""
+    """The steps of all layers in order; None if a layer is not built yet or has no steps."""
     steps: list[Step] = []
-    if "forward" in vars(network):  # somebody has put a function of his own in its place
+    if "forward" in vars(network):  # replaced on this instance
         return None
     for layer in network.layers:
         own = vars(layer)
@@ -88,7 +88,7 @@ def _steps(network: Layered) -> list[Step] | None:
 
 
 def _check(network: Layered, x: Array) -> None:
-    """Raise what forward would raise for this batch."""
+    """Raise the error that forward would raise for this batch."""
     network.check_input(x)
     shape = x.shape
     for layer in network.layers:

@@ -1,6 +1,6 @@
-"""Where weights start: Keras's initialisers, by class or by string name.
+"""Keras's initialisers of weights, by class or by string name.
 
-The variance-scaling ones draw with variance scale / n, so that signals neither fade nor explode on their way:
+Variance scaling draws with variance scale / n, so that signals neither vanish nor explode from layer to layer:
 Glorot n = (fan_in + fan_out) / 2, scale 1 (Glorot & Bengio, 2010); He n = fan_in, scale 2 (He et al., 2015);
 LeCun n = fan_in, scale 1 (LeCun et al., 1998).
 """
@@ -18,11 +18,11 @@ from .errors import explain
 from .random import draw_seed
 
 TRUNCATED_STDDEV = 0.87962566103423978
-"""The standard deviation of a standard normal cut off at ±2, by which Keras's "normal" variants correct theirs."""
+"""The standard deviation of a standard normal truncated at ±2; Keras's "normal" initialisers divide by it."""
 
 
 class Initializer(Configurable):
-    """Makes the first value of a parameter: initializer(shape) -> float64 array."""
+    """Makes the initial value of a parameter: initializer(shape) -> float64 array."""
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
         raise NotImplementedError
@@ -53,7 +53,7 @@ class Constant(Initializer):
 
 
 class _Random(Initializer):
-    """An initialiser that draws; without a seed of its own it takes the next one of `set_random_seed`'s generator."""
+    """An initialiser that draws random numbers; without a seed it takes the next one from `set_random_seed`'s."""
 
     def __init__(self, seed: int | None = None) -> None:
         self.seed = None if seed is None else arguments.seed(f"{type(self).__name__} seed", seed)
@@ -87,7 +87,7 @@ class RandomUniform(_Random):
 
 
 class _VarianceScaling(_Random):
-    """Draws with variance scale / n, n by `fans`."""
+    """Draws with variance scale / n, where `mode` computes n from fan_in and fan_out."""
 
     scale = 1.0
 
@@ -130,13 +130,13 @@ class GlorotNormal(_GlorotMode, _TruncatedNormal):
 
 
 class HeUniform(_Uniform):
-    """Uniform in ±√(6 / fan_in): made for relu, which halves the variance."""
+    """Uniform in ±√(6 / fan_in): for relu, which halves the variance."""
 
     scale = 2.0
 
 
 class HeNormal(_TruncatedNormal):
-    """Truncated normal of variance 2 / fan_in: made for relu, which halves the variance."""
+    """Truncated normal of variance 2 / fan_in: for relu, which halves the variance."""
 
     scale = 2.0
 
@@ -182,7 +182,10 @@ NAMES = {
 
 
 def fans(shape: Sequence[int]) -> tuple[float, float]:
-    """How many inputs reach one output, and how many outputs one input reaches; shape (window…, in, out)."""
+    """fan_in and fan_out: how many inputs one output depends on, and how many outputs one input reaches.
+
+    `shape` is (window…, in, out).
+    """
     if len(shape) < 2:
         size = float(np.prod(shape))
         return size, size
@@ -191,7 +194,7 @@ def fans(shape: Sequence[int]) -> tuple[float, float]:
 
 
 def get(identifier: Any) -> Initializer:
-    """An initialiser from itself, its string name or its description. Raises ValueError for an unknown one."""
+    """The initialiser for an Initializer, a string name or a description. Raises ValueError for an unknown one."""
     if isinstance(identifier, Initializer):
         return identifier
     if isinstance(identifier, dict):
@@ -201,12 +204,12 @@ def get(identifier: Any) -> Initializer:
 
 
 def initial_values(where: str, identifier: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-    """The first value of a parameter; raises ValueError, TypeError or MemoryError if the initialiser makes no such."""
+    """The initial value of a parameter. Raises ValueError, TypeError or MemoryError if the initialiser fails."""
     try:
         values = get(identifier)(shape)
     except MemoryError as error:
         raise MemoryError(explain(where, f"memory for {shape}", str(error), "Make the layer smaller.")) from None
     array = arguments.array(where, "initial values", values, dtype, finite=True)
     if array.shape != shape:
-        raise ValueError(explain(where, f"initial values of shape {shape}", f"{array.shape}", "Fill the shape given."))
+        raise ValueError(explain(where, f"initial values of shape {shape}", f"{array.shape}", "Return that shape."))
     return array

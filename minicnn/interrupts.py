@@ -1,4 +1,4 @@
-"""Ctrl-C at a safe point: not in the middle of what cannot be left half done."""
+"""Delayed Ctrl-C: a block that must not be interrupted half-way runs to its end first."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from typing import Any
 
 @contextmanager
 def delayed_interrupt() -> Iterator[None]:
-    """Inside, Ctrl-C takes effect at the end; also a decorator. It changes nothing in threads other than the main one,
-    for in those Python raises no KeyboardInterrupt."""
+    """Inside the block (or a decorated function), Ctrl-C takes effect at the end.
+
+    Other threads than the main one are not affected: Python raises no KeyboardInterrupt in them.
+    """
     handler = signal.getsignal(signal.SIGINT)
     if not callable(handler) or current_thread() is not main_thread():
         yield

@@ -2,7 +2,7 @@
 
 loss = CategoricalCrossentropy()
 value = loss.forward(y_true, y_pred)    # one number: the mean over the samples
-dy = loss.backward()                    # its gradient by y_pred, for model.backward
+dy = loss.backward()                    # its gradient with respect to y_pred, for model.backward
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from .errors import explain
 
 
 class Loss(Configurable):
-    """Base of all losses."""
+    """Base class of all losses."""
 
     name: ClassVar[str]
 
     ops: Backend
-    """The backend of the last forward: the backward must be the same one's."""
+    """The backend of the last forward; the backward runs on the same one."""
 
     saved: Saved = None
 
     def forward(self, y_true: Any, y_pred: Any) -> Array:
         """The mean loss over the samples, a scalar.
 
-        y_pred (N, …) float32 or float64, y_true as the loss wants it. Raises ValueError or TypeError for others.
+        y_pred (N, …) float32 or float64; the loss's class says what y_true is. Raises ValueError or TypeError.
         """
         where = type(self).__name__
         y_pred, y_true = arguments.array(where, "y_pred", y_pred), arguments.array(where, "y_true", y_true)
@@ -52,17 +52,17 @@ class Loss(Configurable):
         return self.call_backward()
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
-        """The loss: one operation, whose `saved` goes to self.saved."""
+        """Compute the loss with one operation and keep its `saved` in self.saved."""
         expected = "a method call(self, y_true, y_pred)"
         raise NotImplementedError(explain(type(self).__name__, expected, "none", "Return the loss from it."))
 
     def call_backward(self) -> Array:
-        """That operation's backward."""
+        """Call that operation's backward."""
         expected = "a method call_backward(self)"
         raise NotImplementedError(explain(type(self).__name__, expected, "none", "Return the gradient from it."))
 
     def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
-        """The targets in their proper form, on the host; raises ValueError or TypeError if they have none."""
+        """The targets on the host in the form that forward takes. Raises ValueError or TypeError if they do not fit."""
         if output_shape[-1] == 1 and y_true.shape == output_shape[:-1]:
             y_true = y_true[..., np.newaxis]
         if y_true.shape != output_shape:
@@ -80,7 +80,7 @@ class Loss(Configurable):
         return self.forward(y_true, y_pred)
 
     def _target(self, y_true: Array, y_pred: Array) -> Array:
-        """The targets as an array like y_pred; raises ValueError if their shapes differ: nothing is broadcast."""
+        """The targets in y_pred's shape and dtype. Raises ValueError if the shapes differ: nothing is broadcast."""
         check_memory(type(self).__name__, "y_pred", y_pred)
         target = self._to_numbers(y_true, y_pred)
         if target.shape != y_pred.shape:
@@ -113,13 +113,13 @@ class MeanSquaredError(Loss):
 
 
 class Crossentropy(Loss):
-    """−Σ target · log p, of probabilities, or with from_logits=True of logits, the softmax fused in."""
+    """−Σ target · log p; y_pred is the probabilities p or, with from_logits=True, logits (softmax is fused in)."""
 
     def __init__(self, from_logits: bool = False) -> None:
         self.from_logits = arguments.flag(f"{type(self).__name__} from_logits", from_logits)
 
     def on_logits(self) -> Loss:
-        """The same loss taken on logits: what `fit` uses when a model ends in softmax, for speed and accuracy."""
+        """The same loss on logits. `fit` uses it when a model ends in softmax, for speed and accuracy."""
         return type(self)(from_logits=True)
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
@@ -136,7 +136,7 @@ class Crossentropy(Loss):
 
 
 class CategoricalCrossentropy(Crossentropy):
-    """loss = −1/N Σ y_true · log p, y_true (N, K) one-hot or any distribution over the classes."""
+    """loss = −1/N Σ y_true · log p, y_true (N, K) one-hot or another distribution over the classes."""
 
     name = "categorical_crossentropy"
 
@@ -153,7 +153,7 @@ class CategoricalCrossentropy(Crossentropy):
         y_true = super().check_targets(y_true, output_shape)
         if (y_true < 0).any():
             raise ValueError(
-                explain(type(self).__name__, "targets of at least 0", str(y_true.min()), "They are shares.")
+                explain(type(self).__name__, "targets of at least 0", str(y_true.min()), "Targets are probabilities.")
             )
         return y_true
 
@@ -180,7 +180,7 @@ class SparseCategoricalCrossentropy(Crossentropy):
         return y_true
 
     def _to_numbers(self, y_true: Array, y_pred: Array) -> Array:
-        if isinstance(y_true, np.ndarray):  # on the host still; labels on a GPU are not read back
+        if isinstance(y_true, np.ndarray):  # on the host; labels on a GPU are not transferred back for a check
             check_labels(type(self).__name__, y_true, y_pred.shape[-1])
         return active().one_hot(to_device(y_true), y_pred.shape[-1], y_pred.dtype)
 
@@ -193,7 +193,7 @@ NAMES: dict[str, type[Loss]] = {**{cls.name: cls for cls in CLASSES.values()}, "
 
 
 def get(identifier: Any) -> Loss:
-    """A loss from itself, its class's or string name, or its description. Raises ValueError for an unknown one."""
+    """The loss for a Loss, a name (class or string) or a description. Raises ValueError for an unknown one."""
     if isinstance(identifier, Loss):
         return identifier
     if isinstance(identifier, dict):

@@ -1,4 +1,4 @@
-"""Metrics: running figures of an epoch. They add up on the device and are read when somebody asks."""
+"""Metrics of an epoch. Their sums are kept on the device and transferred only when a result is read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .errors import explain
 
 
 class RunningLogs(Mapping):
-    """An epoch's figures so far, by name. Reading one is what computes it: on a GPU, it waits for the device."""
+    """The epoch's metrics so far, by name. Reading one computes it; on a GPU, that waits for the device."""
 
     def __init__(self, trackers: Iterable[Mean | Accuracy]) -> None:
         self._trackers = {tracker.name: tracker for tracker in trackers}
@@ -47,7 +47,7 @@ class Mean:
 
 
 class Accuracy:
-    """The share of samples whose largest output is at the right class: y_true labels (N,) or one-hot (N, K)."""
+    """The fraction of samples whose largest output is the true class: y_true labels (N,) or one-hot (N, K)."""
 
     def __init__(self, name: str = "accuracy") -> None:
         self.name = name
@@ -82,9 +82,9 @@ class Accuracy:
 
 
 NAMES = ("accuracy", "acc", "categorical_accuracy", "sparse_categorical_accuracy")
-"""Keras's names; all of them are the same figure here."""
+"""Keras's names; here they all mean the same metric."""
 
 
 def check_name(name: Any) -> str:
-    """The metric's name if it is known; otherwise a ValueError that lists the known ones."""
+    """The metric's name. Raises ValueError, listing the known names, if it is unknown."""
     return arguments.choice("metrics", name, NAMES, "names of metrics")

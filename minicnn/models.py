@@ -1,4 +1,4 @@
-"""Sequential: a network that is put together layer by layer, trained, printed and saved."""
+"""Sequential: a network that is built layer by layer, trained, printed and saved."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Sequential(Trainer):
         y = model.forward(x, training=True)     # x (N, 28, 28, 1) -> y (N, 10)
         dx = model.backward(dy)                 # dy (N, 10) -> dx, and every parameter's grad
 
-    Without an Input, the first batch decides the shapes.
+    Without an Input, the first batch determines the shapes.
     """
 
     def __init__(self, layers: Sequence[Layer | Input | Sequential] = (), *, name: str = "sequential") -> None:
@@ -31,30 +31,30 @@ class Sequential(Trainer):
     def add(self, layer: Layer | Input | Sequential) -> None:
         """Append a layer; another Sequential is appended layer by layer, sharing its weights.
 
-        Raises ValueError or TypeError if the layer does not fit behind the others.
+        Raises ValueError or TypeError if the layer does not fit the layers before it.
         """
         if isinstance(layer, Input):
-            self._promise_input(layer.shape)
+            self._set_input_shape(layer.shape)
         elif isinstance(layer, Sequential):
             if layer.input_shape and not self.layers and not self.input_shape:
-                self._promise_input(layer.input_shape[1:])
+                self._set_input_shape(layer.input_shape[1:])
             for inner in list(layer.layers):
                 self._append(inner)
         elif isinstance(layer, Layer):
             if layer.requested_input_shape and not self.layers:
-                self._promise_input(layer.requested_input_shape)
+                self._set_input_shape(layer.requested_input_shape)
             self._append(layer)
         else:
             raise TypeError(explain(self.name, "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
-        self._build_what_can_be()
+        self._build_if_shape_is_known()
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Build all layers for inputs of this shape, batch axis (None) included, as in Keras."""
-        self._promise_input(arguments.shape(f"{self.name} build, input_shape", input_shape)[1:])
-        self._build_what_can_be()
+        self._set_input_shape(arguments.shape(f"{self.name} build, input_shape", input_shape)[1:])
+        self._build_if_shape_is_known()
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of that name or at that index. Raises ValueError if there is none."""
+        """The layer of this name or at this index. Raises ValueError if there is none."""
         if index is not None:
             count = len(self.layers)
             return self.layers[arguments.whole(f"{self.name} get_layer index", index, least=-count, most=count - 1)]
@@ -72,7 +72,7 @@ class Sequential(Trainer):
         """Write architecture, weights and the state of optimiser, random numbers and callbacks to a file for `load`.
 
         The file is in the safetensors format ("model.safetensors") and appears complete or not at all.
-        Raises ValueError if there is something in the model that a file cannot hold, OSError if it cannot be written.
+        Raises ValueError if the model holds something that a file cannot store, OSError if it cannot be written.
         """
         saving.save_model(self, filepath)
 
@@ -85,21 +85,21 @@ class Sequential(Trainer):
         return load_model(filepath)
 
     def save_weights(self, filepath: str | Path) -> None:
-        """Write the weights alone to a file, as `save` does."""
+        """Write only the weights to a file, in the same format as `save`."""
         saving.save_weights(self, filepath)
 
     def load_weights(self, filepath: str | Path) -> None:
-        """Read the weights from a file that save_weights or save wrote, into this model of the same architecture.
+        """Read the weights from a file of save_weights or save into this model of the same architecture.
 
-        Raises OSError or ModelFileError, and changes nothing, if they cannot be read or are not of the same names,
-        shapes and dtypes.
+        Raises OSError if the file cannot be read, ModelFileError if it is damaged or its weights differ from the
+        model's in names, shapes or dtypes. Then the model is unchanged.
         """
         saving.load_weights(self, filepath)
 
     def __repr__(self) -> str:
         return f"Sequential({self.layers!r}, name={self.name!r})"
 
-    def _promise_input(self, shape: Sequence[int | None]) -> None:
+    def _set_input_shape(self, shape: Sequence[int | None]) -> None:
         if self.input_shape is not None and self.input_shape[1:] != tuple(shape):
             raise ValueError(
                 explain(
@@ -122,7 +122,7 @@ class Sequential(Trainer):
                 )
             )
         if any(layer is other for other in self.layers):
-            remedy = "A layer keeps what its backward needs, for one place: make another one."
+            remedy = "A layer keeps the state of one backward only: make a second layer."
             raise ValueError(explain(self.name, "every layer once", f"{layer} twice", remedy))
         taken = {other.name for other in self.layers}
         if layer.name in taken:
@@ -133,13 +133,13 @@ class Sequential(Trainer):
             layer.name = next(name for i in range(1, len(taken) + 1) if (name := f"{layer.name}_{i}") not in taken)
         self.layers.append(layer)
 
-    def _build_what_can_be(self) -> None:
-        """Build every layer whose input shape is known: all of them, once there is an Input without None in it."""
+    def _build_if_shape_is_known(self) -> None:
+        """Build all layers if there is an input shape without None."""
         if self.input_shape is not None and None not in self.input_shape[1:]:
             self.build_layers(self.input_shape)
 
     def build_layers(self, shape: Sequence[int | None]) -> None:
-        """Build the layers that are not built yet, the first for inputs of this shape; only its batch axis is None."""
+        """Build the layers that are not built yet for inputs of this shape; only the batch axis may be None."""
         for layer in self.layers:
             layer.check_rank(shape)
             layer.ensure_built(shape)

@@ -1,6 +1,6 @@
-"""A network: layers in a row. Forward goes through them from first to last, backward from last to first.
+"""A network: a sequence of layers. Forward calls them from first to last, backward from last to first.
 
-It knows nothing of training: the trainer stands on top of it, and `Sequential` on top of that.
+It knows nothing of training: `Trainer` extends it, and `Sequential` extends `Trainer`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _building = RLock()
 
 
 def _renew_lock() -> None:
-    """After a fork: whichever thread held the lock does not exist in the child."""
+    """After a fork: the thread that held the lock does not exist in the child."""
     global _building
     _building = RLock()
 
@@ -40,7 +40,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class Network:
-    """Layers in a row, with explicit gradients.
+    """A sequence of layers with explicit gradients.
 
     y = network.forward(x, training=True)   # x (N, …) -> y (N, …)
     dx = network.backward(dy)               # dy like y -> dx like x, and every parameter's grad
@@ -55,13 +55,13 @@ class Network:
         self._inference = Inference()
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A class with another `forward` infers by it."""
+        """A subclass with its own `forward` uses it for inference, too."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "infer" not in vars(cls):
             cls.infer = cls._infer_by_forward  # type: ignore[method-assign]
 
     def forward(self, x: Array, training: bool = False) -> Array:
-        """y = model(x). x (N, …) of any real dtype is made the model's; training switches dropout and batch norm.
+        """y = model(x), x (N, …) of any real dtype, converted to the model's. `training` is for dropout and batch norm.
 
         Raises ValueError or TypeError, naming the layer, if x does not fit.
         """
@@ -74,9 +74,9 @@ class Network:
         return x
 
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
-        """Send the gradient with respect to the output back through all layers; fills every parameter's `grad`.
+        """Propagate the gradient with respect to the output back through all layers; sets every parameter's `grad`.
 
-        Returns dx. With need_dx=False it stops at the first layer that has something to learn, and returns None.
+        Returns dx. With need_dx=False it stops at the first layer with trainable parameters and returns None.
         """
         dy = arguments.array(self.name, "dy", dy, self.dtype)
         learning = [index for index, layer in enumerate(self.layers) if layer.parameters()]
@@ -86,10 +86,10 @@ class Network:
         return dy if need_dx else None
 
     def infer(self, x: Array) -> Array:
-        """y = model(x) where no backward follows: the same up to rounding, but faster. It changes nothing in the model.
+        """y = model(x) without a backward: faster, equal up to rounding. It changes nothing in the model.
 
-        Any number of threads may infer, also while another one trains: each call computes with one consistent set of
-        weights, that of the last complete training step. Raises what forward raises.
+        Any number of threads may infer while another thread trains: each call uses one consistent set of weights,
+        that of the last complete training step. Raises the same errors as forward.
         """
         x = arguments.array(self.name, "x", x, self.dtype)
         self.ensure_built(x)
@@ -97,7 +97,7 @@ class Network:
         return self._infer_by_forward(x) if y is None else y
 
     def _infer_by_forward(self, x: Array) -> Array:
-        """A snapshot's forward: what the layers keep for a backward is kept by the snapshot's layers."""
+        """The forward of a snapshot, so that `saved` is set in the snapshot's layers and not in this network's."""
         x = arguments.array(self.name, "x", x, self.dtype)
         self.ensure_built(x)
         shared = [(layer, dict(vars(layer))) for layer in self.layers if _is_patched(layer)]
@@ -108,10 +108,10 @@ class Network:
                 vars(layer).update(attributes)
 
     def snapshot(self: Net) -> Net:
-        """This network with the weights of this moment, whatever training or set_weights do to the original.
+        """A copy of this network with its present weights; training and set_weights do not change them in the copy.
 
-        The arrays are shared, so it costs no memory; layers and parameters are copies, with a `saved` of their own. A
-        layer in which somebody has put a function in the place of `forward` or `call` is shared: the function knows it.
+        The arrays are shared, so it needs no memory; layers and parameters are copies with their own `saved`. A layer
+        whose instance attribute `forward` or `call` has been replaced is shared, since that function refers to it.
         """
         copies: dict[int, tuple[Any, Any]] = {}
         network = _copy(self, copies)
@@ -121,7 +121,7 @@ class Network:
         return network
 
     def parameters(self) -> list[Parameter]:
-        """What training moves, layer by layer: each has `name`, `value` and, after a backward, `grad`."""
+        """The trainable parameters, layer by layer: each has `name`, `value` and, after a backward, `grad`."""
         return [parameter for layer in self.layers for parameter in layer.parameters()]
 
     @property
@@ -134,15 +134,15 @@ class Network:
         return [np.array(to_host(array)) for array in snapshot_of(self.weights)]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Replace all weights, in Keras's order and shapes: mini.set_weights(keras_model.get_weights()) makes a twin.
+        """Replace all weights, in Keras's order and shapes: mini.set_weights(keras_model.get_weights()) copies them.
 
-        Raises ValueError if number or shapes differ; then nothing is changed.
+        Raises ValueError, and changes nothing, if the number or the shapes differ.
         """
         arrays = check_weights(self.name, self.weights, weights)
         replace_all(self.weights, [to_device(array, self.dtype, copy=True) for array in arrays])
 
     def count_params(self) -> int:
-        """How many numbers the weights hold."""
+        """The number of elements of all weights."""
         return sum(layer.count_params() for layer in self.layers)
 
     @property
@@ -154,7 +154,7 @@ class Network:
 
     @property
     def trainable(self) -> bool:
-        """Whether any layer learns; setting it sets it for all layers."""
+        """Whether any layer is trainable. Setting it sets all layers."""
         return any(layer.trainable for layer in self.layers)
 
     @trainable.setter
@@ -171,7 +171,7 @@ class Network:
         return self.layers[-1].output_shape if self.layers else None
 
     def ensure_built(self, x: Array) -> None:
-        """Build the layers that are not built yet, with the first sample of x (N, …). Raises what forward raises."""
+        """Build the layers that are not built yet with the first sample of x (N, …). Raises the errors of forward."""
         if self.built:
             return
         with _building:
@@ -182,7 +182,7 @@ class Network:
                     layer.saved = None
 
     def check_input(self, x: Array) -> None:
-        """Raise ValueError or TypeError, with expectation, finding and remedy, unless x has the shape of a batch."""
+        """Raise TypeError if x is not an array, ValueError if it does not have the network's input shape."""
         if len(x.shape) < 2:
             remedy = "Add the batch axis: x[numpy.newaxis]."
             raise ValueError(explain(self.name, "input of shape (batch, …)", f"shape {tuple(x.shape)}", remedy))
@@ -210,9 +210,9 @@ class Network:
 
 
 def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
-    """A copy of networks, layers and parameters, wherever they are kept in each other; everything else is shared.
+    """A recursive copy of networks, layers and parameters; everything else is shared.
 
-    `copies` has each of them by its id, with its copy.
+    `copies` maps the id of each of them to the original and its copy.
     """
     if type(thing) in (list, tuple):
         return type(thing)([_copy(part, copies) for part in thing])
@@ -230,5 +230,5 @@ def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
 
 
 def _is_patched(thing: Any) -> bool:
-    """Whether it is a layer with a function in the place of its class's."""
+    """Whether it is a layer whose instance attribute `forward` or `call` replaces the method of its class."""
     return isinstance(thing, Layer) and bool(vars(thing).keys() & {"forward", "call"})

@@ -1,4 +1,4 @@
-"""Optimisers: how gradients move the parameters. Never inside a backward: a step is a call of its own."""
+"""Optimisers: they update the parameters with the gradients. A step is a separate call, never part of a backward."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .parameters import Parameter, moving
 
 
 class Optimizer(Configurable):
-    """Base of all optimisers: `step(parameters)` moves every value by its grad, in place.
+    """Base class of all optimisers: `step(parameters)` updates every value with its grad, in place.
 
-    The first step fixes which parameters these are; each has its slots (velocities, moments), arrays of its shape.
+    The first step fixes the parameters. Each has slots (velocities, moments): arrays of its shape.
     """
 
     set_by_base = frozenset({"slots"})
@@ -31,10 +31,10 @@ class Optimizer(Configurable):
         self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
 
     def step(self, parameters: Sequence[Parameter]) -> None:
-        """Move the parameters.
+        """Update the parameters.
 
-        Raises RuntimeError if one has no gradient, ValueError or TypeError if they are new ones, if one is there twice,
-        or if a gradient has another shape, dtype or memory than its parameter.
+        Raises RuntimeError if a parameter has no gradient; ValueError or TypeError if the parameters are not those of
+        the first step, if one is given twice, or if a gradient differs from its parameter in shape, dtype or memory.
         """
         parameters = arguments.sequence(f"{type(self).__name__} step", parameters, Parameter, "parameters")
         self.learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", self.learning_rate)
@@ -50,15 +50,15 @@ class Optimizer(Configurable):
             self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
 
     def update(self, values: list[Array], grads: list[Array]) -> None:
-        """The rule itself: one operation of the backend."""
+        """The update rule: one operation of the backend."""
         expected = "a method update(self, values, grads)"
         raise NotImplementedError(explain(type(self).__name__, expected, "none", "Move the values in it."))
 
     def build(self, parameters: Sequence[Parameter]) -> None:
-        """Make the slots, all zeros, on the first call; check on later ones that the parameters are still the same."""
+        """On the first call, make the slots, all zeros; later, check that the parameters are still the same."""
         if len({id(parameter.value) for parameter in parameters}) < len(parameters):
             found = f"one twice among {', '.join(parameter.name for parameter in parameters)}"
-            raise ValueError(explain(type(self).__name__, "each parameter once", found, "It would be moved twice."))
+            raise ValueError(explain(type(self).__name__, "each parameter once", found, "It would be updated twice."))
         shapes = [tuple(parameter.value.shape) for parameter in parameters]
         if not self.slots:
             self.slots = [
@@ -76,7 +76,7 @@ class Optimizer(Configurable):
             )
 
     def _check_memory(self, parameters: Sequence[Parameter]) -> None:
-        """Raise TypeError if an array that the step needs is not in the memory of the backend in force."""
+        """Raise TypeError if an array that the step needs is not in the active backend's memory."""
         for parameter in parameters:
             check_memory(type(self).__name__, f"{parameter.name}'s value", parameter.value)
             check_memory(type(self).__name__, f"{parameter.name}'s grad", parameter.grad)
@@ -86,34 +86,34 @@ class Optimizer(Configurable):
                 check_memory(type(self).__name__, name, array, remedy)
 
     def _check_gradient(self, name: str, value: Array, grad: Array) -> None:
-        """Raise ValueError or TypeError unless the gradient is an array like the value."""
+        """Raise ValueError or TypeError unless the gradient has the value's shape and dtype."""
         where = f"{type(self).__name__}, {name}"
         if grad.shape != value.shape:
             expected = f"a gradient of the parameter's shape {tuple(value.shape)}"
-            batch = grad.shape[grad.ndim - value.ndim :] == value.shape  # more axes before those of the value
-            remedy = "Sum over the batch: .sum(axis=0)." if batch else "See what the layer's call_backward puts there."
+            batch = grad.shape[grad.ndim - value.ndim :] == value.shape  # additional axes before those of the value
+            remedy = "Sum over the batch: .sum(axis=0)." if batch else "The layer's call_backward has to set that."
             raise ValueError(explain(where, expected, f"shape {tuple(grad.shape)}", remedy))
         if grad.dtype != value.dtype:
             expected = f"a gradient of the parameter's dtype {value.dtype}"
             raise TypeError(explain(where, expected, str(grad.dtype), f'Convert it with .astype("{value.dtype}").'))
 
     def get_state(self) -> list[np.ndarray]:
-        """Copies of all slot arrays; with `iterations` and the configuration they are the whole state."""
+        """Copies of all slot arrays. Together with `iterations` and the configuration they are the whole state."""
         return [np.array(to_host(array)) for slot in self.slots for array in slot]
 
     def set_state(self, iterations: int, arrays: Sequence[Any], parameters: Sequence[Parameter]) -> None:
-        """Put back what get_state returned, for these parameters. Raises ValueError if it belongs to others."""
+        """Restore what get_state returned, for these parameters. Raises ValueError if it is of other parameters."""
         where, names = type(self).__name__, [(slot, parameter) for slot in self.slot_names for parameter in parameters]
         iterations = arguments.whole(f"{where} set_state iterations", iterations, least=0)
         arrays = arguments.sequence(f"{where} set_state", arrays, object, "arrays")
         if len(arrays) != len(names):
-            raise ValueError(explain(where, f"{len(names)} slot arrays", str(len(arrays)), "Wrong file?"))
+            raise ValueError(explain(where, f"{len(names)} slot arrays", str(len(arrays)), "Give get_state()'s list."))
         for (slot, parameter), array in zip(names, map(np.asarray, arrays), strict=True):
             which = f"{where}, {slot} of {parameter.name}"
             expected = f"shape {tuple(parameter.value.shape)} and {parameter.value.dtype}"
             found = f"shape {array.shape} and {array.dtype}"
             if found != expected:
-                raise ValueError(explain(which, expected, found, "The state is another model's, or its file changed."))
+                raise ValueError(explain(which, expected, found, "The state is of another model, or it is damaged."))
             arguments.array(which, "a slot", array, finite=True)
         self.slots = []
         self.build(parameters)
@@ -141,7 +141,7 @@ class SGD(Optimizer):
 
 
 class Adam(Optimizer):
-    """Adam (Kingma & Ba, 2015): steps of about learning_rate, whatever the gradient's scale."""
+    """Adam (Kingma & Ba, 2015): steps of about learning_rate, independent of the gradient's scale."""
 
     slot_names = ("means", "variances")
     weight_decay = 0.0
@@ -190,7 +190,7 @@ CLASSES: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adam, 
 
 
 def get(identifier: Any) -> Optimizer:
-    """An optimiser from itself, its name (in any case) or its description. Raises ValueError for an unknown one."""
+    """The optimiser for an Optimizer, a name (in any case) or a description. Raises ValueError for an unknown one."""
     if isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, dict):

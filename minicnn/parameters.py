@@ -1,12 +1,11 @@
-"""Parameters, and how one thread moves them while others read them.
+"""Parameters, and how one thread updates them while others read them.
 
-A reader takes a snapshot: the arrays of all weights at one moment. Nobody writes into these arrays afterwards, since an
-optimiser, the only one that works in place, first replaces an array that was handed out by a copy of it (copy on
-write). So a reader keeps one consistent set of weights for as long as it needs, and waits for one optimiser step at
-most.
+A reader takes a snapshot: the arrays of all weights at one moment. These arrays do not change afterwards: only the
+optimiser works in place, and it first replaces every array that a snapshot holds by a copy (copy on write). So a reader
+keeps one consistent set of weights as long as it needs, and waits for at most one optimiser step.
 
-Batch norm moves its statistics in the forward, before the optimiser moves the rest. Until the training step ends, other
-threads go on seeing the statistics from before it.
+Batch norm updates its statistics in the forward, before the optimiser updates the rest. Until the training step ends,
+other threads see the statistics from before it.
 """
 
 from __future__ import annotations
@@ -22,24 +21,24 @@ from .backends.contract import Array
 
 
 class Parameter:
-    """One array of a layer: `name`, `value`, and for those that training moves, `grad` (None before a backward)."""
+    """One array of a layer: `name`, `value` and, if it is trainable, `grad` (None before a backward)."""
 
     def __init__(self, name: str, value: Array, trainable: bool = True) -> None:
         self.name = name
         self.value = value
         self.grad: Array | None = None
         self.trainable = trainable
-        self._handed_out = False  # whether a snapshot has the array
+        self._handed_out = False  # whether a snapshot holds the array
         self._before: tuple[Array, _Step] | None = None  # what other threads see until that step ends
 
     def hold(self) -> None:
-        """Let other threads see the present value until this thread's training step ends, whatever it becomes."""
+        """Let other threads see the present value until this thread's training step ends, even if it changes."""
         with _lock:
             if self._before is None or not self._before[1].under_way:
                 self._before = self.value, _this_step()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy takes over: a step under way is not its own."""
+        """The state of a copy: the original's training step is not the copy's."""
         return {**vars(self), "_before": None}
 
     def __repr__(self) -> str:
@@ -47,9 +46,9 @@ class Parameter:
 
 
 def snapshot_of(parameters: Sequence[Parameter | None]) -> list[Array | None]:
-    """The arrays of all these parameters at one moment; they are only to be read. None stands for None.
+    """The arrays of all these parameters at one moment, to be read only; None for None.
 
-    A thread sees all that it has done itself, of other threads' training the last complete step.
+    A thread sees all of its own updates, and those of other threads up to their last complete training step.
     """
     given = [parameter for parameter in parameters if parameter is not None]
     with _lock:
@@ -61,7 +60,7 @@ def snapshot_of(parameters: Sequence[Parameter | None]) -> list[Array | None]:
 
 
 def replace_all(parameters: Sequence[Parameter], arrays: Sequence[Array]) -> None:
-    """Give all parameters new arrays at one moment: no snapshot has some of them and not the others."""
+    """Give all parameters new arrays at one moment: a snapshot holds all of them or none."""
     with _lock:
         for parameter, array in zip(parameters, arrays, strict=True):
             parameter.value, parameter._handed_out = array, False
@@ -71,7 +70,7 @@ def replace_all(parameters: Sequence[Parameter], arrays: Sequence[Array]) -> Non
 
 @contextmanager
 def moving(parameters: Sequence[Parameter]) -> Iterator[None]:
-    """A block that writes into the parameters' arrays in place and ends this thread's training step."""
+    """A block that writes to the parameters' arrays in place and ends this thread's training step."""
     with _lock:
         for parameter in parameters:
             if parameter._handed_out:
@@ -92,7 +91,7 @@ class _Step:
         return not self.ended and self.thread.is_alive()
 
 
-_steps = local()  # `now`: the step of this thread
+_steps = local()  # `now`: this thread's training step
 
 _lock = Lock()
 """Held while an optimiser writes, and while a snapshot is taken. One for the process: networks may share layers."""
@@ -105,20 +104,20 @@ def _this_step() -> _Step:
 
 
 def _end_step() -> None:
-    """Let other threads see what this thread's training step has moved. The lock is held."""
+    """Let other threads see the updates of this thread's training step. The caller holds the lock."""
     _this_step().ended = True
     del _steps.now
 
 
 def _published(parameter: Parameter) -> Array:
-    """What a snapshot sees of the parameter."""
+    """The array that a snapshot of the parameter holds."""
     if parameter._before is not None and parameter._before[1].under_way:
         return parameter._before[0]
     return parameter.value
 
 
 def _renew_lock() -> None:
-    """After a fork: whichever thread held the lock does not exist in the child."""
+    """After a fork: the thread that held the lock does not exist in the child."""
     global _lock
     _lock = Lock()
 

@@ -1,7 +1,7 @@
 """Figures of a training run: learning curves, confusion matrix, classification report, ROC curves and sample images.
 
-Each function returns a `matplotlib.figure.Figure` that belongs to nobody else: pyplot's global state is never touched,
-so figures can be made without a display and from any thread. `save_figure` writes one to a file.
+Each function returns a new `matplotlib.figure.Figure`. pyplot's global state is not used, so figures can be made
+without a display and in any thread. `save_figure` writes a figure to a file.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 Labels = Sequence[int] | np.ndarray
 
-# Colours from Okabe and Ito's palette: told apart with every common kind of colour vision.
+# Colours from Okabe and Ito's palette, distinguishable with every common kind of colour vision.
 BLUE, ORANGE = "#0072B2", "#D55E00"
 GREY, PALE = "#555555", "#bbbbbb"
 
-# The lowest score with a colour of its own in a classification report; fixed, so that two models compare by eye.
+# The lower end of a classification report's colour scale; fixed, so that the reports of two models look comparable.
 LOWEST_SCORE = 0.5
 
 
 def plot_history(history: Mapping[str, Sequence[float]], title: str = "Learning curves") -> Figure:
     """Loss and accuracy over the epochs, for training and validation.
 
-    `history` maps metric names to one number per epoch, as `History.history` does: `loss`, and where they were
-    measured `accuracy`, `val_loss` and `val_accuracy`. The best epoch of each validation curve is marked.
+    `history` maps metric names to one number per epoch, like `History.history`: `loss` and, if they were measured,
+    `accuracy`, `val_loss` and `val_accuracy`. The best epoch of each validation curve is marked.
 
     Raises `ValueError` if `loss` is missing or empty, or if the lists differ in length.
     """
@@ -83,7 +83,7 @@ def plot_confusion_matrix(
     class_names: Sequence[str],
     title: str = "Confusion matrix",
 ) -> Figure:
-    """What each true class (row) was taken for (column): counts, and percentages of the row.
+    """How often each true class (row) was predicted as each class (column): counts, and percentages of the row.
 
     The diagonal, in blue, holds the correct predictions, so its percentages are the recalls; mistakes are orange.
 
@@ -105,7 +105,7 @@ def plot_confusion_matrix(
     counts = confusion_matrix(y_true, y_pred, labels=range(classes))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     correct = np.eye(classes, dtype=bool)
-    # Two scales: with one, the few per cent of mistakes would all look white beside the diagonal.
+    # Two colour scales: with one scale, the few per cent of mistakes would all look white next to the diagonal.
     axes.imshow(np.ma.masked_where(~correct, shares), cmap="Blues", vmin=0, vmax=1.25)
     axes.imshow(np.ma.masked_where(correct | (counts == 0), shares), cmap="Oranges", vmin=0, vmax=0.3)
     for row, column in np.ndindex(counts.shape):
@@ -119,7 +119,7 @@ def plot_confusion_matrix(
 
 
 def _confusion_cell(count: int, share: float, correct: bool) -> dict[str, Any]:
-    """The text of one cell, and how it is set: zeros step back, dark cells get white ink."""
+    """The text of one cell and its style: zeros are pale, text on dark cells is white."""
     if count == 0:
         return {"s": "0", "color": PALE, "fontsize": 8, "ha": "center", "va": "center"}
     ink = "white" if share > (0.7 if correct else 0.2) else "black"
@@ -134,10 +134,10 @@ def plot_classification_report(
     class_names: Sequence[str],
     title: str = "Classification report",
 ) -> Figure:
-    """Precision, recall and F1 of each class and their plain (macro) averages, as a heat map.
+    """Precision, recall and F1 of each class and their unweighted (macro) averages, as a heat map.
 
-    Arguments and errors as for `plot_confusion_matrix`. A score without a meaning, such as the precision of a class
-    that was never predicted, counts as 0.
+    Arguments and errors as in `plot_confusion_matrix`. An undefined score, such as the precision of a class that was
+    never predicted, counts as 0.
     """
     y_true, y_pred = _label_pair("plot_classification_report", y_true, y_pred, class_names)
     figure = _figure(title, width=6.4, height=2.3 + 0.42 * len(class_names))
@@ -167,18 +167,18 @@ def plot_roc_curves(
     class_names: Sequence[str],
     title: str = "ROC curves",
 ) -> Figure:
-    """Each class against all others: the share of it that is found, over the share of others taken for it.
+    """Each class against all others: the true positive rate over the false positive rate.
 
     The legend gives the area under each curve (AUC: 1 is perfect, 0.5 is guessing). The macro average is the mean of
     the curves and of their areas. The right panel enlarges the corner where the curves of a good model meet. A class
-    has no curve where `y_true` holds no sample of it, or of nothing else, and the legend says so.
+    has no curve if `y_true` contains no sample of it, or only samples of it; the legend says so.
 
     Args:
         y_true: class numbers, shape (N,), integers in 0 … K−1.
         probabilities: shape (N, K), the model's score for each class.
         class_names: the K names.
 
-    Raises `ValueError` on labels as in `plot_confusion_matrix`, on scores of another shape and on scores not finite.
+    Raises `ValueError` for labels as in `plot_confusion_matrix`, for scores of another shape and non-finite scores.
     """
     y_true = _labels("plot_roc_curves", "y_true", y_true, class_names)
     where, remedy = "plot_roc_curves: probabilities", "Pass the output of model.predict(x)."
@@ -201,7 +201,7 @@ def plot_roc_curves(
             label = f"{name}  {auc(false_rate, true_rate):.4f}"
         else:
             false_rate, true_rate, label = [], [], f"{name}  (no curve)"
-        colour = color_sequences["petroff10"][k % 10]  # chosen for all kinds of colour vision
+        colour = color_sequences["petroff10"][k % 10]  # distinguishable with all kinds of colour vision
         for axes in (whole, corner):
             axes.plot(false_rate, true_rate, label=label, color=colour, linestyle="--" if k % 2 else "-")
     if curves:
@@ -238,15 +238,15 @@ def plot_samples(
     title: str = "Samples of every class",
     per_class: int = 10,
 ) -> Figure:
-    """The first `per_class` images of every class, one class a row; a class with fewer leaves its row open.
+    """The first `per_class` images of every class, one row per class; a class with fewer images has a shorter row.
 
     Args:
         images: shape (N, H, W) or (N, H, W, 1), grey (drawn dark on white), or (N, H, W, 3), colour.
         labels: class numbers, shape (N,), integers in 0 … K−1.
         class_names: the K names.
-        per_class: how many images stand in a row.
+        per_class: how many images are in a row.
 
-    Raises `ValueError` on images or labels of another shape, and on labels out of range.
+    Raises `ValueError` for images or labels of another shape, and for labels out of range.
     """
     labels = _labels("plot_samples", "labels", labels, class_names)
     images = arguments.array("plot_samples: images", "images", images, finite=True)
@@ -257,7 +257,7 @@ def plot_samples(
 
     figure = _figure(title, width=1.6 + 0.68 * per_class, height=0.7 + 0.68 * len(class_names))
     axes = figure.add_subplot()
-    size = 0.92  # of the unit square that an image stands in
+    size = 0.92  # of the unit square of an image; the rest is a margin
     for row in range(len(class_names)):
         for column, image in enumerate(images[labels == row][:per_class]):
             place = (column, column + size, row + size, row)
@@ -272,7 +272,7 @@ def plot_samples(
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write the figure to `path`, in the format that its ending names (png, pdf, svg …), and return the path.
 
-    The folder is made if need be. The file appears complete or not at all, even if the process is killed meanwhile.
+    A missing folder is made. The file appears complete or not at all, even if the process is killed meanwhile.
     Raises `ValueError` for an ending that matplotlib cannot write.
     """
     path = arguments.path("save_figure path", path)
@@ -282,7 +282,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
 
 
 def _figure(title: str, width: float, height: float) -> Figure:
-    """An empty figure. Every drawing starts here, so this is where a missing library is explained."""
+    """An empty figure. Raises ModuleNotFoundError with an install command if a library is missing."""
     if missing := [name for name in ("matplotlib", "sklearn") if find_spec(name) is None]:
         raise ModuleNotFoundError(
             f"minicnn.plots needs matplotlib and scikit-learn, but {' and '.join(missing)} cannot be imported. "
@@ -304,7 +304,7 @@ def _tidy(axes: Axes) -> None:
 
 
 def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Names beside the rows and columns of a heat map, and white lines between its cells."""
+    """Names for the rows and columns of a heat map, and white lines between its cells."""
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_xticks(np.arange(1, len(columns)) - 0.5, minor=True)

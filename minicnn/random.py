@@ -1,4 +1,4 @@
-"""One seed for everything random: initial weights, dropout masks, the order of the batches."""
+"""One seed for all random numbers: initial weights, dropout masks, the order of the batches."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def set_random_seed(seed: int) -> None:
 
 @contextmanager
 def seeded(seed: int | None) -> Iterator[None]:
-    """In this block and thread the seed alone decides what is drawn; other threads draw as before. None: at random."""
+    """Inside the block, this thread draws from a generator with this seed (None: a random one); others do not."""
     previous = getattr(_of_this_thread, "generator", None)
     _of_this_thread.generator = np.random.default_rng(seed)
     try:
@@ -32,6 +32,6 @@ def seeded(seed: int | None) -> Iterator[None]:
 
 
 def draw_seed() -> int:
-    """The next seed from the one generator: every layer and every model draws its own and is reproducible by itself."""
+    """The generator's next seed. Every layer and every model draws one, so each is reproducible by itself."""
     generator = getattr(_of_this_thread, "generator", None) or _generator
     return int(generator.integers(2**63))

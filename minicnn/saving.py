@@ -1,7 +1,7 @@
-"""Models in files: what a model is made of as plain data and arrays, and a model made of it again.
+"""Models in files: describe a model as plain data and arrays, and restore it from them.
 
-A file is refused unless the model that was made from it would be saved as the same file: then nothing in it was ignored
-or taken for something else.
+A file is refused unless the restored model has the same description as the file: so no part of it was ignored or
+misread.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from .training import Trainer
 
 
 def save_model(model: Trainer, filepath: str | Path) -> None:
-    """Write the whole model, training state included, so that `restore_model` goes on where it stopped.
+    """Write the whole model and its training state, so that training can go on after `restore_model`.
 
-    Raises ValueError if there is something in it that a file cannot hold, OSError if the file cannot be written; an
-    older file is untouched then.
+    Raises ValueError if the model holds something that a file cannot store, OSError if the file cannot be written;
+    then an older file is unchanged.
     """
     tensor_file.write(filepath, _describe(model))
 
 
 def restore_model(model: Any, filepath: str | Path) -> None:
-    """Make an empty Sequential the model that `save_model` wrote.
+    """Restore the model that `save_model` wrote into an empty Sequential.
 
     Raises OSError if the file cannot be read, ModelFileError if it is damaged.
     """
@@ -40,7 +40,7 @@ def restore_model(model: Any, filepath: str | Path) -> None:
     try:
         _restore(model, content)
         if tensor_file.outline(_describe(model)) != tensor_file.outline(content):
-            raise ValueError("it says more, or something else, than the model that is made from it")
+            raise ValueError("its description differs from that of the model restored from it")
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
         raise ModelFileError(
             explain(str(filepath), "a consistent model", f"a contradiction: {error}", "Save the model again.")
@@ -48,7 +48,7 @@ def restore_model(model: Any, filepath: str | Path) -> None:
 
 
 def save_weights(model: Trainer, filepath: str | Path) -> None:
-    """Write the weights alone. Raises what save_model raises."""
+    """Write only the weights. Raises the errors of save_model."""
     _check_built(model)
     tensor_file.write(
         filepath, {"name": model.name, "weights": dict(zip(_weights(model), model.get_weights(), strict=True))}
@@ -58,8 +58,8 @@ def save_weights(model: Trainer, filepath: str | Path) -> None:
 def load_weights(model: Trainer, filepath: str | Path) -> None:
     """Read the weights of a file into a model of the same architecture.
 
-    Raises OSError if the file cannot be read, ModelFileError if it is damaged, or if names, shapes or dtypes of its
-    weights are not the model's. Then the model is unchanged.
+    Raises OSError if the file cannot be read, ModelFileError if it is damaged or its weights differ from the model's
+    in names, shapes or dtypes. Then the model is unchanged.
     """
     found: Any = tensor_file.read(filepath).get("weights")
     expected = _weights(model)
@@ -67,7 +67,7 @@ def load_weights(model: Trainer, filepath: str | Path) -> None:
         check_stored(model.name, found, expected)
         model.set_weights([found[name] for name in expected])
     except ValueError as error:
-        remedy = "A file's weights fit a model of the same layers, in names, shapes and dtype."
+        remedy = "Load it into a model whose layers have the same names, shapes and dtype."
         raise ModelFileError(f"{filepath} does not fit the model. {error} {remedy}") from error
 
 
@@ -101,14 +101,14 @@ def _describe(model: Trainer) -> dict[str, Any]:
 
 
 def _describe_layer(layer: layers.Layer) -> dict[str, Any]:
-    """The layer's description, with what it was given by default made explicit."""
+    """The layer's description, with default values written out."""
     description = layer.describe()
     description["config"] |= {"name": layer.name, "dtype": str(layer.dtype), "trainable": layer.trainable}
     return {**description, "state": layer.get_state()}
 
 
 def _restore(model: Any, content: dict[str, Any]) -> None:
-    """Make an empty model the one that is described so. Raises what is wrong with it, before it takes memory."""
+    """Restore the described model into an empty one. Raises an error for wrong content before it allocates memory."""
     weights = dict(content["weights"])
     for description in content["layers"]:
         layer = from_description(description, layers.CLASSES, "layer")
@@ -129,7 +129,7 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
 
 
 def _restore_training(model: Trainer, content: dict[str, Any]) -> None:
-    """Compile the model as it was, and put back the state of its optimiser and what its callbacks remember."""
+    """Compile the model as it was, and restore the states of its optimiser and callbacks."""
     description = content["optimizer"]
     model.compile(optimizers.get(description), losses.get(content["loss"]), metrics=content["metrics"])
     if slots := description["slots"]:
@@ -143,10 +143,10 @@ def _restore_training(model: Trainer, content: dict[str, Any]) -> None:
 
 
 def _weights(model: Trainer) -> dict[str, Parameter]:
-    """All weights by name. A name that is there already, as a layer of one's own may have it, gets a number."""
+    """All weights by name. A name that occurs twice, as in a user's layer, gets a number."""
     named: dict[str, Parameter] = {}
     for layer in model.layers:
-        for weight in layer.weights:  # its name has the name that the layer had before another model renamed it
+        for weight in layer.weights:  # weight.name may hold an old name of the layer: a model renames added layers
             stem, copies = f"{layer.name}/{weight.name.rpartition('/')[2]}", 0
             name = stem
             while name in named:
@@ -156,7 +156,7 @@ def _weights(model: Trainer) -> dict[str, Parameter]:
 
 
 def _slots(model: Trainer) -> dict[str, Parameter]:
-    """The parameter that each slot of the optimiser belongs to, by the slot's name, in the order of get_state."""
+    """The parameter of each optimiser slot, by the slot's name, in the order of get_state."""
     names = {id(weight): name for name, weight in _weights(model).items()}
     parameters = [(names[id(parameter)], parameter) for parameter in model.parameters()]
     return {f"{slot}/{name}": parameter for slot in model.optimizer.slot_names for name, parameter in parameters}

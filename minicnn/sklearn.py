@@ -30,22 +30,22 @@ from .random import seeded
 
 
 class CNNClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier whose network `build_model` makes, with scikit-learn's fit, predict, predict_proba and score.
+    """A classifier around the network of `build_model`, with scikit-learn's fit, predict, predict_proba and score.
 
     Args:
-        build_model: build_model(input_shape, classes, **model_options) -> Sequential, not compiled; it ends in as many
-            outputs as there are classes, with a softmax or without one. A function of a module can be pickled.
-        model_options: more arguments for `build_model`; a search may vary them.
-        image_shape: the shape (H, W, C) or (L, C) of one sample where X comes flat, (N, H·W·C), as scikit-learn's
-            scalers and support vector machines want it; None: X is passed on as it is.
-        optimizer: a name, or an optimiser, of which each fit uses a fresh copy.
-        learning_rate: replaces the optimiser's own; None keeps that.
+        build_model: build_model(input_shape, classes, **model_options) -> Sequential, not compiled, with one output per
+            class, with or without a softmax. A function defined in a module can be pickled.
+        model_options: additional arguments of `build_model`; a search may vary them.
+        image_shape: the shape (H, W, C) or (L, C) of one sample if X is flat, (N, H·W·C), as scikit-learn's scalers and
+            support vector machines require; None: X is passed on unchanged.
+        optimizer: a name, or an optimiser, of which each fit uses a new copy.
+        learning_rate: replaces the optimiser's learning rate; None keeps it.
         epochs, batch_size, validation_split, callbacks, verbose: as in `Sequential.fit`; each fit copies the callbacks.
-        random_state: an integer makes fits repeat exactly: weights, dropout and the order of batches; None: no two fits
-            are alike.
+        random_state: with an integer, every fit gives the same result (weights, dropout, order of batches); None: every
+            fit is different.
 
     After a fit: `model_` (the network), `classes_`, `history_` (metrics per epoch), `n_features_in_`.
-    A fitted estimator can be pickled and copied: the network travels in minicnn's own file format.
+    A fitted estimator can be pickled and copied; the pickle contains the network in minicnn's file format.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def fit(self, X: Any, y: Any) -> CNNClassifier:
         """Train a new network on X (N, …) and the labels y (N,), which may be numbers or strings.
 
-        Raises ValueError if X or y cannot be learned from, or if the network does not have one output for each class.
+        Raises ValueError if X or y cannot be used for training, or if the network does not have one output per class.
         """
         X, y = validate_data(self, X, y, dtype=np.float32, allow_nd=True)
         check_classification_targets(y)
@@ -99,7 +99,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                     "End it in Dense(classes).",
                 )
             )
-        optimizer = optimizers.get(optimizers.get(self.optimizer).describe())  # a copy: parameters are not to change
+        optimizer = optimizers.get(optimizers.get(self.optimizer).describe())  # a copy: fit must not change parameters
         if self.learning_rate is not None:
             optimizer.learning_rate = self.learning_rate
         from_logits = model.layers[-1].activation != "softmax"
@@ -125,7 +125,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of every sample, (N,)."""
-        probabilities = self.predict_proba(X)  # first: it says so if the estimator is not fitted
+        probabilities = self.predict_proba(X)  # first: it raises NotFittedError
         return self.classes_[probabilities.argmax(axis=1)]
 
     def __getstate__(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ HEADINGS = ("Layer (type)", "Output Shape", "Param #")
 
 
 def summary_text(model: Network) -> str:
-    """The table, one row a layer, and the totals under it."""
+    """The table, one row per layer, and the totals below it."""
     rows = [_row(layer) for layer in model.layers]
     widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(3)]
     rule = "─" * (sum(widths) + 6)

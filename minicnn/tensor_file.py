@@ -1,15 +1,15 @@
-"""Files of arrays and a description in the safetensors format, every bit of them under a digest.
+"""Files of arrays and a description in the safetensors format, protected by SHA-256 digests.
 
     8 bytes    the header's length
-    header     JSON: name, dtype, shape and place of every array, and under "__metadata__" four texts:
+    header     JSON: name, dtype, shape and offsets of every array, and under "__metadata__" four strings:
                format    "minicnn"
-               version   of what `content` means
-               content   JSON: the description; {"array": name, "dtype", "shape", "sha256"} where an array belongs
+               version   the version of `content`
+               content   JSON: the description; {"array": name, "dtype", "shape", "sha256"} in place of each array
                sha256    the digest of `content`
     data       the arrays
 
-Any program that reads safetensors finds the arrays. Nothing in such a file is ever executed, and nothing is allocated
-that the length of the file does not cover.
+Any program that reads safetensors can read the arrays. Nothing in a file is ever executed, and no more memory is
+allocated for arrays than the file is long.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ MAX_HEADER = 2 << 20
 """Maximum header length in bytes. Parsed JSON takes up to about 20 times its length in memory."""
 
 MAX_DEPTH = 32
-"""Maximum number of lists and objects in each other."""
+"""Maximum nesting depth of lists and objects."""
 
 INTEGERS = range(1 - (1 << 128), 1 << 128)
-"""The integers that a description may hold: seeds have up to 128 bits."""
+"""The integers that a description may contain: seeds have up to 128 bits."""
 
 
 def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
     """Write a description, plain data with arrays anywhere in it, to a file that appears complete or not at all.
 
-    Raises ValueError or TypeError, before anything is written, for what `read` could not bring back; OSError, with the
-    path and the state of the old file in its message, if the file cannot be written.
+    Raises ValueError or TypeError, before anything is written, for content that `read` could not restore; OSError, with
+    the path and the state of the old file in its message, if the file cannot be written.
     """
     from safetensors.numpy import save
 
     path = arguments.path("model file", path)
     arrays: dict[str, np.ndarray] = {}
     text = json.dumps(_without_arrays(content, "", arrays))
-    _content(text)  # what cannot be read is not written
+    _content(text)  # raises for content that `read` would refuse
     metadata = {"format": FORMAT, "version": VERSION, "content": text, "sha256": _digest(text.encode())}
     data = save(arrays, metadata)
     if _header_length(data) > MAX_HEADER:
@@ -63,10 +63,10 @@ def write(path: str | os.PathLike[str], content: Mapping[str, Any]) -> None:
 
 
 def read(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The description that `write` wrote, its arrays in their places (read-only).
+    """The description that `write` wrote, with its arrays (read-only) in place.
 
-    Raises ModelFileError if a single bit of the file is not as it was written; OSError, its message a sentence with the
-    path, if it cannot be read.
+    Raises ModelFileError if a single bit of the file has changed; OSError, with the path and the reason, if it cannot
+    be read.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -93,12 +93,12 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def outline(content: Mapping[str, Any]) -> str:
-    """The description as text, dtype and shape in every array's place: equal for two that differ in numbers only."""
+    """The description as text with dtype and shape in place of each array: equal if only the arrays' values differ."""
     return json.dumps(content, sort_keys=True, default=lambda array: f"{array.dtype} {array.shape}")
 
 
 def _without_arrays(node: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The node as JSON has it; its arrays go into `arrays`, named by their path."""
+    """The node as JSON data; its arrays are added to `arrays`, named by their path in the description."""
     if isinstance(node, np.ndarray):
         if name in arrays or node.dtype.kind not in "biuf":
             raise ValueError(explain(name, "one array of numbers", f"another, of dtype {node.dtype}", "Rename it."))
@@ -106,7 +106,7 @@ def _without_arrays(node: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
         return {"array": name, "dtype": array.dtype.name, "shape": array.shape, "sha256": _digest(array)}
     if isinstance(node, Mapping):
         if "array" in node or not all(isinstance(key, str) for key in node):
-            raise ValueError(explain(name, 'texts other than "array" as keys', f"{list(node)}", "Rename them."))
+            raise ValueError(explain(name, 'strings other than "array" as keys', f"{list(node)}", "Rename them."))
         return {key: _without_arrays(value, _join(name, key), arrays) for key, value in node.items()}
     if isinstance(node, (list, tuple)):
         return [_without_arrays(value, _join(name, index), arrays) for index, value in enumerate(node)]
@@ -118,7 +118,7 @@ def _without_arrays(node: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
 
 
 def _with_arrays(path: Path, node: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
-    """The node with its arrays in their places again, each taken from `arrays` and compared with its declaration."""
+    """The node with its arrays in place, each taken from `arrays` and compared with its declaration."""
     if isinstance(node, list):
         return [_with_arrays(path, value, _join(name, index), arrays) for index, value in enumerate(node)]
     if not isinstance(node, dict):
@@ -130,7 +130,7 @@ def _with_arrays(path: Path, node: Any, name: str, arrays: dict[str, np.ndarray]
         found = "no array" if array is None else f"{array.dtype} {array.shape}"
         raise _damaged(path, f"{found} as {name}, declared as {node['array']}, {node['dtype']} {node['shape']},")
     if _digest(array) != node["sha256"]:
-        raise _damaged(path, f"numbers in {name} that differ from those that were written")
+        raise _damaged(path, f"values in {name} that differ from those that were written")
     return array
 
 
@@ -139,10 +139,10 @@ def _join(name: str, key: str | int) -> str:
 
 
 def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
-    """The description in the header of a file, which is left at the beginning of the data."""
+    """The description in a file's header. Afterwards the file is positioned at the beginning of the data."""
     start = file.read(8)
     if start.startswith(b"PK"):
-        raise _damaged(path, "a zip archive, as .npz, minicnn's format until now, and .keras are")
+        raise _damaged(path, "a zip archive, such as an .npz or a .keras file")
     if (length := _header_length(start)) > MAX_HEADER:
         raise _damaged(path, f"a header of {length:,} bytes")
     try:
@@ -151,7 +151,7 @@ def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
         if metadata["format"] != FORMAT or metadata["version"] != VERSION:
             raise ValueError(f"{metadata['format']} version {metadata['version']}, expected {FORMAT} version {VERSION}")
         if set(metadata) != {"format", "version", "content", "sha256"}:
-            raise ValueError("other texts than format, version, content and sha256")
+            raise ValueError("strings other than format, version, content and sha256")
         if _digest(metadata["content"].encode()) != metadata["sha256"]:
             raise ValueError("a description that differs from the one that was written")
         return _content(metadata["content"])
@@ -160,19 +160,19 @@ def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
 
 
 def _content(text: str) -> dict[str, Any]:
-    """The description, its arrays declared only. Raises ValueError, TypeError or RecursionError for a damaged one."""
+    """The description with declarations of arrays. Raises ValueError, TypeError or RecursionError if it is damaged."""
     content = _parse(text)
     if not isinstance(content, dict):
-        raise ValueError("a description that is no object")
+        raise ValueError("a description that is not an object")
     for place in _places(content):
         _bytes_of(place)
     return content
 
 
 def _places(node: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
-    """Where arrays belong in a description."""
+    """The declarations of arrays in a description."""
     if depth > MAX_DEPTH:
-        raise ValueError(f"more than {MAX_DEPTH} lists and objects in each other")
+        raise ValueError(f"lists and objects nested deeper than {MAX_DEPTH}")
     if isinstance(node, dict) and "array" in node:
         yield node
     elif isinstance(node, (dict, list)):
@@ -181,18 +181,18 @@ def _places(node: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 
 def _bytes_of(place: dict[str, Any]) -> int:
-    """How many bytes the array of this declaration takes. Raises ValueError or TypeError for a damaged one."""
+    """The size in bytes of a declared array. Raises ValueError or TypeError for a damaged declaration."""
     texts = [place.get(key) for key in ("array", "dtype", "sha256")]
     lengths = place.get("shape")
     if len(place) != 4 or not all(isinstance(text, str) for text in texts) or not isinstance(lengths, list):
-        raise ValueError(f"no declaration of an array: {place}")
+        raise ValueError(f"not a declaration of an array: {place}")
     if not all(type(length) is int and length >= 0 for length in lengths):
-        raise ValueError(f"no shape: {lengths}")
+        raise ValueError(f"not a shape: {lengths}")
     return math.prod(lengths) * np.dtype(place["dtype"]).itemsize
 
 
 def _parse(text: str) -> Any:
-    """JSON as the standard has it, of finite numbers. Raises ValueError or RecursionError for any other."""
+    """Standard JSON with finite numbers only. Raises ValueError or RecursionError for anything else."""
     return json.loads(
         text, parse_int=_integer, parse_float=_finite, parse_constant=_finite, object_pairs_hook=_unique_keys
     )
@@ -212,7 +212,7 @@ def _finite(text: str) -> float:
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) != len(unique := dict(pairs)):
-        raise ValueError("a name that is given twice")
+        raise ValueError("a name that occurs twice")
     return unique
 
 
@@ -228,8 +228,8 @@ def _damaged(path: Path, found: str) -> ModelFileError:
     return ModelFileError(
         explain(
             str(path),
-            "a file as model.save writes it",
-            f"{found}: a damaged or foreign file",
+            "a file that model.save wrote",
+            f"{found}: a damaged file or one of another program",
             "Take another copy, or save the model again.",
         )
     )

@@ -1,4 +1,4 @@
-"""Training: batches through the network and back. `fit` is four lines, repeated."""
+"""Training: `fit` repeats `train_step` (forward, loss, backward, optimiser step) over the batches of all epochs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .random import draw_seed
 
 
 class Trainer(Network):
-    """A network that learns: compile it, fit it, measure it."""
+    """A network with compile, fit, evaluate and predict."""
 
     optimizer: Optimizer
     loss: Loss
@@ -32,10 +32,10 @@ class Trainer(Network):
     stop_training = False
     """Set by a callback to end `fit` after the current epoch."""
     epochs_trained = 0
-    """How many epochs this model has seen in its life; with `seed`, it decides the order of the next one's batches."""
+    """How many epochs this model has been trained; with `seed`, it determines the next epoch's order of samples."""
 
     callbacks = CallbackList([], None)
-    """The callbacks of the fit in progress; else what they remember, from which a resumed fit goes on."""
+    """The callbacks of the fit in progress; otherwise their states, which a resumed fit restores."""
 
     def __init__(self, *, name: str) -> None:
         super().__init__(name=name)
@@ -46,7 +46,7 @@ class Trainer(Network):
 
         Raises ValueError for an unknown name, or if optimiser or loss are missing.
         """
-        if optimizer is None:  # Keras takes rmsprop, which is not offered: no other is put in its place unasked
+        if optimizer is None:  # Keras's default, rmsprop, is not offered; another default would change results silently
             raise ValueError(explain("compile", "an optimiser", "none", 'Example: optimizer="adam".'))
         if loss is None:
             raise ValueError(explain("compile", "a loss", "none", 'Example: loss="categorical_crossentropy".'))
@@ -57,14 +57,14 @@ class Trainer(Network):
         self.compiled = True
 
     def train_step(self, x: Array, y: Array) -> tuple[Array, Array]:
-        """One step on one batch: forward, loss, backward, step. Returns the loss and the outputs before the step."""
+        """One step on one batch: forward, loss, backward, update. Returns loss and outputs from before the update."""
         self.check_compiled("train_step")
         x = arguments.array("train_step", "x", x, self.dtype)
         self.ensure_built(x)
         network, loss = self.objective()
         y_pred = network.forward(x, training=True)
         value = loss.forward(y, y_pred)
-        number = active().read_if_ready(value)  # None on a GPU: fit looks at the end of the epoch
+        number = active().read_if_ready(value)  # None on a GPU: fit reads the loss at the end of the epoch
         if number is not None and not np.isfinite(number):
             raise non_finite_error(self, x, number, self.optimizer.iterations + 1)
         network.backward(loss.backward(), need_dx=False)
@@ -72,11 +72,11 @@ class Trainer(Network):
         return value, y_pred
 
     def objective(self) -> tuple[Network, Loss]:
-        """The network and the loss that training minimises, of a built and compiled model.
+        """The network and the loss that training minimises, for a built and compiled model.
 
-        Softmax and a cross-entropy after it are one operation on the logits, whose gradient is p − y without a division
-        by p. Then the network is this one without its softmax: it has the same layers and weights but for the last
-        layer, a twin that shares its weights.
+        Softmax followed by cross-entropy is one operation on the logits, whose gradient is p − y without a division by
+        p. Then the network is this one without its softmax: the same layers and weights, except that the last layer is
+        a copy without softmax that shares its weights.
         """
         logits = self.layers[-1].on_logits()
         own = type(self).forward is not Network.forward or "forward" in vars(self)
@@ -100,14 +100,14 @@ class Trainer(Network):
         initial_epoch: int = 0,
         validation_batch_size: int | None = None,
     ) -> History:
-        """Train for epochs − initial_epoch epochs; returns the History, with a list of figures an epoch.
+        """Train for epochs − initial_epoch epochs; returns the History, with the metrics of every epoch.
 
-        x (N, …) numbers of the model's input shape, y as the loss wants it. `validation_split` sets the last share of
-        the samples aside before any shuffling; `validation_data` (x, y) takes precedence. `verbose`: 0 silent,
-        1 a progress bar, 2 one line an epoch, "auto" a bar on a terminal and lines elsewhere.
-        With initial_epoch above 0, training goes on: callbacks begin where those of the same class, counted in order,
-        were at the end of the last fit or when the model was saved. With 0, they begin anew.
-        Raises ValueError or TypeError for data that cannot be learned from, NonFiniteError if the loss turns NaN.
+        x (N, …) numbers of the model's input shape; the loss says what y is. `validation_split` holds out the last
+        share of the samples, before any shuffling; `validation_data` (x, y) takes precedence. `verbose`: 0 silent,
+        1 a progress bar, 2 one line per epoch, "auto" a bar on a terminal and lines elsewhere.
+        With initial_epoch above 0, training resumes: a callback starts with the state that the callback of the same
+        class, counted in order, had at the end of the last fit or when the model was saved. With 0, it starts afresh.
+        Raises ValueError or TypeError for data that cannot be used, NonFiniteError if the loss turns NaN.
         """
         self.check_compiled("fit")
         epochs = arguments.whole("fit epochs", epochs, least=0)
@@ -138,7 +138,7 @@ class Trainer(Network):
                 watchers.on_epoch_begin(epoch, {})
                 logs = self._train_epoch(train, shuffle, watchers)
                 if validation is not None:
-                    logs |= {f"val_{name}": figure for name, figure in self._measure(validation).items()}
+                    logs |= {f"val_{name}": value for name, value in self._measure(validation).items()}
                 self.epochs_trained += 1
                 watchers.on_epoch_end(epoch, logs)
                 if self.stop_training:
@@ -149,27 +149,27 @@ class Trainer(Network):
         return history
 
     def train_on_batch(self, x: Any, y: Any, *, return_dict: bool = False) -> Any:
-        """One step on one batch; returns its loss and metrics before the step, as evaluate does."""
+        """One step on one batch; returns its loss and metrics before the update, in the form of evaluate."""
         self.check_compiled("train_on_batch")
         batches = Batches(x, y, arguments.LARGEST_INT, "train_on_batch", self.dtype)
         self._check_targets(batches)
-        return _figures(self._train_epoch(batches, shuffle=False, watchers=CallbackList([], self)), return_dict)
+        return _as_keras(self._train_epoch(batches, shuffle=False, watchers=CallbackList([], self)), return_dict)
 
     def evaluate(
         self, x: Any, y: Any, batch_size: int | None = None, verbose: str | int = "auto", *, return_dict: bool = False
     ) -> Any:
-        """The loss, or [loss, *metrics] if there are metrics, or all of them by name with return_dict=True."""
+        """The loss, [loss, *metrics] if there are metrics, or a dict of both with return_dict=True."""
         self.check_compiled("evaluate")
         batches = Batches(x, y, batch_size, "evaluate", self.dtype)
         self._check_targets(batches)
         verbose = arguments.verbose("evaluate verbose", verbose)
-        figures = self._measure(batches)
+        metrics = self._measure(batches)
         if verbose not in (0, "auto"):
-            print(" - ".join(f"{name}: {figure:.4f}" for name, figure in figures.items()))
-        return _figures(figures, return_dict)
+            print(" - ".join(f"{name}: {value:.4f}" for name, value in metrics.items()))
+        return _as_keras(metrics, return_dict)
 
     def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> np.ndarray:
-        """The outputs for all samples, as a NumPy array, batch by batch. `verbose` is accepted for Keras's sake."""
+        """The outputs for all samples, computed batch by batch. `verbose` is accepted because Keras has it."""
         arguments.verbose("predict verbose", verbose)
         batches = Batches(x, None, batch_size, "predict", self.dtype)
         self.check_input(batches.x)
@@ -178,9 +178,9 @@ class Trainer(Network):
         return np.concatenate([to_host(network.infer(xb)) for xb, _ in batches.in_order(self.dtype)])
 
     def predict_on_batch(self, x: Any) -> np.ndarray:
-        """The outputs for one batch, an array, as a NumPy array: predict at its fastest, x's numbers unchecked.
+        """The outputs for one batch, as a NumPy array. Faster than predict: x is not checked for finite numbers.
 
-        Raises TypeError or ValueError if x is no array or does not fit.
+        Raises TypeError or ValueError if x is not an array or does not fit.
         """
         return np.array(to_host(self.infer(x)))
 
@@ -199,15 +199,15 @@ class Trainer(Network):
             for accuracy in accuracies:
                 accuracy.update(y, y_pred)
             watchers.on_train_batch_end(number, logs)
-        figures = dict(logs)
-        if not np.isfinite(figures["loss"]):  # one bad step is enough to spoil the sum
-            raise non_finite_epoch_error(self, x, figures["loss"], self.optimizer.iterations)
-        return figures
+        metrics = dict(logs)
+        if not np.isfinite(metrics["loss"]):  # one non-finite step makes the mean non-finite
+            raise non_finite_epoch_error(self, x, metrics["loss"], self.optimizer.iterations)
+        return metrics
 
     def _measure(self, batches: Batches) -> dict[str, float]:
         mean_loss, accuracies = self._trackers()
         network, loss = self.objective()
-        network, loss = network.snapshot(), copy(loss)  # a training step that goes on meanwhile has its own
+        network, loss = network.snapshot(), copy(loss)  # a training step of another thread keeps its own `saved`
         for x, y in batches.in_order(self.dtype):
             y_pred = network.infer(x)
             mean_loss.update(loss.forward(y, y_pred), len(x))
@@ -226,9 +226,9 @@ class Trainer(Network):
             raise RuntimeError(f'{where} needs a compiled model. Call compile(optimizer="adam", loss=…) first.')
 
     def _check_targets(self, batches: Batches) -> None:
-        """Try the first sample through the network (which builds it), and check all targets against what comes out."""
+        """Run the network on the first sample, which builds it, and check all targets against its output shape."""
         if batches.y is None:
-            raise ValueError(explain("fit", "targets y", "none", "Supervised learning needs one target a sample."))
+            raise ValueError(explain("fit", "targets y", "none", "Give one target per sample."))
         self.check_input(batches.x)
         output = self.infer(batches.x[:1])
         batches.y = self.loss.check_targets(batches.y, (batches.samples, *output.shape[1:]))
@@ -240,9 +240,9 @@ def _pair(data: Any) -> tuple[Any, Any]:
     return data[0], data[1]
 
 
-def _figures(figures: dict[str, float], return_dict: bool) -> Any:
-    """Keras's three forms of the same figures."""
+def _as_keras(metrics: dict[str, float], return_dict: bool) -> Any:
+    """The metrics as Keras returns them: a dict, a list, or the loss alone."""
     if arguments.flag("return_dict", return_dict):
-        return figures
-    values = list(figures.values())
+        return metrics
+    values = list(metrics.values())
     return values if len(values) > 1 else values[0]

@@ -1,4 +1,4 @@
-"""The two names of `keras.utils` that a ported script needs, at the place where it looks for them."""
+"""The part of `keras.utils` that is offered here, so that a Keras script runs after `import minicnn as keras`."""
 
 from .datasets.labels import to_categorical
 from .random import set_random_seed

@@ -228,7 +228,7 @@ class TestResuming:
             ("EarlyStopping", {"best": "low"}, "EarlyStopping state: expected a number best"),
             ("EarlyStopping", {"best_weights": [1, 2]}, "EarlyStopping state, best_weights"),
             ("ModelCheckpoint_1", {"best": [1]}, "ModelCheckpoint state: expected a number best"),
-            ("History", {"loss": np.ones(1)}, "History state: expected one epoch and figure per epoch"),
+            ("History", {"loss": np.ones(1)}, "History state: expected lists of one length"),
         ],
     )
     def test_a_damaged_state(self, tmp_path, name, state, words):

@@ -326,10 +326,10 @@ class TestWhatCannotBeWritten:
             ({"a": {"b": object()}}, "a/b: expected plain data"),
             ({"a": np.array(["text"])}, "a: expected one array of numbers"),
             ({"a/b": np.ones(2), "a": {"b": np.ones(2)}}, "a/b: expected one array"),
-            ({"a": {"array": 1}}, 'texts other than "array"'),
+            ({"a": {"array": 1}}, 'strings other than "array"'),
             ({"a": {1: 2}}, "as keys"),
             ({"a": 2**200}, "an integer of more than"),
-            ({"a": json.loads("[" * 50 + "]" * 50)}, "more than 32 lists"),
+            ({"a": json.loads("[" * 50 + "]" * 50)}, "nested deeper than 32"),
             ({"a": "x" * (3 << 20)}, "a description of at most"),
         ],
     )

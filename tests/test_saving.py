@@ -249,7 +249,7 @@ class TestDamage:
     def test_something_else(self, path):
         for content in (b"", b"not a model", b"\x89HDF\r\n\x1a\n" + bytes(100)):
             path.write_bytes(content)
-            with pytest.raises(ModelFileError, match="damaged or foreign"):
+            with pytest.raises(ModelFileError, match="a damaged file or one of another program"):
                 load_model(path)
         np.savez(path.with_suffix(".npz"), a=np.ones(3))
         with pytest.raises(ModelFileError, match="a zip archive"):
@@ -257,9 +257,9 @@ class TestDamage:
 
     def test_safetensors_of_another_program(self, path):
         safetensors_numpy.save_file({"a": np.ones(3)}, path)
-        with pytest.raises(ModelFileError, match="damaged or foreign"):
+        with pytest.raises(ModelFileError, match="a damaged file or one of another program"):
             load_model(path)
-        with pytest.raises(ModelFileError, match="damaged or foreign"):
+        with pytest.raises(ModelFileError, match="a damaged file or one of another program"):
             classifier().load_weights(path)
 
     @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["directory", "pipe"])

@@ -256,7 +256,7 @@ class TestBadInput:
             (np.concatenate([X, X], axis=-1), Y, ValueError, ["(batch, 6, 5, 1)", "(8, 6, 5, 2)"]),
             (X.astype(str), Y, TypeError, ["x of numbers", "<U"]),
             (X.astype(complex), Y, TypeError, ["x of numbers", "complex"]),
-            ([[1.0, 2.0], [1.0]], Y[:2], ValueError, ["samples of one shape"]),
+            ([[1.0, 2.0], [1.0]], Y[:2], ValueError, ["samples of equal shape"]),
             (np.float32(3), Y, ValueError, ["(samples, …)", "()"]),
             (X, None, ValueError, ["targets y"]),
         ],

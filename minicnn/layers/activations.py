@@ -1,4 +1,4 @@
-"""Activations as layers of their own."""
+"""Activations as separate layers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .base import Layer, Shape
 
 
 class Activation(Layer):
-    """y = activation(x), of any shape; activation is "linear", "relu", "sigmoid", "tanh" or "softmax" (last axis)."""
+    """y = activation(x), x of any shape; activation is "linear", "relu", "sigmoid", "tanh" or "softmax" (last axis)."""
 
     def __init__(self, activation: str | None, **options: Any) -> None:
         super().__init__(**options)

@@ -1,4 +1,4 @@
-"""What every layer is: named parameters, a shape rule, and one forward and one backward."""
+"""The base class of all layers: named parameters, a shape rule, one forward and one backward."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ SIGNATURES = {
     "call": ("x", "training"),
     "call_backward": ("dy", "need_dx"),
 }
-"""What a layer's methods are called with."""
+"""The arguments that a layer's methods are called with."""
 
 
 class Layer(Configurable):
-    """Base of all layers.
+    """Base class of all layers.
 
-    A subclass says in `build` which parameters it has, in `compute_output_shape` what comes out, in `call` and
-    `call_backward` which pair of operations does the maths. Everything else, the checks above all, happens here.
+    A subclass makes its parameters in `build`, states its output shape in `compute_output_shape`, and calls a pair of
+    operations in `call` and `call_backward`. Everything else, mainly the checks, is done here.
     """
 
     set_by_base = frozenset({"weights"})
 
     axes: tuple[str, ...] | None = None
-    """The names of the input's axes, "batch" first; None where any rank will do."""
+    """The names of the input's axes, "batch" first; None if any rank is accepted."""
 
     channel_axis = -1
     """The axis whose length the parameters were built for."""
 
     activation = "linear"
-    """The activation that the layer ends in."""
+    """The activation at the end of the layer."""
 
     stored_weights: dict[str, np.ndarray] | None = None
-    """Weights of a saved model, by name, which the layer takes in place of initial ones when it is built."""
+    """Weights of a saved model, by name; when the layer is built, it takes these instead of initial values."""
 
     ops: Backend
-    """The backend of the last forward: the backward must be the same one's."""
+    """The backend of the last forward; the backward runs on the same one."""
 
     def __init__(
         self,
@@ -74,7 +74,7 @@ class Layer(Configurable):
         self._last_output_shape: Shape = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A class with another `call` or `forward` than its base has to say its steps anew, or has none."""
+        """A subclass that overrides `call` or `forward` does not inherit `steps`."""
         super().__init_subclass__(**options)
         if vars(cls).keys() & {"call", "forward"} and "steps" not in vars(cls):
             cls.steps = Layer.steps  # type: ignore[method-assign]
@@ -82,23 +82,23 @@ class Layer(Configurable):
     # what a subclass defines
 
     def build(self, input_shape: Shape) -> None:
-        """Make the parameters for inputs of this shape (batch axis included, of any length)."""
+        """Make the parameters for inputs of this shape (with a batch axis of any length)."""
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """The output's shape for an input's; raises ValueError where the input cannot be taken."""
+        """The output shape for an input shape. Raises ValueError if the layer does not accept such inputs."""
         return input_shape
 
     def call(self, x: Array, training: bool) -> Array:
-        """y from x: one operation, whose `saved` goes to self.saved."""
+        """Compute y from x with one operation and keep its `saved` in self.saved."""
         raise NotImplementedError(explain(str(self), "a method call(self, x, training)", "none", "Return y from it."))
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
-        """dx (or None, unless need_dx) from dy: that operation's backward, which also fills the parameters' `grad`."""
+        """Call that operation's backward: return dx (None is allowed unless need_dx), set the parameters' `grad`."""
         expected = "a method call_backward(self, dy, need_dx)"
         raise NotImplementedError(explain(str(self), expected, "none", "Return dx from it."))
 
     def steps(self) -> tuple[Step, ...] | None:
-        """What the layer does in inference, as steps of the backend's contract; None if only `call` can do it."""
+        """The layer's inference as steps of the backend's contract; None if it cannot be written as such steps."""
         return None
 
     # what a user calls
@@ -117,7 +117,7 @@ class Layer(Configurable):
         training = arguments.flag("training", training)
         if training:
             for weight in self.weights:
-                if not weight.trainable:  # batch norm's statistics move in the forward, before the step moves the rest
+                if not weight.trainable:  # batch norm's statistics change now, the other weights in the optimiser step
                     weight.hold()
         y = self.call(x, training)
         self._check_result("call", "y", y, output_shape)
@@ -125,9 +125,9 @@ class Layer(Configurable):
         return y
 
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
-        """The gradient by the input from the gradient by the output of the last forward; fills the parameters' `grad`.
+        """dx, the gradient with respect to the last forward's input, from dy, that with respect to its output.
 
-        With need_dx=False the input's gradient may be skipped (None): nothing stands before the first layer.
+        Sets the parameters' `grad`. With need_dx=False, dx may be skipped (None): the first layer does not need it.
         """
         if self.saved is None:
             remedy = "Call forward(x) first; in a layer of your own, call sets self.saved, to () if nothing is kept."
@@ -139,7 +139,7 @@ class Layer(Configurable):
                     f"{self} backward",
                     f"dy of y's shape {self._last_output_shape}",
                     f"dy of shape {tuple(dy.shape)}",
-                    "dy is the gradient of the loss by y, so the two shapes are equal.",
+                    "dy is the gradient of the loss with respect to y, so it has y's shape.",
                 )
             )
         if dy.dtype != self.dtype:
@@ -153,7 +153,7 @@ class Layer(Configurable):
         return dx
 
     def parameters(self) -> list[Parameter]:
-        """The parameters that training moves, in a fixed order."""
+        """The trainable parameters, in a fixed order."""
         return [weight for weight in self.weights if weight.trainable] if self.trainable else []
 
     def get_weights(self) -> list[np.ndarray]:
@@ -166,15 +166,15 @@ class Layer(Configurable):
         replace_all(self.weights, [to_device(array, self.dtype, copy=True) for array in arrays])
 
     def count_params(self) -> int:
-        """How many numbers the weights hold."""
+        """The number of elements of all weights."""
         return sum(int(weight.value.size) for weight in self.weights)
 
     def get_state(self) -> dict[str, Any]:
-        """What beside the weights decides the next forward (dropout's place in its random stream), as plain data."""
+        """State besides the weights that the next forward depends on, as plain data (dropout's mask counter)."""
         return {}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Put back what get_state returned."""
+        """Restore what get_state returned."""
 
     # what the base does for all of them
 
@@ -183,9 +183,9 @@ class Layer(Configurable):
         return self.input_shape is not None
 
     def on_logits(self) -> Layer | None:
-        """This layer without the softmax over the last axis that it ends in, sharing its weights; None without one.
+        """A copy of this layer without its final softmax over the last axis, sharing its weights; None without one.
 
-        Of a layer with its own `call` or `forward`, nobody knows what it makes of its activation.
+        Also None for a layer with its own `call` or `forward`: it may use its activation in another way.
         """
         own = type(self).steps is Layer.steps or vars(self).keys() & {"call", "forward"}
         if self.activation != "softmax" or getattr(self, "axis", -1) != -1 or own:
@@ -207,13 +207,13 @@ class Layer(Configurable):
         self.output_shape = (None, *output_shape[1:])
 
     def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
-        """A new parameter of this layer, initialised or as it was stored, on the device."""
+        """A new parameter of this layer on the device, with its initial or its stored value."""
         where, name = f"{self} {name}", f"{self.name}/{arguments.text('add_weight name', name)}"
         shape = arguments.shape(f"{where} shape", shape, unknown=False)
         if self.stored_weights is None:
             array = initializers.initial_values(where, initializer, shape, self.dtype)
         else:
-            initializers.get(initializer)  # which has to exist, too
+            initializers.get(initializer)  # raises if it does not exist
             array = self.stored_weights.pop(name, None)  # type: ignore[arg-type]
             check_array(name, array, shape, self.dtype)
         weight = Parameter(name, to_device(array, self.dtype, copy=True), trainable)
@@ -221,7 +221,7 @@ class Layer(Configurable):
         return weight
 
     def check_input(self, x: Array) -> None:
-        """Raise ValueError or TypeError, naming layer, expectation, finding and remedy, unless x can be taken."""
+        """Raise ValueError or TypeError unless the layer accepts x."""
         if x.dtype != self.dtype:
             raise TypeError(self.dtype_message(str(self), "input", x.dtype))
         self.check_rank(x.shape)
@@ -233,7 +233,7 @@ class Layer(Configurable):
                     str(self),
                     f"{built_for} channels on axis {self.channel_axis}, as it was built with",
                     f"input of shape {tuple(x.shape)}",
-                    "Arrays are channels last; feed the same features as in the first batch, or make a new layer.",
+                    "Arrays are channels last; give as many channels as in the first batch, or make a new layer.",
                 )
             )
 
@@ -243,23 +243,21 @@ class Layer(Configurable):
 
     def _check_result(self, method: str, what: str, array: Any, shape: Shape) -> None:
         """Raise TypeError unless a subclass's method has made an array of this shape, in the layer's dtype."""
-        dtypes = (self.dtype, np.dtype("float64")) if self.dtype.kind == "c" else (self.dtype,)  # of a gradient check
+        dtypes = (self.dtype, np.dtype("float64")) if self.dtype.kind == "c" else (self.dtype,)  # complex: gradcheck
         if getattr(array, "shape", None) == shape and getattr(array, "dtype", None) in dtypes:
             return
         is_array = hasattr(array, "shape") and hasattr(array, "dtype")
         found = f"{array.dtype} of shape {tuple(array.shape)}" if is_array else type(array).__name__
-        remedy = (
-            "compute_output_shape says so." if method == "call" else "A gradient is shaped like what it belongs to."
-        )
+        remedy = "compute_output_shape says so." if method == "call" else "A gradient has the shape of its array."
         raise TypeError(explain(f"{self} {method}", f"{what}: {self.dtype} of shape {tuple(shape)}", found, remedy))
 
     def __getattr__(self, name: str) -> Any:
         """Called for an attribute that does not exist."""
-        remedy = f"build makes parameters: self.{name} = self.add_weight({name!r}, shape, initializer)."
+        remedy = f"To make a parameter in build: self.{name} = self.add_weight({name!r}, shape, initializer)."
         raise AttributeError(explain(type(self).__name__, f"an attribute {name!r}", "none", remedy))
 
     def check_weights_memory(self) -> None:
-        """Raise TypeError if a weight is not in the memory of the backend in force, which has just become this one."""
+        """Raise TypeError if a weight is not in the active backend's memory; called when the backend has changed."""
         for weight in self.weights:
             remedy = "After a change of device, model.set_weights(model.get_weights()) moves the weights."
             check_memory(self, weight.name.split("/")[-1], weight.value, remedy)
@@ -271,7 +269,7 @@ class Layer(Configurable):
         if len(shape) == len(self.axes) - 1 and "channels" in self.axes:
             remedy = "If the channel axis is missing, add it: x[..., numpy.newaxis]."
         else:
-            remedy = "Flatten() or a reshape before it brings the axes to that number."
+            remedy = "Flatten or reshape the input before it."
         raise ValueError(
             explain(
                 str(self),
@@ -307,7 +305,7 @@ def default_name(cls: type) -> str:
 
 
 def check_stored(where: str, stored: Any, expected: Mapping[str, Parameter]) -> None:
-    """Raise ValueError unless `stored` has an array for each of these names, of the parameter's shape and dtype."""
+    """Raise ValueError unless `stored` has an array of the parameter's shape and dtype for each of these names."""
     if not isinstance(stored, dict) or stored.keys() != expected.keys():
         names = ", ".join(stored) if isinstance(stored, dict) else repr(stored)
         raise ValueError(f"{where}: expected {len(expected)} arrays, {', '.join(expected)}, found {names}.")
@@ -316,17 +314,17 @@ def check_stored(where: str, stored: Any, expected: Mapping[str, Parameter]) -> 
 
 
 def check_array(name: str, stored: Any, shape: Shape, dtype: np.dtype) -> None:
-    """Raise ValueError unless what is stored under a name is an array of this shape and dtype."""
+    """Raise ValueError unless the value stored under a name is an array of this shape and dtype."""
     found = f"{stored.dtype} {stored.shape}" if isinstance(stored, np.ndarray) else "no array"
     if found != f"{dtype} {tuple(shape)}":
-        raise ValueError(explain(name, f"{dtype} {tuple(shape)}", found, "It is another model's, or damaged."))
+        raise ValueError(explain(name, f"{dtype} {tuple(shape)}", found, "It is of another model, or damaged."))
 
 
 def check_weights(where: str, weights: Sequence[Parameter], values: Any) -> list[Array]:
-    """One array for every weight, of its shape; raises ValueError or TypeError unless that is what `values` are."""
+    """`values` as arrays. Raises ValueError or TypeError unless there is one of the right shape for every weight."""
     values = arguments.sequence(where, values, object, "arrays")
     if not weights and values:
-        raise ValueError(explain(where, "no weights yet", f"{len(values)} arrays", "Build it first: with an Input."))
+        raise ValueError(explain(where, "no weights yet", f"{len(values)} arrays", "Build it first, with an Input."))
     if len(values) != len(weights):
         names = ", ".join(weight.name for weight in weights)
         raise ValueError(

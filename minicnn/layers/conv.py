@@ -1,4 +1,4 @@
-"""Convolution layers: F learned kernels slide over the input, each looking for one pattern."""
+"""Convolution layers: F learned kernels slide over the input, each detecting one pattern."""
 
 from __future__ import annotations
 

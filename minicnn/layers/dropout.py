@@ -1,4 +1,4 @@
-"""Dropout: silence random elements while training, so that no unit can rely on a single other one."""
+"""Dropout: set random elements to zero during training, so that no unit can rely on a single other one."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from .base import Layer
 
 
 class Dropout(Layer):
-    """While training, y = x / (1 − rate) with probability 1 − rate and 0 otherwise; else y = x.
+    """In training, y = x / (1 − rate) with probability 1 − rate, otherwise 0. In inference, y = x.
 
-    The mask depends on nothing but the layer's seed and how many masks it has drawn, so a resumed run draws the same.
+    The mask depends only on the layer's seed and on the number of masks drawn before, so a resumed run draws the same.
     """
 
     def __init__(self, rate: float, *, seed: int | None = None, **options: Any) -> None:

@@ -1,4 +1,4 @@
-"""Flatten: the same numbers in one row a sample, as Dense wants them."""
+"""Flatten: the same numbers with one row per sample, the input of Dense."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .base import Layer, Shape
 
 
 class Flatten(Layer):
-    """(N, ...) -> (N, product of the rest)."""
+    """(N, ...) -> (N, product of the other lengths)."""
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], prod(input_shape[1:]))

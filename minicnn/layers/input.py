@@ -9,7 +9,7 @@ from ..configurable import Configurable
 
 
 class Input(Configurable):
-    """Not a layer but a promise: samples will have this shape (without the batch axis; None where an axis may vary)."""
+    """The shape of the samples, without the batch axis; None for an axis whose length may vary. It is not a layer."""
 
     def __init__(self, shape: Sequence[int | None], *, name: str | None = None) -> None:
         self.shape = arguments.shape("Input shape", shape)

@@ -1,4 +1,4 @@
-"""Batch normalisation: keeps every channel at a mean and a variance of its own choice."""
+"""Batch normalisation: gives every channel a learned mean and standard deviation."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from .base import Layer, Shape
 class BatchNormalization(Layer):
     """y = gamma · (x − mean) / √(variance + epsilon) + beta, for each channel (the entries of `axis`).
 
-    While training, mean and variance are the batch's and the moving ones follow; else the moving ones are used.
-    Weights in Keras's order: gamma, beta, moving_mean, moving_variance. A layer with trainable=False uses and keeps its
-    moving statistics, as in Keras.
+    In training, mean and variance are the batch's, and the moving statistics are updated; in inference, the moving
+    statistics are used. Weights in Keras's order: gamma, beta, moving_mean, moving_variance. A layer with
+    trainable=False always uses its moving statistics and does not update them, as in Keras.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class BatchNormalization(Layer):
         self.gamma, self.beta = gamma or self._constant("gamma", 1, C), beta or self._constant("beta", 0, C)
 
     def _constant(self, name: str, value: int, shape: Shape) -> Parameter:
-        """What stands in for a weight that scale=False or center=False switches off; it is not one of the weights."""
+        """A constant in place of a weight that scale=False or center=False removes; it is not one of the weights."""
         return Parameter(f"{self.name}/{name}", to_device([value] * shape[0], self.dtype), trainable=False)
 
     def check_weights_memory(self) -> None:
-        """The base's check; constants are no weights, so nobody else moves them to another device."""
+        """The base's check, and a transfer of the constants: set_weights transfers only weights to another device."""
         super().check_weights_memory()
         for constant in (self.gamma, self.beta):
             if constant not in self.weights:

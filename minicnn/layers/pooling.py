@@ -1,4 +1,4 @@
-"""Pooling layers: keep one number of each window, the largest or the mean, so that the image shrinks."""
+"""Pooling layers: reduce each window to one number, its maximum or mean, so that the image shrinks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .windowed import SlidingWindow
 
 
 class _Pooling(SlidingWindow):
-    """A pooling of any spatial rank; strides default to the pool size, so that windows don't overlap."""
+    """Pooling of any spatial rank; strides default to the pool size, so that windows don't overlap."""
 
     window_argument = "pool_size"
 
@@ -79,7 +79,7 @@ class AveragePooling2D(_AveragePooling):
 class GlobalAveragePooling2D(Layer):
     """The mean of each whole channel: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with keepdims.
 
-    It is average pooling whose window is the image.
+    It is average pooling with a window of the image's size.
     """
 
     axes = ("batch", "height", "width", "channels")

@@ -1,4 +1,4 @@
-"""What convolution and pooling share: a window that slides over one or two axes. One axis is an image of height 1."""
+"""The base class of convolution and pooling: a window slides over one or two axes. 1D inputs are images of height 1."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .base import Layer, Shape
 
 
 class SlidingWindow(Layer):
-    """Base of the layers that look at their input through a window; `spatial_rank` is 1 or 2."""
+    """Base class of the layers with a sliding window; `spatial_rank` is 1 or 2."""
 
     spatial_rank: int
     window_argument: str
-    """What Keras calls the window's size here."""
+    """Keras's name for the window's size in this layer."""
 
     def __init__(self, window: Any, strides: Any, padding: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -35,15 +35,15 @@ class SlidingWindow(Layer):
         return self.strides if self.spatial_rank == 2 else (1, *self.strides)  # type: ignore[return-value]
 
     def to_images(self, x: Array) -> Array:
-        """(N, L, C) -> (N, 1, L, C); images stay."""
+        """(N, L, C) -> (N, 1, L, C); images are unchanged."""
         return x if self.spatial_rank == 2 else x[:, None]
 
     def from_images(self, y: Array) -> Array:
-        """(N, 1, OL, F) -> (N, OL, F); images stay."""
+        """(N, 1, OL, F) -> (N, OL, F); images are unchanged."""
         return y if self.spatial_rank == 2 else y[:, 0]
 
     def output_axes(self, input_shape: Shape) -> Shape:
-        """The lengths of the output's spatial axes; raises ValueError where the window is larger than the input."""
+        """The lengths of the output's spatial axes. Raises ValueError if the window is larger than the input."""
         self.check_rank(input_shape)
         lengths = tuple(
             output_length(length, window, stride, self.padding)
@@ -55,7 +55,7 @@ class SlidingWindow(Layer):
                     str(self),
                     f"an input of at least its window, {self.window}",
                     f"{input_shape[1:-1]}",
-                    'Use padding="same", a smaller window, or fewer poolings before it.',
+                    'Use padding="same", a smaller window, or fewer pooling layers before it.',
                 )
             )
         return lengths
