@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from pathlib import Path
@@ -158,42 +157,6 @@ class History(Callback):
             expected = "lists of one length, with the epochs among them"
             raise ValueError(explain("History state", expected, f"shapes {lengths}", DAMAGED))
         self.whole = {name: np.asarray(values).tolist() for name, values in state.items()}
-
-
-class ProgressBar(Callback):
-    """The output of `fit` per epoch: nothing (0), a bar (1) or a line (2); "auto" is 1 on a terminal, otherwise 2."""
-
-    def __init__(self, verbose: str | int, batches: int, epochs: int) -> None:
-        level = arguments.verbose("fit verbose", verbose)
-        self.level = (1 if sys.stderr.isatty() else 2) if level == "auto" else int(level)
-        self.batches, self.epochs = batches, epochs
-        self.bar: Any = None
-
-    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        if self.level == 1:
-            from tqdm.auto import tqdm
-
-            self.bar = tqdm(total=self.batches, desc=f"Epoch {epoch + 1}/{self.epochs}", unit="batch", file=sys.stderr)
-
-    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        if self.bar is not None and self.bar.update():  # True when the bar was drawn: a few times a second
-            self.bar.set_postfix_str(_as_text(logs), refresh=False)
-
-    def on_checkpoint(self, epoch: int, logs: Logs) -> None:  # after saving: an epoch that is shown as done is saved
-        if self.bar is not None:
-            self.bar.set_postfix_str(_as_text(logs), refresh=True)
-            self.bar.close()
-            self.bar = None
-        elif self.level == 2:
-            print(f"Epoch {epoch + 1}/{self.epochs} - {_as_text(logs)}", flush=True)
-
-    def on_train_end(self, logs: Logs | None = None) -> None:
-        if self.bar is not None:  # interrupted
-            self.bar.close()
-
-
-def _as_text(logs: Logs) -> str:
-    return " - ".join(f"{name}: {value:.4f}" for name, value in logs.items())
 
 
 class _Monitor:

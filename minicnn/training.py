@@ -11,7 +11,7 @@ import numpy as np
 from . import arguments, losses, optimizers
 from .backends import active, to_host
 from .backends.contract import Array
-from .callbacks import Callback, CallbackList, History, ProgressBar
+from .callbacks import Callback, CallbackList, History
 from .data import Batches
 from .diagnosis import non_finite_epoch_error, non_finite_error
 from .errors import explain
@@ -19,6 +19,7 @@ from .losses import Loss
 from .metrics import Accuracy, Mean, RunningLogs, check_name
 from .network import Network
 from .optimizers import Optimizer
+from .progress import ProgressBar
 from .random import draw_seed
 
 
@@ -104,7 +105,8 @@ class Trainer(Network):
 
         x (N, …) numbers of the model's input shape; the loss says what y is. `validation_split` holds out the last
         share of the samples, before any shuffling; `validation_data` (x, y) takes precedence. `verbose`: 0 silent,
-        1 a progress bar, 2 one line per epoch, "auto" a bar on a terminal and lines elsewhere.
+        2 one line per epoch on standard output; 1 and "auto" also a bar while an epoch runs, on standard error if it is
+        a terminal, or in a notebook's cell.
         With initial_epoch above 0, training resumes: a callback starts with the state that the callback of the same
         class, counted in order, had at the end of the last fit or when the model was saved. With 0, it starts afresh.
         Raises ValueError or TypeError for data that cannot be used, NonFiniteError if the loss turns NaN.

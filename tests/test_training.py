@@ -228,14 +228,6 @@ class TestProgress:
         model.predict(x)
         assert capsys.readouterr() == ("", "")
 
-    def test_a_bar(self, capsys):
-        x, y = stripes(20)
-        classifier().fit(x, y, batch_size=5, verbose=1)
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert "Epoch 1/1" in err
-        assert "4/4" in err
-
 
 X, Y = stripes(8)
 

@@ -1,0 +1,137 @@
+"""What `fit` shows: a bar while an epoch runs, where there is a place for one, and always a line at its end.
+
+The bar goes to standard error, or into a notebook's cell, and disappears. The lines go to standard output and stay.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from time import perf_counter
+from typing import Any, TextIO
+
+from . import arguments
+from .callbacks import Callback, Logs
+
+LEAST_BAR = 10
+"""Minimum columns of the bar itself; metrics that would leave it fewer are not shown beside it."""
+
+DELAY = 0.3
+"""Seconds before the bar of an epoch appears. In `… | tee log`, tee has shown the last epoch's line by then."""
+
+
+class ProgressBar(Callback):
+    """Shows a training: nothing (verbose 0), a line per epoch (2), or a bar as well (1 and "auto").
+
+    The bar tells the time left of the epoch and of the whole fit. It needs a terminal of known width or a notebook.
+    """
+
+    bar: Any = None
+    """tqdm's, while an epoch runs."""
+    validation_time = 0.0
+    """Seconds that the last epoch took after its last batch."""
+
+    def __init__(self, verbose: str | int, batches: int, epochs: int) -> None:
+        self.level = arguments.verbose("fit verbose", verbose)
+        self.place = _place_for_a_bar() if self.level in (1, "auto") else None
+        self.batches, self.epochs = batches, epochs
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.began = perf_counter()
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch, self.title = epoch, f"Epoch {epoch + 1}/{self.epochs}"
+        if self.place is not None:
+            from tqdm import tqdm
+
+            self.bar = tqdm(total=self.batches, desc=self.title, file=self.place, leave=False, delay=DELAY)
+
+    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
+        self.batches_ended = perf_counter()
+        if self.bar is not None and self.bar.update():  # True when the bar was drawn: a few times a second
+            self._describe(logs)
+
+    def _describe(self, logs: Logs) -> None:
+        """Draw the bar with the time left and as many metrics as fit."""
+        state, clock = self.bar.format_dict, self.bar.format_interval
+        batch_time = 1 / state["rate"] if state["rate"] else state["elapsed"] / state["n"]
+        epoch_left = (self.batches - state["n"]) * batch_time + self.validation_time
+        epoch_time = self.batches * batch_time + self.validation_time
+        fit_left = epoch_left + (self.epochs - self.epoch - 1) * epoch_time
+        text = (
+            f"{self.title} {state['n'] / self.batches:4.0%} |{{bar}}| left {clock(epoch_left)}, fit {clock(fit_left)}"
+        )
+        self.bar.ncols = (_columns(self.place) or 80) - 1  # the last column makes some terminals begin a new line
+        for metric in _metrics(logs):
+            if len(f"{text} - {metric}") - len("{bar}") + LEAST_BAR <= self.bar.ncols:
+                text += f" - {metric}"
+        self.bar.bar_format = text
+        self.bar.refresh()
+
+    def on_checkpoint(self, epoch: int, logs: Logs) -> None:  # an epoch that is shown as done is saved
+        self.validation_time = perf_counter() - self.batches_ended
+        self._remove_bar()
+        if self.level != 0:
+            line = " - ".join([self.title, *_metrics(logs)])
+            if 0 < _columns(sys.stdout) < len(line):  # validation on a line of its own
+                line = line.replace(" - val_", "\n" + " " * len(f"{self.title} - ") + "val_", 1)
+            print(line, flush=True)
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        self._remove_bar()  # that of an interrupted epoch
+        if isinstance(self.place, Cell):
+            self.place.end(f"Trained for {perf_counter() - self.began:.1f} seconds.")
+
+    def _remove_bar(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
+            self.bar = None
+
+
+def _metrics(logs: Logs) -> list[str]:
+    return [f"{name}: {figure:.4f}" for name, figure in logs.items()]
+
+
+class Cell:
+    """The output of a notebook's cell as a file that shows the last thing written, as plain text.
+
+    A saved notebook holds what was shown last. (A widget is saved as its first state, "0%".)
+    """
+
+    encoding = "utf-8"
+    handle: Any = None
+
+    def write(self, text: str) -> None:
+        if text := text.strip():
+            self._show(text)
+
+    def flush(self) -> None:
+        """Everything is shown when it is written."""
+
+    def end(self, text: str) -> None:
+        """Put this in the place of what was shown, if anything was."""
+        if self.handle is not None:
+            self._show(text)
+
+    def _show(self, text: str) -> None:
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display({"text/plain": text}, raw=True, display_id=True)
+        else:
+            self.handle.update({"text/plain": text}, raw=True)
+
+
+def _place_for_a_bar() -> TextIO | Cell | None:
+    """Where a line can be written over: a notebook's cell, a terminal; None if there is no such place."""
+    if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel"):
+        return Cell()
+    return sys.stderr if os.environ.get("TERM") != "dumb" and _columns(sys.stderr) else None
+
+
+def _columns(file: Any) -> int:
+    """The width of the terminal that a file is; 0 if it is none, or one that does not tell."""
+    try:
+        return os.get_terminal_size(file.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # no descriptor; of no terminal; closed
+        return 0
