@@ -153,7 +153,7 @@ NO_GPU = {
         r"product of two small matrices fails: RuntimeError: DynamicLibNotFoundError: libnvrtc\.so\.12\. .*\[ctk\]",
     ),
     "no cuBLAS": (FakeCuPy(product=ImportError("libcublas.so.12: cannot open")), r"ImportError: libcublas.*\[ctk\]"),
-    "a broken device": (FakeCuPy(product=3), r"multiplies two small matrices wrongly"),
+    "a broken device": (FakeCuPy(product=3), r"computes a wrong product of two small matrices"),
 }
 
 
@@ -212,7 +212,7 @@ def test_nobody_is_given_a_second_cupy(monkeypatch, tmp_path, installed, remedy)
     with pytest.raises(BackendError) as error:
         minicnn.use_device("gpu")
     availability.check_gpu.cache_clear()
-    assert f"this brings them all: {remedy}" in str(error.value)
+    assert f"this installs all of them: {remedy}" in str(error.value)
 
 
 def test_tf32_is_for_the_gpu_alone():

@@ -123,7 +123,7 @@ def test_parameters_that_share_memory_are_refused(backend):
     memory = np.ones(5)
     first, second = (parameter(0, np.ones(3)) for _ in range(2))
     first.value, second.value = memory[:3], memory[2:]
-    with pytest.raises(ValueError, match=r"values\[1\] apart from values\[0\]"):
+    with pytest.raises(ValueError, match=r"values\[1\] and values\[0\] in separate memory"):
         SGD().step([first, second])
     second.value = memory[3:]
     second.grad = np.ones(2)

@@ -1,6 +1,6 @@
 """The maths of minicnn: one contract, three implementations.
 
-contract.py      the operations that every backend offers      choice.py     which backend computes
+contract.py      the operations that every backend offers      choice.py     the choice of a backend
 operations.py    how a backend is assembled from its modules   transfer.py   between the memories of host and device
 checks.py        every argument, against the contract          networks.py   the same for a network in inference
 textbook/        NumPy, to be read                             cpu/, gpu/    Numba and CUDA, to be fast

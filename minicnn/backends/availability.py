@@ -1,4 +1,4 @@
-"""Whether Numba or a GPU can be used here, found out in steps: each thing that may be missing has its own remedy."""
+"""Whether Numba or a GPU can be used on this machine, checked in steps: each missing part has its own remedy."""
 
 from __future__ import annotations
 
@@ -16,29 +16,27 @@ from ..errors import BackendError
 from ..interrupts import delayed_interrupt
 
 NUMBA_VERSIONS = "0.61", "0.69"
-"""The versions of Numba that the kernels are tested with: from the first on, below the second. As in pyproject.toml.
+"""The versions of Numba that the kernels are tested with: at least the first, below the second; as in pyproject.toml.
 
-Numba 0.60 confuses the types of calls with many arguments: the machine code for other types may run."""
+Numba 0.60 confuses the types of calls with many arguments and may run the machine code for other types."""
 INSTALL_NUMBA = 'pip install "numba>={},<{}"'.format(*NUMBA_VERSIONS)
-# The one command that all hints name.
 INSTALL = 'pip install "cupy-cuda12x[ctk]"'
 USE_THE_CPU = 'Without a GPU: --device cpu, or minicnn.use_device("cpu").'
 
 
 @cache
-@delayed_interrupt()  # a package that is imported by half cannot be imported again
+@delayed_interrupt()  # a package whose import was interrupted cannot be imported again
 def check_numba() -> None:
-    """Try Numba out, once: it can be imported, its version is one of those tested, and a small kernel computes.
+    """Check Numba, once: it can be imported, its version is a tested one, and a small kernel computes correctly.
 
-    The kernels use parts of Numba that any version may change. Raises BackendError with what is wrong and what to
-    do.
+    The kernels use internals of Numba that any version may change. Raises BackendError with the reason and a remedy.
     """
     first, end = NUMBA_VERSIONS
     if find_spec("numba") is None:
         raise BackendError(f"The numba backend needs Numba: {INSTALL_NUMBA}")
     try:
         import numba
-    except Exception as error:  # too new a NumPy, a broken wheel: whatever it is, it is no Numba
+    except Exception as error:  # NumPy is too new, the wheel is broken: an import may raise anything
         raise BackendError(
             f"Numba is installed but cannot be imported: {first_line(error)}. Try: {INSTALL_NUMBA}"
         ) from error
@@ -56,69 +54,72 @@ def check_numba() -> None:
         )
     except Exception as error:
         raise BackendError(
-            f"Numba {numba.__version__} is there, but a small kernel fails: {first_line(error)}. Try: {INSTALL_NUMBA}"
+            f"Numba {numba.__version__} is installed, but a small kernel fails: {first_line(error)}. "
+            f"Try: {INSTALL_NUMBA}"
         ) from error
     if not np.array_equal(computed, expected):
         raise BackendError(f"Numba {numba.__version__} compiles a small kernel wrongly. Try: {INSTALL_NUMBA}")
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The first two numbers of a version, to be compared."""
+    """The first two numbers of a version, for comparison."""
     return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
 
 
 @cache
 def check_gpu() -> None:
-    """Try the GPU out, once: CuPy is there, finds a driver and a device, and the CUDA libraries compile and multiply.
+    """Check the GPU, once: CuPy can be imported, finds driver and device, and CUDA compiles and multiplies.
 
-    Raises BackendError with what is missing and how to get it: having CuPy says nothing about the other two.
+    Raises BackendError with what is missing and how to install it.
     """
     cupy = _imported()
     if cupy.cuda.runtime.is_hip:
         raise BackendError(
-            f"This CuPy is built for AMD's GPUs (ROCm), and the GPU backend is CUDA C for NVIDIA's. {USE_THE_CPU}"
+            f"This CuPy is built for AMD's GPUs (ROCm); the GPU backend is CUDA C for NVIDIA's. {USE_THE_CPU}"
         )
     if not cupy.cuda.is_available():
         raise BackendError(
-            "CuPy finds no NVIDIA GPU that it can use: no device, or no driver (nvidia-smi shows both), or a driver "
-            f"older than its CUDA needs. {USE_THE_CPU}"
+            "CuPy finds no NVIDIA GPU that it can use: no device, no driver (nvidia-smi shows both), or a driver too "
+            f"old for its CUDA. {USE_THE_CPU}"
         )
     try:
         ones = cupy.ones((2, 2), "float32")
         works = float((ones @ ones).sum()) == 8
-    except Exception as error:  # a CUDA library that is missing or does not fit raises many things
+    except Exception as error:  # a missing or mismatched CUDA library may raise anything
         raise BackendError(
-            f"The GPU is there, but a product of two small matrices fails: {first_line(error)}. If a CUDA library is "
-            f"missing, this brings them all: {libraries()}. {USE_THE_CPU}"
+            f"There is a GPU, but a product of two small matrices fails: {first_line(error)}. If a CUDA library is "
+            f"missing, this installs all of them: {libraries()}. {USE_THE_CPU}"
         ) from error
     if not works:
-        raise BackendError(f"The GPU multiplies two small matrices wrongly: it or its driver is broken. {USE_THE_CPU}")
+        raise BackendError(
+            f"The GPU computes a wrong product of two small matrices: it or its driver is broken. {USE_THE_CPU}"
+        )
 
 
 def _imported() -> Any:
-    """CuPy."""
+    """The module cupy. Raises BackendError if it cannot be imported."""
     if find_spec("cupy") is None:
         raise BackendError(
             f"The GPU backend needs CuPy, and an NVIDIA card with a driver for CUDA 12: {INSTALL}. {USE_THE_CPU}"
         )
     try:
         import cupy
-    except Exception as error:  # a broken wheel, two of them, another CUDA: whatever it is, it is no GPU
+    except Exception as error:  # a broken wheel, two of them, another CUDA: an import may raise anything
         raise BackendError(
-            f"CuPy is installed but cannot be imported: {first_line(error)}. It wants exactly one of its wheels, and "
-            f"found {' and '.join(installed_cupy()) or 'none'}: {libraries()}. {USE_THE_CPU}"
+            f"CuPy is installed but cannot be imported: {first_line(error)}. It needs exactly one of its wheels, found "
+            f"{' and '.join(installed_cupy()) or 'none'}: {libraries()}. {USE_THE_CPU}"
         ) from error
     return cupy
 
 
 def installed_cupy() -> list[str]:
-    """The installed distributions of CuPy: it has one for each CUDA, and two of them break each other."""
+    """The installed distributions of CuPy. There is one for each CUDA version; two of them break each other."""
     names = {str(distribution.metadata["Name"]).lower() for distribution in distributions()}
     return sorted(name for name in names if re.fullmatch(r"cupy(-(cuda|rocm).*)?", name))
 
 
 def libraries() -> str:
-    """How to get the CUDA libraries for the CuPy that is installed: never by a second one."""
+    """How to install the CUDA libraries for the installed CuPy, without a second CuPy."""
     found = installed_cupy()
     if len(found) > 1:
         return f"pip uninstall {' '.join(found)}, then {INSTALL}"
@@ -130,7 +131,7 @@ def libraries() -> str:
 
 
 def has_tf32() -> bool:
-    """Whether the GPU's tensor cores know TF32: from sm_80 on (A100, RTX 30). Needs a usable GPU."""
+    """Whether the GPU's tensor cores support TF32: from sm_80 on (A100, RTX 30). Needs a usable GPU."""
     import cupy
 
     return int(cupy.cuda.Device().compute_capability) >= 80
@@ -138,18 +139,18 @@ def has_tf32() -> bool:
 
 @cache
 def warn_without_tf32() -> None:
-    """Say, the first time, that TF32 was asked for where there is none."""
-    warnings.warn("This GPU has no TF32, which came with sm_80 (A100, RTX 30): it computes in float32.", stacklevel=3)
+    """Warn, once, that this GPU has no TF32."""
+    warnings.warn("This GPU has no TF32 (it needs sm_80: A100, RTX 30), so it computes in float32.", stacklevel=3)
 
 
 def first_line(error: BaseException) -> str:
-    """An exception's kind and the first line of what it says."""
+    """An exception's class and the first line of its message."""
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0].rstrip('.')}"
 
 
 def describe_gpu() -> dict[str, str | float]:
-    """The device in use, as a bug report needs it: name, compute capability, versions, memory. Needs a usable GPU."""
+    """The device in use, for a bug report: name, compute capability, versions, memory. Needs a usable GPU."""
     import cupy
 
     runtime = cupy.cuda.runtime
@@ -159,7 +160,7 @@ def describe_gpu() -> dict[str, str | float]:
         "name": properties["name"].decode(),
         "compute_capability": f"{properties['major']}.{properties['minor']}",
         "memory_gib": round(runtime.memGetInfo()[1] / 2**30, 1),
-        "driver_cuda": _cuda_version(runtime.driverGetVersion()),  # the newest CUDA that the driver takes
+        "driver_cuda": _cuda_version(runtime.driverGetVersion()),  # the newest CUDA that the driver supports
         "runtime_cuda": _cuda_version(runtime.runtimeGetVersion()),
     }
 

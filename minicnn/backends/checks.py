@@ -1,8 +1,8 @@
-"""The check of an operation's arguments against the contract. Kernels look at no shapes, so whatever gets past here is
-read and written as the contract declares it.
+"""The check of an operation's arguments against the contract. Kernels check nothing: they read and write arrays as the
+contract declares them.
 
-What follows from shapes and dtypes alone is worked out once for every combination of them; a call costs one look at
-each argument, a few microseconds.
+Everything that depends only on shapes and dtypes is checked once for every combination of them and remembered, so a
+call costs a few microseconds.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from .options import OPTIONS
 from .transfer import check_memory
 
 GEOMETRY = ("pool_size", "strides", "padding", "training")
-"""The options that decide, with the shapes, whether a call is possible."""
+"""The options whose values the check of shapes depends on."""
 
 OTHER = "other"
-"""Stands for several dtypes in one call, which no kernel takes."""
+"""The result for several dtypes in one call, which no kernel accepts."""
 
 REMEMBERED = 4096
-"""How many combinations of shapes and dtypes an operation remembers."""
+"""Maximum number of combinations of shapes and dtypes that an operation remembers."""
 
 
 def _most_numbers() -> int:
-    """How many float32 numbers the machine's memory holds, if the system tells."""
+    """How many float32 numbers fit into the machine's memory; 2⁴⁰ if the system does not tell."""
     if hasattr(os, "sysconf") and {"SC_PAGE_SIZE", "SC_PHYS_PAGES"} <= os.sysconf_names.keys():
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
     return 2**40
@@ -63,7 +63,7 @@ class Arguments:
         self.known: dict[Any, str] = {}
 
     def bind(self, given: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
-        """The arguments in the contract's order. Raises TypeError where one is missing or unknown."""
+        """The arguments in the contract's order. Raises TypeError if one is missing or unknown."""
         if not options and len(given) == len(self.names):
             return list(given)
         try:
@@ -75,14 +75,14 @@ class Arguments:
 
     @cached_property
     def kind(self) -> type:
-        """The type of the backend's arrays. Its subclasses and scalars are looked at twice."""
+        """The type of the backend's arrays. Other types, such as subclasses and scalars, take a slower check."""
         return type(self.backend.to_device(0.0))
 
     def check(self, values: list[Any], like: Any = None) -> str:
-        """Make all arguments what kernels expect, in place. Raises TypeError or ValueError, naming the argument.
+        """Convert all arguments, in place, to what kernels expect. Raises TypeError or ValueError, naming the argument.
 
-        `like` has shape and dtype of the forward's y, in a backward. Returns NumPy's letter of the floating dtype that
-        the arrays have, "" if none has one, or OTHER.
+        In a backward, `like` has the shape and the dtype of the forward's y. Returns NumPy's letter for the arrays'
+        floating dtype, "" if none is floating, or OTHER.
         """
         self.check_options(values)
         if self.lists:
@@ -106,18 +106,18 @@ class Arguments:
         return self.known[combination]
 
     def check_options(self, values: list[Any]) -> None:
-        """Make all options plain Python's. Raises TypeError or ValueError, naming the option."""
+        """Convert all options to plain Python values. Raises TypeError or ValueError, naming the option."""
         for at, option, check in self.options:
             values[at] = check(f"{self.name} {option}", values[at])
 
     def array(self, argument: str, array: Any) -> Array:
-        """The array as kernels read it; never the same object, whose shape the caller might change later."""
+        """The array as kernels read it: a new object, since the caller might change the shape of the given one."""
         if type(array) is not self.kind:
             check_memory(self.name, argument, array, ops=self.backend)
         return self.backend.contiguous(array).view()
 
     def check_shapes(self, values: list[Any], like: Any = None) -> tuple[str, Lengths]:
-        """What `check` returns, and the lengths of all axes, from what it remembers: shapes, dtypes, some options."""
+        """The result of `check` and the lengths of all axes; they depend only on shapes, dtypes and GEOMETRY."""
         known: Lengths = {} if like is None else {"...": like.shape}
         letters = {} if like is None else {"y": like.dtype.char}
         for at, declared in self.arrays:
@@ -140,27 +140,27 @@ class Arguments:
         return found.pop() if len(found) == 1 else OTHER if found else "", known
 
     def check_dtype(self, argument: str, dtype: np.dtype, letters: dict[str, str]) -> None:
-        """Raise TypeError unless it is a floating dtype, the same as of the arguments before. Complex numbers go with
-        the real ones that they are made of."""
+        """Raise TypeError unless it is a floating dtype, equal to that of the arguments before it. A complex dtype may
+        be combined with the real dtype of its parts."""
         if dtype.kind not in KINDS["floating"]:
             remedy = 'Convert it with .astype("float32").'
-            raise TypeError(explain(self.name, f"{argument} of floating numbers", str(dtype), remedy))
+            raise TypeError(explain(self.name, f"{argument} of floating-point numbers", str(dtype), remedy))
         for other, letter in letters.items():
             if letter.lower() != dtype.char.lower() or (other == "y" and letter != dtype.char):
                 expected = f"{argument} of dtype {np.dtype(letter)}, as {other}"
-                remedy = f'Convert it with .astype("{np.dtype(letter)}"): nothing is rounded without being asked to.'
+                remedy = f'Convert it with .astype("{np.dtype(letter)}"): operations do not round silently.'
                 raise TypeError(explain(self.name, expected, str(dtype), remedy))
         letters[argument] = dtype.char
 
     def check_sizes(self, given: dict[str, Any], known: Lengths) -> None:
-        """Raise ValueError if a window is larger than the image, a mean over nothing, or y larger than the memory."""
+        """Raise ValueError if a window is larger than the image, a mean has no samples, or y does not fit in memory."""
         largest = 0
         if "padding" in given:
             sides, window = (known["H"], known["W"]), given.get("pool_size") or (known["KH"], known["KW"])
             if given["padding"] == "valid" and (window[0] > sides[0] or window[1] > sides[1]):
                 which = "pool_size" if "pool_size" in given else "kernel"
                 expected = f"a {which} of at most {sides[0]} x {sides[1]}, the size of the image"
-                remedy = 'Make it smaller, or take padding="same".'
+                remedy = 'Make it smaller, or use padding="same".'
                 raise ValueError(explain(self.name, expected, f"{window[0]} x {window[1]}", remedy))
             axes = [(*axis, given["padding"]) for axis in zip(sides, window, given["strides"], strict=True)]
             known["OH"], known["OW"] = (output_length(*axis) for axis in axes)
@@ -178,23 +178,23 @@ class Arguments:
             raise ValueError(explain(self.name, expected, f"{largest} numbers", "Use smaller batches or windows."))
 
     def check_indices(self, declared: Declared, indices: Array, bound: Any) -> None:
-        """Raise ValueError unless all are in 0 … bound − 1. On a GPU that would wait for it; its kernels look."""
+        """Raise ValueError unless all are in 0 … bound − 1. On a GPU this would wait; there the kernels check it."""
         limit = bound if isinstance(bound, int) else len(bound)
         if isinstance(indices, np.ndarray) and indices.size:
             smallest, largest = indices.min(), indices.max()
             if smallest < 0 or largest >= limit:
                 expected, found = f"{declared.argument} in 0 … {limit - 1}", f"{smallest} … {largest}"
-                raise ValueError(explain(self.name, expected, found, "They count from 0."))
+                raise ValueError(explain(self.name, expected, found, "Count from 0."))
 
     def check_lists(self, values: list[Any]) -> str:
-        """The check of a step: lists of one length, and for each parameter arrays of one shape, dtype and memory, of
-        which those that change overlap with no other."""
+        """The check of an optimiser step: lists of one length; for each parameter, arrays of one shape, dtype and
+        memory. Arrays that change must not overlap with others."""
         lists = [values[at] for at, _ in self.lists]
         for (_, declared), arrays in zip(self.lists, lists, strict=True):
             if not isinstance(arrays, (list, tuple)) or len(arrays) != len(lists[0]):
                 found = f"{len(arrays)} entries" if isinstance(arrays, (list, tuple)) else f"a {type(arrays).__name__}"
                 expected = f"{declared.argument} a list, one array for each of the values"
-                raise ValueError(explain(self.name, expected, found, "All lists are in the parameters' order."))
+                raise ValueError(explain(self.name, expected, found, "Keep all lists in the parameters' order."))
         for (_, declared), arrays in zip(self.lists, lists, strict=True):
             for number, array in enumerate(arrays):
                 if type(array) is not self.kind:
@@ -203,7 +203,7 @@ class Arguments:
         for (at, declared), arrays in zip(self.lists, lists, strict=True):
             values[at] = [self.backend.contiguous(array) for array in arrays]
             if declared.in_place and not all(map(is_, values[at], arrays)):
-                remedy = "They are changed in place. numpy.array(…) makes one that can be."
+                remedy = "The step changes it in place. numpy.array(…) makes such an array."
                 expected = f"{declared.argument} contiguous, aligned and writeable"
                 raise ValueError(explain(self.name, expected, "an array that is not", remedy))
         self.check_overlaps(lists)
@@ -231,7 +231,7 @@ class Arguments:
             owners[declared.in_place] += [id(array if array.base is None else array.base) for array in arrays]
         changing = set(owners[True])
         if len(changing) == len(owners[True]) and changing.isdisjoint(owners[False]):
-            return  # each has memory of its own
+            return  # each array has its own memory
         spans = [
             (*_span(array), declared.in_place, f"{declared.argument}[{number}]")
             for (_, declared), arrays in zip(self.lists, lists, strict=True)
@@ -239,12 +239,14 @@ class Arguments:
         ]
         for (begin, end, changes, one), (other_begin, other_end, other_changes, other) in combinations(spans, 2):
             if begin < other_end and other_begin < end and (changes or other_changes):
-                remedy = "Each parameter needs memory of its own. Is one in the list twice?"
-                raise ValueError(explain(self.name, f"{other} apart from {one}", "the same memory", remedy))
+                remedy = "Give each parameter its own memory, and only once."
+                raise ValueError(
+                    explain(self.name, f"{other} and {one} in separate memory", "overlapping arrays", remedy)
+                )
 
 
 def _span(array: Array) -> tuple[int, int]:
-    """The addresses of a contiguous array's begin and end."""
+    """The addresses where a contiguous array begins and ends."""
     interface = getattr(array, "__cuda_array_interface__", None) or array.__array_interface__
     begin = interface["data"][0]
     return begin, begin + array.nbytes

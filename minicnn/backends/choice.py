@@ -2,7 +2,7 @@
 
 The choice is process-wide and looked up at every call, so it can change between two batches:
 
-    minicnn.use_backend("numpy")            # from here on
+    minicnn.use_backend("numpy")            # from now on
     with minicnn.use_backend("numpy"):      # for this block
 """
 
@@ -20,18 +20,18 @@ from .contract import Backend
 MODULES = {"numpy": "textbook", "numba": "cpu", "cupy": "gpu"}
 DEVICES = {"cpu": ("numba", "numpy"), "gpu": ("cupy",)}  # each device's backends, the preferred one first
 
-_threads: int | None = None  # None: as many as the environment says
+_threads: int | None = None  # None: decided by the environment
 _tf32 = False  # whether float32 products may be rounded to TF32, on the GPU's tensor cores
-_chosen: str | None = None  # None until somebody chooses or the first operation runs
+_chosen: str | None = None  # None until a call of use_backend or the first operation
 
 
 def active() -> Backend:
-    """The backend in force, as the namespace of its operations."""
+    """The active backend: the module with its operations."""
     return _load(backend_name())
 
 
 def backend_name() -> str:
-    """The name of the backend in force; the first call settles on "numba", or on "numpy" without a usable Numba."""
+    """The name of the active backend. The first call chooses "numba", or "numpy" without a usable Numba."""
     global _chosen
     if _chosen is None:
         _chosen = _default_backend()
@@ -39,27 +39,27 @@ def backend_name() -> str:
 
 
 def device_name() -> str:
-    """ "cpu" or "gpu": where the backend in force keeps its arrays."""
+    """ "cpu" or "gpu": where the active backend keeps its arrays."""
     return next(device for device, backends in DEVICES.items() if backend_name() in backends)
 
 
 def thread_limit() -> int | None:
-    """How many threads use_backend was told to use; None if it was not told."""
+    """The number of threads given to use_backend, or None."""
     return _threads
 
 
 def tf32_allowed() -> bool:
-    """Whether use_backend was told that the GPU's tensor cores may round the factors of float32 products to TF32."""
+    """Whether use_backend allowed the GPU's tensor cores to round the factors of float32 products to TF32."""
     return _tf32
 
 
 def use_backend(name: str, threads: int | None = None, tf32: bool = False) -> Switch:
     """Choose the backend: "numpy", "numba" or "cupy"; also a context manager that restores the previous choice.
 
-    `threads` is how many the numba backend may use; without it, NUMBA_NUM_THREADS or OMP_NUM_THREADS say, else all
-    processors work. `tf32` lets the cupy backend compute float32 products on tensor cores, which keep 10 bits of each
-    factor instead of 23; where the GPU has none for that, a warning says so, once. Raises ValueError for an unknown
-    name or an option that is not the backend's, BackendError if this machine cannot offer the backend.
+    `threads` is the number of threads of the numba backend; the default is NUMBA_NUM_THREADS, else OMP_NUM_THREADS,
+    else the number of processors. `tf32` lets the cupy backend compute float32 products on tensor cores, which keep 10
+    of the 23 bits of each factor's mantissa; a GPU without TF32 gives a warning, once. Raises ValueError for an unknown
+    name or an option of another backend, BackendError if the backend cannot run on this machine.
     """
     global _chosen, _threads, _tf32
     arguments.choice("use_backend", name, MODULES, "the name of a backend")
@@ -78,16 +78,16 @@ def use_backend(name: str, threads: int | None = None, tf32: bool = False) -> Sw
 
 
 def use_device(device: str, tf32: bool = False) -> Switch:
-    """Choose the device, "cpu" or "gpu", and with it the best backend there; also a context manager.
+    """Choose the device, "cpu" or "gpu", and with it its fastest backend; also a context manager.
 
-    `tf32` is use_backend's. Raises ValueError for an unknown name, BackendError if this machine has no such device.
+    `tf32` is as in use_backend. Raises ValueError for an unknown name, BackendError if there is no such device.
     """
     arguments.choice("use_device", device, DEVICES, "the name of a device")
     return use_backend(_default_backend() if device == "cpu" else DEVICES[device][0], tf32=tf32)
 
 
 class Switch:
-    """What use_backend returns: the choice already holds; leaving a `with` block takes it back."""
+    """The result of use_backend. The choice is already active; leaving a `with` block restores the previous one."""
 
     def __init__(self, backend: str | None, threads: int | None, tf32: bool) -> None:
         self._previous = backend, threads, tf32
@@ -110,7 +110,7 @@ def _default_backend() -> str:
 
 
 def _check_available(name: str) -> None:
-    """Raise BackendError, saying what is missing and how to get it, unless the backend can run here."""
+    """Raise BackendError, saying what is missing and how to install it, unless the backend can run here."""
     if name == "numba":
         check_numba()
     if name == "cupy":

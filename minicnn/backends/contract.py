@@ -1,15 +1,15 @@
-"""The contract: every operation that a backend offers, by name, shapes and meaning. The one list of them.
+"""The contract: the list of all operations that a backend offers, with names, shapes and meaning.
 
-A backend is a package with these functions; `operations.py` assembles it. Letters: N samples, H x W pixels, C channels
-in, F filters (channels out), KH x KW window, OH x OW output pixels, L length, K classes. Arrays are channels last and
-of one floating dtype; an operation returns new arrays and changes none that it was given, the optimiser steps excepted,
-which update `values` and their slots in place.
+A backend is a package with these functions; `operations.py` assembles it. Letters: N samples, H x W pixels, C input
+channels, F filters (output channels), KH x KW window, OH x OW output pixels, L length, K classes. Arrays are channels
+last and of one floating dtype. An operation returns new arrays and does not change its arguments, except for the
+optimiser steps, which update `values` and their slots in place.
 
-Each operation has its backward beside it. `saved` is what the forward keeps for it: opaque, owned by the backend
-that made it. `textbook/` is the readable implementation and the specification of all the others.
+Each operation is followed by its backward. `saved` is what the forward keeps for the backward: opaque, and usable only
+by the backend that made it. `textbook/` is the readable implementation and the specification of all the others.
 
-Above an operation, `shapes` says what its arrays look like. Every call is checked against that, in `checks.py`, before
-a kernel sees an array: kernels look at no shapes.
+The decorator `shapes` declares the shapes of an operation's arrays. `checks.py` checks every call against them, so that
+kernels need no checks.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 Array = Any
-"""A NumPy or CuPy array: whatever lives in the memory of the backend."""
+"""A NumPy or CuPy array in the backend's memory."""
 
 Saved = Any
-"""What a forward operation keeps for its backward."""
+"""The values that a forward operation keeps for its backward."""
 
 Pair = tuple[int, int]
 
@@ -30,14 +30,14 @@ ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 
 
 Step = tuple[str, tuple[Any, ...], tuple[Any, ...]]
-"""What a layer does in inference: (operation, weights, options), one of the operations below or "flatten".
+"""An operation of a layer in inference: (operation, weights, options), one of the operations below or "flatten".
 
-`weights` are the parameters or arrays among its arguments, or None; `options` are the others. Arrays (N, L, C) are
-images of height 1.
+`weights` are the parameters or arrays among its arguments, or None; `options` are the other arguments. Arrays of shape
+(N, L, C) are images of height 1.
 """
 
 Run = Callable[[Array, Sequence["Array | None"]], Array]
-"""A compiled network: y = run(x, weights), with the arrays of all steps' weights in their order."""
+"""A compiled network: y = run(x, weights), with the arrays of all steps' weights in order."""
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -46,11 +46,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def shapes(**arrays: str) -> Callable[[Function], Function]:
     """Decorator: the axes of an operation's arrays, and of its result y.
 
-    A letter is the same length wherever it occurs, and at least 1 (only N may be 0); "..." is any number of axes, the
-    same ones wherever it occurs; "" is a scalar; "|" stands between alternatives. The word "y" is an array like the
-    forward's y, "each" a list of arrays, one for each parameter. Arrays hold floating numbers, all of one dtype, unless
-    other ones are named behind a comma: "integers" (perhaps "below" an argument), "reals", "numbers". There it also
-    says "or None", "or a number" and "in place".
+    A letter is the same length wherever it occurs, and at least 1 (only N may be 0). "..." is any number of axes, the
+    same wherever it occurs. "" is a scalar. "|" separates alternatives. The word "y" means an array like the forward's
+    y, "each" a list of arrays, one per parameter. Arrays hold floating-point numbers, all of one dtype, unless another
+    kind follows a comma: "integers" (optionally "below" an argument), "reals", "numbers". Further words after a comma
+    are "or None", "or a number" and "in place".
     """
 
     def declare(function: Function) -> Function:
@@ -61,28 +61,28 @@ def shapes(**arrays: str) -> Callable[[Function], Function]:
 
 
 class Backend(Protocol):
-    """What `minicnn.backends.active()` returns."""
+    """The type of `minicnn.backends.active()`."""
 
-    # memory: the only doors between the host and the device
+    # memory: the only transfers between the host and the device
     def to_device(self, array: Array, dtype: Any = None, copy: bool = False) -> Array:
-        """The array in the backend's memory, converted to `dtype`; the same object where nothing has to change, unless
-        it is to be a copy, as weights are."""
+        """The array in the backend's memory, converted to `dtype`; the same object if nothing has to change, unless
+        copy=True, which weights use."""
 
     def to_host(self, array: Array) -> Any:
-        """The array as NumPy's; the same object where it already is one."""
+        """The array as a NumPy array; the same object if it already is one."""
 
     def owns(self, array: Any) -> bool:
-        """Whether this is an array in the backend's memory: only those are taken by the operations below."""
+        """Whether this is an array in the backend's memory: the operations below accept no others."""
 
     def contiguous(self, array: Array) -> Array:
-        """The array as kernels read it: aligned, in C's order, of the machine's byte order; a copy where it is not."""
+        """The array as kernels read it: aligned, in C order, in native byte order; a copy if it is not so already."""
 
     @shapes(array="M ..., numbers", indices="N, integers below array")
     def take(self, array: Array, indices: Array, dtype: Any = None) -> Array:
         """array[indices] along the first axis, converted to `dtype`: how a batch is gathered."""
 
     def read_if_ready(self, value: Array) -> float | None:
-        """The number that a scalar holds, if it can be had without waiting for the device; else None."""
+        """A scalar's value if it can be read without waiting for the device, otherwise None."""
 
     # convolution and dense: an affine map and its activation
     @shapes(x="N H W C", kernel="KH KW C F", bias="F, or None", y="N OH OW F")
@@ -108,7 +108,7 @@ class Backend(Protocol):
     # pooling
     @shapes(x="N H W C", y="N OH OW C")
     def max_pool2d(self, x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
-        """x (N, H, W, C) -> y (N, OH, OW, C), the largest value of each window; padding never wins."""
+        """x (N, H, W, C) -> y (N, OH, OW, C), the largest value of each window; padding is not counted."""
 
     @shapes(dy="y")
     def max_pool2d_backward(self, dy: Array, saved: Saved) -> Array:
@@ -120,7 +120,7 @@ class Backend(Protocol):
 
     @shapes(dy="y")
     def average_pool2d_backward(self, dy: Array, saved: Saved) -> Array:
-        """dy (N, OH, OW, C) -> dx (N, H, W, C): each dy is shared by the cells of its window."""
+        """dy (N, OH, OW, C) -> dx (N, H, W, C): each dy is divided equally among its window's pixels."""
 
     # normalisation and regularisation
     @shapes(x="... C", gamma="C", beta="C", moving_mean="C", moving_variance="C", y="... C")
@@ -152,7 +152,7 @@ class Backend(Protocol):
     def dropout_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
-    # activations as layers of their own
+    # activations as separate layers
     @shapes(x="... C", y="... C")
     def activation(self, x: Array, activation: str) -> tuple[Array, Saved]:
         """One of ACTIVATIONS on x of any shape -> y of the same shape."""
@@ -173,12 +173,12 @@ class Backend(Protocol):
 
     # inference: a whole network at once
     def compile_inference(self, steps: Sequence[Step]) -> Run:
-        """The steps as one function y = run(x, weights) of x (N, …), its y equal to theirs up to rounding.
+        """The steps as one function y = run(x, weights) of x (N, …); y is equal to theirs up to rounding.
 
-        Several threads may call it at once. Nothing is kept but what makes the next call faster.
+        Several threads may call it at once. Between calls it keeps nothing that changes a result.
         """
 
-    # losses: means over the samples; the backward starts the chain, so it takes no dy
+    # losses: means over the samples; the backward is the first of backpropagation, so it takes no dy
     @shapes(labels="..., integers below classes")
     def one_hot(self, labels: Array, classes: int, dtype: Any) -> Array:
         """Integer labels (...) in 0 … classes − 1 -> (..., K) of zeros and ones."""
@@ -211,12 +211,12 @@ class Backend(Protocol):
     def count_correct(self, scores: Array, target: Array) -> Array:
         """scores (..., K), target integer labels (...) or one-hot (..., K) -> (), how often the largest score is right.
 
-        Of equal scores the first counts as the largest.
+        Among equal scores, the first counts as the largest.
         """
 
     @shapes(total=", reals, or a number", value=", reals")
     def accumulate(self, total: Array, value: Array, weight: float) -> Array:
-        """total + weight · value, all scalars, in float64: a running sum; total is 0.0 to begin with."""
+        """total + weight · value, all scalars, in float64: a running sum that starts with total = 0.0."""
 
     # optimiser steps, in place
     @shapes(values="each, in place", grads="each", velocities="each, in place")
@@ -229,7 +229,7 @@ class Backend(Protocol):
         momentum: float,
         nesterov: bool,
     ) -> None:
-        """Move every value against its gradient, with momentum."""
+        """Update every value against its gradient, with momentum."""
 
     @shapes(values="each, in place", grads="each", means="each, in place", variances="each, in place")
     def adam_step(
@@ -245,8 +245,8 @@ class Backend(Protocol):
         epsilon: float,
         weight_decay: float,
     ) -> None:
-        """Move every value by Adam's rule; `step` counts from 1, `weight_decay` is decoupled (AdamW)."""
+        """Update every value by Adam's rule; `step` counts from 1, `weight_decay` is decoupled (AdamW)."""
 
 
 OPERATIONS = tuple(name for name in vars(Backend) if not name.startswith("_"))
-"""The names of all the operations, in the order above."""
+"""The names of all operations, in the order above."""

@@ -1,4 +1,4 @@
-"""What the contract declares of an array, read from the words of `contract.shapes`."""
+"""The declarations of arrays in the contract, parsed from the strings of `contract.shapes`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ KINDS = {"floating": "fc", "integers": "iu", "reals": "biuf", "numbers": "biufc"
 """NumPy's letters for the kinds of numbers that the contract names."""
 
 Lengths = dict[str, Any]
-"""The length of each axis that is known, by its letter; of "..." a tuple of lengths."""
+"""The known lengths of axes by letter; for "...", a tuple of lengths."""
 
 
 class Declared(NamedTuple):
@@ -16,13 +16,13 @@ class Declared(NamedTuple):
 
     argument: str
     alternatives: tuple[tuple[str, ...], ...]
-    """The names of its axes; several where it may have this or that shape."""
+    """The names of its axes; several tuples if several shapes are allowed."""
     kind: str = "floating"
     optional: bool = False
     or_number: bool = False
     in_place: bool = False
     below: str = ""
-    """For indices: the argument that they are below, a number or an array of that length."""
+    """For indices: the argument that bounds them, a number or an array of that length."""
 
     @classmethod
     def parse(cls, argument: str, text: str) -> Declared:
@@ -34,7 +34,7 @@ class Declared(NamedTuple):
         }
         for kind, *below in (words.split() for words in rest if words.split()[0] in KINDS):
             found |= {"kind": kind, "below": below[-1] if below else ""}
-        axes = "..." if axes == "y" else axes  # the axes of y, which the forward has fixed
+        axes = "..." if axes == "y" else axes  # the forward has fixed y's axes
         return cls(argument, tuple(tuple(one.split()) for one in axes.split("|")), **found)
 
     @property
@@ -42,7 +42,7 @@ class Declared(NamedTuple):
         return self.alternatives[0]
 
     def lengths(self, shape: tuple[int, ...], known: Lengths) -> Lengths | None:
-        """The known lengths and those that follow from an array of this shape; None if it does not fit."""
+        """The known lengths together with those of an array of this shape; None if it does not fit."""
         for axes in self.alternatives:
             found = _matched(axes, shape, known)
             if found is not None:
@@ -50,11 +50,11 @@ class Declared(NamedTuple):
         return None
 
     def shape(self, known: Lengths) -> tuple[int, ...]:
-        """The shape that follows from the lengths of all axes."""
+        """The shape, from the lengths of all axes."""
         return tuple(length for axis in self.axes for length in (known[axis] if axis == "..." else (known[axis],)))
 
     def describe(self, known: Lengths) -> str:
-        """The shape for a reader, with the lengths that are known: (KH, KW, C = 3, F)."""
+        """The shape as text with the known lengths: (KH, KW, C = 3, F)."""
         return " or ".join(_described(axes, known) for axes in self.alternatives)
 
 

@@ -1,4 +1,4 @@
-"""Where windows lie on an axis: output lengths and padding, TensorFlow's convention, shared by layers and backends."""
+"""Geometry of sliding windows, shared by layers and backends: output length and padding, as in TensorFlow."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def output_length(length: int, window: int, stride: int, padding: str) -> int:
 
 
 def pad_amounts(length: int, window: int, stride: int, padding: str) -> tuple[int, int]:
-    """How many cells to add before and after an axis; "same" puts the odd one at the end, as TensorFlow does."""
+    """How many elements to pad before and after an axis; "same" puts an odd one at the end, as TensorFlow does."""
     if padding == "valid":
         return 0, 0
     windows = output_length(length, window, stride, padding)

@@ -1,7 +1,7 @@
-"""`compile_inference` behind the same check as the operations: kernels get weights by address, and look at no shapes.
+"""The check of `compile_inference` and of the functions that it returns, like that of the operations.
 
-The steps are checked when they are compiled. Whether batch and weights fit follows from shapes and dtypes alone, and is
-worked out once for every combination of them, by the declarations of the steps' operations.
+The steps are checked when they are compiled. Batch and weights are checked once for every combination of shapes and
+dtypes, against the declarations of the steps' operations.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from .contract import OPERATIONS, Array, Backend, Run, Step
 from .transfer import check_memory
 
 STEPS = tuple(name for name in OPERATIONS if {"x", "y"} <= getattr(getattr(Backend, name), "shapes", {}).keys())
-"""The operations that make an x into a y of its own."""
+"""The operations with an input x and an output y."""
 
 
 class Like(NamedTuple):
-    """What has to be known of an array that nobody has computed yet."""
+    """Shape and dtype of an array that is not computed yet."""
 
     shape: tuple[int, ...]
     dtype: Any
 
 
 def check_steps(steps: Sequence[Step], arguments: dict[str, Arguments]) -> list[Step]:
-    """The steps with their options as kernels take them. Raises TypeError or ValueError, naming the step."""
+    """The steps with their options converted for kernels. Raises TypeError or ValueError, naming the step."""
     checked = []
     for number, (name, weights, options) in enumerate(steps):
         where = f"compile_inference, steps[{number}]"
@@ -37,31 +37,31 @@ def check_steps(steps: Sequence[Step], arguments: dict[str, Arguments]) -> list[
             known = arguments[name]
             if len(known.arrays) != 1 + len(weights) or len(known.names) != 1 + len(weights) + len(options):
                 found = f"{len(weights)} weights and {len(options)} options"
-                raise ValueError(explain(where, f"{name}{known.signature}", found, "Give all but x."))
+                raise ValueError(explain(where, f"{name}{known.signature}", found, "Give all arguments except x."))
             values = [None, *weights, *options]
             known.check_options(values)
             options = tuple(values[1 + len(weights) :])
             if dict(zip(known.names, values, strict=True)).get("training"):
-                raise ValueError(explain(where, f"{name} with training=False", "training=True", "This is inference."))
+                raise ValueError(explain(where, f"{name} with training=False", "training=True", "Change it."))
         checked.append((name, tuple(weights), options))
     return checked
 
 
 def checked(compile_inference: Callable[[Sequence[Step]], Run], arguments: dict[str, Arguments], backend: Any) -> Any:
-    """A backend's compile_inference, its steps and what its functions are given checked."""
+    """A backend's compile_inference that checks the steps and the arguments of the functions that it returns."""
 
     def operation(steps: Sequence[Step]) -> Run:
         steps = check_steps(steps, arguments)
         run = compile_inference(steps)
         declared = [array for name, own, _ in steps if own for _, array in arguments[name].arrays[1:]]
-        known: set[Any] = set()  # of shapes and dtypes
+        known: set[Any] = set()  # checked combinations of shapes and dtypes
 
         def run_checked(x: Array, weights: Sequence[Array | None]) -> Array:
             arrays = [_array("x", x, False, backend)]
             if len(weights) != len(declared):
                 found = f"{len(weights)} arrays"
                 raise ValueError(
-                    explain("compile_inference", f"{len(declared)} weights", found, "Pass on all of them.")
+                    explain("compile_inference", f"{len(declared)} weights", found, "Give the weights of all steps.")
                 )
             for one, weight in zip(declared, weights, strict=True):
                 arrays.append(_array(one.argument, weight, one.optional, backend))
@@ -79,7 +79,7 @@ def checked(compile_inference: Callable[[Sequence[Step]], Run], arguments: dict[
 
 
 def _array(argument: str, array: Any, optional: bool, backend: Any) -> Array | None:
-    """The array as kernels read it, the same object where it is so already: then its address is known."""
+    """The array as kernels read it; the same object if nothing has to change, since its address may be cached."""
     if array is None and optional:
         return None
     check_memory("compile_inference", argument, array, ops=backend)
@@ -87,7 +87,7 @@ def _array(argument: str, array: Any, optional: bool, backend: Any) -> Array | N
 
 
 def check_network(steps: Sequence[Step], arguments: dict[str, Arguments], x: Array, weights: Sequence[Any]) -> None:
-    """Raise what the operations would raise for x (N, …) and these weights, without computing anything."""
+    """Raise the error that the operations would raise for x (N, …) and these weights, without computing anything."""
     shape, rest = x.shape, iter(weights)
     if not x.ndim or not x.shape[0]:
         raise ValueError(explain("compile_inference", "x of at least one sample", f"shape {shape}", "It is empty."))

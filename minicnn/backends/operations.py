@@ -1,16 +1,15 @@
-"""How a backend is assembled: each operation is its own where it has one, else the textbook's, behind one check.
+"""How a backend is assembled: it has its own operations, and the textbook's for the rest, all behind one check.
 
     assemble(__name__)
 
-in a backend's `__init__.py` looks through the package's modules for functions with the names of the contract's
-operations. What it puts into the package are not these functions but ones that check every argument (`checks.py`), and
-then call
+in a backend's `__init__.py` searches the package's modules for functions with the names of the contract's operations.
+It adds to the package functions that check every argument (`checks.py`) and then call
 
-    the backend's own function     on arrays of float32 alone or of float64 alone, or on no floating arrays;
-    the textbook's                 on everything else (half precision, complex numbers), or where there is no own one:
-                                   slow, but right. For a backend with a memory of its own, that is done on the host.
+    the backend's own function     if all floating arrays are float32, or all are float64, or there are none;
+    the textbook's function        in all other cases (half precision, complex numbers), and if the backend has no own
+                                   function: slow, but correct. For a GPU this runs on the host.
 
-A forward's `saved` remembers who made it, so that only its own backward gets it, with a dy like the forward's y.
+A forward's `saved` records the backend and the operation, so that only the matching backward accepts it.
 """
 
 from __future__ import annotations
@@ -40,24 +39,24 @@ COMPILED = ("f", "d", "")
 
 
 class Kept(NamedTuple):
-    """What a forward's caller gets as `saved`."""
+    """The `saved` that the caller of a forward gets."""
 
     operation: str
-    """The name of the backward that it is for."""
+    """The name of its backward."""
     backend: Any
     backward: Function
-    """That operation, by whoever did the forward: the backend or the textbook."""
+    """That operation of the backend or of the textbook, whichever computed the forward."""
     values: Any
-    """What the forward saved."""
+    """The forward's own `saved`."""
     shape: tuple[int, ...]
-    """The shape of y, and so of dy."""
+    """The shape of y and dy."""
     dtype: Any
 
 
 def assemble(package: str, translated: Callable[[Function], Function] = lambda operation: operation) -> None:
     """Give a backend's package every operation of the contract.
 
-    `translated` is a decorator for all of them: it turns what the backend's libraries raise into minicnn's errors.
+    `translated` is a decorator for all of them: it translates the exceptions of the backend's libraries.
     """
     backend: Any = sys.modules[package]
     own, textbook = _functions(package), _functions(TEXTBOOK)
@@ -69,7 +68,7 @@ def assemble(package: str, translated: Callable[[Function], Function] = lambda o
         function, fallback = own.get(name, general[name]), general[name]
         if name == "compile_inference":
             operation = checked(function, arguments, backend)
-        elif name not in arguments:  # between the memories: any array will do
+        elif name not in arguments:  # transfers between memories accept any array
             setattr(backend, name, function)
             continue
         elif name.endswith("_backward"):
@@ -83,7 +82,7 @@ def assemble(package: str, translated: Callable[[Function], Function] = lambda o
 
 
 def _functions(package: str) -> dict[str, Function]:
-    """The operations that a package's modules define."""
+    """The operations defined in a package's modules."""
     found: dict[str, Function] = {}
     for module in walk_packages(import_module(package).__path__, f"{package}."):
         for name, value in vars(import_module(module.name)).items():
@@ -93,7 +92,7 @@ def _functions(package: str) -> dict[str, Function]:
 
 
 def _forward(arguments: Arguments, own: Pair, fallback: Pair) -> Function:
-    """A forward that remembers in `saved` whose backward belongs to it."""
+    """A forward that records its backward in `saved`."""
     name, backend = f"{arguments.name}_backward", arguments.backend
 
     def operation(*given: Any, **options: Any) -> Any:
@@ -106,7 +105,7 @@ def _forward(arguments: Arguments, own: Pair, fallback: Pair) -> Function:
 
 
 def _backward(arguments: Arguments) -> Function:
-    """A backward: the one that belongs to the forward that saved."""
+    """A backward that calls the function recorded in `saved`."""
     name, backend, at = arguments.name, arguments.backend, arguments.names.index("saved")
 
     def operation(*given: Any, **options: Any) -> Any:
@@ -132,32 +131,35 @@ def _single(arguments: Arguments, own: Function, fallback: Function) -> Function
 
 
 def _on_the_host(function: Function, backend: Backend) -> Function:
-    """The textbook's function for a backend with another memory: there and back; lists of arrays change in place."""
+    """The textbook's function for a GPU backend: arguments are transferred to the host, results back to the device.
 
-    def home(argument: Any) -> Any:
+    Lists of arrays are changed in place.
+    """
+
+    def on_host(argument: Any) -> Any:
         if isinstance(argument, (list, tuple)) and argument and all(map(backend.owns, argument)):
             return [backend.to_host(array) for array in argument]
         return backend.to_host(argument) if backend.owns(argument) else argument
 
-    def back(result: Any) -> Any:
+    def on_device(result: Any) -> Any:
         return backend.to_device(result) if isinstance(result, (np.ndarray, np.generic)) else result
 
-    def there_and_back(*arguments: Any) -> Any:
-        taken = [home(argument) for argument in arguments]
-        results = function(*taken)
-        for argument, changed in zip(arguments, taken, strict=True):
+    def operation(*arguments: Any) -> Any:
+        copies = [on_host(argument) for argument in arguments]
+        results = function(*copies)
+        for argument, changed in zip(arguments, copies, strict=True):
             if isinstance(changed, list):
                 for array, new in zip(argument, changed, strict=True):
                     array[...] = backend.to_device(new)
-        return tuple(map(back, results)) if isinstance(results, tuple) else back(results)
+        return tuple(map(on_device, results)) if isinstance(results, tuple) else on_device(results)
 
-    return there_and_back
+    return operation
 
 
 def _foreign(name: str, saved: Any) -> str:
-    """What to say of a `saved` that is not this backward's."""
+    """The error message for a `saved` that is not of this backward's forward."""
     expected, found = name.removesuffix("_backward"), f"a {type(saved).__name__}"
     if type(saved) is Kept:
         found = f"that of {saved.backend.__name__}.{saved.operation.removesuffix('_backward')}"
-    remedy = "Pass on what the forward of the same backend returned last, untouched."
+    remedy = "Pass the last result of the same backend's forward, unchanged."
     return explain(name, f"saved of {expected}", found, remedy)

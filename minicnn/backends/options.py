@@ -1,6 +1,6 @@
-"""The options of the operations, which are not arrays: what each may be. A name means the same in every operation.
+"""The checks of options, the arguments of operations that are not arrays. A name has one meaning in all operations.
 
-A check returns the option as plain Python has it (NumPy's integers become int), or raises TypeError or ValueError.
+A check returns the option as a plain Python value (NumPy's integers become int), or raises TypeError or ValueError.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from ..errors import did_you_mean, explain
 from .contract import ACTIVATIONS, Pair
 
 MOST_CLASSES = 2**15
-"""The textbook's one-hot rows come from a square matrix of this side, 4 GiB in float32."""
+"""Maximum number of classes: the textbook's one_hot makes a square matrix of this size, 4 GiB in float32."""
 
 
 def whole(where: str, value: Any) -> int:
     """An integer of any sign."""
-    if type(value) is int or isinstance(value, np.integer):  # bool is neither
+    if type(value) is int or isinstance(value, np.integer):  # excludes bool
         return int(value)
     raise TypeError(explain(where, "an integer", repr(value), "Convert it with int()."))
 
@@ -38,7 +38,7 @@ def classes(where: str, value: Any) -> int:
     if count(where, value) <= MOST_CLASSES:
         return int(value)
     raise ValueError(
-        explain(where, f"an integer of at most {MOST_CLASSES}", repr(value), "Rows that long fill memory.")
+        explain(where, f"an integer of at most {MOST_CLASSES}", repr(value), "Longer rows do not fit into memory.")
     )
 
 
@@ -48,7 +48,7 @@ def pair(where: str, value: Any) -> Pair:
         raise TypeError(explain(where, "a pair of integers, (height, width)", repr(value), "Write (2, 2) for 2."))
     if max(value := (count(where, value[0]), count(where, value[1]))) < 2**31:
         return value
-    raise ValueError(explain(where, "integers below 2³¹", repr(value), "No image is as large."))
+    raise ValueError(explain(where, "integers below 2³¹", repr(value), "Use smaller windows or strides."))
 
 
 def number(where: str, value: Any) -> float:
@@ -57,14 +57,14 @@ def number(where: str, value: Any) -> float:
         raise TypeError(explain(where, "a number", repr(value), "Convert it with float()."))
     if isfinite(value):
         return float(value)
-    raise ValueError(explain(where, "a finite number", repr(value), "Look where it comes from."))
+    raise ValueError(explain(where, "a finite number", repr(value), "Check how it was computed."))
 
 
 def non_negative(where: str, value: Any) -> float:
     """A finite number of at least 0."""
     if number(where, value) >= 0:
         return float(value)
-    raise ValueError(explain(where, "a number of at least 0", repr(value), "Only its size counts."))
+    raise ValueError(explain(where, "a number of at least 0", repr(value), "Remove the sign."))
 
 
 def fraction(where: str, value: Any) -> float:
@@ -75,7 +75,7 @@ def fraction(where: str, value: Any) -> float:
 
 
 def bound(where: str, value: Any) -> float | None:
-    """A number, or None or ∞ where there is no bound."""
+    """A number; None or ∞ if there is no bound."""
     return None if value is None or (isinstance(value, float) and value == np.inf) else number(where, value)
 
 
@@ -97,7 +97,7 @@ def activation(where: str, value: Any) -> str:
 
 
 def dtype(where: str, value: Any) -> Any:
-    """What NumPy takes as a dtype of numbers; None leaves the dtype as it is."""
+    """A NumPy dtype of numbers, or None to keep the array's dtype."""
     try:
         found = None if value is None else np.dtype(value)
     except (TypeError, ValueError):

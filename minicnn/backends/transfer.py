@@ -1,4 +1,4 @@
-"""Transfer between the memories of host and device: `to_device` and `to_host` are the only ways in and out."""
+"""Transfer between the memories of host and device: only `to_device` and `to_host` do it."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from .contract import Array, Backend
 
 
 def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
-    """The array in the memory of the backend in force, converted to `dtype`; the same object if it fits already.
+    """The array in the active backend's memory, converted to `dtype`; the same object if nothing has to change.
 
-    With copy=True it is a new array in any case: later changes of the old one do not reach it.
+    With copy=True the result is always a new array, independent of the given one.
     """
     return active().to_device(to_host(array) if _elsewhere(array) else array, dtype, copy)
 
 
 def to_host(array: Array) -> Any:
-    """The array as NumPy's, wherever it was."""
+    """The array as a NumPy array, from any memory."""
     return array.get() if _elsewhere(array) else active().to_host(array)
 
 
 def check_memory(where: object, what: str, array: Array, remedy: str = "", ops: Backend | None = None) -> None:
-    """Raise TypeError, saying what it is, unless this is an array that `ops`, or the backend in force, owns."""
+    """Raise TypeError unless this is an array in the memory of `ops` (default: the active backend)."""
     if not hasattr(array, "dtype") or not hasattr(array, "shape") or isinstance(array, np.ma.MaskedArray):
         masked = "minicnn.to_device makes it one. Of a masked array, take filled()."
         raise TypeError(explain(str(where), f"{what} as an array", f"a {type(array).__name__}", remedy or masked))
     if (ops or active()).owns(array):
         return
     on_gpu = hasattr(array, "__cuda_array_interface__")
-    here, there, door = ("GPU", "host", "to_host") if on_gpu else ("host", "GPU", "to_device")
+    here, there, function = ("GPU", "host", "to_host") if on_gpu else ("host", "GPU", "to_device")
     kind = f"{type(array).__module__.split('.')[0]}.{type(array).__name__}"
     raise TypeError(
         explain(
             str(where),
-            f"{what} on the {there}, where the backend in force computes",
+            f"{what} on the {there}, where the active backend computes",
             f"one on the {here} (a {kind})",
-            remedy or f"minicnn.{door} moves it.",
+            remedy or f"minicnn.{function} transfers it.",
         )
     )
 
 
 def _elsewhere(array: Any) -> bool:
-    """Whether the array is on a GPU while another backend is in force: only the array itself can bring it home."""
+    """Whether the array is on a GPU while a CPU backend is active; then only its own get() can transfer it."""
     return hasattr(array, "__cuda_array_interface__") and not active().owns(array)

@@ -33,7 +33,7 @@ def check_layer(
         x: an input (N, …), or only its shape, batch included, for random normal numbers. The best shapes hide
             nothing: N ≥ 2, height ≠ width, windows that overlap and that don't fit evenly.
         training: as in `layer.forward`; dropout's mask is the same in all evaluations.
-        method: "central" differences, on the backend in force; or the "complex" step, which no kink disturbs, always
+        method: "central" differences, on the active backend; or the "complex" step, which no kink disturbs, always
             on the textbook's operations.
         samples: how many entries of each array are compared, drawn at random; arrays of fewer are compared whole.
         seed: of the random x, the random dy and the drawn entries.

@@ -1,4 +1,4 @@
-"""The textbook backend: each operation and its backward in plain NumPy, shapes beside each line. The specification."""
+"""The textbook backend, the specification: each operation and its backward in plain NumPy, with all shapes."""
 
 from ..operations import assemble
 

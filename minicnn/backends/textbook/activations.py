@@ -1,6 +1,6 @@
 """Activations: functions of one number (and softmax, of one row), and their derivatives.
 
-Every derivative is written with the *output* y, so that nothing else has to be kept.
+Every derivative is a function of the *output* y, so that nothing else has to be kept.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def activate_backward(dy: Array, y: Array, activation: str) -> Array:
 
 
 def activation(x: Array, activation: str) -> tuple[Array, Saved]:
-    """An activation as a layer of its own; x of any shape -> y of the same shape."""
+    """An activation as a separate layer; x of any shape -> y of the same shape."""
     y = activate(x, activation)
     return y, (y, activation)
 

@@ -19,7 +19,7 @@ def conv2d(
     KH, KW, C, F = kernel.shape
     columns = im2col(x, (KH, KW), strides, padding)  # (N, OH, OW, KH, KW, C)
     N, OH, OW = columns.shape[:3]
-    rows = columns.reshape(N * OH * OW, KH * KW * C)  # one row a window
+    rows = columns.reshape(N * OH * OW, KH * KW * C)  # one row per window
     z = rows @ kernel.reshape(KH * KW * C, F)  # (N·OH·OW, KH·KW·C) · (KH·KW·C, F) -> (N·OH·OW, F)
     if bias is not None:
         z = z + bias  # (N·OH·OW, F) + (F,)

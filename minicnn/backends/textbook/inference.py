@@ -1,4 +1,4 @@
-"""A whole network in inference: its operations, one after the other, nothing kept for a backward."""
+"""A whole network in inference: its operations, one after the other, without `saved`."""
 
 from __future__ import annotations
 

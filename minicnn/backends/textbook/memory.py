@@ -1,4 +1,4 @@
-"""Host and device are one memory here: NumPy's."""
+"""Transfers of the textbook backend: its device is the host, and its arrays are NumPy's."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..contract import Array
 
 
 def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
-    """The array as NumPy's, of `dtype`; the same object where nothing has to change, unless it is to be a copy."""
+    """The array as a NumPy array of `dtype`; the same object if nothing has to change, unless copy=True."""
     return np.array(array, dtype, order="C") if copy else np.asarray(array, dtype)
 
 
@@ -20,12 +20,12 @@ def to_host(array: Array) -> Array:
 
 
 def owns(array: Any) -> bool:
-    """Whether it is an array of NumPy's, or one of its scalars."""
+    """Whether it is a NumPy array or a NumPy scalar."""
     return isinstance(array, (np.ndarray, np.generic))
 
 
 def contiguous(array: Array) -> Array:
-    """The array itself, or a copy that is contiguous, aligned, writeable and of the machine's byte order."""
+    """The array itself, or a copy that is contiguous, aligned, writeable and in native byte order."""
     if type(array) is np.ndarray and array.flags.carray and array.dtype.isnative:
         return array
     return np.require(array, array.dtype.newbyteorder("="), ["C", "A", "W", "E"])
@@ -37,5 +37,5 @@ def take(array: Array, indices: Array, dtype: Any = None) -> Array:
 
 
 def read_if_ready(value: Array) -> float:
-    """The number: nothing has to be waited for."""
+    """The number: the host never has to wait for it."""
     return float(value)

@@ -1,4 +1,4 @@
-"""Batch normalisation: give every channel mean 0 and variance 1 over the batch, then let it choose its own."""
+"""Batch normalisation: give every channel mean 0 and variance 1 over the batch, then a learned scale and shift."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optimiser steps: how a gradient moves its parameter. The only operations that work in place."""
+"""Optimiser steps: they update parameters with their gradients. Only these operations work in place."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def sgd_step(
     momentum: float,
     nesterov: bool,
 ) -> None:
-    """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter.
+    """Gradient descent with momentum, as in Keras; lists of arrays of equal shapes, one entry per parameter.
 
     velocity ← momentum · velocity − learning_rate · grad
     value ← value + velocity                   (nesterov: + momentum · velocity − learning_rate · grad)

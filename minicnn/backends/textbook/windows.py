@@ -26,7 +26,7 @@ def im2col(x: Array, window: Pair, strides: Pair, padding: str, fill: float = 0.
 
 
 def col2im(dcolumns: Array, shape: tuple[int, ...], strides: Pair, padding: str) -> Array:
-    """dcolumns (N, OH, OW, KH, KW, C) -> dx of `shape` (N, H, W, C): cells that many windows saw collect from them all.
+    """dcolumns (N, OH, OW, KH, KW, C) -> dx of `shape` (N, H, W, C): each pixel sums over all windows that contain it.
 
     dpadded[n, p·SH + i, q·SW + j, c] += dcolumns[n, p, q, i, j, c]
     """
