@@ -98,14 +98,14 @@ def test_threads_are_limited_for_a_block():
 
 def test_functions_of_kernels_refuse_to_be_called_from_python():
     """They have no door for it: the call would jump to address 0."""
-    products = pytest.importorskip("minicnn.backends.cpu.products")
+    gemm = pytest.importorskip("minicnn.backends.cpu.gemm.gemm")
     for _ in range(2):
         with pytest.raises(TypeError, match="panel_count.py_func"):
-            products.panel_count(64, 4)
+            gemm.panel_count(64, 4)
     one = np.ones((1, 1, 1, 1), np.float32)
     backends.cpu.conv2d(one, one, None, (1, 1), "valid", "linear")  # compiles it
     with pytest.raises(TypeError, match="panel_count.py_func"):
-        products.panel_count(64, 4)
+        gemm.panel_count(64, 4)
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="of x86's processors")
@@ -114,10 +114,10 @@ def test_functions_of_kernels_refuse_to_be_called_from_python():
     [("generic", "", (16, 6)), ("haswell", "+avx,+avx2,+fma", (32, 6)), ("skylake-avx512", "+avx,+avx512f", (64, 8))],
     ids=["SSE2", "AVX2", "AVX-512"],
 )
-def test_the_tile_fits_the_processor_that_numba_compiles_for(name, features, size):
+def test_the_microkernel_fits_the_processor_that_numba_compiles_for(name, features, size):
     """Not this machine's, if the environment names another."""
     pytest.importorskip("numba")
-    code = "from minicnn.backends.cpu import tile; print((tile.VECTOR_BYTES, tile.ROWS))"
+    code = "from minicnn.backends.cpu.gemm.microkernel import MR, VECTOR_BYTES; print((VECTOR_BYTES, MR))"
     environment = os.environ | {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(size)

@@ -182,7 +182,7 @@ def test_arrays_stay_alive_and_uncounted_in_a_kernel():
 
 
 def test_machine_code_has_one_address_for_one_signature():
-    kernel = serial(lambda parts, part, array: None)
+    kernel = serial(lambda array: None)
     one = machine_code(kernel, (np.zeros(2),))
     assert one == machine_code(kernel, (np.ones(7),)) != 0
     assert one != machine_code(kernel, (np.zeros(2, np.float32),))

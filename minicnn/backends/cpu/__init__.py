@@ -1,12 +1,13 @@
 """The CPU backend: the textbook's operations, compiled by Numba where that pays.
 
-The files, each line built on the lines below it:
+    conv, dense, pooling, normalization, dropout, activations, optimizers    the operations, named as in the textbook
+    inference        a whole network as one chain of stages
+    executor         how a forward runs, in training and in inference: stages, depth first
+    convolution/     the two algorithms: implicit GEMM, and Winograd's
+    gemm/            matrix products: the microkernel, packing, the loops around them
+    runtime/         compiling, the kernel cache, threads, memory, vectors
 
-    conv, dense, pooling, normalization, dropout, activations, optimizers           the operations
-    inference, program, stages                                                      a whole network in inference
-    direct / winograd, tiling, transforms, blank                                    the two ways of a convolution
-    products, tile, cells, sandwich                                                 sums kept in registers
-    runtime/                                                                        compiling, threads, memory
+A convolution is read from conv.conv2d through executor, convolution/ and gemm/, and never comes back.
 """
 
 from ..operations import assemble

@@ -1,4 +1,4 @@
-"""Activations as layers of their own: one pass each in NumPy already, and rarely met (the others are fused)."""
+"""Activations as layers of their own, and general relu: one pass in blocks that are still in the cache."""
 
 from __future__ import annotations
 
@@ -6,39 +6,44 @@ from math import prod
 
 import numpy as np
 
-from ..contract import ACTIVATIONS, Step
+from ..contract import ACTIVATIONS, Array, Saved
+from ..textbook.activations import activation_backward as textbook_backward
+from .executor import Shape, Stage, array_at, forward
 from .runtime.compile import serial
-from .stages import Shape, Stage, array_at
 
 _RELU, _SIGMOID, _TANH, _SOFTMAX = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh", "softmax"))
 
 
-def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
-    """activation in inference, on samples of this shape."""
-    _, _, options = step
-    return [stage(shape, *options)]
+def activation(x: Array, activation: str) -> tuple[Array, Saved]:
+    """An activation as a layer of its own; x of any shape -> y of the same shape."""
+    y = forward(stages, x, [], activation)
+    return y, (y, activation)
 
 
-def stage(shape: Shape, activation: str) -> Stage:
-    """An activation of samples of this shape."""
-    size, C = prod(shape), shape[-1]
-    return Stage(_activate, shape, (ACTIVATIONS.index(activation), size // C, C), work=size)
+def activation_backward(dy: Array, saved: Saved) -> Array:
+    """dy -> dx, both of x's shape."""
+    return textbook_backward(dy, saved)
 
 
-def general_relu_stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
-    """general_relu in inference, on samples of this shape."""
-    _, _, (slope, largest, threshold) = step
+def stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], activation: str) -> list[Stage]:
+    """activation of samples of this shape."""
+    size, C = prod(shape[1:]), shape[-1]
+    return [Stage(_activate, shape[1:], (ACTIVATIONS.index(activation), size // C, C), work=size)]
+
+
+def general_relu_stages(
+    shape: Shape, itemsize: int, weights: tuple[Shape, ...], slope: float, largest: float | None, threshold: float
+) -> list[Stage]:
+    """general_relu of samples of this shape."""
     constants = np.array([slope, np.nan if largest is None else largest, threshold], f"f{itemsize}")
-    return [Stage(_general_relu, shape, (prod(shape),), tables=(constants,), work=prod(shape))]
+    return [Stage(_general_relu, shape[1:], (prod(shape[1:]),), tables=(constants,), work=prod(shape[1:]))]
 
 
 @serial
-def _activate(parts, part, x, x_at, y, y_at, count, numbers):
-    """A stage, too short to share out."""
-    kind, rows, C = numbers[0], numbers[1], numbers[2]
+def _activate(x, x_at, y, y_at, count, numbers):
+    """A stage's kernel."""
+    kind, rows, C = numbers[1], numbers[2], numbers[3]
     one, half = x.dtype.type(1), x.dtype.type(0.5)
-    if part > 0:
-        return
     for m in range(count * rows):
         z, target = x[x_at + m * C :][:C], y[y_at + m * C :][:C]
         if kind == _RELU:
@@ -65,13 +70,11 @@ def _activate(parts, part, x, x_at, y, y_at, count, numbers):
 
 
 @serial
-def _general_relu(parts, part, x, x_at, y, y_at, count, numbers):
-    """A stage, too short to share out. Its table: the slope, the largest value (NaN: there is none), the threshold."""
-    if part > 0:
-        return
-    constants = array_at(numbers[0], 3, x)
+def _general_relu(x, x_at, y, y_at, count, numbers):
+    """A stage's kernel. Its table: the slope, the largest value (NaN: there is none), the threshold."""
+    constants = array_at(numbers[1], 3, x)
     slope, largest, threshold = constants[0], constants[1], constants[2]
-    size = count * numbers[1]
+    size = count * numbers[2]
     source, target = x[x_at:][:size], y[y_at:][:size]
     for i in range(size):
         below = slope * (source[i] - threshold) if slope else slope  # 0 · ∞ is no number

@@ -1,20 +1,20 @@
-"""The dense layer as a convolution of one-pixel images: the same tiles, blocks and threads."""
+"""The dense layer as a convolution of one-pixel images: the same GEMM, blocks and threads."""
 
 from __future__ import annotations
 
 from math import prod
 
-from ..contract import Array, Saved, Step
+from ..contract import Array, Saved
 from ..textbook.dense import dense as small_dense
 from ..textbook.dense import dense_backward as small_dense_backward
-from . import conv, direct
+from . import conv
 from .conv import conv2d, conv2d_backward
-from .stages import Shape, Stage, check_vectors
+from .executor import Shape, Stage
 
 SMALL = 2**18
-"""Products of fewer multiplications are NumPy's: they cannot pay for the panels. From this size on, NumPy's OpenBLAS
-would wake threads of its own, which spin for a tenth of a second after each product and take the processor from the
-kernels'."""
+"""Multiply-adds below which a product is NumPy's: it cannot pay for packing. From this size on, NumPy's OpenBLAS would
+wake threads of its own, which spin for a tenth of a second after each product and take the processor from the kernels'.
+"""
 
 
 def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
@@ -25,17 +25,8 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     C, F = kernel.shape
     if x.size * F < SMALL:
         return small_dense(x, kernel, bias, activation)
-    y, saved = conv2d(x.reshape(-1, 1, 1, x.shape[-1]), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
+    y, saved = conv2d(x.reshape(-1, 1, 1, C), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
     return y.reshape(*x.shape[:-1], F), saved
-
-
-def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
-    """dense in inference, on samples of this shape."""
-    _, (kernel, bias), options = step
-    C, F = kernel.shape
-    w = direct.windows((samples, 1, prod(shape[:-1]), shape[-1]), (1, 1, C, F), (1, 1), "valid")
-    check_vectors("dense", [bias], F)
-    return [stage._replace(shape=(*shape[:-1], F)) for stage in conv.stages_of(w, itemsize, *options)]
 
 
 def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
@@ -49,3 +40,11 @@ def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array
         return small_dense_backward(dy, saved, need_dx)
     dx, dkernel, dbias = conv2d_backward(dy.reshape(-1, 1, 1, F), saved, need_dx)
     return None if dx is None else dx.reshape(*dy.shape[:-1], C), dkernel.reshape(C, F), dbias
+
+
+def stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], activation: str) -> list[Stage]:
+    """dense on samples of this shape."""
+    N, *leading, C = shape
+    kernel = (1, 1, *weights[0])
+    made = conv.stages((N, 1, prod(leading), C), itemsize, (kernel,), (1, 1), "valid", activation)
+    return [stage._replace(shape=(*leading, stage.shape[-1])) for stage in made]

@@ -46,10 +46,10 @@ def _stream_keys(low, high, call):
 
 
 @parallel
-def _draw(threads, t, x, low, high, call, threshold, scale, y, kept):
+def _draw(threads, thread, x, low, high, call, threshold, scale, y, kept):
     nothing = x.dtype.type(0)
     key1, key2 = _stream_keys(low, high, call)
-    first, last = share(len(x), threads, t)
+    first, last = share(len(x), threads, thread)
     source, target, keeps, offset = x[first:last], y[first:last], kept[first:last], np.uint32(first)
     for i in range(len(source)):
         bits = _mix(np.uint32(_mix(np.uint32(offset + np.uint32(i)) ^ key1) + key2))
@@ -58,9 +58,9 @@ def _draw(threads, t, x, low, high, call, threshold, scale, y, kept):
 
 
 @parallel
-def _mask(threads, t, dy, kept, scale, dx):
+def _mask(threads, thread, dy, kept, scale, dx):
     nothing = dy.dtype.type(0)
-    first, last = share(len(dy), threads, t)
+    first, last = share(len(dy), threads, thread)
     source, target, keeps = dy[first:last], dx[first:last], kept[first:last]
     for i in range(len(source)):
         target[i] = source[i] * (scale if keeps[i] else nothing)

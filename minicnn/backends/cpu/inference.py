@@ -1,44 +1,40 @@
-"""Inference depth first: a few samples go through the whole network before the next ones begin.
+"""Inference of a whole network: the stages of its operations, run depth first by the executor.
 
-Layer by layer, a large batch is written to memory after every layer and read back by the next one. A few samples stay
-in the cache on their whole way. The samples are shared out among the threads once, not once a layer, so that no thread
-waits for another before the end; and Python runs once for the whole network.
+Layer by layer, a large batch is written to memory after every layer and read back by the next one. Depth first, a few
+samples stay in the cache on their whole way; threads divide the samples once for the network, not once per layer; and
+Python runs once for the whole network.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from operator import is_
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import cpu
+from ..checks import Arguments
 from ..contract import Array, Run, Step
 from ..textbook.inference import one_by_one
-from .activations import general_relu_stages
-from .activations import stages as activation_stages
-from .conv import stages as conv_stages
-from .dense import stages as dense_stages
-from .normalization import stages as norm_stages
-from .pooling import stages as pool_stages
-from .program import Program, addresses_of
+from . import activations, conv, dense, normalization, pooling
+from .executor import Executor, Shape, Stage, addresses_of
 from .runtime.memory import compilable, plain
-from .runtime.threads import thread_count
-from .stages import Shape, Stage
 
-STAGES: dict[str, Any] = {
-    "conv2d": conv_stages,
-    "dense": dense_stages,
-    "max_pool2d": pool_stages,
-    "average_pool2d": pool_stages,
-    "batch_norm": norm_stages,
-    "activation": activation_stages,
-    "general_relu": general_relu_stages,
+STAGES: dict[str, Callable[..., list[Stage]]] = {
+    "conv2d": conv.stages,
+    "dense": dense.stages,
+    "max_pool2d": pooling.max_stages,
+    "average_pool2d": pooling.average_stages,
+    "batch_norm": normalization.stages,
+    "activation": activations.stages,
+    "general_relu": activations.general_relu_stages,
 }
 """What makes the stages of each operation."""
 
-PROGRAMS = 8
-"""How many shapes of batches a chain remembers its programs for."""
+MAX_EXECUTORS = 8
+"""How many shapes of batches and weights a chain remembers its executors for."""
 
 
 def compile_inference(steps: Sequence[Step]) -> Run:
@@ -66,7 +62,7 @@ class Chain:
         self._steps = [(operation, len(weights), options) for operation, weights, options in steps]
         self._otherwise = otherwise
         self._latest = Weights([], addresses_of([]), ())
-        self._programs: dict[Any, Program] = {}
+        self._executors: dict[Any, Executor] = {}
 
     def __call__(self, x: Array, weights: Sequence[Array | None]) -> Array:
         if not compilable(x, *weights) or not all(array is None or array is plain(array) for array in weights):
@@ -75,17 +71,19 @@ class Chain:
         if len(weights) != len(known.arrays) or not all(map(is_, weights, known.arrays)):
             shapes = tuple(None if array is None else array.shape for array in weights)
             known = self._latest = Weights(weights, addresses_of(weights), shapes)
-        x = plain(x)
-        key = x.shape, x.dtype.char, known.shapes, thread_count()
-        program = self._programs.get(key)
-        if program is None:
-            program = Program(plan(self._steps, x, weights), len(x), x[0].size, x.dtype, key[-1])
-            self._programs = dict([*self._programs.items(), (key, program)][-PROGRAMS:])
-        return program.run(x, known.addresses)
+        key = x.shape, x.dtype.char, known.shapes
+        executor = self._executors.get(key)
+        if executor is None:
+            executor = Executor(plan(self._steps, x, weights), x.shape, x.dtype)
+            self._executors = dict([*self._executors.items(), (key, executor)][-MAX_EXECUTORS:])
+        return executor(plain(x), known.addresses)
 
 
 def plan(steps: Sequence[Any], x: Array, weights: Sequence[Array | None]) -> list[Stage]:
-    """The stages of the steps, (operation, number of weights, options), for batches like x and weights like these."""
+    """The stages of the steps, (operation, number of weights, options), for batches like x and weights like these.
+
+    Raises TypeError or ValueError, as the operations themselves, where arguments do not fit together.
+    """
     sample: Shape = x.shape[1:]
     stages: list[Stage] = []
     rest = iter(weights)
@@ -93,7 +91,14 @@ def plan(steps: Sequence[Any], x: Array, weights: Sequence[Array | None]) -> lis
         if operation == "flatten":
             sample = (prod(sample),)
             continue
-        own = tuple(next(rest) for _ in range(count))
-        stages += STAGES[operation](len(x), sample, x.itemsize, (operation, own, options))
-        sample = stages[-1].shape
+        own = [next(rest) for _ in range(count)]
+        sequence = operation.endswith("2d") and len(sample) == 2  # (N, L, C) is an image of height 1
+        if sequence:
+            sample = (1, *sample)
+            own = [array[None] if array is not None and array.ndim == 3 else array for array in own]
+        batch = np.broadcast_to(np.zeros((), x.dtype), (len(x), *sample))
+        Arguments(operation, cpu).check_shapes([batch, *own, *options], None)
+        shapes = tuple(None if array is None else array.shape for array in own)
+        stages += STAGES[operation](batch.shape, x.itemsize, shapes, *options)
+        sample = stages[-1].shape[1:] if sequence else stages[-1].shape
     return [*stages[:-1], stages[-1]._replace(shape=sample)]

@@ -9,10 +9,10 @@ from math import prod
 
 import numpy as np
 
-from ..contract import Array, Saved, Step
+from ..contract import Array, Saved
+from .executor import Shape, Stage, array_at, forward
 from .runtime.compile import parallel, serial, share
 from .runtime.threads import small, thread_count
-from .stages import Shape, Stage, array_at, check_vectors
 
 FOUR = 4  # rows
 
@@ -40,10 +40,8 @@ def batch_norm(
         mean, variance = _statistics(rows)
         moving_mean = momentum * moving_mean + (1 - momentum) * mean
         moving_variance = momentum * moving_variance + (1 - momentum) * variance
-    inverse_std = 1 / np.sqrt(variance + epsilon)
-    y = np.empty(x.shape, x.dtype)
-    _normalize(rows, mean, gamma * inverse_std, beta, y.reshape(rows.shape), alone=small(rows))
-    return y, moving_mean, moving_variance, (rows, mean, inverse_std, gamma, training)
+    y = forward(stages, x, [gamma, beta, mean, variance], momentum, epsilon, training)
+    return y, moving_mean, moving_variance, (rows, mean, 1 / np.sqrt(variance + epsilon), gamma, training)
 
 
 def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
@@ -68,26 +66,25 @@ def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[
     return dx, dgamma, dbeta
 
 
-def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
-    """batch_norm in inference, on samples of this shape."""
-    size, C = prod(shape), shape[-1]
-    _, weights, (_, epsilon, _) = step
-    check_vectors("batch_norm", weights, C)
-    bits = int(np.float64(epsilon).view(np.int64))
-    return [Stage(_rescale, shape, (bits, size // C, C), arrays=4, work=size)]
+def stages(
+    shape: Shape, itemsize: int, weights: tuple[Shape, ...], momentum: float, epsilon: float, training: bool
+) -> list[Stage]:
+    """The last of batch_norm's passes, on samples of this shape; its weights: gamma, beta, mean and variance."""
+    size, C = prod(shape[1:]), shape[-1]
+    table = np.array([epsilon], f"f{itemsize}")
+    return [Stage(_normalize, shape[1:], (size // C, C), weights=4, tables=(table,), work=size)]
 
 
 @serial
-def _rescale(parts, part, x, x_at, y, y_at, count, numbers):
-    """A stage. Its parts have some of the rows each."""
-    epsilon, rows, C = x.dtype.type(numbers.view(np.float64)[4]), numbers[5], numbers[6]
-    gamma, beta = array_at(numbers[0], C, x), array_at(numbers[1], C, x)
-    mean, variance = array_at(numbers[2], C, x), array_at(numbers[3], C, x)
+def _normalize(x, x_at, y, y_at, count, numbers):
+    """A stage's kernel."""
+    rows, C = numbers[6], numbers[7]
+    gamma, beta = array_at(numbers[1], C, x), array_at(numbers[2], C, x)
+    mean, variance, epsilon = array_at(numbers[3], C, x), array_at(numbers[4], C, x), array_at(numbers[5], 1, x)[0]
     scale = np.empty(C, x.dtype)
     for c in range(C):
         scale[c] = gamma[c] * (x.dtype.type(1) / np.sqrt(variance[c] + epsilon))
-    first, last = share(count * rows, parts, part)
-    for m in range(first, last):
+    for m in range(count * rows):
         source, target = x[x_at + m * C :][:C], y[y_at + m * C :][:C]
         for c in range(C):
             target[c] = (source[c] - mean[c]) * scale[c] + beta[c]
@@ -104,40 +101,31 @@ def _statistics(x: Array) -> tuple[Array, Array]:
 
 
 @parallel
-def _add_up(threads, t, x, sums):
+def _add_up(threads, thread, x, sums):
     M, C = x.shape
-    first, last = share(M, threads, t)
+    first, last = share(M, threads, thread)
     whole = first + (last - first) // FOUR * FOUR
     for m in range(first, whole, FOUR):
         for c in range(C):
-            sums[t, c] += (x[m, c] + x[m + 1, c]) + (x[m + 2, c] + x[m + 3, c])
+            sums[thread, c] += (x[m, c] + x[m + 1, c]) + (x[m + 2, c] + x[m + 3, c])
     for m in range(whole, last):
         for c in range(C):
-            sums[t, c] += x[m, c]
+            sums[thread, c] += x[m, c]
 
 
 @parallel
-def _add_up_squares(threads, t, x, mean, sums):
+def _add_up_squares(threads, thread, x, mean, sums):
     M, C = x.shape
-    first, last = share(M, threads, t)
+    first, last = share(M, threads, thread)
     whole = first + (last - first) // FOUR * FOUR
     for m in range(first, whole, FOUR):
         for c in range(C):
             c0, c1, c2, c3 = x[m, c] - mean[c], x[m + 1, c] - mean[c], x[m + 2, c] - mean[c], x[m + 3, c] - mean[c]
-            sums[t, c] += (c0 * c0 + c1 * c1) + (c2 * c2 + c3 * c3)
+            sums[thread, c] += (c0 * c0 + c1 * c1) + (c2 * c2 + c3 * c3)
     for m in range(whole, last):
         for c in range(C):
             centred = x[m, c] - mean[c]
-            sums[t, c] += centred * centred
-
-
-@parallel
-def _normalize(threads, t, x, mean, scale, beta, y):
-    M, C = x.shape
-    first, last = share(M, threads, t)
-    for m in range(first, last):
-        for c in range(C):
-            y[m, c] = (x[m, c] - mean[c]) * scale[c] + beta[c]
+            sums[thread, c] += centred * centred
 
 
 def _parameter_gradients(dy: Array, x: Array, mean: Array, inverse_std: Array) -> tuple[Array, Array]:
@@ -149,10 +137,10 @@ def _parameter_gradients(dy: Array, x: Array, mean: Array, inverse_std: Array) -
 
 
 @parallel
-def _add_up_gradients(threads, t, dy, x, mean, sums):
+def _add_up_gradients(threads, thread, dy, x, mean, sums):
     M, C = x.shape
-    first, last = share(M, threads, t)
-    dgamma, dbeta = sums[0, t], sums[1, t]
+    first, last = share(M, threads, thread)
+    dgamma, dbeta = sums[0, thread], sums[1, thread]
     whole = first + (last - first) // FOUR * FOUR
     for m in range(first, whole, FOUR):
         for c in range(C):
@@ -167,9 +155,9 @@ def _add_up_gradients(threads, t, dy, x, mean, sums):
 
 
 @parallel
-def _input_gradient(threads, t, dy, x, mean, scale, share_of_dbeta, share_of_dgamma, dx):
+def _input_gradient(threads, thread, dy, x, mean, scale, share_of_dbeta, share_of_dgamma, dx):
     M, C = x.shape
-    first, last = share(M, threads, t)
+    first, last = share(M, threads, thread)
     for m in range(first, last):
         for c in range(C):
             centred = x[m, c] - mean[c]

@@ -57,8 +57,8 @@ def adam_step(
 
 
 @parallel
-def _sgd(threads, t, value, grad, velocity, learning_rate, momentum, nesterov):
-    first, last = share(len(value), threads, t)
+def _sgd(threads, thread, value, grad, velocity, learning_rate, momentum, nesterov):
+    first, last = share(len(value), threads, thread)
     for i in range(first, last):
         step = learning_rate * grad[i]
         velocity[i] = momentum * velocity[i] - step
@@ -66,9 +66,9 @@ def _sgd(threads, t, value, grad, velocity, learning_rate, momentum, nesterov):
 
 
 @parallel
-def _adam(threads, t, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
+def _adam(threads, thread, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
     nothing = tiny - tiny
-    first, last = share(len(value), threads, t)
+    first, last = share(len(value), threads, thread)
     for i in range(first, last):
         m = mean[i] + gain_1 * (grad[i] - mean[i])
         v = variance[i] + gain_2 * (grad[i] * grad[i] - variance[i])

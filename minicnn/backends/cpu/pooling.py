@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from math import prod
-from typing import NamedTuple
-
 import numpy as np
 
-from ..contract import Array, Pair, Saved, Step
-from ..geometry import output_length, pad_amounts
+from ..contract import Array, Pair, Saved
+from ..geometry import Windows, windows
 from ..textbook.pooling import max_pool2d as large_max_pool2d
 from ..textbook.pooling import max_pool2d_backward as large_max_pool2d_backward
-from .cells import hand_back, largest, mean, share_out, winner
-from .products import clear
-from .program import Program, addresses_of
-from .runtime.compile import parallel, serial, share
-from .runtime.numba_internals import to_fixed_tuple
+from .executor import Shape, Stage, array_at, forward, geometry
+from .gemm.gemm import clear
+from .runtime.compile import inlined, parallel, serial, share
 from .runtime.threads import small
-from .stages import Shape, Stage
+from .runtime.vectors import add, divide, larger, load, spread, store, where_equal, whole_vectors, zeros
 
-BYTE = 256
+MAX_CELLS = 256
 """Cells of a window up to which a byte names the winner. Larger windows are the textbook's."""
 
 
@@ -29,11 +23,11 @@ def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[
 
     x (N, H, W, C) -> y (N, OH, OW, C)
     """
-    if pool_size[0] * pool_size[1] > BYTE:
+    if pool_size[0] * pool_size[1] > MAX_CELLS:
         return large_max_pool2d(x, pool_size, strides, padding)
-    y_shape, sizes = _geometry(x.shape, pool_size, strides, padding)
-    y, winners = np.empty(y_shape, x.dtype), np.empty(y_shape, np.uint8)
-    _find_winners(x.reshape(-1), y.reshape(-1), winners.reshape(-1), y_shape[0] * y_shape[1], sizes, alone=small(x))
+    w = _windows(x.shape, pool_size, strides, padding)
+    winners = np.empty((w.N, w.OH, w.OW, w.C), np.uint8)
+    y = forward(max_stages, x, [winners], pool_size, strides, padding)
     return y, (winners, x.shape, pool_size, strides, padding)
 
 
@@ -43,11 +37,7 @@ def max_pool2d_backward(dy: Array, saved: Saved) -> Array:
     dy (N, OH, OW, C) -> dx (N, H, W, C)
     """
     winners, *geometry = saved
-    if winners.dtype != np.uint8:
-        return large_max_pool2d_backward(dy, saved)
-    dx, once, sizes = _for_dx(dy, *geometry)
-    _give_back(dy.reshape(-1), winners.reshape(-1), dx.reshape(-1), len(dx), once, sizes, alone=small(dx))
-    return dx
+    return _backward(dy, winners, *geometry) if winners.dtype == np.uint8 else large_max_pool2d_backward(dy, saved)
 
 
 def average_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
@@ -55,15 +45,8 @@ def average_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tu
 
     x (N, H, W, C) -> y (N, OH, OW, C)
     """
-    y = _average_program(x.shape, (pool_size, strides, padding), x.dtype).run(x, addresses_of([]))
+    y = forward(average_stages, x, [], pool_size, strides, padding)
     return y, (x.shape, pool_size, strides, padding)
-
-
-@lru_cache(maxsize=256)
-def _average_program(shape: Shape, options: tuple[Pair, Pair, str], dtype: np.dtype) -> Program:
-    """The forward alone; the threads share out its samples."""
-    step = ("average_pool2d", (), options)
-    return Program(stages(shape[0], shape[1:], dtype.itemsize, step), shape[0], prod(shape[1:]), dtype, threads=1)
 
 
 def average_pool2d_backward(dy: Array, saved: Saved) -> Array:
@@ -71,126 +54,134 @@ def average_pool2d_backward(dy: Array, saved: Saved) -> Array:
 
     dy (N, OH, OW, C) -> dx (N, H, W, C)
     """
-    dx, once, sizes = _for_dx(dy, *saved)
-    _share_dy(dy.reshape(-1), dx.reshape(-1), len(dx), once, sizes, alone=small(dx))
+    return _backward(dy, np.empty(0, np.uint8), *saved)
+
+
+def _backward(dy: Array, winners: Array, shape: Shape, pool_size: Pair, strides: Pair, padding: str) -> Array:
+    w, dx = _windows(shape, pool_size, strides, padding), np.empty(shape, dy.dtype)
+    once = pool_size == strides and shape[1:3] == (w.OH * w.KH, w.OW * w.KW)
+    _give_back(dy.reshape(-1), winners.reshape(-1), dx.reshape(-1), once, np.array(w), alone=small(dx))
     return dx
 
 
-def _for_dx(dy: Array, shape: Shape, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, bool, Array]:
-    """Room for dx, whether every cell of the image lies in exactly one window, and the sizes."""
-    (OH, OW), (KH, KW) = dy.shape[1:3], pool_size
-    once = pool_size == strides and shape[1:3] == (OH * KH, OW * KW)
-    return np.empty(shape, dy.dtype), once, _geometry(shape, pool_size, strides, padding)[1]
+def max_stages(
+    shape: Shape, itemsize: int, weights: tuple[Shape, ...], pool_size: Pair, strides: Pair, padding: str
+) -> list[Stage]:
+    """max_pool2d of images of this shape. Its weight, in training, is the array that the winners go to."""
+    w = _windows(shape, pool_size, strides, padding)
+    nowhere = () if weights else (0,)
+    return [Stage(_max, (w.OH, w.OW, w.C), (*nowhere, *w), weights=len(weights), work=w.H * w.W * w.C)]
 
 
-def stages(samples: int, shape: Shape, itemsize: int, step: Step) -> list[Stage]:
-    """max_pool2d or average_pool2d in inference, on samples of this shape."""
-    H, W, C = (1, *shape)[-3:]
-    operation, _, options = step
-    y_shape, sizes = _geometry((1, H, W, C), *options)
-    kernel = _find_largest if operation == "max_pool2d" else _find_mean
-    return [Stage(kernel, y_shape[-len(shape) :], tuple(sizes.tolist()), work=H * W * C)]
+def average_stages(
+    shape: Shape, itemsize: int, weights: tuple[Shape, ...], pool_size: Pair, strides: Pair, padding: str
+) -> list[Stage]:
+    """average_pool2d of images of this shape."""
+    w = _windows(shape, pool_size, strides, padding)
+    return [Stage(_average, (w.OH, w.OW, w.C), tuple(w), work=w.H * w.W * w.C)]
 
 
-class Sizes(NamedTuple):
-    """The image, the output, the window, its strides, and the padding above and before the image."""
-
-    H: int
-    W: int
-    C: int
-    OH: int
-    OW: int
-    KH: int
-    KW: int
-    SH: int
-    SW: int
-    above: int
-    before: int
+def _windows(shape: Shape, pool_size: Pair, strides: Pair, padding: str) -> Windows:
+    return windows(shape, pool_size, shape[-1], strides, padding)
 
 
-COUNT = len(Sizes._fields)
-
-
-@lru_cache(maxsize=256)
-def _geometry(shape: tuple[int, ...], pool_size: Pair, strides: Pair, padding: str) -> tuple[tuple[int, ...], Array]:
-    """The shape of y, and the sizes as kernels take them."""
-    N, H, W, C = shape
-    (KH, KW), (SH, SW) = pool_size, strides
-    OH, OW = output_length(H, KH, SH, padding), output_length(W, KW, SW, padding)
-    above, before = pad_amounts(H, KH, SH, padding)[0], pad_amounts(W, KW, SW, padding)[0]
-    return (N, OH, OW, C), np.array(Sizes(H, W, C, OH, OW, KH, KW, SH, SW, above, before))
+@inlined
+def _on_image(row, q, w):
+    """What of window q in a row of outputs lies on the image: the first cell's index and name, rows, columns."""
+    n, p = divmod(row, w.OH)
+    top, left = p * w.SH - w.top, q * w.SW - w.left
+    h, v = max(top, 0), max(left, 0)
+    rows, cols = min(top + w.KH, w.H) - h, min(left + w.KW, w.W) - v
+    return ((n * w.H + h) * w.W + v) * w.C, (h - top) * w.KW + v - left, rows, cols
 
 
 @serial
-def _window(n, p, q, s):
-    """Of the window of output pixel (n, p, q) what is on the image: the first cell's place and name, rows, columns."""
-    top, left = p * s.SH - s.above, q * s.SW - s.before
-    h, w = max(top, 0), max(left, 0)
-    rows, cols = min(top + s.KH, s.H) - h, min(left + s.KW, s.W) - w
-    return ((n * s.H + h) * s.W + w) * s.C, (h - top) * s.KW + w - left, rows, cols
+def _max(x, x_at, y, y_at, count, numbers):
+    """A stage's kernel. The name of a cell is its number in the window."""
+    w = geometry(numbers[2:])
+    lanes, whole = whole_vectors(w.C, x.itemsize)
+    winners = array_at(numbers[1], y_at + count * w.OH * w.OW * w.C, np.empty(0, np.uint8))
+    vector, number, named = zeros(x), x.dtype.type(0), numbers[1] != 0
+    for row in range(count * w.OH):
+        for q in range(w.OW):
+            cell, name, rows, cols = _on_image(row, q, w)
+            out = y_at + (row * w.OW + q) * w.C
+            for c in range(0, whole, lanes):
+                _largest(x, x_at + cell + c, name, rows, cols, y, winners, out + c, named, vector, w)
+            for c in range(whole, w.C):
+                _largest(x, x_at + cell + c, name, rows, cols, y, winners, out + c, named, number, w)
+
+
+@inlined
+def _largest(x, x_at, first_name, rows, cols, y, winners, out, named, like, w):
+    best, winner = load(x, x_at, like), spread(first_name, like)
+    for i in range(rows):
+        for j in range(cols):
+            name = spread(first_name + i * w.KW + j, like)
+            best, winner = larger(load(x, x_at + (i * w.W + j) * w.C, like), name, best, winner)
+    store(y, out, best)
+    if named:
+        store(winners, out, winner)
+
+
+@serial
+def _average(x, x_at, y, y_at, count, numbers):
+    """A stage's kernel."""
+    w = geometry(numbers[1:])
+    lanes, whole = whole_vectors(w.C, x.itemsize)
+    vector, number = zeros(x), x.dtype.type(0)
+    for row in range(count * w.OH):
+        for q in range(w.OW):
+            cell, _, rows, cols = _on_image(row, q, w)
+            out = y_at + (row * w.OW + q) * w.C
+            for c in range(0, whole, lanes):
+                _mean(x, x_at + cell + c, rows, cols, y, out + c, vector, w)
+            for c in range(whole, w.C):
+                _mean(x, x_at + cell + c, rows, cols, y, out + c, number, w)
+
+
+@inlined
+def _mean(x, x_at, rows, cols, y, out, nothing, w):
+    """Each row is added up first, so that large windows lose few digits."""
+    total = nothing
+    for i in range(rows):
+        of_row = nothing
+        for j in range(cols):
+            of_row = add(of_row, load(x, x_at + (i * w.W + j) * w.C, nothing))
+        total = add(total, of_row)
+    store(y, out, divide(total, spread(x.dtype.type(rows * cols), nothing)))
 
 
 @parallel
-def _find_winners(threads, t, x, y, winners, rows, sizes):
-    """One thread's rows, of those of all output images."""
-    s = Sizes(*to_fixed_tuple(sizes, COUNT))
-    first, last = share(rows, threads, t)
-    for row in range(first, last):
-        n, p = divmod(row, s.OH)
-        for q in range(s.OW):
-            cell, name, height, width = _window(n, p, q, s)
-            winner(x, cell, height, s.W * s.C, width, s.C, name, s.KW, y, winners, (row * s.OW + q) * s.C, s.C)
-
-
-@serial
-def _find_largest(parts, part, x, x_at, y, y_at, count, numbers):
-    """A stage: the winners without their names. Its parts have some of the output's rows each."""
-    s = Sizes(*to_fixed_tuple(numbers, COUNT))
-    first, last = share(count * s.OH, parts, part)
-    for row in range(first, last):
-        n, p = divmod(row, s.OH)
-        for q in range(s.OW):
-            cell, _, height, width = _window(n, p, q, s)
-            largest(x, x_at + cell, height, s.W * s.C, width, s.C, y, y_at + (row * s.OW + q) * s.C, s.C)
-
-
-@serial
-def _find_mean(parts, part, x, x_at, y, y_at, count, numbers):
-    """A stage. Its parts have some of the output's rows each."""
-    s = Sizes(*to_fixed_tuple(numbers, COUNT))
-    first, last = share(count * s.OH, parts, part)
-    for row in range(first, last):
-        n, p = divmod(row, s.OH)
-        for q in range(s.OW):
-            cell, _, height, width = _window(n, p, q, s)
-            mean(x, x_at + cell, height, s.W * s.C, width, s.C, y, y_at + (row * s.OW + q) * s.C, s.C)
-
-
-@parallel
-def _give_back(threads, t, dy, winners, dx, samples, once, sizes):
+def _give_back(threads, thread, dy, winners, dx, once, w):
     """One thread's samples. With `once`, every cell of the image lies in exactly one window: what it gets need not be
-    added to anything."""
-    s = Sizes(*to_fixed_tuple(sizes, COUNT))
-    first, last = share(samples, threads, t)
+    added to anything. Without winners, each cell gets an equal share."""
+    w = geometry(w)
+    lanes, whole = whole_vectors(w.C, dy.itemsize)
+    vector, number = zeros(dx), dx.dtype.type(0)
+    first, last = share(w.N, threads, thread)
     if not once:
-        clear(dx, first * s.H * s.W * s.C, (last - first) * s.H * s.W * s.C)
-    for row in range(first * s.OH, last * s.OH):
-        n, p = divmod(row, s.OH)
-        for q in range(s.OW):
-            cell, name, height, width = _window(n, p, q, s)
-            hand_back(dx, cell, height, s.W * s.C, width, s.C, name, s.KW, dy, winners, (row * s.OW + q) * s.C,
-                      not once, s.C)  # fmt: skip
+        clear(dx, first * w.H * w.W * w.C, (last - first) * w.H * w.W * w.C)
+    for row in range(first * w.OH, last * w.OH):
+        for q in range(w.OW):
+            cell, name, rows, cols = _on_image(row, q, w)
+            at = (row * w.OW + q) * w.C
+            for c in range(0, whole, lanes):
+                _share_out(dx, cell + c, name, rows, cols, dy, winners, at + c, once, vector, w)
+            for c in range(whole, w.C):
+                _share_out(dx, cell + c, name, rows, cols, dy, winners, at + c, once, number, w)
 
 
-@parallel
-def _share_dy(threads, t, dy, dx, samples, once, sizes):
-    """The same for the mean, of which every cell has an equal share."""
-    s = Sizes(*to_fixed_tuple(sizes, COUNT))
-    first, last = share(samples, threads, t)
-    if not once:
-        clear(dx, first * s.H * s.W * s.C, (last - first) * s.H * s.W * s.C)
-    for row in range(first * s.OH, last * s.OH):
-        n, p = divmod(row, s.OH)
-        for q in range(s.OW):
-            cell, _, height, width = _window(n, p, q, s)
-            share_out(dx, cell, height, s.W * s.C, width, s.C, dy, (row * s.OW + q) * s.C, not once, s.C)
+@inlined
+def _share_out(dx, dx_at, first_name, rows, cols, dy, winners, at, once, nothing, w):
+    d, winner = load(dy, at, nothing), spread(0, nothing)
+    if len(winners):
+        winner = load(winners, at, nothing)
+    else:
+        d = divide(d, spread(dy.dtype.type(rows * cols), nothing))
+    for i in range(rows):
+        for j in range(cols):
+            cell, mine = dx_at + (i * w.W + j) * w.C, d
+            if len(winners):
+                mine = where_equal(spread(first_name + i * w.KW + j, nothing), winner, d)
+            store(dx, cell, mine if once else add(load(dx, cell, nothing), mine))

@@ -4,6 +4,5 @@ compile             decorators that make kernels of functions, and how a kernel 
 cache               compiled kernels on disk
 threads             the thread pool: its lock, the number of threads, when a second one pays
 memory              aligned arrays, and the C library's settings
-atomics             how threads coordinate inside a kernel
 numba_internals     the only file that imports Numba and llvmlite
 """

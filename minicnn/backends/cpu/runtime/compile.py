@@ -1,7 +1,7 @@
 """How a function becomes a kernel: compiled by Numba, cached on disk, run by the threads of a pool.
 
 Kernels release Python's global interpreter lock, so other Python threads continue meanwhile. Work is divided
-explicitly: every thread runs the same kernel, is told how many parts there are and which one is its own, and takes its
+explicitly: every thread runs the same kernel, is told how many threads there are and which one it is, and takes its
 `share` of the samples. The order of all additions therefore depends on the number of threads only, never on timing.
 """
 
@@ -39,9 +39,9 @@ def _cached(function: Any) -> Any:
     return keep_in(kernel_cache, function)
 
 
-def serial(function: Callable[..., Any]) -> Any:
+def serial(function: Callable[..., Any], **options: Any) -> Any:
     """Decorator: a function for kernels to call. Python cannot: compiling its wrapper for that would take a while."""
-    kernel = _cached(njit(**KERNEL_OPTIONS)(function))
+    kernel = _cached(njit(**KERNEL_OPTIONS, **options)(function))
 
     def refuse(*args: Any, **options: Any) -> None:
         name = function.__name__
@@ -50,10 +50,15 @@ def serial(function: Callable[..., Any]) -> Any:
     return forbid_python_calls(kernel, refuse)
 
 
+def inlined(function: Callable[..., Any]) -> Any:
+    """Decorator: the same, inlined wherever it is called: for few instructions with many arguments, in inner loops."""
+    return serial(function, forceinline=True)
+
+
 def parallel(function: Callable[..., None]) -> Callable[..., None]:
     """Decorator: a kernel that all threads of the pool run.
 
-    Its first two parameters, which callers leave out, are the number of parts of the work and the part to do. With
+    Its first two parameters, which callers leave out, are the number of threads and which of them this is. With
     alone=True the calling thread does all of it.
     """
     kernel = serial(function)
@@ -64,7 +69,7 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
         fingerprint = type_fingerprint(args)
         if fingerprint not in addresses:
             compile_for(_launch, (types.intp, types.intp, types.intp, typeof(args)))
-            addresses[fingerprint] = machine_code(kernel, args)
+            addresses[fingerprint] = machine_code(kernel, (1, 0, *args))
         threads = 1 if alone else thread_count()
         if threads == 1:
             _launch(0, 1, addresses[fingerprint], args)
@@ -76,20 +81,20 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def machine_code(kernel: Any, args: tuple[Any, ...]) -> int:
-    """The address of the kernel for parts, a part and arguments of these types, compiled or loaded."""
-    return address_of(kernel, types.void(types.intp, types.intp, *map(typeof, args)))
+    """The address of the kernel for arguments of these types, compiled or loaded."""
+    return address_of(kernel, types.void(*map(typeof, args)))
 
 
 @serial
-def share(items, parts, part):
-    """The range of items that belongs to one of several parts: contiguous, sizes equal but for one item."""
-    return items * part // parts, items * (part + 1) // parts
+def share(items, threads, thread):
+    """The range of items that belongs to one of the threads: contiguous, sizes equal but for one item."""
+    return items * thread // threads, items * (thread + 1) // threads
 
 
 def _fan_out(threads, unpack, arguments):
-    """Call the function at the address `unpack` on all threads, each with its own part."""
-    for part in prange(threads):
-        call_by_address(unpack, threads, np.intp(part), (arguments,))
+    """Call the function at the address `unpack` on all threads."""
+    for thread in prange(threads):
+        call_by_address(unpack, (threads, np.intp(thread), arguments))
 
 
 _fan_out = _cached(njit(parallel=True, **KERNEL_OPTIONS)(_fan_out))
@@ -102,8 +107,11 @@ def _fan_out_address() -> int:
 
 def _launch(fan_out, threads, address, args):
     """Run the kernel at this address, on the calling thread or by `fan_out` on all."""
-    alone = threads == 1
-    if call_by_address(address, 1, 0, args) if alone else call_on_all_threads(fan_out, threads, address, args):
+    if threads == 1:
+        failed = call_by_address(address, (np.intp(1), np.intp(0)) + args)
+    else:
+        failed = call_on_all_threads(fan_out, threads, address, args)
+    if failed:
         raise MemoryError("There is no memory for the arrays of a kernel. Smaller batches need less.")
 
 

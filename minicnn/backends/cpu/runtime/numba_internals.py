@@ -26,7 +26,8 @@ from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
-from numba.extending import intrinsic, overload
+from numba.core.types import unliteral
+from numba.extending import intrinsic, models, overload, register_model
 from numba.np.arrayobj import populate_array
 from numba.np.ufunc import parallel
 from numba.np.unsafe.ndarray import to_fixed_tuple
@@ -49,16 +50,19 @@ __all__ = [
     "ir",
     "keep_in",
     "load_openmp",
+    "models",
     "njit",
     "numba_cache_dir",
     "overload",
     "pool_started",
     "populate_array",
     "prange",
+    "register_model",
     "to_fixed_tuple",
     "type_fingerprint",
     "typeof",
     "types",
+    "unliteral",
     "versions",
 ]
 
@@ -153,20 +157,19 @@ class _KernelCache(NullCache):
 
 
 @intrinsic
-def call_by_address(typingctx, address, parts, part, args):
-    """Call the kernel at an address for one part of its work. True if it failed, for want of memory."""
-    kernel_types = (parts, part, *args.types)
+def call_by_address(typingctx, address, args):
+    """Call the kernel at an address. True if it failed, for want of memory."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        arguments = [values[1], values[2], *_borrowed(context, builder, args, values[3])]
-        return _failed(context, builder, values[0], kernel_types, arguments)
+        kinds = signature.args[1]
+        return _failed(context, builder, values[0], kinds.types, _borrowed(context, builder, kinds, values[1]))
 
-    return types.boolean(address, parts, part, args), codegen
+    return types.boolean(address, unliteral(args)), codegen
 
 
 @intrinsic
 def call_on_all_threads(typingctx, fan_out, threads, address, args):
-    """Call the kernel at an address on all threads, each with its own part; `fan_out` is the address of `_fan_out`.
+    """Call the kernel at an address on all threads; `fan_out` is the address of `_fan_out`.
 
     That function is compiled once, whatever the arguments are: it takes the address of a function that unpacks them,
     and their address. True if a thread failed, for want of memory.
@@ -183,10 +186,10 @@ def call_on_all_threads(typingctx, fan_out, threads, address, args):
         unpack = ir.Function(builder.module, function_type, builder.module.get_unique_name("unpack"))
         unpack.linkage = "internal"
         inside = ir.IRBuilder(unpack.append_basic_block())
-        parts, part, packed_address = convention.get_arguments(unpack)
+        threads, thread, packed_address = convention.get_arguments(unpack)
         pack = inside.inttoptr(packed_address, packed.type)
         _, address, *rest = cgutils.unpack_tuple(inside, inside.load(pack))
-        with inside.if_then(_failed(context, inside, address, kernel_types, [parts, part, *rest]), likely=False):
+        with inside.if_then(_failed(context, inside, address, kernel_types, [threads, thread, *rest]), likely=False):
             inside.store(context.get_constant(types.intp, 1), cgutils.gep_inbounds(inside, pack, 0, 0))
         convention.return_value(inside, context.get_dummy_value())
 

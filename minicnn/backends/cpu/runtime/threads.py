@@ -14,9 +14,6 @@ SPIN_COUNT = "20000"
 """Iterations that an idle OpenMP thread spins before it sleeps, about 50 µs: longer than the time between two kernels,
 far shorter than the operating system's time slice."""
 
-AWAKE_SECONDS = 50e-6
-"""The same in seconds. Waking a thread that has slept longer takes longer than many networks need for one image."""
-
 MIN_PARALLEL_WORK = 2**20
 """Multiply-adds that one thread completes before a second one has woken up."""
 
