@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from multiprocessing import get_context
+from pkgutil import walk_packages
 from time import perf_counter
 from typing import Any
 
@@ -32,70 +33,121 @@ CPU = "minicnn.backends.cpu"
 
 
 def _change(name: str, value: Any) -> None:
-    """Give a name another value in every module of the CPU backend that has it, before any kernel is compiled."""
-    import_module(CPU)
-    for module in [module for path, module in sys.modules.items() if path.startswith(CPU)]:
-        if hasattr(module, name):
-            setattr(module, name, value)
+    """Give a name another value in every module of the CPU backend that has it, before any kernel is compiled.
+
+    Raises LookupError if no module has it: the row would measure nothing.
+    """
+    package = import_module(CPU)
+    for module in walk_packages(package.__path__, f"{CPU}."):
+        import_module(module.name)
+    having = [module for path, module in sys.modules.items() if path.startswith(CPU) and hasattr(module, name)]
+    if not having:
+        raise LookupError(f"The CPU backend has no {name} to change: the ladder has to follow the code.")
+    for module in having:
+        setattr(module, name, value)
+
+
+def _part(module: str, name: str) -> Any:
+    return getattr(import_module(f"{CPU}.{module}"), name)
 
 
 def _all_input_gradients() -> None:
-    from minicnn import Sequential
+    from minicnn.network import Network
 
-    backward = Sequential.backward
-    Sequential.backward = lambda model, dy, need_dx=True: backward(model, dy)  # type: ignore[method-assign]
-
-
-def _twelve_rows() -> None:
-    tile = import_module(f"{CPU}.tile")
-    _change("ROWS", 12)
-    for name, rows in (("tile", 12), ("low_tile", 11), ("lower_tile", 10)):
-        _change(name, tile.make_tile(rows, tile.VECTORS))
+    backward = Network.backward
+    Network.backward = lambda model, dy, need_dx=True: backward(model, dy)  # type: ignore[method-assign]
 
 
-def _count_uses() -> None:
-    cgutils = import_module(f"{CPU}.runtime.numba_internals").cgutils
+def _plain_microkernels() -> None:
+    """Loops over the same tiles, whose sums the compiler has to place."""
+    MR, NR = _part("gemm.microkernel", "MR"), _part("gemm.microkernel", "NR")
+
+    def loops(parts: int) -> Any:
+        def kernel(a, a_at, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
+                   floor, out, out_at, out_stride):  # fmt: skip
+            width = NR(b.itemsize) // parts
+            for r in range(MR):
+                sums = out[out_at + r * out_stride :][:width]
+                for f in range(width):
+                    sums[f] = start[start_at + r * start_stride + f]
+                for k in range(steps):
+                    factor = a[a_at + rows[first_row + r] + cols[first_col + k]]
+                    terms = b[b_at + k * b_stride :][:width]
+                    for f in range(width):
+                        sums[f] += factor * terms[f]
+                for f in range(width):
+                    sums[f] = max(sums[f], floor)
+
+        return _part("runtime.compile", "serial")(kernel)
+
+    _change("microkernel", loops(1))
+    _change("half_microkernel", loops(2))
+
+
+def _openblas() -> None:
+    """The textbook's convolutions and dense layers: im2col and NumPy's matmul."""
+    from minicnn.backends import textbook
+
+    stages = _part("inference", "STAGES")
+    for name in ("conv2d", "dense"):
+        del stages[name]  # of inference, which then runs layer by layer
+    for name in ("conv2d", "conv2d_backward", "dense", "dense_backward"):
+        _change(name, getattr(textbook, name))
+
+
+def _plain_pooling() -> None:
+    """A loop over the channels for each cell of a window."""
+    on_image, geometry, array_at = (
+        _part("pooling", "_on_image"),
+        _part("executor", "geometry"),
+        _part("executor", "array_at"),
+    )
+
+    def largest(x, x_at, y, y_at, count, numbers):
+        import numpy as np
+
+        w = geometry(numbers[2:])
+        winners = array_at(numbers[1], y_at + count * w.OH * w.OW * w.C, np.empty(0, np.uint8))
+        named = numbers[1] != 0
+        for row in range(count * w.OH):
+            for q in range(w.OW):
+                cell, name, rows, cols = on_image(row, q, w)
+                out = y_at + (row * w.OW + q) * w.C
+                best = y[out : out + w.C]
+                best[:] = x[x_at + cell : x_at + cell + w.C]
+                for i in range(rows):
+                    for j in range(cols):
+                        values = x[x_at + cell + (i * w.W + j) * w.C :][: w.C]
+                        for c in range(w.C):
+                            wins = (not (values[c] <= best[c])) & (best[c] == best[c])
+                            if named:
+                                number = np.uint8(name + i * w.KW + j)
+                                winners[out + c] = number if wins or (i + j == 0) else winners[out + c]
+                            best[c] = values[c] if wins else best[c]
+
+    _change("_max", _part("runtime.compile", "serial")(largest))
+
+
+def _count_references() -> None:
+    cgutils = _part("runtime.numba_internals", "cgutils")
     _change("_borrowed", lambda context, builder, kinds, values: cgutils.unpack_tuple(builder, values))
-
-
-def _one_height() -> None:
-    rows = import_module(f"{CPU}.tile").ROWS
-    _change("_height", import_module(f"{CPU}.runtime.compile").serial(lambda M: rows))
-
-
-def _one_product_a_call() -> None:
-    serial, products = import_module(f"{CPU}.runtime.compile").serial, import_module(f"{CPU}.products")
-    multiply, accumulate, once = products.multiply, products.accumulate, products.ONCE
-
-    def multiply_each(times, a, rows, M, cols, K, b, panel_step, row_step, panels, bias, floor, out, out_at, F):
-        for i in range(times[0]):
-            left, right, at = a[i * times[1] :], b[i * times[2] :], out_at + i * times[3]
-            multiply(once, left, rows, M, cols, K, right, panel_step, row_step, panels, bias, floor, out, at, F)
-
-    def accumulate_each(times, a, rows, cols, M, b, panel_step, out, shape, wanted):
-        for i in range(times[0]):
-            left, right, sums = a[i * times[1] :], b[i * times[2] :], out[i * times[3] :]
-            accumulate(once, left, rows, cols, M, right, panel_step, sums, shape, wanted)
-
-    _change("multiply", serial(multiply_each))
-    _change("accumulate", serial(accumulate_each))
 
 
 def _anywhere() -> None:
     import numpy as np
 
-    _change("empty", import_module(f"{CPU}.runtime.compile").serial(lambda size, like: np.empty(size, like.dtype)))
+    _change("empty", _part("runtime.compile", "serial")(lambda size, like: np.empty(size, like.dtype)))
 
 
 def _layer_by_layer() -> None:
-    from minicnn import Sequential
+    from minicnn.network import Network
 
-    Sequential.infer = lambda model, x: model.forward(x)  # type: ignore[method-assign]
+    Network.infer = lambda model, x: model.forward(x)  # type: ignore[method-assign]
 
 
 def _whole_batches() -> None:
-    _change("CACHE_BYTES", 2**40)
-    _change("MOST_SAMPLES", 2**40)
+    for name in ("BLOCK_BYTES", "BLOCK_TILES", "MAX_BLOCK"):
+        _change(name, 2**40)
 
 
 Variants = dict[str, Callable[[], object]]
@@ -104,24 +156,24 @@ EVERYWHERE: Variants = {
     "nothing: the whole backend": lambda: None,
     "compiled kernels: the textbook": lambda: import_module("minicnn").use_backend("numpy"),
     "a second thread": lambda: import_module("minicnn").use_backend("numba", threads=1),
-    "sums that stay in registers (12 rows a tile)": _twelve_rows,
+    "the microkernel (plain Numba loops)": _plain_microkernels,
+    "the implicit GEMM (im2col and OpenBLAS)": _openblas,
+    "the half microkernel": lambda: _change("fits_half", _part("runtime.compile", "serial")(lambda *_: False)),
     "Winograd's minimal filtering": lambda: _change("suits", lambda *_: False),
-    "products of one shape in one call": _one_product_a_call,
-    "a cache line between points": partial(_change, "GAP_BYTES", 0),
-    "arrays that begin with a cache line (anywhere)": _anywhere,
+    "a cache line between points": partial(_change, "POINT_GAP_BYTES", 0),
+    "vectors in max pooling's forward (plain Numba loops)": _plain_pooling,
+    "arrays that begin at a cache line (anywhere)": _anywhere,
     "blocks that fit the cache (all samples at once)": _whole_batches,
     "keeping freed memory": partial(os.environ.setdefault, "MALLOC_TOP_PAD_", str(128 * 1024)),
 }
 TRAINING: Variants = EVERYWHERE | {
     "leaving out the first layer's input gradient": _all_input_gradients,
     "short passes on one thread": lambda: _change("small", lambda _: False),
-    "arrays lent to kernels (each use counted)": _count_uses,
+    "borrowed arrays (references counted)": _count_references,
 }
 INFERENCE: Variants = EVERYWHERE | {
     "depth first (layer by layer)": _layer_by_layer,
-    "kernels as they lie, for few windows (always in panels)": partial(_change, "PACKED_ROWS", 0),
-    "lower tiles for few windows": _one_height,
-    "threads that share one image": partial(_change, "TOGETHER", 2**62),
+    "kernels read in place, for few windows (always packed)": partial(_change, "PACK_ROWS", 0),
 }
 
 

@@ -386,3 +386,19 @@ def test_a_profile_names_every_layer_and_leaves_no_trace(tiny):
     assert parts >= found["step"] > 0
     assert not any("call" in vars(layer) or "call_backward" in vars(layer) for layer in model.layers)
     assert "train_step" not in vars(model)
+
+
+def test_the_ladder_finds_all_that_it_changes():
+    """A row whose name is gone would compare the backend with itself."""
+    pytest.importorskip("numba")
+    code = """
+from benchmarks import ladder
+for change in (ladder.TRAINING | ladder.INFERENCE).values():
+    change()
+try:
+    ladder._change("gone", 0)
+except LookupError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "no gone to change" in done.stdout
