@@ -1,8 +1,8 @@
-"""The GPU backend: the textbook's operations as CUDA C kernels of our own, a launch or two each.
+"""The GPU backend: the textbook's operations as CUDA C kernels, one or two launches each.
 
-kernels.py    how CUDA C becomes a kernel        products.py   the tiled matrix product that convolution and dense share
-windows.py    where windows and pixels meet      memory.py     between host and device
-naive_conv.py the convolution for a first look   failures.py   what CUDA and CuPy raise, in sentences
+kernels.py    compiling and launching CUDA C     products.py   the tiled GEMM of convolution and dense
+windows.py    window and pixel indices           memory.py     transfer between host and device
+naive_conv.py the convolution without tiles      failures.py   errors of CUDA and CuPy as BackendError
 """
 
 from ..operations import assemble

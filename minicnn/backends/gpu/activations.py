@@ -1,4 +1,4 @@
-"""Activations as layers of their own, and the two device functions with which products apply and undo them."""
+"""Activations as separate layers, and the device functions that products use for an activation and its derivative."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..contract import Array, Saved
 from .kernels import FLOATS, THREADS, WARP, Source, check_size, launch_each
 
 CODES = {"linear": 0, "relu": 1, "sigmoid": 2, "tanh": 3}
-"""Softmax is not among them: it needs a whole row, and a launch of its own."""
+"""The activations' numbers in the kernels, without softmax, which needs a whole row and has its own kernel."""
 
 ACTIVATE = """
 enum { LINEAR, RELU, SIGMOID, TANH };
@@ -24,7 +24,7 @@ __device__ real activate(real z, int activation)
     return z;
 }
 
-// The derivative by z, written with the output y.
+// The derivative with respect to z, as a function of the output y.
 __device__ real slope(real y, int activation)
 {
     if (activation == RELU) return y > 0;
@@ -35,7 +35,7 @@ __device__ real slope(real y, int activation)
 """
 
 WARPS = """
-__device__ real warp_sum(real value)  // of the 32 threads of a warp, the same in all of them
+__device__ real warp_sum(real value)  // over the 32 threads of a warp; all of them get the same result
 {
     for (int distance = 16; distance > 0; distance /= 2) value += __shfl_xor_sync(0xffffffffu, value, distance);
     return value;
@@ -93,7 +93,7 @@ SOFTMAX = Source(
     "softmax",
     WARPS,
     """
-// A warp takes a row of K numbers, each thread every 32nd of them.
+// One warp per row of K numbers; each thread takes every 32nd number.
 extern "C" __global__ void softmax(const real* x, real* y, int rows, int K)
 {
     int row = (blockIdx.x * blockDim.x + threadIdx.x) / 32, lane = threadIdx.x % 32;
@@ -126,14 +126,14 @@ extern "C" __global__ void softmax_backward(const real* dy, const real* y, real*
 
 
 def launch_rows(kernel: Any, rows: int, K: int, *arguments: Any) -> None:
-    """Launch a kernel with one warp for each row of K numbers; its last parameters are the two sizes."""
+    """Launch a kernel with one warp per row of K numbers; its last parameters are the two sizes."""
     check_size(rows * WARP)
     if rows:
         kernel((-(-rows // (THREADS // WARP)),), (THREADS,), (*arguments, np.int32(rows), np.int32(K)))
 
 
 def activation(x: Array, activation: str) -> tuple[Array, Saved]:
-    """An activation as a layer of its own; x of any shape -> y of the same shape."""
+    """An activation as a separate layer; x of any shape -> y of the same shape."""
     y = activate(x, activation)
     return y, (y, activation)
 
@@ -145,7 +145,7 @@ def activation_backward(dy: Array, saved: Saved) -> Array:
 
 
 def activate(z: Array, activation: str) -> Array:
-    """y = activation(z), in one launch; z itself where it is linear."""
+    """y = activation(z), in one launch; z itself if the activation is linear."""
     if activation == "linear":
         return z
     y = cupy.empty(z.shape, z.dtype)
@@ -157,7 +157,7 @@ def activate(z: Array, activation: str) -> Array:
 
 
 def activate_backward(dy: Array, y: Array, activation: str) -> Array:
-    """dz from dy and the output y, in one launch; dy itself where it is linear."""
+    """dz from dy and the output y, in one launch; dy itself if the activation is linear."""
     if activation == "linear":
         return dy
     dz = cupy.empty(y.shape, y.dtype)

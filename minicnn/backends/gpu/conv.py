@@ -1,4 +1,4 @@
-"""The convolution pair: three matrix products with im2col(x) or its gradient as a factor, and none is ever built."""
+"""The convolution pair as implicit GEMM: three products whose factor im2col(x), or its gradient, is never stored."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOURCE = Source(
     WINDOWS,
     PRODUCT,
     """
-// im2col(x): one row a window, one column a cell of it.
+// im2col(x): one row per window, one column per element of a window (a cell).
 struct Columns {
     const real* x;
     Windows w;
@@ -36,7 +36,7 @@ struct Columns {
     }
 };
 
-// im2col(x) transposed, with a row of ones below it: the bias is a weight whose input is always 1.
+// im2col(x) transposed, with a row of ones below it: the bias is a weight with the constant input 1.
 struct TransposedColumns {
     Columns columns;
 
@@ -50,7 +50,7 @@ struct TransposedColumns {
     }
 };
 
-// The kernel as it lies in memory: (cells, F).
+// The kernel in its memory layout: (cells, F).
 struct Filters {
     const real* kernel;
     int cells, F;
@@ -93,13 +93,13 @@ struct Gradient {
     __device__ real at(int f, int window) const { return window < windows && f < F ? dz(window, f) : 0; }
 };
 
-// Which window begins so far before a cell: -1 if the strides step over it.
+// The index of the window that begins at this distance before a pixel; -1 if the strides skip it.
 __device__ int window_before(int distance, int stride)
 {
     return stride == 1 ? distance : distance < 0 || distance % stride ? -1 : distance / stride;
 }
 
-// dz as the pixels see it: row (n, h, w), column (i, j, f) holds dz of the window whose cell (i, j) lies on the pixel.
+// dz arranged by pixels: row (n, h, w), column (i, j, f) holds dz of the window whose cell (i, j) is this pixel.
 struct SpreadGradient {
     Gradient gradient;
     Windows w;
@@ -126,7 +126,7 @@ conv2d(const real* x, const real* kernel, const real* bias, real* y, int activat
     multiply<Along, Across>(Columns{x, w}, Filters{kernel, cells, F}, result, cells, parts, arrived);
 }
 
-// gradients (cells + 1, F) = im2col(x)ᵀ and its row of ones · dz: dkernel, and below it dbias
+// gradients (cells + 1, F) = im2col(x)ᵀ with its row of ones · dz: dkernel, and below it dbias
 extern "C" __global__ void __launch_bounds__(256)
 conv2d_backward_kernel(const real* x, const real* dy, const real* y, real* gradients, int rows, int activation,
                        Windows w, int F, Four* parts, int* arrived)
@@ -137,7 +137,7 @@ conv2d_backward_kernel(const real* x, const real* dy, const real* y, real* gradi
                              arrived);
 }
 
-// dx (pixels, C) = dz as the pixels see it · kernel, channels and filters exchanged
+// dx (pixels, C) = dz arranged by pixels · kernel with channels and filters exchanged
 extern "C" __global__ void __launch_bounds__(256)
 conv2d_backward_x(const real* dy, const real* y, const real* kernel, real* dx, int activation, Windows w, int F,
                   Four* parts, int* arrived)
@@ -176,9 +176,9 @@ def conv2d(
 
 
 def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array | None]:
-    """dkernel = im2col(x)ᵀ · dz with dbias = Σ dz as one row more; dx = dz · kernelᵀ, gathered by pixels: two launches.
+    """dkernel = im2col(x)ᵀ · dz with dbias = Σ dz as one more row; dx = dz · kernelᵀ, gathered by pixels: two launches.
 
-    Both multiply dy by the activation's slope while they fetch it, so dz = dy · activation′(z) is not stored either.
+    Both multiply dy by the activation's slope when they load it, so dz = dy · activation′(z) is not stored either.
     dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,) or None
     """
     x, kernel, bias, y, at, activation = saved

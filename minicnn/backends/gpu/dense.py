@@ -1,4 +1,4 @@
-"""The dense layer as a convolution: its rows are the pixels of one image, its window is one pixel."""
+"""The dense layer as a convolution: the rows are the pixels of one image, the window is one pixel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dropout in one kernel for both directions: the mask is computed where it is needed, so there is none to keep."""
+"""Dropout: one kernel for forward and backward. Both compute the mask, so it is not stored."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ extern "C" __global__ void dropout(const real* x, real* y, unsigned key1, unsign
 
 
 def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
-    """Silence each element with probability `rate`, scale the others by 1 / (1 − rate) so that the mean stays.
+    """Set each element to 0 with probability `rate`; scale the others by 1 / (1 − rate), which keeps the mean.
 
     x of any shape -> y of the same shape; the mask is the textbook's, bit for bit.
     """
@@ -47,7 +47,7 @@ def dropout_backward(dy: Array, saved: Saved) -> Array:
 
 
 def _masked(x: Array, mask: tuple[Any, ...]) -> Array:
-    """x · mask; the mask is its two keys, its threshold and its scale."""
+    """x · mask; `mask` is given by two keys, a threshold and a scale."""
     y = cupy.empty(x.shape, x.dtype)
     launch_each(SOURCE.kernel("dropout", x.dtype), x.size, x, y, *mask)
     return y

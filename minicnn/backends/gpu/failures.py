@@ -1,4 +1,4 @@
-"""What CUDA and CuPy raise becomes a BackendError: one sentence that says what to do."""
+"""Errors of CUDA and CuPy are translated to BackendError, whose message says what to do."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ COMPILATION = (
 )
 DEVICE = (
     "the GPU reports an error",
-    "Start Python again: nothing works on the GPU after it. An earlier operation may be the cause; with "
-    f"CUDA_LAUNCH_BLOCKING=1 in the environment it is this one. {DOCTOR} tries each of them.",
+    "Start Python again: the GPU cannot be used in this process any more. An earlier operation may be the cause; "
+    f"with CUDA_LAUNCH_BLOCKING=1 in the environment, the operation named here is. {DOCTOR} tries each of them.",
 )
 
 SENTENCES = {
@@ -30,11 +30,11 @@ SENTENCES = {
     "CUDADriverError": DEVICE,
     "CUBLASError": DEVICE,
 }
-"""What has happened, and what to do, by the name of CuPy's exception: to import some of them takes CUDA's libraries."""
+"""What happened and what to do, by the name of CuPy's exception; importing some of these needs CUDA's libraries."""
 
 
 def as_sentences(operation: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator: the operation raises BackendError in the place of CUDA's and CuPy's errors."""
+    """Decorator: the operation raises BackendError instead of CUDA's and CuPy's errors."""
 
     @wraps(operation)
     def translated(*arguments: Any, **options: Any) -> Any:

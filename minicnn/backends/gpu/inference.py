@@ -1,4 +1,4 @@
-"""A whole network in inference, launch after launch."""
+"""A whole network in inference: one launch after another."""
 
 from __future__ import annotations
 

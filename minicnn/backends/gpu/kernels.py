@@ -1,7 +1,7 @@
-"""How CUDA C becomes a kernel: a source with its types left open, compiled for each type on its first call.
+"""Compiling and launching CUDA C: sources with open type names, compiled for each type at the first call.
 
-CuPy compiles with NVRTC and keeps what it compiled on disk, so only the first run ever waits. A kernel is launched and
-runs by itself; nothing here waits for one. Arrays have fewer than 2³¹ elements, so that an `int` can number them.
+CuPy compiles with NVRTC and caches the result on disk, so only the first run waits. Launches are asynchronous; nothing
+here waits for a kernel. Arrays have fewer than 2³¹ elements, so that an `int` can index them.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from ...errors import explain
 from ..contract import Array
 
 OPTIONS = ("--std=c++17",)
-THREADS = 256  # in a block
-WARP = 32  # threads that run in step
-LIMIT = 2**31 - 2**20  # elements: an `int` that steps over the last one, by a whole grid at most, must not wrap
+THREADS = 256  # threads per block
+WARP = 32  # threads per warp
+LIMIT = 2**31 - 2**20  # elements: an `int` index may exceed the last element by up to a grid and must not overflow
 
 CUDA_NAMES = {
     "bool": "bool",
@@ -37,7 +37,7 @@ _sources: dict[str, Source] = {}
 
 
 class Source:
-    """CUDA C in which some type names are open: real=FLOATS means that `real` may be float or double."""
+    """CUDA C with open type names: real=FLOATS means that `real` may be float or double."""
 
     def __init__(self, name: str, *parts: str, **types: Sequence[str]) -> None:
         self.name, self.code, self.types = name, "\n".join(parts), types
@@ -45,7 +45,7 @@ class Source:
         _sources[name] = self
 
     def kernel(self, name: str, *dtypes: Any) -> Any:
-        """The kernel of that name, with the open types filled in, in their order; compiled if it is not yet."""
+        """The kernel of this name with these types for the open names, in order; compiled on the first call."""
         key = (name, *dtypes)
         if key not in self._kernels:
             code = self.text(*(np.dtype(dtype).name for dtype in dtypes))
@@ -55,22 +55,22 @@ class Source:
         return self._kernels[key]
 
     def text(self, *dtypes: str) -> str:
-        """What the compiler gets: the open types as typedefs, then the code; in ASCII.
+        """The text for the compiler: the open types as typedefs, then the code; in ASCII.
 
-        CuPy writes it to a file in the locale's encoding, which need not have the mathematical signs of our comments.
+        CuPy writes it to a file in the locale's encoding, which may lack the mathematical signs of the comments.
         """
         filled = zip(self.types, dtypes, strict=True)
         code = "".join(f"typedef {CUDA_NAMES[dtype]} {name};\n" for name, dtype in filled) + self.code
         return code.encode("ascii", "backslashreplace").decode()
 
     def instances(self) -> Iterator[tuple[str, str]]:
-        """The name and text of every choice of types."""
+        """The name and text for every combination of types."""
         for dtypes in product(*self.types.values()):
             yield "-".join((self.name, *dtypes)), self.text(*dtypes)
 
 
 class _Notice:
-    """A log for CuPy's compiler, which writes to it when it compiles, not when it loads what it compiled before."""
+    """A log for CuPy's compiler, which writes to it when it compiles, but not when it loads from its cache."""
 
     said = False
 
@@ -84,19 +84,19 @@ _notice = _Notice()
 
 
 def all_sources() -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Every kernel source in every type, by name, with the compiler's options: what can be compiled without a GPU."""
+    """Every kernel source in every type, by name, with the compiler's options; they compile without a GPU, too."""
     return {name: (text, OPTIONS) for source in _sources.values() for name, text in source.instances()}
 
 
 def launch_each(kernel: Any, count: int, *arguments: Any) -> None:
-    """Launch a kernel with one thread for each of `count` elements; its last parameter is that count."""
+    """Launch a kernel with one thread per element; its last parameter is `count`, the number of elements."""
     check_size(count)
     if count:
         kernel((-(-count // THREADS),), (THREADS,), (*arguments, np.int32(count)))
 
 
 def check_size(count: int) -> None:
-    """Raise ValueError for an array of more elements than an `int` can number."""
+    """Raise ValueError for an array of more elements than an `int` can index."""
     if count > LIMIT:
         raise ValueError(
             explain("the GPU's kernels", f"arrays of at most {LIMIT} elements", str(count), "Use smaller batches.")
@@ -104,7 +104,7 @@ def check_size(count: int) -> None:
 
 
 def multiprocessors() -> int:
-    """How many blocks the device runs side by side, at the least: one on each of its multiprocessors."""
+    """The device's number of multiprocessors: at least so many blocks run at the same time."""
     device = cupy.cuda.runtime.getDevice()
     if device not in _multiprocessors:
         _multiprocessors[device] = cupy.cuda.Device(device).attributes["MultiProcessorCount"]
@@ -115,10 +115,10 @@ _multiprocessors: dict[int, int] = {}
 
 
 def counters(count: int) -> Array:
-    """At least `count` zeros (int32) for the blocks of a launch to count themselves with; they are left at zero.
+    """At least `count` zeros (int32), with which the blocks of a launch count their arrivals; the launch resets them.
 
-    Each stream has its own, for launches of one stream never run at the same time; so has each of Python's threads, for
-    "the thread's own stream" is another one in each.
+    Each stream has its own counters, since only launches of one stream never overlap. Each Python thread has its own,
+    too: the per-thread default stream has the same number in all threads.
     """
     key = cupy.cuda.runtime.getDevice(), cupy.cuda.get_current_stream().ptr
     mine = _of_this_thread.counters
@@ -135,19 +135,19 @@ class _OfThisThread(local):
 _of_this_thread = _OfThisThread()
 
 LAST_TO_ARRIVE = """
-// Whether this block is the last of several to come here: then it sees all that the others wrote before they came,
-// and can add up their parts in a fixed order. The counter is zero again for the next launch.
+// Whether this block is the last of `blocks` to arrive here. The last one sees everything that the others wrote before
+// they arrived, and can add up their parts in a fixed order. It resets the counter to zero for the next launch.
 __device__ bool last_to_arrive(int* counter, int blocks)
 {
     __shared__ bool last;
-    __threadfence();  // what this block wrote is there for all, before it is counted
+    __threadfence();  // makes this block's writes visible to all before it is counted
     __syncthreads();
     if (threadIdx.x == 0 && threadIdx.y == 0) {
         last = atomicAdd(counter, 1) == blocks - 1;
         if (last) *counter = 0;
     }
     __syncthreads();
-    __threadfence();  // nothing below is read before the count
+    __threadfence();  // orders the reads below after the count
     return last;
 }
 """

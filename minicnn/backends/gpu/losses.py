@@ -1,4 +1,4 @@
-"""Losses: one launch computes the loss and the gradient with which backpropagation starts; nothing is read back."""
+"""Losses: one launch computes the loss and the first gradient of backpropagation, without a transfer to the host."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BLOCK_SUMS = (
     + """
 const int THREADS = 256;
 
-template <class Number> __device__ Number block_sum(Number value)  // of all threads, in a fixed order
+template <class Number> __device__ Number block_sum(Number value)  // over a block's threads, in a fixed order
 {
     __shared__ Number values[THREADS];
     values[threadIdx.x] = value;
@@ -31,7 +31,7 @@ template <class Number> __device__ Number block_sum(Number value)  // of all thr
     return sum;
 }
 
-// The sum over the threads of all blocks, in a fixed order; true in the one thread that has it.
+// The sum over the threads of all blocks, in a fixed order; true in the one thread that gets it.
 template <class Number> __device__ bool grid_sum(Number& value, Number* parts, int* arrived)
 {
     Number sum = block_sum(value);
@@ -51,7 +51,7 @@ SOURCE = Source(
     BLOCK_SUMS,
     f"const real EPSILON = {EPSILON};\n"
     + """
-// A warp takes a sample of K classes, each thread every 32nd of them.
+// One warp per sample of K classes; each thread takes every 32nd class.
 extern "C" __global__ void softmax_crossentropy(const real* logits, const real* target, real* loss, real* dlogits,
                                                 int samples, int K, real* parts, int* arrived)
 {
@@ -92,7 +92,7 @@ extern "C" __global__ void crossentropy(const real* probabilities, const real* t
             real q = probabilities[row + k] / total, inside = q >= EPSILON && q <= 1 - EPSILON;
             q = q < EPSILON ? EPSILON : q > 1 - EPSILON ? 1 - EPSILON : q;  // NaN stays NaN
             dot += target[row + k] * log(q);
-            dprobabilities[row + k] = -target[row + k] / q * inside / samples;  // dq, to begin with
+            dprobabilities[row + k] = -target[row + k] / q * inside / samples;  // dq for now
             through_total += dprobabilities[row + k] * q;
         }
         dot = warp_sum(dot);
@@ -128,7 +128,7 @@ extern "C" __global__ void one_hot(const label* labels, real* rows, int K, int c
     int at = blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= count) return;
     long long wanted = labels[at / K];
-    rows[at] = wanted < 0 || wanted >= K ? (real)nan("") : wanted == at % K;  // so that it is noticed
+    rows[at] = wanted < 0 || wanted >= K ? (real)nan("") : wanted == at % K;  // NaN shows a wrong label
 }
 """,
     real=FLOATS,
@@ -139,7 +139,7 @@ COUNT_CORRECT = Source(
     "count_correct",
     BLOCK_SUMS,
     """
-template <class Number> __device__ int argmax(const Number* row, int K)  // the first of equals; NaN beats numbers
+template <class Number> __device__ int argmax(const Number* row, int K)  // first of equals; NaN is largest
 {
     int best = 0;
     for (int k = 1; k < K; ++k)
@@ -174,11 +174,11 @@ extern "C" __global__ void accumulate(const double* total, const number* value, 
 )
 
 MOST_BLOCKS = 256
-"""For what is summed over a whole array: more would leave the last one to arrive too much to add up."""
+"""Maximum blocks of a sum over a whole array: the last block to arrive adds up one number per block."""
 
 
 def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
-    """labels (...) -> (..., K), 1 at the label and 0 elsewhere; NaN for a label that is none of 0 … K − 1."""
+    """labels (...) -> (..., K), 1 at the label and 0 elsewhere; NaN for a label outside 0 … K − 1."""
     labels = _known(labels, LABELS)
     rows = cupy.empty((*labels.shape, classes), dtype)
     if rows.dtype.name not in FLOATS:
@@ -259,7 +259,7 @@ def accumulate(total: Array, value: Array, weight: float) -> Array:
 
 
 def _of_samples(name: str, scores: Array, target: Array) -> tuple[Array, Array]:
-    """A loss that is a mean over samples, and its gradient by scores (..., K)."""
+    """A loss that is a mean over samples, and its gradient with respect to scores (..., K)."""
     K = scores.shape[-1]
     samples = scores.size // K
     check_size(samples * WARP)
@@ -272,10 +272,10 @@ def _of_samples(name: str, scores: Array, target: Array) -> tuple[Array, Array]:
 
 
 def _launch_sum(kernel: Any, blocks: int, dtype: Any, *arguments: Any) -> None:
-    """Launch a kernel that ends in `grid_sum`: its last parameters are the blocks' sums and their counter."""
+    """Launch a kernel that ends with `grid_sum`: its last parameters are the blocks' sums and their counter."""
     kernel((blocks,), (THREADS,), (*arguments, cupy.empty(blocks, dtype), counters(1)))
 
 
 def _known(array: Array, names: tuple[str, ...]) -> Array:
-    """The array in one of these dtypes, the last of them unless it has one already."""
+    """The array, converted to the last of these dtypes unless it already has one of them."""
     return array if array.dtype.name in names else array.astype(names[-1])

@@ -1,7 +1,7 @@
-"""The two memories: the host's, where NumPy's arrays are, and the device's; these functions are the doors between them.
+"""Transfer between the host's memory, which holds NumPy arrays, and the device's.
 
-Whatever crosses takes the bus, and what comes back waits for the device to finish. So a data set crosses once, batches
-are gathered on the device, and the loss comes back once an epoch.
+Every transfer uses the bus, and a transfer to the host waits until the device has finished. So a data set is
+transferred once, batches are gathered on the device, and the loss is transferred once per epoch.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from .failures import as_sentences
 from .kernels import Source, launch_each
 
 TYPES = ("uint8", "int32", "int64", "float32", "float64")
-"""What data sets are made of."""
+"""The dtypes that `take` has kernels for."""
 
 SOURCE = Source(
     "take",
     """
-// Rows of `length` elements; a data set may have more elements than an int can number, a batch may not. A row that the
-// array does not have is NaN, or 0 where there is no NaN: the host would have to wait to see that an index is wrong.
+// Rows of `length` elements. A data set may have more elements than an int can index, a batch may not. For an index out
+// of range, the row is NaN, or 0 in types without NaN: an error would need the host to wait for the indices.
 extern "C" __global__ void take(const from* array, const long long* rows, to* batch, long long height, int length,
                                 int count)
 {
@@ -39,7 +39,7 @@ extern "C" __global__ void take(const from* array, const long long* rows, to* ba
 
 @as_sentences
 def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
-    """The array on the device, of `dtype`; the same object where nothing has to change, unless it is to be a copy."""
+    """The array on the device, in `dtype`; the same object if nothing has to change, unless copy=True."""
     if owns(array):  # the usual case, in every step
         return array.astype(dtype or array.dtype, copy=copy)
     return cupy.asarray(array, dtype)
@@ -47,22 +47,22 @@ def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
 
 @as_sentences
 def to_host(array: Array) -> Any:
-    """The array as NumPy's; waits until the device has computed it."""
+    """The array as a NumPy array; waits until the device has computed it."""
     return cupy.asnumpy(array)
 
 
 def owns(array: Any) -> bool:
-    """Whether it is an array of CuPy's."""
+    """Whether it is a CuPy array."""
     return isinstance(array, cupy.ndarray)
 
 
 def contiguous(array: Array) -> Array:
-    """The array itself, or a copy whose elements lie one after the other, in C's order."""
+    """The array itself, or a contiguous copy in C order."""
     return array if array.flags.c_contiguous else cupy.ascontiguousarray(array)
 
 
 def read_if_ready(value: Array) -> None:
-    """Nothing: reading a number would wait for all that was launched before."""
+    """None: reading a number would wait for all earlier launches."""
 
 
 def take(array: Array, indices: Array, dtype: Any = None) -> Array:

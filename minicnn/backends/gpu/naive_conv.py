@@ -1,7 +1,7 @@
 """The convolution as a first CUDA kernel: one thread per output element, the textbook's sum as three loops.
 
-It is here to be read, as the bridge from the textbook to the tiled kernels of `conv.py`, which compute the same. No
-layer uses it, for it is slow: each thread fetches all its factors from memory by itself.
+It is for reading, as a step from the textbook to the tiled kernels of `conv.py`, which compute the same. No layer uses
+it because it is slow: each thread loads all of its factors from memory.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Batch normalisation: one launch for the statistics of all channels, one to normalise, and the same two backward.
+"""Batch normalisation: one launch computes the statistics of all channels, one normalises; the backward has two, too.
 
-Mean and variance come out of a single pass by Welford's method, which loses no digits where E[x²] − mean² would.
+Mean and variance are computed in a single pass by Welford's method, which does not lose digits as E[x²] − mean² does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SOURCE = Source(
     """
 const int THREADS = 256;
 
-// How many numbers, their mean, and the sum of their squared distances from it (Welford, 1962; Chan et al., 1979).
+// Count, mean and sum of squared distances from the mean (Welford, 1962; Chan et al., 1979).
 struct Moments {
     real mean, squares;
     int count;
@@ -40,11 +40,11 @@ struct Gradients {
     __device__ void merge(const Gradients& other) { dgamma += other.dgamma; dbeta += other.dbeta; }
 };
 
-// Merge what the block's threads hold for the same channel (threadIdx.x), in a fixed order, into threadIdx.y = 0's.
+// Merge the sums of a block's threads for the same channel (threadIdx.x), in a fixed order, into threadIdx.y = 0.
 template <class Sums> __device__ void merge_in_block(Sums& mine)
 {
-    __shared__ __align__(16) char room[THREADS * sizeof(Sums)];
-    Sums* all = (Sums*)room;
+    __shared__ __align__(16) char memory[THREADS * sizeof(Sums)];
+    Sums* all = (Sums*)memory;
     int me = threadIdx.y * blockDim.x + threadIdx.x;
     all[me] = mine;
     for (int half = blockDim.y / 2; half > 0; half /= 2) {
@@ -55,7 +55,7 @@ template <class Sums> __device__ void merge_in_block(Sums& mine)
     __syncthreads();
 }
 
-// Merge what all blocks hold for a channel into `mine`; true where the result is: in one thread for each channel.
+// Merge all blocks' sums for a channel into `mine`; true in the thread that has the result, one per channel.
 template <class Sums> __device__ bool merge_all(Sums& mine, int c, int C, Sums* parts, int* arrived)
 {
     merge_in_block(mine);
@@ -68,7 +68,7 @@ template <class Sums> __device__ bool merge_all(Sums& mine, int c, int C, Sums* 
     return threadIdx.y == 0 && c < C;
 }
 
-// x (M, C): a thread takes every so-manieth row of a channel. The moving statistics follow the batch's.
+// x (M, C): a thread takes every (gridDim.y · blockDim.y)-th row of a channel.
 extern "C" __global__ void statistics(const real* x, real* mean, real* variance, const real* moving_mean,
                                       const real* moving_variance, real* new_moving_mean, real* new_moving_variance,
                                       real momentum, real rest, int M, int C, Moments* parts, int* arrived)
@@ -139,8 +139,8 @@ def batch_norm(
 ) -> tuple[Array, Array, Array, Saved]:
     """y = gamma · (x − mean) / √(variance + epsilon) + beta, for each channel (Ioffe & Szegedy, 2015).
 
-    In training, mean and variance are the batch's (biased) and the moving ones follow them; otherwise they are the
-    moving ones, which stay as they are.
+    In training, mean and variance are the batch's (biased), and the moving statistics are updated; otherwise the moving
+    statistics are used and stay unchanged.
 
     x (..., C), the others (C,) -> y (..., C), new moving mean (C,), new moving variance (C,)
     """
@@ -183,9 +183,9 @@ def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[
 
 
 def _launch_channels(name: str, x: Array, sums: int, *arguments: Any) -> None:
-    """Launch a kernel that reduces x (M, C) to `sums` numbers for each channel.
+    """Launch a kernel that reduces x (M, C) to `sums` numbers per channel.
 
-    The threads of a block stand side by side over the channels, as memory does, and one behind the other over the rows.
+    In a block, threadIdx.x runs over channels, so that a warp reads neighbouring addresses, and threadIdx.y over rows.
     """
     (M, C), across = map(int, _sizes(x)), 1
     check_size(x.size)
@@ -193,7 +193,7 @@ def _launch_channels(name: str, x: Array, sums: int, *arguments: Any) -> None:
         across *= 2
     behind, channel_blocks = THREADS // across, -(-C // across)
     row_blocks = max(1, min(-(-M // (8 * behind)), 2 * multiprocessors() // channel_blocks))
-    parts = cupy.empty(row_blocks * C * sums, x.dtype)  # an int among them is no larger than a float
+    parts = cupy.empty(row_blocks * C * sums, x.dtype)  # an int in the structure is not larger than a float
     SOURCE.kernel(name, x.dtype)(
         (channel_blocks, row_blocks),
         (across, behind),
@@ -202,6 +202,6 @@ def _launch_channels(name: str, x: Array, sums: int, *arguments: Any) -> None:
 
 
 def _sizes(x: Array) -> tuple[Any, Any]:
-    """M rows, C channels."""
+    """The number of rows M and of channels C."""
     C = x.shape[-1]
     return np.int32(x.size // C), np.int32(C)

@@ -1,6 +1,6 @@
-"""Optimiser steps: one launch for all parameters together, however many and small they are.
+"""Optimiser steps: one launch updates up to 64 parameters.
 
-The arrays' addresses go to the kernel as one structure, by value: nothing is copied to the device beforehand.
+The arrays' addresses are passed to the kernel in one structure, by value, without a transfer to the device before.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from ..contract import Array
 from .kernels import FLOATS, THREADS, Source, check_size
 
 MOST = 64
-"""Arrays in a launch: with up to four addresses each, the structure stays below the 4 KB that a launch may pass."""
+"""Maximum arrays per launch: with up to four addresses each, the structure is below the limit of 4 KB per launch."""
 
 ELEMENTS = 4 * THREADS
-"""What a block moves of one array."""
+"""Elements of one array that a block updates."""
 
 SOURCE = Source(
     "optimizers",
     """
 const int MOST = 64, ELEMENTS = 1024;
 
-// The arrays of one step, and the block with which each begins.
+// The arrays of one step, and the first block of each.
 struct Arrays {
     real *values[MOST], *grads[MOST], *firsts[MOST], *seconds[MOST];
     int sizes[MOST], begins[MOST];
     int count;
 };
 
-__device__ int array_of(const Arrays& arrays)  // the one that this block works on
+__device__ int array_of(const Arrays& arrays)  // the array that this block updates
 {
     int i = 0;
     while (i + 1 < arrays.count && (int)blockIdx.x >= arrays.begins[i + 1]) ++i;
@@ -50,7 +50,7 @@ extern "C" __global__ void sgd_step(Arrays arrays, real learning_rate, real mome
     }
 }
 
-// Moments too small to matter become zero: a unit that died would leave denormal numbers behind.
+// Negligible moments are set to zero: those of a dead unit would decay to subnormal numbers.
 extern "C" __global__ void adam_step(Arrays arrays, real alpha, real gain_1, real gain_2, real epsilon, real decay,
                                      real tiny)
 {
@@ -61,7 +61,7 @@ extern "C" __global__ void adam_step(Arrays arrays, real alpha, real gain_1, rea
         real grad = grads[at];
         real mean = means[at] + gain_1 * (grad - means[at]);
         real variance = variances[at] + gain_2 * (grad * grad - variances[at]);
-        means[at] = fabs(mean) < tiny ? 0 : mean;  // NaN stays
+        means[at] = fabs(mean) < tiny ? 0 : mean;  // NaN stays NaN
         variances[at] = variance < tiny ? 0 : variance;
         values[at] -= decay * values[at] + alpha * mean / (sqrt(variance) + epsilon);
     }
@@ -86,7 +86,7 @@ def sgd_step(
     momentum: float,
     nesterov: bool,
 ) -> None:
-    """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter."""
+    """Gradient descent with momentum, as in Keras; lists of arrays of equal shapes, one entry per parameter."""
     _step("sgd_step", (values, grads, velocities), (learning_rate, momentum), nesterov)
 
 
@@ -110,9 +110,9 @@ def adam_step(
 
 
 def _step(name: str, lists: tuple[Sequence[Array], ...], scalars: tuple[float, ...], *flags: bool) -> None:
-    """Launch a step for the parameters of these lists: values, grads, and one list a slot."""
+    """Launch a step for the parameters of these lists: values, grads, and one list per slot."""
     parameters = list(zip(*lists, strict=True))
-    for dtype in dict.fromkeys(value.dtype for value in lists[0]):  # one in any model
+    for dtype in dict.fromkeys(value.dtype for value in lists[0]):  # the parameters of one model have one dtype
         alike = [arrays for arrays in parameters if arrays[0].dtype == dtype]
         numbers = (*map(dtype.type, scalars), *map(np.bool_, flags))
         for first in range(0, len(alike), MOST):
@@ -127,7 +127,7 @@ def _step(name: str, lists: tuple[Sequence[Array], ...], scalars: tuple[float, .
 
 
 def _arrays(parameters: Sequence[Sequence[Array]]) -> tuple[Any, int]:
-    """The structure that the kernels take, and how many blocks they need."""
+    """The structure for the kernels and the number of blocks."""
     struct = np.zeros((), _STRUCT)
     count, sizes = len(parameters), [arrays[0].size for arrays in parameters]
     check_size(max(sizes))

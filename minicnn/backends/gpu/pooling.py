@@ -1,4 +1,4 @@
-"""Pooling: a thread for each number. Backward each input gathers from the windows over it, so nobody has to wait."""
+"""Pooling: one thread per output. In the backward, each input gathers from its windows, so no atomics are needed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX = Source(
     "max_pooling",
     WINDOWS,
     """
-// Cells challenge the best so far: NaN beats numbers, and the first of equals stays.
+// NaN counts as larger than any number; of equal numbers the first is the maximum.
 extern "C" __global__ void max_pool2d(const real* x, real* y, cell* winners, Windows w, int count)
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
@@ -51,14 +51,14 @@ extern "C" __global__ void max_pool2d_backward(const real* dy, const cell* winne
 }
 """,
     real=FLOATS,
-    cell=("uint8", "int32"),  # a byte names the winner, unless the window has more cells than that
+    cell=("uint8", "int32"),  # the maximum's index in the window: a byte up to 256 elements
 )
 
 AVERAGE = Source(
     "average_pooling",
     WINDOWS,
     """
-__device__ int cells_inside(int first, int window, int length)  // how many cells of a window lie on the image
+__device__ int cells_inside(int first, int window, int length)  // how many elements of a window lie on the image
 {
     return min(first + window, length) - max(first, 0);
 }
@@ -143,5 +143,5 @@ def average_pool2d_backward(dy: Array, saved: Saved) -> Array:
 
 
 def _empty(at: Windows, x: Array) -> Array:
-    """Room for y (N, OH, OW, C)."""
+    """Memory for y (N, OH, OW, C)."""
     return cupy.empty((at.N, at.OH, at.OW, x.shape[3]), x.dtype)

@@ -1,11 +1,11 @@
-"""Matrix products whose factors are never built: one tiled scheme, which asks each factor for its elements.
+"""Tiled GEMM with implicit factors: a factor is not stored, it is a structure that computes its elements.
 
-A block of 256 threads computes 64 x 64 outputs, a thread 4 x 4 of them. The factors come in steps of 16 along the
-reduction: each thread fetches four elements of either factor, puts them into shared memory, and from there every
-element is used 64 times. While one step is multiplied, the next is on its way from memory.
+A block of 256 threads computes a tile of 64 x 64 outputs, a thread 4 x 4 of them. The reduction runs in steps of 16:
+each thread loads four elements of either factor into shared memory, where every element is used 64 times. The loads of
+the next step overlap with the multiplications of this one.
 
-Where there are too few tiles to keep the device busy, the reduction is split among several blocks. Each writes its sums
-down, and the last one to arrive adds them up, always in the same order: the same bits come out every time.
+If there are too few tiles to fill the device, the reduction is split among several blocks (split-K). Each stores its
+sums, and the last block to arrive adds them up, always in the same order, so the result is the same to the bit.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ PRODUCT = (
     + """
 const int TILE = 64, STEP = 16, THREADS = 256;
 
-typedef real Tile[STEP][TILE + 4];  // 4 more: a column's elements fall into different banks
+typedef real Tile[STEP][TILE + 4];  // padded by 4, so that a column's elements are in different banks
 
-struct __align__(16) Four { real v[4]; };  // read and written in one go
+struct __align__(16) Four { real v[4]; };  // loaded and stored with one instruction
 
-// A place among things numbered along three axes, number = (a * B + b) * C + c: a window, a pixel, a cell of a window.
+// A three-axis index, number = (a * B + b) * C + c: of a window, a pixel, or an element (cell) of a window.
 struct Place { int a, b, c; };
 
 __device__ Place place(int number, int B, int C) { return {number / C / B, number / C % B, number % C}; }
 
-__device__ void step(Place& at, int B, int C)  // STEP numbers further, without a division
+__device__ void step(Place& at, int B, int C)  // adds STEP to the number, without a division
 {
     for (at.c += STEP; at.c >= C; at.c -= C)
         if (++at.b == B) { at.b = 0; ++at.a; }
 }
 
-// Which four elements of a tile a thread fetches, so that the 32 threads of a warp read neighbours in memory and write
-// into 32 different banks. `Along`: the factor lies in memory along the reduction; `Across`: along its other axis.
+// The four elements of a tile that a thread loads: the 32 threads of a warp read neighbouring addresses and write to 32
+// different banks. `Along`: the factor is contiguous along the reduction; `Across`: along its other axis.
 struct Along {
     static const int OUTER = 2, INNER = 2;
     static __device__ int outer(int i) { return threadIdx.x / 8 + 32 * i; }
@@ -55,8 +55,8 @@ struct Across {
     static __device__ int inner(int j) { return threadIdx.x / TILE + 4 * j; }
 };
 
-// A factor on its way into shared memory. It says where its element number m of the outer axis and number k of the
-// reduction are (`outer`, `inner`), how to go STEP further along the reduction (`next`), and what is there (`at`).
+// Loads a factor into shared memory. A factor converts index m of the outer axis and index k of the reduction to places
+// (`outer`, `inner`), advances a place by STEP along the reduction (`next`), and returns an element (`at`).
 template <class Factor, class Order> struct Loader {
     Factor factor;
     decltype(factor.outer(0)) m[Order::OUTER];
@@ -89,7 +89,7 @@ template <class Factor, class Order> struct Loader {
     }
 };
 
-// Where the product goes: out (rows, columns) = activation(sums + bias).
+// The epilogue: out (rows, columns) = activation(sums + bias).
 struct Result {
     real* out;
     int rows, columns;
@@ -111,8 +111,8 @@ struct Result {
     }
 };
 
-// One tile of left · right. Block (x, 0, z) does tile x and part z of the reduction, whose length is K. All tiles are
-// counted along x: along y a grid has at most 65,535 blocks.
+// One tile of left · right. Block (x, 0, z) computes tile x and part z of the reduction, whose length is K. All tiles
+// are numbered along x, because a grid has at most 65,535 blocks along y.
 template <class LeftOrder, class RightOrder, class Left, class Right>
 __device__ void multiply(const Left& left, const Right& right, const Result& result, int K, Four* parts, int* arrived)
 {
@@ -172,7 +172,7 @@ __device__ void multiply(const Left& left, const Right& right, const Result& res
 def launch_product(kernel: Any, rows: int, columns: int, K: int, dtype: Any, *arguments: Any) -> None:
     """Launch a kernel that calls `multiply` for a product (rows, K) · (K, columns).
 
-    `arguments` are its first ones; where the parts of a split reduction go, and their counters, are its last two.
+    `arguments` are its first parameters; the last two are memory for the parts of a split reduction and their counters.
     """
     check_size(max(rows, columns, K))
     tiles = -(-rows // TILE) * -(-columns // TILE)
@@ -186,14 +186,14 @@ def launch_product(kernel: Any, rows: int, columns: int, K: int, dtype: Any, *ar
 
 
 def split(tiles: int, steps: int) -> int:
-    """Among how many blocks to share each tile's steps: two blocks for every multiprocessor, if there are fewer tiles.
+    """The number of blocks that share each tile's steps: enough for two blocks per multiprocessor.
 
-    A block then takes steps / splits of them, and the last one adds up `splits` parts, each about as dear as half a
-    step: together they take least time at the root of 2 · steps.
+    A block then takes steps / splits steps, and the last block adds up `splits` parts. Adding one part costs about half
+    a step; total time is minimal at √(2·steps) splits.
     """
     return max(1, min(2 * multiprocessors() // tiles, isqrt(2 * steps)))
 
 
 def int32(*numbers: int) -> tuple[Any, ...]:
-    """Sizes as kernels take them."""
+    """Sizes as kernel parameters."""
     return tuple(map(np.int32, numbers))

@@ -1,7 +1,7 @@
-"""Convolution on tensor cores, where use_backend(…, tf32=True) allows it: im2col is laid out, and cuBLAS multiplies.
+"""Convolution on tensor cores, if use_backend(…, tf32=True) allows it: im2col in memory, then GEMM by cuBLAS.
 
-TF32 keeps 10 bits of each factor's 23 and sums in float32; float64 is never rounded to it. As in the textbook, the
-columns are built, in memory this time, so a pair costs more launches than `conv.py`'s: it pays for large layers only.
+TF32 keeps 10 of the 23 mantissa bits of each factor and sums in float32; float64 is never rounded to it. A pair needs
+more launches than in `conv.py`, so it is faster only for large layers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SOURCE = Source(
     ACTIVATE,
     WINDOWS,
     """
-// columns (windows, width) = im2col(x); where it is wider than the windows have cells, the last column is all ones
+// columns (windows, width) = im2col(x); if width exceeds the size of a window, the last column is all ones
 extern "C" __global__ void im2col(const real* x, real* columns, Windows w, int width, int count)
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
@@ -32,7 +32,7 @@ extern "C" __global__ void im2col(const real* x, real* columns, Windows w, int w
     columns[at] = i == w.KH ? 1 : pixel < 0 ? 0 : x[(size_t)pixel * w.C + c];
 }
 
-// dx (N, H, W, C): each pixel gathers from the windows over it
+// dx (N, H, W, C): each pixel sums over the windows that contain it
 extern "C" __global__ void col2im(const real* dcolumns, real* dx, Windows w, int count)
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
@@ -48,7 +48,7 @@ extern "C" __global__ void col2im(const real* dcolumns, real* dx, Windows w, int
     dx[at] = sum;
 }
 
-// z (…, F) becomes y = activation(z + bias)
+// in place: y = activation(z + bias), z (…, F)
 extern "C" __global__ void finish(real* z, const real* bias, int activation, int F, int count)
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
@@ -60,12 +60,12 @@ extern "C" __global__ void finish(real* z, const real* bias, int activation, int
 
 
 def wanted(x: Array) -> bool:
-    """Whether a convolution of x goes this way."""
+    """Whether tensor cores compute a convolution of x."""
     return tf32_allowed() and x.dtype == np.float32
 
 
 def forward(x: Array, kernel: Array, bias: Array | None, at: Windows, activation: str) -> Array:
-    """y = activation(im2col(x) · kernel + bias); softmax is left to the caller."""
+    """y = activation(im2col(x) · kernel + bias); the caller applies softmax."""
     F = kernel.shape[-1]
     y = _multiply(_columns(x, at, kernel.size // F), kernel.reshape(-1, F))
     code = np.int32(CODES.get(activation, 0))
@@ -96,7 +96,7 @@ def _columns(x: Array, at: Windows, width: int) -> Array:
 
 
 def _multiply(a: Array, b: Array) -> Array:
-    """a · b, both float32, by cuBLAS with TF32; CuPy's own setting holds for the whole process, so it is put back."""
+    """a · b, both float32, by cuBLAS with TF32. CuPy's setting is process-wide, so it is restored afterwards."""
     from cupy._core._routines_linalg import COMPUTE_TYPE_TF32, get_compute_type, set_compute_type
 
     before = get_compute_type(np.float32)

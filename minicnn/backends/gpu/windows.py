@@ -1,6 +1,6 @@
-"""im2col and col2im that are never carried out: where a window's cells are, and which windows saw a cell.
+"""The indices of im2col and col2im: which pixel an element of a window is, and which windows contain a pixel.
 
-The textbook lays all windows out side by side. A kernel asks for one cell at a time and looks it up where it is.
+The textbook copies all windows side by side. A kernel computes the address of each element and reads it in place.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from .kernels import check_size
 WINDOWS = """
 struct Windows { int N, H, W, C, OH, OW, KH, KW, SH, SW, top, left; };
 
-// The number of pixel (n, h, w) under cell (i, j) of window (n, p, q); -1 where there is only padding.
+// The index of the pixel (n, h, w) at element (i, j) of window (n, p, q); -1 for padding.
 __device__ int pixel_under(const Windows& at, int n, int p, int q, int i, int j)
 {
     int h = p * at.SH + i - at.top, w = q * at.SW + j - at.left;
     return (unsigned)h < (unsigned)at.H && (unsigned)w < (unsigned)at.W ? (n * at.H + h) * at.W + w : -1;
 }
 
-// Which windows lie over a position on a padded axis: first, …, last.
+// The windows that contain a position of a padded axis: first, …, last.
 struct Range { int first, last; };
 
 __device__ Range windows_over(int position, int window, int stride, int windows)
@@ -39,7 +39,7 @@ _STRUCT = np.dtype([(field, np.int32) for field in _FIELDS])
 
 
 class Windows(NamedTuple):
-    """Where the windows lie: for the kernels, and for who allocates their results."""
+    """The geometry of windows: a structure for the kernels, and the output shape."""
 
     struct: Any
     """The C structure, passed by value."""
@@ -55,5 +55,5 @@ def windows(shape: tuple[int, ...], window: Pair, strides: Pair, padding: str) -
     (KH, KW), (SH, SW) = window, strides
     OH, OW = output_length(H, KH, SH, padding), output_length(W, KW, SW, padding)
     top, left = pad_amounts(H, KH, SH, padding)[0], pad_amounts(W, KW, SW, padding)[0]
-    check_size(N * max(H * W, OH * OW))  # pixels and windows; elements are found by wider numbers
+    check_size(N * max(H * W, OH * OW))  # pixels and windows are indexed with int, elements with size_t
     return Windows(np.array((N, H, W, C, OH, OW, KH, KW, SH, SW, top, left), _STRUCT)[()], N, OH, OW)
