@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from minicnn import plots
+from minicnn.evaluation import roc_curve
 
 pytest.importorskip("matplotlib")
 metrics = pytest.importorskip("sklearn.metrics")
@@ -121,13 +122,15 @@ def test_roc_areas_are_scikit_learns(probabilities):
     macro = metrics.roc_auc_score(Y_TRUE, probabilities, multi_class="ovr", average="macro")
     assert legend[:3] == [f"{name}  {area:.4f}" for name, area in zip(NAMES, areas, strict=True)]
     assert legend[3] == f"macro average  {macro:.4f}"
+    micro = metrics.roc_auc_score(np.eye(3)[Y_TRUE], probabilities, average="micro")
+    assert legend[4] == f"micro average  {micro:.4f}"
     assert 0.5 < macro < 1
 
 
 def test_roc_panels_show_the_same_curves(probabilities):
     whole, corner = (curves(axes) for axes in plots.plot_roc_curves(Y_TRUE, probabilities, NAMES).axes)
     for k, name in enumerate(NAMES):
-        expected = metrics.roc_curve(np.equal(Y_TRUE, k), probabilities[:, k])[:2]
+        expected = roc_curve(np.equal(Y_TRUE, k), probabilities[:, k])
         np.testing.assert_array_equal(whole[name], expected)
         np.testing.assert_array_equal(corner[name], expected)
 
@@ -232,8 +235,14 @@ def test_figures_never_touch_pyplots_global_state(monkeypatch, tmp_path, probabi
         assert plots.save_figure(figure, tmp_path / f"{number}.png").stat().st_size > 0
 
 
-@pytest.mark.parametrize("library", ["matplotlib", "sklearn"])
-def test_a_missing_library_is_named_with_its_remedy(monkeypatch, library):
-    monkeypatch.setitem(sys.modules, library, None)
-    with pytest.raises(ModuleNotFoundError, match=rf"{library} cannot be imported.*minicnn\[report\]"):
+def test_missing_matplotlib_is_named_with_its_remedy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    with pytest.raises(ModuleNotFoundError, match=r"matplotlib, which cannot be imported.*minicnn\[report\]"):
         plots.plot_confusion_matrix(Y_TRUE, Y_PRED, NAMES)
+
+
+def test_figures_need_no_scikit_learn(monkeypatch, probabilities):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    plots.plot_confusion_matrix(Y_TRUE, Y_PRED, NAMES)
+    plots.plot_classification_report(Y_TRUE, Y_PRED, NAMES)
+    plots.plot_roc_curves(Y_TRUE, probabilities, NAMES)

@@ -1,0 +1,31 @@
+"""Figures of data, training and predictions, and of what happens inside a model.
+
+Each function returns a `matplotlib.figure.Figure` that belongs to nobody else: pyplot's global state is never touched,
+so figures can be made without a display and from any thread. All take `style="light"` or `"dark"`, for the page that
+the figure will stand on. `save_figure` writes one to a file.
+"""
+
+from .classification import plot_classification_report, plot_confusion_matrix
+from .comparison import plot_comparison
+from .confidence import plot_calibration, plot_class_cutoff_curves, plot_cutoff_curves
+from .history import plot_history, plot_learning_curves
+from .images import plot_confident_mistakes, plot_samples
+from .pixels import plot_pixel_summary
+from .roc import plot_roc_curves
+from .styles import save_figure
+
+__all__ = [
+    "plot_calibration",
+    "plot_class_cutoff_curves",
+    "plot_classification_report",
+    "plot_comparison",
+    "plot_confident_mistakes",
+    "plot_confusion_matrix",
+    "plot_cutoff_curves",
+    "plot_history",
+    "plot_learning_curves",
+    "plot_pixel_summary",
+    "plot_roc_curves",
+    "plot_samples",
+    "save_figure",
+]
