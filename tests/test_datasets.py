@@ -211,7 +211,9 @@ def test_damaged_files_are_passed_over_unless_they_were_named(machine):
     place = put_files(machine / "system")
     (place / f"{TEST_LABELS}.gz").write_bytes(b"<html>")
     good = put_files(machine / ".keras/datasets/fashion-mnist")
-    with pytest.warns(UserWarning, match=f"system/{TEST_LABELS}.gz: expected an IDX file.*found 3c 68.*search goes on"):
+    with pytest.warns(
+        UserWarning, match=f"system/{TEST_LABELS}.gz: expected an IDX file.*found 3c 68.*search continues"
+    ):
         assert_tiny(load_fashion_mnist(), good)
     with pytest.raises(DataFileError, match="expected an IDX file"):
         load_fashion_mnist(place)
@@ -419,7 +421,7 @@ def test_damaged_download_in_the_cache_is_replaced(machine, monkeypatch):
     (place / f"{TRAIN_LABELS}.gz").write_bytes(TINY_ARCHIVES[f"{TRAIN_LABELS}.gz"][:-1])
     with serving(intact) as (address, asked):
         monkeypatch.setattr(download, "MIRRORS", (address,))
-        with pytest.warns(UserWarning, match=f"{TRAIN_LABELS}.gz: expected a complete gzip file.*The search goes on"):
+        with pytest.warns(UserWarning, match=f"{TRAIN_LABELS}.gz: expected a complete gzip file.*The search continues"):
             assert_tiny(load_fashion_mnist(quiet=True), place)
     assert asked == [f"{TRAIN_LABELS}.gz"]
 
