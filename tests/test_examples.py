@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from functools import cache
 from pathlib import Path
 
@@ -46,6 +47,7 @@ FILES = {
 }
 # One thread: the runs share the machine with other tests, and their figures must repeat.
 ENVIRONMENT = os.environ | {"MINICNN_DATA": str(SAMPLE_DIRECTORY), "OPENBLAS_NUM_THREADS": "1"}
+OPTIONS = ("device", "backend", "epochs", "batch_size", "learning_rate", "seed", "limit", "data_dir")
 SMALL = ("--backend", "numpy", "--limit", "100")
 
 
@@ -57,6 +59,13 @@ def start(model: str, *arguments: object, cwd: Path, **environment: str) -> subp
     return subprocess.run(
         command(model, *arguments), cwd=cwd, env=ENVIRONMENT | environment, capture_output=True, text=True, timeout=120
     )
+
+
+def hidden(folder: Path, *packages: str) -> dict[str, str]:
+    """The environment of a process that does not find these packages."""
+    lines = ["import sys", *(f"sys.modules[{package!r}] = None" for package in packages)]
+    (folder / "sitecustomize.py").write_text("\n".join(lines), encoding="utf-8")
+    return {"PYTHONPATH": os.pathsep.join([str(folder), str(EXAMPLES.parent)])}
 
 
 def metrics_in(folder: Path) -> dict:
@@ -148,10 +157,11 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert "of 4 epochs are kept in parts: the same command with --resume" in errors
+    assert "of 4 epochs are kept in parts. To go on: python " in errors
+    assert "model4.py --resume --out parts\n" in errors
     assert 1 <= minicnn.load_model(tmp_path / "parts" / "model.safetensors").epochs_trained < 4
 
-    resumed = start("model4", *arguments, "--resume", cwd=tmp_path)
+    resumed = start("model4", "--resume", "--out", "parts", cwd=tmp_path)  # all else is remembered
     assert resumed.returncode == 0, resumed.stderr
     for ours, theirs in zip(weights_in(tmp_path / "parts"), weights_in(tmp_path / "whole"), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -162,18 +172,65 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--epochs", "2", "--seed", "7"], "was begun with seed 0; to resume it with seed 7 is another run"),
-        (["--epochs", "1"], "has 2 epochs already, more than 1"),
+        (["--resume", "--seed", "7"], "was begun with seed 0; to resume it with seed 7 is another run"),
+        (["--resume", "--limit", "5"], "was begun with limit 100; to resume it with limit 5 is another run"),
+        (["--resume", "--device", "gpu"], "was begun with device cpu; to resume it with device gpu is another run"),
+        (["--resume", "--epochs", "1"], "has 2 epochs already, more than 1"),
+        (
+            SMALL,
+            "holds a run already: Baseline, 2 of 2 epochs on 100 images, val_accuracy {val_accuracy:.4f}, saved on ",
+        ),
+        (["--limit", "5"], "Add --resume to go on with it, --overwrite to replace it, or --out DIR to keep it"),
+        (["--resume", "--overwrite"], "not allowed with argument --resume"),
     ],
+    ids=lambda value: " ".join(value) if isinstance(value, (list, tuple)) else "",
 )
-def test_a_run_is_resumed_only_as_it_was_begun(arguments, sentence, finished, tmp_path):
+def test_no_run_is_replaced_unasked_or_resumed_as_another(arguments, sentence, finished, tmp_path):
     _, folder = finished("baseline")
-    before = (folder / "model.safetensors").read_bytes()
-    done = start("baseline", *SMALL, *arguments, "--out", folder, "--resume", cwd=tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    done = start("baseline", *arguments, "--out", folder, cwd=tmp_path)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
-    assert sentence in done.stderr
-    assert (folder / "model.safetensors").read_bytes() == before
+    assert sentence.format(val_accuracy=float(history_in(folder)[-1]["val_accuracy"])) in done.stderr
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_a_run_of_another_model_is_not_resumed(finished, tmp_path):
+    done = start("model1", "--resume", "--out", finished("baseline")[1], cwd=tmp_path)
+    assert done.returncode == 2
+    assert "was begun with model Baseline; to resume it with model Model 1 is another run" in done.stderr
+
+
+def test_a_resumed_run_remembers_its_options_and_may_be_trained_for_longer(finished, tmp_path):
+    options = "--batch-size", 32, "--lr", 0.002, "--seed", 5, "--backend", "numpy", "--limit", 60, "--out", "run"
+    whole = start("model2", *options[:-1], "whole", "--epochs", 3, cwd=tmp_path)
+    begun = start("model2", *options, "--epochs", 1, cwd=tmp_path)
+    longer = start("model2", "--resume", "--out", "run", "--epochs", 3, cwd=tmp_path)
+    again = start("model2", "--resume", "--out", "run", cwd=tmp_path)
+    assert [done.returncode for done in (whole, begun, longer, again)] == [0] * 4, longer.stderr + again.stderr
+    assert [line[:9] for line in longer.stdout.splitlines() if line.startswith("Epoch")] == ["Epoch 2/3", "Epoch 3/3"]
+    assert "epochs: 3, 3 of them done already" in again.stdout
+    assert metrics_in(tmp_path / "run")["settings"] == metrics_in(tmp_path / "whole")["settings"]
+    assert metrics_in(tmp_path / "run")["metrics"] == metrics_in(tmp_path / "whole")["metrics"]
+    for ours, theirs in zip(weights_in(tmp_path / "run"), weights_in(tmp_path / "whole"), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_overwrite_replaces_a_run_and_its_results(finished, tmp_path):
+    folder = shutil.copytree(finished("baseline")[1], tmp_path / "run")
+    arguments = ("--backend", "numpy", "--limit", 50, "--epochs", 1, "--out", "run")
+    done = start("baseline", *arguments, "--overwrite", cwd=tmp_path, **hidden(tmp_path, "matplotlib"))
+    assert done.returncode == 0, done.stderr
+    assert metrics_in(folder)["settings"]["training_images"] == 50
+    assert len(history_in(folder)) == 1
+    assert not list(folder.glob("*.png"))  # those of the earlier run
+
+
+def test_a_run_without_an_epoch_is_no_loss(tmp_path):
+    failed = start("baseline", *SMALL, "--lr", "1e30", "--out", "run", cwd=tmp_path)
+    assert failed.returncode == 2
+    done = start("baseline", *SMALL, "--epochs", 1, "--out", "run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize(
@@ -182,6 +239,9 @@ def test_a_run_is_resumed_only_as_it_was_begun(arguments, sentence, finished, tm
         ("settings.json", b""),
         ("settings.json", b"[1, 2]"),
         ("settings.json", b"\xff\xfe{"),
+        ("settings.json", b'{"epochs": -3}'),
+        ("settings.json", b'{"seed": [5]}'),
+        ("settings.json", b'{"backend": "abacus"}'),
         ("settings.json", b"[" * 100_000),
         ("history.csv", b""),
         ("history.csv", b"epoch,loss\n1,0.5\n"),
@@ -194,14 +254,19 @@ def test_a_run_is_resumed_only_as_it_was_begun(arguments, sentence, finished, tm
 )
 def test_a_damaged_run_is_a_sentence(name, content, finished, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    from experiment.checkpoint import Checkpoint, ResumeError
+    from experiment.checkpoint import Checkpoint, RunError
 
     folder = shutil.copytree(finished("baseline")[1], tmp_path / "run")
-    checkpoint = Checkpoint(folder, json.loads((folder / "settings.json").read_text(encoding="utf-8")))
-    assert checkpoint.resume(2).epochs_trained == len(checkpoint.rows) == 2
+    typed = {"resume": True, **dict.fromkeys(OPTIONS)}
+    checkpoint, settings = Checkpoint(folder), json.loads((folder / "settings.json").read_text(encoding="utf-8"))
+    assert checkpoint.options(Namespace(**typed), 10).epochs == checkpoint.resume(settings).epochs_trained == 2
     (folder / name).write_bytes(content)
-    with pytest.raises(ResumeError, match=r"the run in .* is damaged: .*; start anew, without --resume"):
-        checkpoint.resume(2)
+    with pytest.raises(RunError, match=r"the run in .* is damaged: .*; replace it with --overwrite"):
+        _ = checkpoint.options(Namespace(**typed), 10), checkpoint.resume(settings)
+    typed |= {"resume": False, "overwrite": False}
+    with pytest.raises(RunError, match="holds a run already"):
+        checkpoint.options(Namespace(**typed), 10)
+    assert checkpoint.options(Namespace(**typed | {"overwrite": True}), 10).epochs == 10
 
 
 def test_help_names_every_option_and_its_default(tmp_path):
@@ -248,18 +313,37 @@ def test_what_cannot_be_done_is_a_sentence_and_exit_code_2(arguments, sentence, 
 
 
 def test_device_auto_computes_somewhere_and_says_where(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['cupy'] = None\n", encoding="utf-8")
     few = SMALL[SMALL.index("--limit") :]  # without its --backend
-    done = start("baseline", *few, "--device", "auto", "--out", "results", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    done = start("baseline", *few, "--device", "auto", "--out", "results", cwd=tmp_path, **hidden(tmp_path, "cupy"))
     assert done.returncode == 0, done.stderr
     assert "baseline.py: computing on the CPU. " in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_a_missing_package_is_named_before_training(tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['matplotlib'] = None\n", encoding="utf-8")
-    done = start("baseline", *SMALL, "--out", "results", cwd=tmp_path, PYTHONPATH=str(tmp_path))
-    assert done.returncode == 2
-    assert "pip install matplotlib" in done.stderr
+def test_without_the_packages_for_figures_a_run_trains_and_says_what_is_missing(finished, tmp_path):
+    arguments = (*SMALL, "--epochs", 2, "--out", "run")
+    done = start("model3", *arguments, cwd=tmp_path, **hidden(tmp_path, "sklearn", "matplotlib"))
+    assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
-    assert not (tmp_path / "results").exists()
+    whole = finished("model3")[1]
+    assert metrics_in(tmp_path / "run")["metrics"] == metrics_in(whole)["metrics"]
+    for name in ("loss", "accuracy"):
+        assert f"{name:<16}{metrics_in(whole)['metrics'][name]:>10.4f}" in done.stdout
+    missing = FILES - {path.name for path in (tmp_path / "run").iterdir()}
+    assert missing == {name for name in FILES if name.endswith(".png")} | {"classification_report.txt"}
+    sentence = done.stdout[done.stdout.index("Not drawn, for scikit-learn and matplotlib cannot be found") :]
+    assert all(name in sentence for name in missing)
+    assert "pip install scikit-learn matplotlib, then python " in sentence
+
+    drawn = start("model3", "--resume", "--out", "run", cwd=tmp_path)
+    assert drawn.returncode == 0, drawn.stderr
+    assert "Epoch " not in drawn.stdout
+    assert {path.name for path in (tmp_path / "run").iterdir()} == FILES
+
+
+def test_the_scores_by_class_are_scikit_learns(finished):
+    _, folder = finished("model5")
+    report = (folder / "classification_report.txt").read_text(encoding="utf-8")
+    for name, scores in metrics_in(folder)["metrics_by_class"].items():
+        numbers = [f"{scores[score]:.4f}" for score in ("precision", "recall", "f1")]
+        assert f"{name} {' '.join(numbers)} " in " ".join(report.split())

@@ -1,6 +1,7 @@
 """What the seven examples share: the command line, the run, and the comparison with the report.
 
-command_line   the options, and errors as sentences
+command_line   how options are typed, and errors as sentences
+options        what decides a run: typed, remembered or default
 run            data, training, evaluation
 checkpoint     after every epoch, the state that an interrupted run goes on from
 results        measuring, tables, files and figures

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 import csv
 import json
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,13 +22,16 @@ import numpy as np
 from minicnn import Sequential
 from minicnn.callbacks import Callback, Logs
 
+from . import options
 from .files import write_csv, write_json
 
 COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
+DAMAGED = (ValueError, TypeError, KeyError, RecursionError, csv.Error)
+"""What reading a damaged file raises."""
 
 
-class ResumeError(ValueError):
-    """The folder holds no run that could go on, or one with other settings."""
+class RunError(ValueError):
+    """The folder holds a run that would be lost, or none that can go on as asked."""
 
 
 class Checkpoint(Callback):
@@ -33,38 +40,94 @@ class Checkpoint(Callback):
     The history is written before the model, so it may be an epoch ahead of it, but never behind.
     """
 
-    def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
-        self.folder, self.settings = folder, settings
+    settings: dict[str, Any]
+    """What the run was begun with, after begin or resume."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.rows: list[dict[str, float]] = []
 
-    def begin(self, model: Sequential) -> Sequential:
+    def options(self, typed: Namespace, epochs: int) -> Namespace:
+        """The options of this run: a new one of so many epochs, or the one in the folder if that is to be resumed.
+
+        Raises RunError if a new run would replace another one unasked, or if what was typed contradicts the one to
+        resume.
+        """
+        defaults = {**options.DEFAULTS, "epochs": epochs}
+        if typed.resume:
+            with self._readable():
+                settings = self._settings()
+                defaults |= options.remembered(settings)
+            self._compare(settings, vars(typed), options.contradictions(typed, settings))
+        elif not typed.overwrite and (found := self._found()):
+            choice = "Add --resume to go on with it, --overwrite to replace it, or --out DIR to keep it"
+            raise RunError(f"{self.folder} holds a run already: {found}. {choice}")
+        return options.complete(typed, defaults)
+
+    def begin(self, model: Sequential, settings: dict[str, Any]) -> Sequential:
         """Keep this model's first state, and return it. An earlier run in the folder cannot be resumed any more."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "model.safetensors").unlink(missing_ok=True)
-        write_json(self.folder / "settings.json", self.settings)
+        self._remember(settings)
         self._keep(model)
         return model
 
-    def resume(self, epochs: int) -> Sequential:
-        """The model as the run in the folder left it, to be trained up to `epochs`.
+    def resume(self, settings: dict[str, Any]) -> Sequential:
+        """The model as the run in the folder left it, to be trained up to settings["epochs"].
 
-        Raises ResumeError if there is no run, if it was begun with other settings or is past that epoch.
+        Raises RunError if there is no run, if it was begun with other settings or is past that epoch.
         """
-        try:
-            model = Sequential.load(self.folder / "model.safetensors")
-            settings, rows = self._settings(), self._rows(model)
-        except FileNotFoundError:
-            raise ResumeError(f"{self.folder} holds no run to resume; start one without --resume") from None
-        except (ValueError, TypeError, KeyError, RecursionError, csv.Error) as error:
-            raise ResumeError(f"the run in {self.folder} is damaged: {error}; start anew, without --resume") from error
-        if differences := [name for name in self.settings if settings.get(name) != self.settings[name]]:
-            was = ", ".join(f"{name} {settings.get(name)}" for name in differences)
-            now = ", ".join(f"{name} {self.settings[name]}" for name in differences)
-            raise ResumeError(f"the run in {self.folder} was begun with {was}; to resume it with {now} is another run")
-        if model.epochs_trained > epochs:
-            raise ResumeError(f"the run in {self.folder} has {model.epochs_trained} epochs already, more than {epochs}")
+        with self._readable():
+            model, begun, rows = self._read()
+        fixed = [name for name in settings if name not in ("data", *options.MAY_CHANGE)]
+        self._compare(begun, settings, [name for name in fixed if begun.get(name) != settings[name]])
+        if model.epochs_trained > settings["epochs"]:
+            done = f"{model.epochs_trained} epochs already, more than {settings['epochs']}"
+            raise RunError(f"the run in {self.folder} has {done}")
         self.rows = rows
+        self._remember(settings)
         return model
+
+    def _compare(self, begun: dict[str, Any], asked: dict[str, Any], differences: list[str]) -> None:
+        """Raise RunError if there are differences, naming the first."""
+        for name in differences:
+            word = name.replace("_", " ")
+            was, now = (f"no {word}" if of.get(name) is None else f"{word} {of[name]}" for of in (begun, asked))
+            raise RunError(f"the run in {self.folder} was begun with {was}; to resume it with {now} is another run")
+
+    def _found(self) -> str:
+        """What the run in the folder has reached, in words; "" if there is none, or no epoch that would be lost."""
+        if not (self.folder / "model.safetensors").exists():
+            return ""
+        try:
+            model, settings, rows = self._read()
+            if not model.epochs_trained:
+                return ""
+            trained = f"{len(rows)} of {settings['epochs']} epochs on {settings['training_images']:,} images"
+            saved = datetime.fromtimestamp((self.folder / "model.safetensors").stat().st_mtime)
+            reached = f"val_accuracy {rows[-1]['val_accuracy']:.4f}, saved on {saved:%d %B %Y at %H:%M}"
+            return f"{settings['model']}, {trained}, {reached}"
+        except (OSError, *DAMAGED) as error:
+            return f"one that cannot be read ({error})"
+
+    def _read(self) -> tuple[Sequential, dict[str, Any], list[dict[str, float]]]:
+        """The run in the folder: its model, its settings and its epochs."""
+        model = Sequential.load(self.folder / "model.safetensors")
+        return model, self._settings(), self._rows(model)
+
+    @contextmanager
+    def _readable(self) -> Iterator[None]:
+        """Inside, a file that is missing or damaged is a RunError."""
+        try:
+            yield
+        except FileNotFoundError:
+            raise RunError(f"{self.folder} holds no run to resume; start one without --resume") from None
+        except DAMAGED as error:
+            raise RunError(f"the run in {self.folder} is damaged: {error}; replace it with --overwrite") from error
+
+    def _remember(self, settings: dict[str, Any]) -> None:
+        self.settings = settings
+        write_json(self.folder / "settings.json", settings)
 
     def _settings(self) -> dict[str, Any]:
         """What the run in the folder was begun with."""

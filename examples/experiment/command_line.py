@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from minicnn import BackendError, ModelFileError, NonFiniteError, use_backend, use_device
-from minicnn.arguments import LARGEST, LARGEST_INT
 from minicnn.backends import DEVICES, MODULES
 from minicnn.datasets import DataFileError
 
-from .checkpoint import ResumeError
+from .checkpoint import RunError
+from .options import DEFAULTS, folder, natural_number, positive_int, positive_number
 from .report import Row
 
-FORESEEN = (BackendError, DataFileError, ModelFileError, NonFiniteError, ResumeError, OSError)
-REPORT_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}
+FORESEEN = (BackendError, DataFileError, ModelFileError, NonFiniteError, RunError, OSError)
 
 EPILOG = """examples:
   python examples/{name}.py                               train as the report does
   python examples/{name}.py --limit 6000 --epochs 3       have a first look
   python examples/{name}.py --resume                      go on after an interruption
+  python examples/{name}.py --resume --epochs 20          train the same model for longer
 
 Exit code: 0 done, 2 the run cannot be done as asked, 130 interrupted."""
 
 
 def parse(row: Row, description: str | None) -> argparse.Namespace:
-    """The options of this process, checked; ends it with code 2 and a sentence if one is wrong."""
+    """The options as typed, None where they were not; ends the process with code 2 and a sentence if one is wrong."""
     parser = argparse.ArgumentParser(
         description=description,
         epilog=EPILOG.format(name=row.name),
@@ -47,18 +47,22 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
     add(
         "--epochs",
         type=positive_int,
-        default=row.epochs,
         metavar="N",
-        help="how often to see all images (default: %(default)s, as in the report)",
+        help=f"how often to see all images (default: {row.epochs}, as in the report)",
     )
-    add("--batch-size", type=positive_int, default=64, metavar="N", help="images a step (default: %(default)s)")
-    add("--lr", type=positive_number, default=0.001, metavar="RATE", help="Adam's learning rate (default: %(default)s)")
+    add("--batch-size", type=positive_int, metavar="N", help=f"images a step (default: {DEFAULTS['batch_size']})")
+    add(
+        "--lr",
+        dest="learning_rate",
+        type=positive_number,
+        metavar="RATE",
+        help=f"Adam's learning rate (default: {DEFAULTS['learning_rate']})",
+    )
     add(
         "--seed",
         type=natural_number,
-        default=0,
         metavar="N",
-        help="of weights, dropout and order: the same seed, the same run (default: %(default)s)",
+        help=f"of weights, dropout and order: the same seed, the same run (default: {DEFAULTS['seed']})",
     )
     add("--limit", type=positive_int, metavar="N", help="use the first N training and N test images (default: all)")
     add("--data-dir", metavar="DIR", help="folder of the four IDX files (default: search, else download)")
@@ -69,7 +73,11 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         metavar="DIR",
         help="folder for the results (default: %(default)s)",
     )
-    add("--resume", action="store_true", help="go on with the interrupted run in --out; all else as it was begun")
+    earlier = parser.add_mutually_exclusive_group()
+    earlier.add_argument(
+        "--resume", action="store_true", help="go on with the run in --out, with the options that it was begun with"
+    )
+    earlier.add_argument("--overwrite", action="store_true", help="replace the run in --out")
     add("--quiet", action="store_true", help="print the results only")
     options = parser.parse_args()
     there = DEVICES.get(options.device)
@@ -93,12 +101,6 @@ def choose_backend(options: argparse.Namespace) -> None:
         use_device(options.device or "cpu")
 
 
-def require_packages() -> None:
-    """End the process with a sentence if what measures and draws is missing: before training, not after it."""
-    if missing := [package for module, package in REPORT_PACKAGES.items() if find_spec(module) is None]:
-        end(2, f"error: measuring and drawing need {' and '.join(missing)}: pip install {' '.join(missing)}")
-
-
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
     """Inside, a foreseen error or Ctrl-C ends the process with a sentence; warnings are sentences too."""
@@ -116,33 +118,10 @@ def end(code: int, message: str) -> NoReturn:
     sys.exit(code)
 
 
+def again(folder: Path) -> str:
+    """The command that goes on with the run in the folder."""
+    return shlex.join(["python", sys.argv[0], "--resume", "--out", str(folder)])
+
+
 def program() -> str:
     return Path(sys.argv[0]).name
-
-
-def positive_int(text: str) -> int:
-    return _number(int, text, lambda number: number >= 1, LARGEST_INT, "a whole number of at least 1")
-
-
-def natural_number(text: str) -> int:
-    return _number(int, text, lambda number: number >= 0, LARGEST_INT, "a whole number of at least 0")
-
-
-def positive_number(text: str) -> float:
-    return _number(float, text, lambda number: number > 0, LARGEST, "a number above 0")
-
-
-def folder(text: str) -> Path:
-    path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise argparse.ArgumentTypeError(f"expected a folder, found a file: {text!r}")
-    return path
-
-
-def _number(kind: type, text: str, fits: Callable[[Any], bool], most: float, expected: str) -> Any:
-    with suppress(ValueError):
-        if fits(number := kind(text)):
-            if number <= most:
-                return number
-            expected += f", at most {most:g}"
-    raise argparse.ArgumentTypeError(f"expected {expected}, found {text!r}")

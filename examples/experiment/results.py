@@ -5,6 +5,8 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -12,11 +14,23 @@ from minicnn import Sequential, plots
 from minicnn.datasets import CLASS_NAMES
 
 from .checkpoint import Checkpoint
+from .command_line import again
 from .files import write_json, write_text
 from .report import Figures, Row, Scores
 
 PACKAGES = ("minicnn", "numpy", "numba", "scipy", "scikit-learn", "matplotlib")
 REPORT_IMAGES = 60_000
+REPORT_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}
+
+DRAWN = (
+    "training_curves.png",
+    "confusion_matrix.png",
+    "classification_report.png",
+    "roc_curves.png",
+    "samples.png",
+    "classification_report.txt",
+)
+"""The files that need scikit-learn and matplotlib."""
 
 
 @dataclass(frozen=True)
@@ -36,15 +50,14 @@ class Outcome:
 
 
 def measure(model: Sequential, x: np.ndarray, y: np.ndarray) -> Outcome:
-    """Loss and accuracy of the model on images x with one-hot labels y; the other figures are scikit-learn's."""
-    from sklearn.metrics import precision_recall_fscore_support
-
+    """All metrics of the model on images x with one-hot labels y. A score without a meaning (0/0) counts as 0."""
     loss, accuracy = model.evaluate(x, y, batch_size=64, verbose=0)
     labels, probabilities = y.argmax(axis=1), model.predict(x, batch_size=64)
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        labels, probabilities.argmax(axis=1), labels=range(len(CLASS_NAMES)), zero_division=0
-    )
-    scores = np.column_stack([precision, recall, f1])
+    confusion = np.zeros((len(CLASS_NAMES), len(CLASS_NAMES)))  # (true class, predicted class)
+    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
+    correct, true, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
+    ratios = (correct, predicted), (correct, true), (2 * correct, predicted + true)  # precision, recall, F1
+    scores = np.column_stack([part / np.maximum(whole, 1) for part, whole in ratios])
     by_class = {name: Scores(*map(float, triple)) for name, triple in zip(CLASS_NAMES, scores, strict=True)}
     macro = map(float, scores.mean(axis=0))
     return Outcome(Figures(loss, accuracy, *macro), by_class, labels, probabilities)
@@ -80,16 +93,18 @@ def _comparison_by_class(row: Row, outcome: Outcome) -> str:
     return "\n".join(lines)
 
 
-def write(row: Row, outcome: Outcome, checkpoint: Checkpoint, images: np.ndarray) -> None:
-    """Write the figures as JSON, scikit-learn's report as text, and the pictures; `images` are those measured on."""
-    from sklearn.metrics import classification_report
+def remove(folder: Path) -> None:
+    """Remove the results of an earlier run."""
+    for name in ("metrics.json", *DRAWN):
+        (folder / name).unlink(missing_ok=True)
 
-    folder, history = checkpoint.folder, checkpoint.history()
-    labels, predictions = outcome.labels, outcome.predictions
+
+def write(row: Row, outcome: Outcome, checkpoint: Checkpoint) -> None:
+    """Write the metrics as JSON."""
     record = {
         "model": row.title,
         "epochs": len(checkpoint.rows),
-        "training_seconds": round(sum(history["seconds"]), 3),
+        "training_seconds": round(sum(checkpoint.history()["seconds"]), 3),
         "metrics": outcome.figures._asdict(),
         "metrics_by_class": {name: scores._asdict() for name, scores in outcome.by_class.items()},
         "report": row.figures._asdict(),
@@ -97,24 +112,37 @@ def write(row: Row, outcome: Outcome, checkpoint: Checkpoint, images: np.ndarray
         "settings": checkpoint.settings,
         "versions": {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}},
     }
-    text = classification_report(
-        labels, predictions, labels=range(len(CLASS_NAMES)), target_names=CLASS_NAMES, digits=4, zero_division=0
-    )
-    pictures = {
-        "training_curves": plots.plot_history(history, f"{row.title}: learning curves"),
-        "confusion_matrix": plots.plot_confusion_matrix(
-            labels, predictions, CLASS_NAMES, f"{row.title}: confusion matrix"
+    write_json(checkpoint.folder / "metrics.json", record)
+
+
+def draw(row: Row, outcome: Outcome, checkpoint: Checkpoint, images: np.ndarray) -> None:
+    """Write scikit-learn's report as text, and the figures; `images` are those measured on.
+
+    Where the packages for it are missing, say so instead.
+    """
+    if missing := [package for module, package in REPORT_PACKAGES.items() if find_spec(module) is None]:
+        print(f"\nNot drawn, for {' and '.join(missing)} cannot be found: {', '.join(DRAWN)}.")
+        print(f"To get them: pip install {' '.join(missing)}, then {again(checkpoint.folder)}")
+        return
+    from sklearn.metrics import classification_report
+
+    of = outcome.labels, outcome.predictions, CLASS_NAMES
+    figures = {
+        "training_curves.png": plots.plot_history(checkpoint.history(), f"{row.title}: learning curves"),
+        "confusion_matrix.png": plots.plot_confusion_matrix(*of, f"{row.title}: confusion matrix"),
+        "classification_report.png": plots.plot_classification_report(*of, f"{row.title}: scores by class"),
+        "roc_curves.png": plots.plot_roc_curves(
+            outcome.labels, outcome.probabilities, CLASS_NAMES, f"{row.title}: ROC curves"
         ),
-        "classification_report": plots.plot_classification_report(
-            labels, predictions, CLASS_NAMES, f"{row.title}: scores by class"
-        ),
-        "roc_curves": plots.plot_roc_curves(labels, outcome.probabilities, CLASS_NAMES, f"{row.title}: ROC curves"),
-        "samples": plots.plot_samples(images, labels, CLASS_NAMES, "Test images of every class"),
+        "samples.png": plots.plot_samples(images, outcome.labels, CLASS_NAMES, "Test images of every class"),
     }
-    write_json(folder / "metrics.json", record)
-    write_text(folder / "classification_report.txt", text)
-    for name, picture in pictures.items():
-        plots.save_figure(picture, folder / f"{name}.png")
+    for name, figure in figures.items():
+        plots.save_figure(figure, checkpoint.folder / name)
+    labels, classes = range(len(CLASS_NAMES)), list(CLASS_NAMES)
+    text = classification_report(
+        outcome.labels, outcome.predictions, labels=labels, target_names=classes, digits=4, zero_division=0
+    )
+    write_text(checkpoint.folder / "classification_report.txt", text)
 
 
 def _version(package: str) -> str | None:

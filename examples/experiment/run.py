@@ -6,6 +6,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,22 +27,27 @@ def run(build_model: Callable[[], Sequential], row: Row) -> None:
 
     Ends the process with a sentence if that cannot be done.
     """
-    options = command_line.parse(row, sys.modules[build_model.__module__].__doc__)
+    typed = command_line.parse(row, sys.modules[build_model.__module__].__doc__)
     with command_line.errors_as_sentences():
+        checkpoint = Checkpoint(typed.out)
+        options = checkpoint.options(typed, row.epochs)
         command_line.choose_backend(options)
-        command_line.require_packages()
         data = load_fashion_mnist(options.data_dir, quiet=options.quiet)
 
         set_random_seed(options.seed)
         model = build_model()
-        model.compile(optimizer=Adam(options.lr), loss="categorical_crossentropy", metrics=["accuracy"])
+        model.compile(optimizer=Adam(options.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
         train, test = (prepare(split, options.limit, model) for split in data)
 
-        checkpoint = Checkpoint(options.out, describe(data, model, train, test, options))
-        model = checkpoint.resume(options.epochs) if options.resume else checkpoint.begin(model)
+        settings = describe(row, data, model, train, test, options)
+        if options.resume:
+            model = checkpoint.resume(settings)
+        else:
+            results.remove(options.out)
+            checkpoint.begin(model, settings)
         if not options.quiet:
-            introduce(row, model, checkpoint.settings, options.epochs)
-        with interruption_explained(checkpoint, options):
+            introduce(row, model, settings)
+        with interruption_explained(checkpoint):
             model.fit(
                 *train,
                 batch_size=options.batch_size,
@@ -53,9 +59,9 @@ def run(build_model: Callable[[], Sequential], row: Row) -> None:
             )
             outcome = results.measure(model, *test)
             results.show(row, outcome, checkpoint, options.quiet)
-            results.write(row, outcome, checkpoint, test[0])
-            names = "The figures (*.png), metrics.json and the trained model (model.safetensors)"
-            print(f"\n{names} are in {checkpoint.folder}")
+            results.write(row, outcome, checkpoint)
+            results.draw(row, outcome, checkpoint, test[0])
+            print(f"\nThe results and the trained model (model.safetensors) are in {checkpoint.folder}")
 
 
 def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
@@ -66,16 +72,22 @@ def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
     return x, to_categorical(labels, 10)
 
 
-def describe(data: FashionMNIST, model: Sequential, train: Split, test: Split, options: Namespace) -> dict[str, Any]:
-    """All that decides the outcome of a run, as plain data."""
+def describe(
+    row: Row, data: FashionMNIST, model: Sequential, train: Split, test: Split, options: Namespace
+) -> dict[str, Any]:
+    """All that decides the outcome of a run, as plain data; what it remembers of its options is among it."""
     return {
+        "model": row.title,
         "layers": [repr(layer) for layer in model.layers],
         "parameters": model.count_params(),
         "backend": backend_name(),
         "device": device_name(),
         "seed": options.seed,
-        "learning_rate": options.lr,
+        "learning_rate": options.learning_rate,
         "batch_size": options.batch_size,
+        "epochs": options.epochs,
+        "limit": options.limit,
+        "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
         "data": data.source,
         "data_is_sample": data.is_sample,
         "training_images": len(train[0]),
@@ -83,12 +95,12 @@ def describe(data: FashionMNIST, model: Sequential, train: Split, test: Split, o
     }
 
 
-def introduce(row: Row, model: Sequential, settings: dict[str, Any], epochs: int) -> None:
+def introduce(row: Row, model: Sequential, settings: dict[str, Any]) -> None:
     """Print what is going to happen."""
     sample = " (the embedded sample)" if settings["data_is_sample"] else ""
     done = f", {model.epochs_trained} of them done already" if model.epochs_trained else ""
     print(
-        f"{row.title}, epochs: {epochs}{done}",
+        f"{row.title}, epochs: {settings['epochs']}{done}",
         f"Data: {settings['data']}{sample}, {settings['training_images']:,} training and "
         f"{settings['test_images']:,} test images",
         f"Backend: {settings['backend']} on the {settings['device']}",
@@ -101,10 +113,11 @@ def introduce(row: Row, model: Sequential, settings: dict[str, Any], epochs: int
 
 
 @contextmanager
-def interruption_explained(checkpoint: Checkpoint, options: Namespace) -> Iterator[None]:
+def interruption_explained(checkpoint: Checkpoint) -> Iterator[None]:
     """Ctrl-C inside says what is kept and how to go on."""
     try:
         yield
     except KeyboardInterrupt:
-        kept = f"{len(checkpoint.rows)} of {options.epochs} epochs are kept in {checkpoint.folder}"
-        raise KeyboardInterrupt(f"interrupted; {kept}: the same command with --resume goes on from there") from None
+        kept = f"{len(checkpoint.rows)} of {checkpoint.settings['epochs']} epochs are kept in {checkpoint.folder}"
+        again = command_line.again(checkpoint.folder)
+        raise KeyboardInterrupt(f"interrupted; {kept}. To go on: {again}") from None

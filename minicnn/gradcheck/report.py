@@ -1,4 +1,4 @@
-"""The report of a check: one line for each gradient and each rule of the protocol, and the reasons of mistakes."""
+"""What a check found: one line for each gradient and each rule of the protocol, and the reason where one is wrong."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from textwrap import fill
 
 
 class GradientError(AssertionError):
-    """A gradient is wrong, or a rule of the protocol is broken; the message is the whole report with its diagnosis."""
+    """A gradient is wrong, or a backward misbehaves; the message is the whole report, with the diagnosis."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One gradient or rule: its largest relative error (None for a rule), and the diagnosis if it is wrong."""
+    """One quantity or rule: its largest relative error (None for a rule), and what is wrong with it, if anything is."""
 
     quantity: str
     diagnosis: str | None
     entries: str = ""
-    """How many entries were compared: "500 of 1200"."""
+    """How many entries were compared, of how many."""
     error: float | None = None
     tolerance: float | None = None
 
@@ -28,23 +28,23 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings for one function. It prints as a table, and is true if everything is right."""
+    """All findings on one function. Prints as a table; true if everything is right."""
 
     title: str
     findings: tuple[Finding, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether all gradients are right and all rules are kept."""
+        """Whether every gradient is right and every rule is kept."""
         return all(finding.ok for finding in self.findings)
 
     @property
     def diagnosis(self) -> str:
-        """What is wrong and why, one paragraph for each wrong gradient or rule; empty if nothing is wrong."""
+        """What is wrong and why, a paragraph for each wrong quantity; empty if nothing is."""
         return "\n".join(f"{found.quantity}: {found.diagnosis}" for found in self.findings if not found.ok)
 
     def raise_if_wrong(self) -> None:
-        """Raise GradientError with the report unless everything is right."""
+        """Raise GradientError, which says what is wrong and why, unless everything is right."""
         if not self.ok:
             raise GradientError(str(self))
 

@@ -1,0 +1,90 @@
+"""The options that decide a run: typed on the command line, else remembered from the resumed run, else defaults.
+
+An option that was not typed is None.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from minicnn.arguments import LARGEST, LARGEST_INT
+from minicnn.backends import DEVICES, MODULES
+
+DEFAULTS = {"batch_size": 64, "learning_rate": 0.001, "seed": 0}
+
+MAY_CHANGE = ("epochs", "data_dir")
+"""What a resumed run may be given anew: it may be trained for longer, and its data may have moved."""
+
+
+def complete(typed: Namespace, defaults: Mapping[str, Any]) -> Namespace:
+    """The options as typed, and the defaults of those that were not."""
+    return Namespace(**vars(typed) | {name: value for name, value in defaults.items() if getattr(typed, name) is None})
+
+
+def remembered(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The options among a run's settings. Raises ValueError if one of them has no sense."""
+    values = {name: settings[name] for name in CHECKS if settings.get(name) is not None}
+    try:
+        return {(last := name): CHECKS[name](str(value)) for name, value in values.items()}
+    except ArgumentTypeError as error:
+        raise ValueError(f"{last} in settings.json: {error}") from None
+
+
+def contradictions(typed: Namespace, settings: Mapping[str, Any]) -> list[str]:
+    """The names of the typed options that would make another run of the one with these settings."""
+    fixed = {name: getattr(typed, name) for name in CHECKS if name not in MAY_CHANGE}
+    return [name for name, value in fixed.items() if value not in (None, "auto", settings.get(name))]
+
+
+def positive_int(text: str) -> int:
+    return _number(int, text, lambda number: number >= 1, LARGEST_INT, "a whole number of at least 1")
+
+
+def natural_number(text: str) -> int:
+    return _number(int, text, lambda number: number >= 0, LARGEST_INT, "a whole number of at least 0")
+
+
+def positive_number(text: str) -> float:
+    return _number(float, text, lambda number: number > 0, LARGEST, "a number above 0")
+
+
+def folder(text: str) -> Path:
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise ArgumentTypeError(f"expected a folder, found a file: {text!r}")
+    return path
+
+
+def _number(kind: type, text: str, fits: Callable[[Any], bool], most: float, expected: str) -> Any:
+    with suppress(ValueError):
+        if fits(number := kind(text)):
+            if number <= most:
+                return number
+            expected += f", at most {most:g}"
+    raise ArgumentTypeError(f"expected {expected}, found {text!r}")
+
+
+def _one_of(names: Collection[str]) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if text not in names:
+            raise ArgumentTypeError(f"expected one of {', '.join(names)}, found {text!r}")
+        return text
+
+    return check
+
+
+CHECKS: dict[str, Callable[[str], Any]] = {
+    "device": _one_of(DEVICES),
+    "backend": _one_of(MODULES),
+    "epochs": positive_int,
+    "batch_size": positive_int,
+    "learning_rate": positive_number,
+    "seed": natural_number,
+    "limit": positive_int,
+    "data_dir": str,
+}
+"""The options that a run remembers in its settings, and what each of them has to be."""
