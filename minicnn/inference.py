@@ -27,8 +27,8 @@ class _Compiled:
     ops: Backend
     plan: Plan
     run: Callable[[Array, Sequence[Array | None]], Array]
-    shapes: set[tuple[int, ...]] = field(default_factory=set)
-    """Shapes of samples that have been checked."""
+    shapes: dict[tuple[int, ...], bool] = field(default_factory=dict)
+    """Shapes of samples that have been checked, and whether the function can be used for them."""
 
 
 class Layered(Protocol):
@@ -60,8 +60,9 @@ class Inference:
         if compiled is None or compiled.ops is not ops or compiled.plan != plan:
             compiled = self._compiled = _Compiled(ops, plan, ops.compile_inference(steps))
         if getattr(x, "shape", ())[1:] not in compiled.shapes or not hasattr(x, "dtype") or len(x) == 0:
-            _check(network, x)
-            compiled.shapes.add(x.shape[1:])
+            compiled.shapes[x.shape[1:]] = _check(network, x)
+        if not compiled.shapes[x.shape[1:]]:
+            return None
         return compiled.run(
             to_device(x, network.dtype), snapshot_of([weight for _, mine, _ in steps for weight in mine])
         )
@@ -87,11 +88,13 @@ def _steps(network: Layered) -> list[Step] | None:
     return steps
 
 
-def _check(network: Layered, x: Array) -> None:
-    """Raise the error that forward would raise for this batch."""
+def _check(network: Layered, x: Array) -> bool:
+    """Raise the error that forward would raise for this batch. True if the layers' steps hold for its shape."""
     network.check_input(x)
-    shape = x.shape
+    shape, good = x.shape, True
     for layer in network.layers:
         layer.check_input(np.broadcast_to(np.zeros((), layer.dtype), shape))
         layer.check_weights_memory()
+        good = good and (layer.any_size or shape[1:] == layer.input_shape[1:])  # type: ignore[index]
         shape = layer.compute_output_shape(shape)
+    return good

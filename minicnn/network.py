@@ -209,6 +209,21 @@ class Network:
         return self.forward(x, training)
 
 
+def with_activations(layers: Sequence[Layer]) -> list[Layer]:
+    """Built layers; a layer without an activation and an activation layer after it become a copy of the first one."""
+    result: list[Layer] = []
+    for layer in layers:
+        fused, steps = None, layer.described_steps()
+        if result and result[-1].activation == "linear" and steps is not None and steps[0][0] == "activation":
+            *_, (activation,) = steps[0]
+            fused = result[-1].ending_in(activation)
+        if fused is None:
+            result.append(layer)
+        else:
+            result[-1] = fused
+    return result
+
+
 def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
     """A recursive copy of networks, layers and parameters; everything else is shared.
 

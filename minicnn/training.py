@@ -17,7 +17,7 @@ from .diagnosis import non_finite_epoch_error, non_finite_error
 from .errors import explain
 from .losses import Loss
 from .metrics import Accuracy, Mean, RunningLogs, check_name
-from .network import Network
+from .network import Network, with_activations
 from .optimizers import Optimizer
 from .progress import ProgressBar
 from .random import draw_seed
@@ -75,16 +75,20 @@ class Trainer(Network):
     def objective(self) -> tuple[Network, Loss]:
         """The network and the loss that training minimises, for a built and compiled model.
 
-        Softmax followed by cross-entropy is one operation on the logits, whose gradient is p − y without a division by
-        p. Then the network is this one without its softmax: the same layers and weights, except that the last layer is
-        a copy without softmax that shares its weights.
+        A layer without an activation and an activation layer after it are one operation. So are softmax and
+        cross-entropy, on the logits: its gradient is p − y without a division by p. Then the network has
+        copies of these layers, which share their weights; the model's own layers stay as they are.
         """
-        logits = self.layers[-1].on_logits()
-        own = type(self).forward is not Network.forward or "forward" in vars(self)
-        if logits is None or own or not isinstance(self.loss, losses.Crossentropy) or self.loss.from_logits:
+        if type(self).forward is not Network.forward or "forward" in vars(self):
             return self, self.loss
-        layers = [*self.layers[:-1], logits]
-        return Network(layers, name=self.name, input_shape=self.input_shape), self.loss.on_logits()
+        layers, loss = with_activations(self.layers), self.loss
+        if isinstance(loss, losses.Crossentropy) and not loss.from_logits and layers[-1].activation == "softmax":
+            logits = layers[-1].ending_in("linear")
+            if logits is not None:
+                layers, loss = [*layers[:-1], logits], loss.on_logits()
+        if layers == self.layers:
+            return self, loss
+        return Network(layers, name=self.name, input_shape=self.input_shape), loss
 
     def fit(
         self,

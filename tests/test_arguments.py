@@ -327,7 +327,7 @@ def network(dtype):
     steps = [
         ("conv2d", conv, ((1, 1), "same", "relu")),
         ("max_pool2d", (), ((2, 2), (2, 2), "valid")),
-        ("batch_norm", norm, (0.9, 1e-3, False)),
+        ("batch_norm", norm, (0.9, 1e-3, False, "linear")),
         ("flatten", (), ()),
         ("dense", dense, ("softmax",)),
     ]
@@ -375,7 +375,10 @@ def test_a_network_s_wrong_batch_or_weight_is_named_or_computed_like_the_textboo
         ),
         (("dense", (None, None), ("relux",)), r"dense activation: expected one of .*'relux'"),
         (("max_pool2d", (), ((0, 2), (1, 1), "same")), r"max_pool2d pool_size: expected an integer of at least 1"),
-        (("batch_norm", (None,) * 4, (0.9, 1e-3, True)), r"steps\[0\]: expected batch_norm with training=False"),
+        (
+            ("batch_norm", (None,) * 4, (0.9, 1e-3, True, "linear")),
+            r"steps\[0\]: expected batch_norm with training=False",
+        ),
     ],
 )
 def test_wrong_steps_are_refused_when_they_are_compiled(backend, step, message):

@@ -261,3 +261,56 @@ def test_the_fused_gradient_equals_the_chain_of_the_two(ending, loss):
     for one, other in zip(fused, unfused, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-14)
     check_model(model, x, y).raise_if_wrong()
+
+
+def blocks():
+    """Layers with an activation layer of each kind behind them, in float64."""
+    options = {"dtype": "float64"}
+    return [
+        Conv2D(3, 3, use_bias=False, **options),
+        BatchNormalization(**options),
+        ReLU(**options),
+        Conv2D(2, 2, **options),
+        Activation("relu", **options),
+        BatchNormalization(**options),
+        Activation("tanh", **options),
+        Flatten(**options),
+        Dense(4, **options),
+        ReLU(negative_slope=0.25, **options),
+        Dense(2, **options),
+        Activation("sigmoid", **options),
+    ]
+
+
+def gradients_of(network, parameters, x):
+    y = network.forward(x, training=True)
+    return [y, network.backward(np.cos(y)), *(parameter.grad for parameter in parameters)]
+
+
+def test_a_layer_fused_with_its_activation_gives_the_gradients_of_the_two(backend):
+    model = minicnn.Sequential([minicnn.Input((6, 7, 2)), *blocks()])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).normal(size=(4, 6, 7, 2))
+    network, _ = model.objective()
+    assert [layer.activation for layer in network.layers] == [
+        "linear", "relu", "relu", "tanh", "linear", "linear", "linear", "sigmoid",
+    ]  # fmt: skip
+    found = [minicnn.backends.to_host(array) for array in gradients_of(network, model.parameters(), x)]
+    expected = [minicnn.backends.to_host(array) for array in gradients_of(model, model.parameters(), x)]
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9, atol=1e-12)
+    assert all(layer.activation == "linear" for layer in model.layers if not isinstance(layer, Activation))
+
+
+class Clipped(BatchNormalization):
+    def call_backward(self, dy, need_dx):
+        return super().call_backward(dy.clip(-1, 1), need_dx)
+
+
+def test_layers_that_somebody_has_changed_are_not_fused():
+    normal, relu, clipped, last = layers = [BatchNormalization(), ReLU(), Clipped(), ReLU()]
+    model = minicnn.Sequential([minicnn.Input((5,)), *layers])
+    model.compile("adam", "mse")
+    relu.call = lambda x, training, call=relu.call: call(x, training)
+    network, _ = model.objective()
+    assert network.layers == [normal, relu, clipped, last]

@@ -257,6 +257,23 @@ def test_every_layer(backend, layers):
     assert_infers_as_the_textbook(randomized(Sequential([Input((6, 5, 4)), *layers()])), numbers((3, 6, 5, 4)))
 
 
+def test_images_of_another_size_than_the_first(backend):
+    model = Sequential([Input((None, None, 2)), Conv2D(3, 2), ReLU(), GlobalAveragePooling2D(), Dense(2)])
+    for side in (5, 8, 5):
+        assert_infers_as_the_textbook(model, numbers((2, side, side + 1, 2)))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("samples", [1, 9, 70])
+def test_activations_after_layers(backend, samples, dtype):
+    """Layers with an activation layer behind them are run as one."""
+    layers = [Conv2D(32, 3, padding="same"), BatchNormalization(), ReLU(), Conv2D(32, 3), Activation("sigmoid")]
+    layers += [MaxPooling2D(2), BatchNormalization(), Activation("tanh"), ReLU(negative_slope=0.5), Flatten(), Dense(7)]
+    with_dtype = [type(layer)(**layer.arguments | {"dtype": dtype}) for layer in [*layers, Softmax()]]
+    model = randomized(Sequential([Input((11, 10, 3)), *with_dtype]))
+    assert_infers_as_the_textbook(model, numbers((samples, 11, 10, 3), dtype))
+
+
 def test_sequences_in_average_pooling(backend):
     assert_infers_as_the_textbook(Sequential([Input((7, 3)), AveragePooling1D(2)]), numbers((2, 7, 3)))
 

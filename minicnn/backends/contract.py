@@ -26,7 +26,10 @@ Saved = Any
 Pair = tuple[int, int]
 
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
-"""The activations that `conv2d`, `dense` and `activation` apply, by Keras's names; softmax is over the last axis."""
+"""The activations that operations apply, by Keras's names; softmax is over the last axis."""
+
+WITH_ACTIVATION = ("conv2d", "dense", "batch_norm")
+"""The operations that apply an activation to their result, named by their last option."""
 
 
 Step = tuple[str, tuple[Any, ...], tuple[Any, ...]]
@@ -134,6 +137,7 @@ class Backend(Protocol):
         momentum: float,
         epsilon: float,
         training: bool,
+        activation: str,
     ) -> tuple[Array, Array, Array, Saved]:
         """x (..., C), the rest (C,) -> y (..., C) and the new moving mean and variance (C,)."""
 

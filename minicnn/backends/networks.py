@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from ..errors import did_you_mean, explain
 from .checks import REMEMBERED, Arguments
-from .contract import OPERATIONS, Array, Backend, Run, Step
+from .contract import OPERATIONS, WITH_ACTIVATION, Array, Backend, Run, Step
 from .transfer import check_memory
 
 STEPS = tuple(name for name in OPERATIONS if {"x", "y"} <= getattr(getattr(Backend, name), "shapes", {}).keys())
@@ -47,11 +47,23 @@ def check_steps(steps: Sequence[Step], arguments: dict[str, Arguments]) -> list[
     return checked
 
 
+def merged(steps: Sequence[Step]) -> list[Step]:
+    """The steps, where an activation that follows an operation that could apply it has become a part of that one."""
+    result: list[Step] = []
+    for name, weights, options in steps:
+        last = result[-1] if result else ("", (), ())
+        if name == "activation" and last[0] in WITH_ACTIVATION and last[2][-1] == "linear":
+            result[-1] = last[0], last[1], (*last[2][:-1], *options)
+        else:
+            result.append((name, weights, options))
+    return result
+
+
 def checked(compile_inference: Callable[[Sequence[Step]], Run], arguments: dict[str, Arguments], backend: Any) -> Any:
     """A backend's compile_inference that checks the steps and the arguments of the functions that it returns."""
 
     def operation(steps: Sequence[Step]) -> Run:
-        steps = check_steps(steps, arguments)
+        steps = merged(check_steps(steps, arguments))
         run = compile_inference(steps)
         declared = [array for name, own, _ in steps if own for _, array in arguments[name].arrays[1:]]
         known: set[Any] = set()  # checked combinations of shapes and dtypes

@@ -67,7 +67,7 @@ def _image(dtype: str) -> np.ndarray:
 
 
 def _batch_norm(dtype: str) -> list[Any]:
-    return [_image(dtype), *(np.abs(_eighths(4, dtype, seed)) + 1 for seed in range(4)), 0.9, 1e-3, True]
+    return [_image(dtype), *(np.abs(_eighths(4, dtype, seed)) + 1 for seed in range(4)), 0.9, 1e-3, True, "relu"]
 
 
 def _scores(dtype: str) -> np.ndarray:
@@ -143,7 +143,7 @@ def _compile_inference(ops: Backend, dtype: str) -> Call:
         [
             ("conv2d", tuple(conv), ((1, 1), "same", "relu")),
             ("max_pool2d", (), ((2, 2), (2, 2), "valid")),
-            ("batch_norm", tuple(norm), (0.9, 1e-3, False)),
+            ("batch_norm", tuple(norm), (0.9, 1e-3, False, "linear")),
             ("flatten", (), ()),
             ("dense", (*dense, None), ("softmax",)),
         ]

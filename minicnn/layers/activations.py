@@ -80,7 +80,8 @@ class ReLU(Layer):
         return y
 
     def steps(self) -> tuple[Step, ...]:
-        return (("general_relu", (), (self.negative_slope, self.max_value, self.threshold)),)
+        pieces = (self.negative_slope, self.max_value, self.threshold)
+        return (("activation", (), ("relu",)) if pieces == (0, None, 0) else ("general_relu", (), pieces),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.general_relu_backward(dy, self.saved)

@@ -11,7 +11,7 @@ import numpy as np
 
 from .. import arguments, initializers
 from ..backends import active, check_memory, to_device, to_host
-from ..backends.contract import Array, Backend, Saved, Step
+from ..backends.contract import WITH_ACTIVATION, Array, Backend, Saved, Step
 from ..config import check_precision, floatx
 from ..configurable import Configurable
 from ..errors import explain
@@ -45,6 +45,9 @@ class Layer(Configurable):
 
     activation = "linear"
     """The activation at the end of the layer."""
+
+    any_size = True
+    """Whether its steps hold for images of any size; else for those of the size that it was built with."""
 
     stored_weights: dict[str, np.ndarray] | None = None
     """Weights of a saved model, by name; when the layer is built, it takes these instead of initial values."""
@@ -182,17 +185,28 @@ class Layer(Configurable):
     def built(self) -> bool:
         return self.input_shape is not None
 
-    def on_logits(self) -> Layer | None:
-        """A copy of this layer without its final softmax over the last axis, sharing its weights; None without one.
+    def ending_in(self, activation: str) -> Layer | None:
+        """A copy of a built layer with another activation at its end, sharing its weights; None if it cannot have one.
 
-        Also None for a layer with its own `call` or `forward`: it may use its activation in another way.
+        Also None for a layer with its own forward or backward: it may use its activation in another way.
         """
-        own = type(self).steps is Layer.steps or vars(self).keys() & {"call", "forward"}
-        if self.activation != "softmax" or getattr(self, "axis", -1) != -1 or own:
+        steps = self.described_steps()
+        if steps is None:
             return None
-        twin = copy(self)
-        twin.activation = "linear"
-        return twin
+        other = copy(self)
+        other.activation = activation
+        *before, (operation, weights, options) = steps
+        expected = (*before, (operation, weights, (*options[:-1], activation)))
+        return other if operation in (*WITH_ACTIVATION, "activation") and other.steps() == expected else None
+
+    def described_steps(self) -> tuple[Step, ...] | None:
+        """The layer's steps; None if its forward or backward has been replaced and may do something else."""
+        replaced = set(vars(self))
+        for cls in type(self).__mro__:
+            if "steps" in vars(cls):
+                break
+            replaced |= vars(cls).keys()
+        return None if replaced & {"forward", "backward", "call", "call_backward"} else self.steps() or None
 
     def ensure_built(self, input_shape: Sequence[int | None]) -> None:
         """Build the layer if it is not yet; the batch axis may be None."""

@@ -88,6 +88,7 @@ class BatchNormalization(Layer):
             self.momentum,
             self.epsilon,
             training,
+            self.activation,
         )
         if training:
             self.moving_mean.value, self.moving_variance.value = moving_mean, moving_variance
@@ -97,7 +98,7 @@ class BatchNormalization(Layer):
         if self.axis != -1:
             return None
         weights = (self.gamma, self.beta, self.moving_mean, self.moving_variance)
-        return (("batch_norm", weights, (self.momentum, self.epsilon, False)),)
+        return (("batch_norm", weights, (self.momentum, self.epsilon, False, self.activation)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
         dx, self.gamma.grad, self.beta.grad = self.ops.batch_norm_backward(

@@ -83,6 +83,7 @@ class GlobalAveragePooling2D(Layer):
     """
 
     axes = ("batch", "height", "width", "channels")
+    any_size = False
 
     def __init__(self, *, keepdims: bool = False, **options: Any) -> None:
         super().__init__(**options)
@@ -97,6 +98,11 @@ class GlobalAveragePooling2D(Layer):
         image = x.shape[1:3]
         y, self.saved = self.ops.average_pool2d(x, image, image, "valid")  # (N, 1, 1, C)
         return y.reshape(self.compute_output_shape(x.shape))
+
+    def steps(self) -> tuple[Step, ...]:
+        image = self.input_shape[1:3]  # type: ignore[index]
+        pooling = ("average_pool2d", (), (image, image, "valid"))
+        return (pooling,) if self.keepdims else (pooling, ("flatten", (), ()))
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.average_pool2d_backward(dy.reshape(dy.shape[0], 1, 1, dy.shape[-1]), self.saved)

@@ -1,6 +1,8 @@
-"""Batch normalisation: two passes over x for mean and variance, one to normalise.
+"""Batch normalisation: one pass over x for mean and variance, one to normalise; in the backward, one for the sums, one
+for dx. ReLU is applied and undone on the way.
 
-Sums are kept in float64; four rows are added up before they go there, so that the wide sums are touched less often.
+The sums are taken over blocks of rows that lie in the cache, in float64, and added up in the blocks' order: the result
+is bit-identical for any number of threads.
 """
 
 from __future__ import annotations
@@ -10,11 +12,13 @@ from math import prod
 import numpy as np
 
 from ..contract import Array, Saved
+from . import activations
 from .executor import Shape, Stage, array_at, forward
-from .runtime.compile import parallel, serial, share
-from .runtime.threads import small, thread_count
+from .runtime.compile import inlined, parallel, serial, share
+from .runtime.threads import small
 
-FOUR = 4  # rows
+BLOCK = 8192
+"""Numbers in a block of rows: 32 KB in float32, which the first-level cache holds for a second look."""
 
 
 def batch_norm(
@@ -26,8 +30,9 @@ def batch_norm(
     momentum: float,
     epsilon: float,
     training: bool,
+    activation: str,
 ) -> tuple[Array, Array, Array, Saved]:
-    """y = gamma · (x − mean) / √(variance + epsilon) + beta, for each channel (Ioffe & Szegedy, 2015).
+    """y = activation(gamma · (x − mean) / √(variance + epsilon) + beta), for each channel (Ioffe & Szegedy, 2015).
 
     In training, mean and variance are the batch's (biased) and the moving ones follow them; otherwise they are the
     moving ones, which stay as they are.
@@ -40,125 +45,141 @@ def batch_norm(
         mean, variance = _statistics(rows)
         moving_mean = momentum * moving_mean + (1 - momentum) * mean
         moving_variance = momentum * moving_variance + (1 - momentum) * variance
-    y = forward(stages, x, [gamma, beta, mean, variance], momentum, epsilon, training)
-    return y, moving_mean, moving_variance, (rows, mean, 1 / np.sqrt(variance + epsilon), gamma, training)
+    weights = [gamma, beta, mean, variance]
+    y = forward(stages, np.atleast_2d(x), weights, momentum, epsilon, training, activation).reshape(x.shape)
+    inverse_std = 1 / np.sqrt(variance + epsilon)
+    kept = None if activation == "relu" else y  # relu's derivative follows from x
+    return y, moving_mean, moving_variance, (rows, mean, inverse_std, gamma, beta, training, activation, kept)
 
 
 def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
-    """With M rows that mean and variance were taken over and x̂ = (x − mean) / std, for each channel:
+    """With dz = dy · activation', M rows that mean and variance were taken over, x̂ = (x − mean) / std, per channel:
 
-    dgamma = Σ dy·x̂     dbeta = Σ dy     dx = gamma / std · (dy − dbeta / M − x̂ · dgamma / M)
+    dgamma = Σ dz·x̂     dbeta = Σ dz     dx = gamma / std · (dz − dbeta / M − x̂ · dgamma / M)
 
     dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)
     """
-    rows, mean, inverse_std, gamma, training = saved
-    drows = dy.reshape(rows.shape)
-    dgamma, dbeta = _parameter_gradients(drows, rows, mean, inverse_std)
+    rows, mean, inverse_std, gamma, beta, training, activation, y = saved
+    relu, (M, C) = activation == "relu", rows.shape
+    dz = dy if relu else activations.activate_backward(dy, y, activation)
+    given = dz.reshape(rows.shape), rows, mean, gamma * inverse_std, beta, relu
+    parts = np.empty((2, _blocks(M, C), C))
+    _add_up_gradients(*given, parts, alone=small(rows))
+    dgamma, dbeta = parts.sum(axis=1)
+    dgamma, dbeta = (dgamma * inverse_std).astype(rows.dtype), dbeta.astype(rows.dtype)
     if not need_dx:
         return None, dgamma, dbeta
-    scale = gamma * inverse_std
-    share_of_dbeta = dbeta / len(rows) if training else np.zeros_like(dbeta)  # the path through the batch's mean
-    share_of_dgamma = dgamma * inverse_std / len(rows) if training else np.zeros_like(dgamma)  # through its variance
+    by_mean = dbeta / M if training else np.zeros_like(dbeta)  # the path through the batch's mean
+    by_variance = dgamma * inverse_std / M if training else np.zeros_like(dgamma)
     dx = np.empty(dy.shape, rows.dtype)
-    _input_gradient(
-        drows, rows, mean, scale, share_of_dbeta, share_of_dgamma, dx.reshape(rows.shape), alone=small(rows)
-    )
+    _input_gradient(*given, by_mean, by_variance, dx.reshape(rows.shape), alone=small(rows))
     return dx, dgamma, dbeta
 
 
 def stages(
-    shape: Shape, itemsize: int, weights: tuple[Shape, ...], momentum: float, epsilon: float, training: bool
+    shape: Shape,
+    itemsize: int,
+    weights: tuple[Shape, ...],
+    momentum: float,
+    epsilon: float,
+    training: bool,
+    activation: str,
 ) -> list[Stage]:
     """The last of batch_norm's passes, on samples of this shape; its weights: gamma, beta, mean and variance."""
-    size, C = prod(shape[1:]), shape[-1]
-    table = np.array([epsilon], f"f{itemsize}")
-    return [Stage(_normalize, shape[1:], (size // C, C), weights=4, tables=(table,), work=size)]
+    size, C, relu = prod(shape[1:]), shape[-1], activation == "relu"
+    table, work = np.array([epsilon], f"f{itemsize}"), size * activations.PASS_WORK
+    stage = Stage(_normalize, shape[1:], (size // C, C, relu), weights=4, tables=(table,), work=work)
+    if activation in ("relu", "linear"):
+        return [stage]
+    return [stage, *activations.stages(shape, itemsize, (), activation)]
+
+
+@inlined
+def _normalized(x, mean, scale, beta):
+    return (x - mean) * scale + beta
 
 
 @serial
 def _normalize(x, x_at, y, y_at, count, numbers):
     """A stage's kernel."""
-    rows, C = numbers[6], numbers[7]
+    rows, C, relu = numbers[6], numbers[7], numbers[8] != 0
     gamma, beta = array_at(numbers[1], C, x), array_at(numbers[2], C, x)
     mean, variance, epsilon = array_at(numbers[3], C, x), array_at(numbers[4], C, x), array_at(numbers[5], 1, x)[0]
-    scale = np.empty(C, x.dtype)
+    zero, scale = x.dtype.type(0), np.empty(C, x.dtype)
     for c in range(C):
         scale[c] = gamma[c] * (x.dtype.type(1) / np.sqrt(variance[c] + epsilon))
     for m in range(count * rows):
         source, target = x[x_at + m * C :][:C], y[y_at + m * C :][:C]
         for c in range(C):
-            target[c] = (source[c] - mean[c]) * scale[c] + beta[c]
+            z = _normalized(source[c], mean[c], scale[c], beta[c])
+            target[c] = zero if relu and z <= zero else z  # NaN stays
+
+
+def _blocks(M: int, C: int) -> int:
+    return -(-M // max(1, BLOCK // C))
 
 
 def _statistics(x: Array) -> tuple[Array, Array]:
-    """x (M, C) -> mean and variance (C,). Two passes, for E[x²] − mean² would lose digits."""
+    """x (M, C) -> mean and variance (C,), from each block's sum and squared distances from its own mean.
+
+    E[x²] − mean² would lose digits. How the blocks' are merged: Chan, Golub & LeVeque, 1979.
+    """
     M, C = x.shape
-    sums = np.zeros((2, thread_count(), C))  # one for each thread
-    _add_up(x, sums[0], alone=small(x))
-    mean = (sums[0].sum(axis=0) / M).astype(x.dtype)
-    _add_up_squares(x, mean, sums[1], alone=small(x))
-    return mean, (sums[1].sum(axis=0) / M).astype(x.dtype)
+    sums, squares = parts = np.empty((2, _blocks(M, C), C))
+    _add_up(x, parts, alone=small(x))
+    block = max(1, BLOCK // C)
+    counts = np.minimum(block, M - block * np.arange(len(sums)))[:, np.newaxis]
+    mean = sums.sum(axis=0) / M
+    squares += counts * (sums / counts - mean) ** 2
+    return mean.astype(x.dtype), (squares.sum(axis=0) / M).astype(x.dtype)
 
 
 @parallel
-def _add_up(threads, thread, x, sums):
+def _add_up(threads, thread, x, parts):
+    """For each block of rows and each channel, Σ x and Σ (x − the block's mean)²."""
     M, C = x.shape
-    first, last = share(M, threads, thread)
-    whole = first + (last - first) // FOUR * FOUR
-    for m in range(first, whole, FOUR):
-        for c in range(C):
-            sums[thread, c] += (x[m, c] + x[m + 1, c]) + (x[m + 2, c] + x[m + 3, c])
-    for m in range(whole, last):
-        for c in range(C):
-            sums[thread, c] += x[m, c]
+    block = max(1, BLOCK // C)
+    begin, end = share(parts.shape[1], threads, thread)
+    for part in range(begin, end):
+        first, last = part * block, min(M, (part + 1) * block)
+        sums, squares = parts[0, part], parts[1, part]
+        sums[:] = 0
+        squares[:] = 0
+        for m in range(first, last):
+            for c in range(C):
+                sums[c] += x[m, c]
+        mean = (sums / (last - first)).astype(x.dtype)
+        for m in range(first, last):
+            for c in range(C):
+                centred = x[m, c] - mean[c]
+                squares[c] += centred * centred
 
 
 @parallel
-def _add_up_squares(threads, thread, x, mean, sums):
+def _add_up_gradients(threads, thread, dy, x, mean, scale, beta, relu, parts):
+    """For each block of rows and each channel, Σ dz·(x − mean) and Σ dz."""
     M, C = x.shape
-    first, last = share(M, threads, thread)
-    whole = first + (last - first) // FOUR * FOUR
-    for m in range(first, whole, FOUR):
-        for c in range(C):
-            c0, c1, c2, c3 = x[m, c] - mean[c], x[m + 1, c] - mean[c], x[m + 2, c] - mean[c], x[m + 3, c] - mean[c]
-            sums[thread, c] += (c0 * c0 + c1 * c1) + (c2 * c2 + c3 * c3)
-    for m in range(whole, last):
-        for c in range(C):
-            centred = x[m, c] - mean[c]
-            sums[thread, c] += centred * centred
-
-
-def _parameter_gradients(dy: Array, x: Array, mean: Array, inverse_std: Array) -> tuple[Array, Array]:
-    """-> dgamma and dbeta (C,), both in one pass."""
-    sums = np.zeros((2, thread_count(), x.shape[1]))
-    _add_up_gradients(dy, x, mean, sums, alone=small(x))
-    dgamma, dbeta = sums.sum(axis=1)
-    return (dgamma * inverse_std).astype(x.dtype), dbeta.astype(x.dtype)
+    block, zero, one = max(1, BLOCK // C), x.dtype.type(0), x.dtype.type(1)
+    begin, end = share(parts.shape[1], threads, thread)
+    for part in range(begin, end):
+        dgamma, dbeta = parts[0, part], parts[1, part]
+        dgamma[:] = 0
+        dbeta[:] = 0
+        for m in range(part * block, min(M, (part + 1) * block)):
+            for c in range(C):
+                passed = not relu or _normalized(x[m, c], mean[c], scale[c], beta[c]) > zero
+                dz = dy[m, c] * (one if passed else zero)
+                dgamma[c] += dz * (x[m, c] - mean[c])
+                dbeta[c] += dz
 
 
 @parallel
-def _add_up_gradients(threads, thread, dy, x, mean, sums):
+def _input_gradient(threads, thread, dy, x, mean, scale, beta, relu, by_mean, by_variance, dx):
     M, C = x.shape
-    first, last = share(M, threads, thread)
-    dgamma, dbeta = sums[0, thread], sums[1, thread]
-    whole = first + (last - first) // FOUR * FOUR
-    for m in range(first, whole, FOUR):
-        for c in range(C):
-            d0, d1, d2, d3 = dy[m, c], dy[m + 1, c], dy[m + 2, c], dy[m + 3, c]
-            c0, c1, c2, c3 = x[m, c] - mean[c], x[m + 1, c] - mean[c], x[m + 2, c] - mean[c], x[m + 3, c] - mean[c]
-            dgamma[c] += (d0 * c0 + d1 * c1) + (d2 * c2 + d3 * c3)
-            dbeta[c] += (d0 + d1) + (d2 + d3)
-    for m in range(whole, last):
-        for c in range(C):
-            dgamma[c] += dy[m, c] * (x[m, c] - mean[c])
-            dbeta[c] += dy[m, c]
-
-
-@parallel
-def _input_gradient(threads, thread, dy, x, mean, scale, share_of_dbeta, share_of_dgamma, dx):
-    M, C = x.shape
+    zero, one = x.dtype.type(0), x.dtype.type(1)
     first, last = share(M, threads, thread)
     for m in range(first, last):
         for c in range(C):
-            centred = x[m, c] - mean[c]
-            dx[m, c] = scale[c] * (dy[m, c] - share_of_dbeta[c] - centred * share_of_dgamma[c])
+            passed = not relu or _normalized(x[m, c], mean[c], scale[c], beta[c]) > zero
+            dz = dy[m, c] * (one if passed else zero)
+            dx[m, c] = scale[c] * (dz - by_mean[c] - (x[m, c] - mean[c]) * by_variance[c])

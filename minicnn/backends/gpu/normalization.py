@@ -11,6 +11,7 @@ import cupy
 import numpy as np
 
 from ..contract import Array, Saved
+from .activations import activate, activate_backward
 from .kernels import FLOATS, LAST_TO_ARRIVE, THREADS, Source, check_size, counters, launch_each, multiprocessors
 
 SOURCE = Source(
@@ -136,8 +137,9 @@ def batch_norm(
     momentum: float,
     epsilon: float,
     training: bool,
+    activation: str,
 ) -> tuple[Array, Array, Array, Saved]:
-    """y = gamma · (x − mean) / √(variance + epsilon) + beta, for each channel (Ioffe & Szegedy, 2015).
+    """y = activation(gamma · (x − mean) / √(variance + epsilon) + beta), for each channel (Ioffe & Szegedy, 2015).
 
     In training, mean and variance are the batch's (biased), and the moving statistics are updated; otherwise the moving
     statistics are used and stay unchanged.
@@ -156,28 +158,29 @@ def batch_norm(
     y, epsilon = cupy.empty(x.shape, x.dtype), number(epsilon)
     kernel = SOURCE.kernel("batch_norm", x.dtype)
     launch_each(kernel, x.size, x, gamma, beta, mean, variance, y, epsilon, np.int32(C))
-    return y, moving_mean, moving_variance, (x, gamma, mean, variance, epsilon, training)
+    y = activate(y, activation)
+    return y, moving_mean, moving_variance, (x, gamma, mean, variance, epsilon, training, y, activation)
 
 
 def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
-    """With M = the number of samples and pixels that mean and variance were taken over, for each channel:
+    """With dz = dy · activation′ and M samples and pixels that mean and variance were taken over, for each channel:
 
-    dgamma = Σ dy·x̂     dbeta = Σ dy     dx = gamma / std · (dy − dbeta / M − x̂ · dgamma / M)
+    dgamma = Σ dz·x̂     dbeta = Σ dz     dx = gamma / std · (dz − dbeta / M − x̂ · dgamma / M)
 
     dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)
     """
-    x, gamma, mean, variance, epsilon, training = saved
-    C = x.shape[-1]
+    x, gamma, mean, variance, epsilon, training, y, activation = saved
+    dz, C = activate_backward(dy, y, activation), x.shape[-1]
     dgamma, dbeta = cupy.empty(C, x.dtype), cupy.empty(C, x.dtype)
     _launch_channels(
-        "batch_norm_backward_parameters", x, 2, dy, x, mean, variance, dgamma, dbeta, epsilon
+        "batch_norm_backward_parameters", x, 2, dz, x, mean, variance, dgamma, dbeta, epsilon
     )  # fmt: skip
     if not need_dx:
         return None, dgamma, dbeta
     dx = cupy.empty(x.shape, x.dtype)
     launch_each(
         SOURCE.kernel("batch_norm_backward_x", x.dtype), x.size,
-        dy, x, gamma, mean, variance, dgamma, dbeta, dx, epsilon, np.bool_(training), *_sizes(x),
+        dz, x, gamma, mean, variance, dgamma, dbeta, dx, epsilon, np.bool_(training), *_sizes(x),
     )  # fmt: skip
     return dx, dgamma, dbeta
 

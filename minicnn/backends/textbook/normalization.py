@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..contract import Array, Saved
+from .activations import activate, activate_backward
 
 
 def batch_norm(
@@ -16,8 +17,9 @@ def batch_norm(
     momentum: float,
     epsilon: float,
     training: bool,
+    activation: str,
 ) -> tuple[Array, Array, Array, Saved]:
-    """y = gamma · x̂ + beta with x̂ = (x − mean) / √(variance + epsilon), for each channel (Ioffe & Szegedy, 2015).
+    """y = activation(gamma · x̂ + beta), x̂ = (x − mean) / √(variance + epsilon), per channel (Ioffe & Szegedy, 2015).
 
     In training, mean and variance are the batch's (biased, as in Keras) and the moving ones follow them:
     moving ← momentum · moving + (1 − momentum) · batch. Otherwise the moving ones are used and stay as they are.
@@ -33,24 +35,25 @@ def batch_norm(
         moving_variance = momentum * moving_variance + (1 - momentum) * variance
     inverse_std = 1 / np.sqrt(variance + epsilon)  # (C,)
     normalized = (x - mean) * inverse_std  # x̂ (..., C)
-    y = gamma * normalized + beta
-    return y, moving_mean, moving_variance, (normalized, inverse_std, gamma, training)
+    y = activate(gamma * normalized + beta, activation)
+    return y, moving_mean, moving_variance, (normalized, inverse_std, gamma, training, y, activation)
 
 
 def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
-    """With M = the number of samples and pixels that mean and variance were taken over, for each channel:
+    """With dz = dy · activation′ and M samples and pixels that mean and variance were taken over, for each channel:
 
-    dgamma = Σ dy·x̂     dbeta = Σ dy     dx = gamma / std · (dy − dbeta / M − x̂ · dgamma / M)
+    dgamma = Σ dz·x̂     dbeta = Σ dz     dx = gamma / std · (dz − dbeta / M − x̂ · dgamma / M)
 
     The last two terms are the paths through the batch's mean and variance; with moving statistics they vanish.
     dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)
     """
-    normalized, inverse_std, gamma, training = saved
+    normalized, inverse_std, gamma, training, y, activation = saved
+    dz = activate_backward(dy, y, activation)
     axes = tuple(range(dy.ndim - 1))
     M = dy.size // dy.shape[-1]
-    dgamma = (dy * normalized).sum(axis=axes)
-    dbeta = dy.sum(axis=axes)
+    dgamma = (dz * normalized).sum(axis=axes)
+    dbeta = dz.sum(axis=axes)
     if not need_dx:
         return None, dgamma, dbeta
-    dcentred = dy - dbeta / M - normalized * dgamma / M if training else dy
+    dcentred = dz - dbeta / M - normalized * dgamma / M if training else dz
     return gamma * inverse_std * dcentred, dgamma, dbeta
