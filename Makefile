@@ -1,5 +1,5 @@
-# Every target does its own set-up: Python >= 3.10 and make are all that a fresh machine needs.
-# The virtual environment is made once, and again when pyproject.toml changes.
+# Every target installs what it needs; a new machine needs only Python >= 3.10 and make.
+# The virtual environment is made once, and updated when pyproject.toml changes.
 
 PYTHON = python3
 ARGS =
@@ -9,7 +9,7 @@ PARITY_VENV = .venvs/parity
 GPU_VENV = .venvs/gpu
 NVRTC_VENV = .venvs/nvrtc
 comma = ,
-# The driver of an NVIDIA card, as Linux shows it, or WSL. On a card the tests need the CUDA libraries, too (3 GB).
+# The driver of an NVIDIA card on Linux or WSL. With a card, the tests need the CUDA libraries, too (3 GB).
 CARD = $(wildcard /dev/nvidia[0-9]* /usr/lib/wsl/lib/libcuda.so.1)
 GPU_EXTRAS = gpu-test$(if $(CARD),$(comma)gpu)
 KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
@@ -17,35 +17,35 @@ MODELS = baseline model1 model2 model3 model4 model5 model6
 
 .DEFAULT_GOAL = help
 .PHONY: help test test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
-.NOTPARALLEL:  # two pip runs at once would spoil the environment
+.NOTPARALLEL:  # two simultaneous pip runs would break the environment
 .SECONDARY:    # make must not delete the stamps
 
 help:
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
 	@echo
-	@echo "  model5    train Model 5 and show its figures; likewise: baseline, model1 ... model6"
+	@echo "  model5    train Model 5 and show its metrics; likewise: baseline, model1 ... model6"
 	@echo "            (make model5 ARGS=\"--epochs 3\", make model5 ARGS=--help)"
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1@\2/p' Makefile | awk -F@ '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 $(MODELS): $(VENV)/.has-fast,report
 	@$(VENV)/bin/python examples/$@.py $(ARGS)
 
-test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" picks some)
-	@$(VENV)/bin/python -c "from minicnn.backends.availability import check_numba; check_numba()"  # no test skips it here
+test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" selects some)
+	@$(VENV)/bin/python -c "from minicnn.backends.availability import check_numba; check_numba()"  # here Numba's tests must not be skipped
 	@$(VENV)/bin/python -m pytest --ignore=tests/parity --ignore=tests/gpu --ignore=tests/nvrtc $(ARGS)
 
-test-gpu: compiler $(GPU_VENV)/.has-$(GPU_EXTRAS)  ## run the GPU's tests, on a pretend device where there is no GPU
+test-gpu: compiler $(GPU_VENV)/.has-$(GPU_EXTRAS)  ## run the GPU's tests, on a pretend device if there is no GPU
 	@$(GPU_VENV)/bin/python -m pytest tests/gpu $(ARGS)
 
-test-cpus: $(VENV)/.has-test  ## run the kernels' tests as compiled for older CPUs: with AVX2, and without it
-	@[ "$$(uname -m)" = x86_64 ] || { echo "This is for x86 alone." >&2; exit 1; }
+test-cpus: $(VENV)/.has-test  ## run the kernels' tests, compiled for older CPUs: with AVX2, and without it
+	@[ "$$(uname -m)" = x86_64 ] || { echo "test-cpus needs an x86 processor." >&2; exit 1; }
 	@NUMBA_CPU_NAME=haswell NUMBA_CPU_FEATURES=+avx,+avx2,+fma $(VENV)/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
 	@NUMBA_CPU_NAME=generic $(VENV)/bin/python -m pytest $(KERNEL_TESTS) $(ARGS)
 
 test-versions:  ## run the tests of an installed wheel on the oldest and the newest dependencies, and without Numba
 	@PYTHON=$(PYTHON) .ci/test-versions $(ARGS)
 
-nvrtc: $(NVRTC_VENV)/.has-nvrtc  ## compile the GPU's kernels for real GPUs, none needed (installs NVIDIA's compiler)
+nvrtc: $(NVRTC_VENV)/.has-nvrtc  ## compile the GPU's kernels for real GPUs, without one (installs NVIDIA's compiler)
 	@$(NVRTC_VENV)/bin/python -m pytest -q tests/nvrtc $(ARGS)
 	@$(NVRTC_VENV)/bin/python -m tests.nvrtc
 
@@ -66,17 +66,17 @@ compiler:
 	@[ "$(CARD)" ] || command -v g++ >/dev/null || \
 		{ echo "Without a GPU, its tests need g++. On Debian and Ubuntu: apt install g++" >&2; exit 1; }
 
-bench: $(VENV)/.has-bench  ## compare speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)
+bench: $(VENV)/.has-bench  ## compare the speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)
 	@$(VENV)/bin/python -m benchmarks --install $(ARGS)
 
-clean:  ## remove all that make has made, environments included; trained models in runs/ stay
+clean:  ## remove all files that make has made, also environments; trained models in runs/ stay
 	rm -rf .venv .venvs site build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# $(VENV)/.has-EXTRAS: the stamp of an environment that has minicnn[EXTRAS].
+# $(VENV)/.has-EXTRAS: the stamp file of an environment in which minicnn[EXTRAS] is installed.
 %/.created:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || \
-		{ echo "minicnn needs Python 3.10 or newer, and '$(PYTHON)' is not. Name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+		{ echo "minicnn needs Python 3.10 or newer, and '$(PYTHON)' is older. Give another one: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@$(PYTHON) -c "import ensurepip, venv" || \
 		{ echo "'$(PYTHON)' lacks its venv module. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 	@echo "Creating the virtual environment $* (once) ..."
