@@ -97,10 +97,16 @@ SIGNED = ("#04152e", "#2b6cb0", "#94979c", "#f0a35a", "#fff3d6")
 def new_figure(
     title: str, width: float, height: float, style: str, rows: int = 1, columns: int = 1, **options: Any
 ) -> tuple[Figure, Style, list[Axes]]:
-    """A figure of that size in inches, its style, and its panels row by row; `options` are those of Figure.subplots.
+    """A figure of that size in inches, its style, and its panels row by row; `options` are those of Figure.subplots."""
+    figure, chosen = empty_figure(title, width, height, style)
+    panels = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
+    for axes in panels:
+        dress(axes, chosen)
+    return figure, chosen, panels
 
-    Every drawing starts here, so this is where a missing library is explained.
-    """
+
+def empty_figure(title: str, width: float, height: float, style: str) -> tuple[Figure, Style]:
+    """A figure without panels. Every drawing starts here, so this is where a missing library is explained."""
     chosen = STYLES[arguments.choice("plots style", style, STYLES, '"light" or "dark"')]
     if find_spec("matplotlib") is None:
         raise ModuleNotFoundError(
@@ -112,10 +118,7 @@ def new_figure(
     layout = ConstrainedLayoutEngine(w_pad=0.12, h_pad=0.1, hspace=0, wspace=0.02)
     figure = Figure(figsize=(width, height), dpi=150, layout=layout, facecolor=chosen.paper)
     figure.suptitle(arguments.text("plots title", title), fontweight="bold", color=chosen.ink)
-    panels = list(figure.subplots(rows, columns, squeeze=False, **options).flat)
-    for axes in panels:
-        dress(axes, chosen)
-    return figure, chosen, panels
+    return figure, chosen
 
 
 def dress(axes: Axes, style: Style) -> None:

@@ -1,0 +1,141 @@
+"""A batch through a model and back, with everything on the way kept, and arrays of any rank as pictures."""
+
+from __future__ import annotations
+
+from copy import copy
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import arguments
+from ..backends import to_device, to_host
+from ..errors import explain
+from ..layers import Layer
+from ..models import Sequential
+
+MOST_SAMPLES = 16
+"""The largest batch that is drawn: a panel for each sample."""
+
+
+class Passage(NamedTuple):
+    """What a batch of N samples leaves behind; entry 0 belongs to x, entry i + 1 to layer i."""
+
+    outputs: list[np.ndarray]
+    """Arrays (N, …)."""
+    gradients: list[np.ndarray]
+    """Of each sample's own loss with respect to `outputs`, arrays (N, …); empty without targets. Where softmax and
+    cross-entropy are one operation, the last is that with respect to the logits: p − y."""
+    kernel_gradients: list[np.ndarray | None]
+    """Of the mean loss, for each layer; None for a layer without a kernel."""
+    fused: bool
+    """Whether softmax and cross-entropy are one operation."""
+
+
+def forward(where: str, model: Any, x: Any) -> Passage:
+    """Send x (N, …) through the model, as in inference; the model stays as it is.
+
+    Raises TypeError or ValueError for anything but a Sequential and a batch that fits it.
+    """
+    twin, x = _prepare(where, model, x)
+    outputs = [to_device(x, twin.dtype)]
+    for layer in twin.layers:
+        outputs.append(layer.forward(outputs[-1]))
+    return Passage([to_host(array) for array in outputs], [], [], False)
+
+
+def forward_and_backward(where: str, model: Any, x: Any, y: Any) -> Passage:
+    """Send x (N, …) through a compiled model as in inference, and the gradient of its loss back; it stays as it is.
+
+    y holds N targets as the model's loss takes them. Raises as `forward`, and RuntimeError for a model not compiled.
+    """
+    twin, x = _prepare(where, model, x)
+    twin.check_compiled(where)
+    network, loss = twin.objective()
+    fused, loss = network is not twin, copy(loss)
+    outputs = [to_device(x, twin.dtype)]
+    for layer in network.layers:
+        outputs.append(layer.forward(outputs[-1]))
+    loss.forward(y, outputs[-1])
+    gradients = [loss.backward() * len(x)]  # the loss is a mean over the samples
+    for layer in reversed(network.layers):
+        gradients.append(layer.backward(gradients[-1]))
+    if fused:
+        outputs[-1] = twin.layers[-1].forward(outputs[-2])
+    kernels = [getattr(layer, "kernel", None) for layer in network.layers]
+    return Passage(
+        [to_host(array) for array in outputs],
+        [to_host(array) for array in reversed(gradients)],
+        [None if kernel is None or kernel.grad is None else to_host(kernel.grad) / len(x) for kernel in kernels],
+        fused,
+    )
+
+
+def find_layer(where: str, model: Any, layer: Any) -> int:
+    """The index of a layer given by name, by index or itself. Raises TypeError or ValueError if it is none of them."""
+    _check_model(where, model)
+    if isinstance(layer, str):
+        layer = model.get_layer(layer)
+    elif not isinstance(layer, Layer):
+        layer = model.get_layer(index=layer)
+    for index, own in enumerate(model.layers):
+        if own is layer:
+            return index
+    names = ", ".join(own.name for own in model.layers)
+    raise ValueError(explain(where, "a layer of the model", layer, f"Known: {names}."))
+
+
+def tiled(maps: np.ndarray, columns: int | None = None) -> np.ndarray:
+    """Maps (M, H, W) as the tiles of one picture, NaN between them; without `columns` about as many rows as columns."""
+    count, height, width = maps.shape
+    columns = columns or int(np.ceil(count**0.5))
+    rows, gap_below, gap_right = -(-count // columns), max(height // 12, 1), max(width // 12, 1)
+    full_height, full_width = height + gap_below, width + gap_right
+    tiles = np.full((rows * columns, full_height, full_width), np.nan)
+    tiles[:count, :height, :width] = maps
+    picture = tiles.reshape(rows, columns, full_height, full_width).swapaxes(1, 2)
+    return picture.reshape(rows * full_height, columns * full_width)[:-gap_below, :-gap_right]
+
+
+def strongest(maps: np.ndarray, count: int) -> np.ndarray:
+    """Which `count` channels of (…, C) have the largest absolute sums, in their own order."""
+    return np.sort(np.abs(maps).reshape(-1, maps.shape[-1]).sum(axis=0).argsort(kind="stable")[-count:])
+
+
+def picture_of(sample: np.ndarray, channels: np.ndarray) -> np.ndarray:
+    """One sample as a picture: the chosen maps of (H, W, C) as tiles, (L, C) as it is, (U,) in rows."""
+    if sample.ndim == 1:
+        return tiled_units(sample)
+    return sample if sample.ndim == 2 else tiled(np.moveaxis(sample[:, :, channels], -1, 0))
+
+
+def tiled_units(units: np.ndarray) -> np.ndarray:
+    """Units (U,) in rows, the picture about as wide as half its height; NaN where the last row ends early."""
+    columns = max(int((len(units) / 2) ** 0.5), 1)
+    cells = np.full(-(-len(units) // columns) * columns, np.nan)
+    cells[: len(units)] = units
+    return cells.reshape(-1, columns)
+
+
+def shape_in_words(shape: tuple[int, ...]) -> str:
+    """(28, 28, 32) -> "32 maps of 28 × 28", (27, 236) -> "27 steps × 236 channels", (128,) -> "128 units"."""
+    if len(shape) == 3:
+        return f"{shape[2]} maps of {shape[0]} × {shape[1]}" if shape[2] > 1 else f"{shape[0]} × {shape[1]}"
+    return f"{shape[0]} steps × {shape[1]} channels" if len(shape) == 2 else f"{shape[0]} units"
+
+
+def _prepare(where: str, model: Any, x: Any) -> tuple[Sequential, Any]:
+    """A snapshot of the model, built, and the batch checked."""
+    _check_model(where, model)
+    x = arguments.array(f"{where}: x", "x", x, model.dtype, finite=True)
+    if x.ndim < 2 or not 0 < len(x) <= MOST_SAMPLES:
+        expected = f"a batch of 1 to {MOST_SAMPLES} samples"
+        raise ValueError(explain(f"{where}: x", expected, f"shape {tuple(x.shape)}", "For one sample, take x[:1]."))
+    model.check_input(x)
+    model.ensure_built(x)
+    return model.snapshot(), x
+
+
+def _check_model(where: str, model: Any) -> None:
+    if not isinstance(model, Sequential):
+        remedy = "Of a scikit-learn estimator, take its model_."
+        raise TypeError(explain(f"{where}: model", "a Sequential", type(model).__name__, remedy))
