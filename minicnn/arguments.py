@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from .backends.contract import ACTIVATIONS, Array
-from .errors import did_you_mean, explain
+from .backends.contract import ACTIVATIONS, Array, on_gpu
+from .errors import did_you_mean, explain, shown
 
 LARGEST_INT = 2**31 - 1
 """The largest length or count: some kernels use 32-bit indices."""
@@ -33,7 +33,7 @@ def array(where: Any, what: str, value: Any, dtype: Any = None, finite: bool = F
     complex (gradient checks use them); with finite=True, every number must be finite in it.
     Raises TypeError or ValueError.
     """
-    if hasattr(value, "__cuda_array_interface__"):
+    if on_gpu(value):
         return value
     parts = value if isinstance(value, (list, tuple)) else (value,)
     if any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts):
@@ -58,9 +58,9 @@ def array(where: Any, what: str, value: Any, dtype: Any = None, finite: bool = F
 
 def whole(where: str, value: Any, least: int = 1, most: int = LARGEST_INT) -> int:
     """A whole number from `least` to `most`."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or not least <= int(value) <= most:
+    if not _is(value, Integral) or not least <= int(value) <= most:
         expected = {1: "a positive whole number", 0: "a whole number of at least 0"}.get(least, "a whole number")
-        raise ValueError(explain(where, expected, _short(value), f"Give an int from {least} to {most}."))
+        raise ValueError(explain(where, expected, shown(value), f"Give an int from {least} to {most}."))
     return int(value)
 
 
@@ -76,14 +76,13 @@ def seed(where: str, value: Any) -> int:
 
 def number(where: str, value: Any, least: float = -LARGEST, below: float = np.inf) -> float:
     """A finite number of at least `least` and less than `below`."""
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    if not real or not least <= value < below or not -LARGEST <= value <= LARGEST:
+    if not _is(value, Real) or not least <= value < below or not -LARGEST <= value <= LARGEST:
         expected, example = "a finite number", 0.001
         if below < np.inf:
             expected, example = f"a number from {least:g} up to, but not including, {below:g}", 0.2
         elif least > -LARGEST:
             expected = f"a finite number of at least {least:g}"
-        raise ValueError(explain(where, expected, _short(value), f"Example: {example}."))
+        raise ValueError(explain(where, expected, shown(value), f"Example: {example}."))
     return float(value)
 
 
@@ -100,30 +99,30 @@ def non_negative(where: str, value: Any) -> float:
 def flag(where: str, value: Any) -> bool:
     """True or False, as Python's or NumPy's boolean."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(explain(where, "True or False", _short(value), "Write it without quotes."))
+        raise ValueError(explain(where, "True or False", shown(value), "Write it without quotes."))
     return bool(value)
 
 
 def text(where: str, value: Any) -> str:
     """A string that is not empty."""
     if not isinstance(value, str) or not value:
-        raise ValueError(explain(where, "a string", _short(value), 'Example: "first".'))
+        raise ValueError(explain(where, "a string", shown(value), 'Example: "first".'))
     return value
 
 
 def choice(where: str, value: Any, known: Collection[str], expected: str) -> str:
     """One of the `known` strings."""
     if not isinstance(value, str) or value not in known:
-        raise ValueError(explain(where, expected, _short(value), did_you_mean(_short(value), known)))
+        raise ValueError(explain(where, expected, shown(value), did_you_mean(shown(value), known)))
     return value
 
 
 def verbose(where: str, value: Any) -> int | str:
     """One of Keras's levels 0, 1 and 2, or "auto"."""
-    if isinstance(value, (int, np.integer, np.bool_)) and value in (0, 1, 2):
+    if (_is(value, Integral) or isinstance(value, (bool, np.bool_))) and value in (0, 1, 2):
         return int(value)
     if not isinstance(value, str) or value != "auto":
-        raise ValueError(explain(where, '"auto", 0, 1 or 2', _short(value), "0 is silent, 1 a bar, 2 lines."))
+        raise ValueError(explain(where, '"auto", 0, 1 or 2', shown(value), "0 is silent, 1 a bar, 2 lines."))
     return value
 
 
@@ -142,7 +141,7 @@ def window(where: str, value: Any, rank: int) -> tuple[int, ...]:
     """`rank` positive whole numbers; a single number is used for all of them."""
     values = (value,) * rank if isinstance(value, Integral) else value
     if not isinstance(values, (tuple, list)) or len(values) != rank:
-        raise ValueError(explain(where, f"a whole number or {rank} of them", _short(value), f"Example: {(3,) * rank}."))
+        raise ValueError(explain(where, f"a whole number or {rank} of them", shown(value), f"Example: {(3,) * rank}."))
     return tuple(whole(where, length) for length in values)
 
 
@@ -150,14 +149,14 @@ def shape(where: str, value: Any, unknown: bool = True) -> tuple[Any, ...]:
     """Positive lengths; with unknown=True, also None for an axis whose length may vary."""
     lengths = tuple(value) if isinstance(value, (tuple, list)) else (0,)
     if not all((unknown and length is None) or _is_length(length) for length in lengths):
-        raise ValueError(explain(where, "a tuple of positive lengths", _short(value), "Example: (28, 28, 1)."))
+        raise ValueError(explain(where, "a tuple of positive lengths", shown(value), "Example: (28, 28, 1)."))
     return tuple(None if length is None else int(length) for length in lengths)
 
 
 def path(where: str, value: Any) -> Path:
     """A valid file path."""
     if not isinstance(value, (str, os.PathLike)) or not (name := os.fspath(value)) or "\0" in str(name):
-        raise ValueError(explain(where, "a path", _short(value), 'A string or a pathlib.Path: "model.safetensors".'))
+        raise ValueError(explain(where, "a path", shown(value), 'A string or a pathlib.Path: "model.safetensors".'))
     return Path(os.fsdecode(name))
 
 
@@ -165,7 +164,7 @@ def function(where: str, value: Any, *names: str, keywords: Collection[str] = ()
     """A function that can be called with as many arguments as there are `names`, and with these keywords."""
     expected = f"a function of {', '.join((*names, *keywords))}"
     if not callable(value):
-        raise TypeError(explain(where, expected, _short(value), "Give it without calling it."))
+        raise TypeError(explain(where, expected, shown(value), "Give it without calling it."))
     try:
         signature = inspect.signature(value)
     except ValueError:  # some of Python's own have none
@@ -182,12 +181,17 @@ def sequence(where: str, value: Any, of: type | tuple[type, ...], called: str) -
     single = getattr(value, "ndim", None) == 0 or isinstance(value, (str, bytes, dict, memoryview))
     items = list(value) if isinstance(value, Iterable) and not single else None
     if items is None or not all(isinstance(item, of) for item in items):
-        raise TypeError(explain(where, f"a list of {called}", _short(value), "Write it in square brackets."))
+        raise TypeError(explain(where, f"a list of {called}", shown(value), "Write it in square brackets."))
     return items
 
 
 def _is_length(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and 0 < int(value) <= LARGEST_INT
+    return _is(value, Integral) and 0 < int(value) <= LARGEST_INT
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether it is a number of this kind: Python counts bool, and NumPy a span of time, among the integers."""
+    return isinstance(value, kind) and not isinstance(value, (bool, np.timedelta64))
 
 
 def _native(numbers: np.ndarray) -> np.ndarray:
@@ -218,9 +222,3 @@ def _check_finite(where: Any, what: str, numbers: np.ndarray, dtype: np.dtype) -
 
 def _kind(value: Any) -> str:
     return f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
-
-
-def _short(value: Any) -> str:
-    """The value's repr, cut to 78 characters if it is longer than 80."""
-    written = repr(value)
-    return written if len(written) <= 80 else f"{written[:77]}…"

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import arguments
 from .backends import active, to_device, to_host
-from .backends.contract import Array
+from .backends.contract import Array, on_gpu
 from .errors import explain
 
 
@@ -90,4 +90,4 @@ def check_samples(where: str, what: str, x: Any, dtype: Any = None) -> np.ndarra
 
 
 def _on_host(array: Array) -> np.ndarray:
-    return to_host(array) if hasattr(array, "__cuda_array_interface__") else array
+    return to_host(array) if on_gpu(array) else array

@@ -24,6 +24,15 @@ def explain(where: str, expected: Any, found: Any, remedy: str) -> str:
     return f"{where}: expected {expected}, found {found}. {remedy}"
 
 
+def shown(value: Any) -> str:
+    """The value's repr, cut to 78 characters if it is longer than 80; its class if it has none."""
+    try:
+        written = repr(value)
+    except Exception:  # an int of thousands of digits, or whatever a foreign class raises
+        written = f"an unprintable {type(value).__name__}"
+    return written if len(written) <= 80 else f"{written[:77]}…"
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The remedy for a misspelt name: the most similar known name if there is one, and the list of known names."""
     known = sorted(known)

@@ -25,20 +25,24 @@ class Initializer(Configurable):
     """Makes the initial value of a parameter: initializer(shape) -> float64 array."""
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
-        raise NotImplementedError
+        return self.values(arguments.shape(f"{type(self).__name__} shape", shape, unknown=False))
+
+    def values(self, shape: Sequence[int]) -> np.ndarray:
+        """The array: what a subclass defines."""
+        raise NotImplementedError(explain(type(self).__name__, "a method values(self, shape)", "none", "Return them."))
 
 
 class Zeros(Initializer):
     """All zeros."""
 
-    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+    def values(self, shape: Sequence[int]) -> np.ndarray:
         return np.zeros(shape)
 
 
 class Ones(Initializer):
     """All ones."""
 
-    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+    def values(self, shape: Sequence[int]) -> np.ndarray:
         return np.ones(shape)
 
 
@@ -48,7 +52,7 @@ class Constant(Initializer):
     def __init__(self, value: float = 0.0) -> None:
         self.value = arguments.number("Constant value", value)
 
-    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+    def values(self, shape: Sequence[int]) -> np.ndarray:
         return np.full(shape, self.value)
 
 
@@ -70,7 +74,7 @@ class RandomNormal(_Random):
         self.mean = arguments.number("RandomNormal mean", mean)
         self.stddev = arguments.non_negative("RandomNormal stddev", stddev)
 
-    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+    def values(self, shape: Sequence[int]) -> np.ndarray:
         return self.generator().normal(self.mean, self.stddev, shape)
 
 
@@ -82,7 +86,7 @@ class RandomUniform(_Random):
         self.minval = arguments.number("RandomUniform minval", minval)
         self.maxval = arguments.number("RandomUniform maxval", maxval, least=self.minval)
 
-    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+    def values(self, shape: Sequence[int]) -> np.ndarray:
         return self.generator().uniform(self.minval, self.maxval, shape)
 
 
@@ -101,13 +105,13 @@ class _VarianceScaling(_Random):
 
 
 class _Uniform(_VarianceScaling):
-    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+    def values(self, shape: Sequence[int]) -> np.ndarray:
         limit = np.sqrt(3 * self.variance(shape))
         return self.generator().uniform(-limit, limit, shape)
 
 
 class _TruncatedNormal(_VarianceScaling):
-    def __call__(self, shape: Sequence[int]) -> np.ndarray:
+    def values(self, shape: Sequence[int]) -> np.ndarray:
         generator = self.generator()
         values = generator.normal(size=shape)
         while (outside := np.abs(values) > 2).any():

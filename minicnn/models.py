@@ -58,11 +58,8 @@ class Sequential(Trainer):
         if index is not None:
             count = len(self.layers)
             return self.layers[arguments.whole(f"{self.name} get_layer index", index, least=-count, most=count - 1)]
-        for layer in self.layers:
-            if layer.name == name:
-                return layer
-        names = ", ".join(layer.name for layer in self.layers)
-        raise ValueError(explain(f"{self.name} get_layer", "the name of a layer", repr(name), f"Known: {names}."))
+        named = {layer.name: layer for layer in self.layers}
+        return named[arguments.choice(f"{self.name} get_layer", name, named, "the name of a layer")]
 
     def summary(self, *, print_fn: Any = print) -> None:
         """Print Keras's table: layers, output shapes, numbers of parameters, totals."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from .backends import to_device
 from .backends.contract import Array
+from .errors import explain, shown
 
 
 class Parameter:
@@ -30,6 +31,17 @@ class Parameter:
         self.trainable = trainable
         self._handed_out = False  # whether a snapshot holds the array
         self._before: tuple[Array, _Step] | None = None  # what other threads see until that step ends
+
+    @property
+    def value(self) -> Array:
+        return self._value
+
+    @value.setter
+    def value(self, array: Array) -> None:
+        if not hasattr(array, "dtype") or not hasattr(array, "shape"):
+            remedy = "numpy.asarray(…, dtype=…) makes one; layer.set_weights takes lists."
+            raise TypeError(explain(self.name, "a value that is an array", shown(array), remedy))
+        self._value = array
 
     def hold(self) -> None:
         """Let other threads see the present value until this thread's training step ends, even if it changes."""

@@ -230,6 +230,7 @@ class Trainer(Network):
             raise RuntimeError(f"{where} needs layers. Call add(layer) first.")
         if not self.compiled:
             raise RuntimeError(f'{where} needs a compiled model. Call compile(optimizer="adam", loss=…) first.')
+        self.optimizer, self.loss = optimizers.get(self.optimizer), losses.get(self.loss)
 
     def _check_targets(self, batches: Batches) -> None:
         """Run the network on the first sample, which builds it, and check all targets against its output shape."""

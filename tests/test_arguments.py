@@ -279,7 +279,7 @@ def test_what_was_saved_keeps_its_shape(backend, operation):
     y, *_, saved = getattr(backend, operation)(*arguments)
     backward, dy = getattr(backend, f"{operation}_backward"), backend.to_device(numbers(y.shape, seed=9))
     expected = on_host(backend, backward(dy, saved))
-    for argument in arguments:
+    for argument in (*arguments, y):
         if backend.owns(argument):
             argument.shape = argument.shape[::-1]
     assert_same(on_host(backend, backward(dy, saved)), expected)
@@ -384,6 +384,16 @@ def test_a_network_s_wrong_batch_or_weight_is_named_or_computed_like_the_textboo
 def test_wrong_steps_are_refused_when_they_are_compiled(backend, step, message):
     with pytest.raises(ValueError, match=message):
         backend.compile_inference([step])
+
+
+def test_a_network_s_weight_whose_shape_was_set(backend):
+    """NumPy lets the shape of an array be set; its place in memory says nothing of that."""
+    x, kernel = backend.to_device(numbers((3, 8, 6, 2))), backend.to_device(numbers((3, 3, 2, 4)))
+    run = backend.compile_inference([("conv2d", (None, None), ((1, 1), "same", "relu"))])
+    run(x, [kernel, None])
+    kernel.shape = (1, 9, 2, 4)
+    expected, *_ = backend.conv2d(x, kernel, None, (1, 1), "same", "relu")
+    np.testing.assert_allclose(backend.to_host(run(x, [kernel, None])), backend.to_host(expected), rtol=1e-4, atol=1e-4)
 
 
 def test_a_network_wants_all_its_weights_and_a_batch(backend):

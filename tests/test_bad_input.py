@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minicnn
-from minicnn import Input, Sequential, callbacks, gradcheck, initializers, losses, metrics, optimizers
+from minicnn import Input, Sequential, callbacks, gradcheck, initializers, losses, metrics, optimizers, plots
+from minicnn.datasets import load_fashion_mnist
 from minicnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Layer, ReLU, Softmax
 from minicnn.utils import to_categorical
 
@@ -24,8 +25,8 @@ def model(*inner, loss="mse"):
     return made
 
 
-NO_WHOLE = ("3", 2.0, True, -1, NAN, [3], 10**30, np.float32(3))
-NO_NUMBER = ("0.1", True, NAN, INF, [0.1], 1j, 10**400, np.array([0.1, 0.2]))
+NO_WHOLE = ("3", 2.0, True, np.timedelta64(2), -1, NAN, [3], 10**30, np.float32(3))
+NO_NUMBER = ("0.1", True, np.timedelta64(0), NAN, INF, [0.1], 1j, 10**400, np.array([0.1, 0.2]))
 NO_FLAG = ("no", 2, None, [], NAN)
 NO_NAME = ("foo", 3, ["relu"], {}, NAN, b"relu", np.array(["relu", "same"]))
 
@@ -34,7 +35,7 @@ WHOLE = {
     "kernel_size": lambda bad: Conv2D(2, (3, bad)),
     "strides": lambda bad: Conv2D(2, 3, strides=(bad, 1)),
     "units": Dense,
-    "seed": lambda bad: Dropout(0.5, seed=bad if bad != 10**30 else -1),
+    "seed": lambda bad: Dropout(0.5, seed=-1 if isinstance(bad, int) and bad == 10**30 else bad),
     "input_shape": lambda bad: Dense(2, input_shape=(bad,)),
     "Input shape": lambda bad: Input((bad, 3)),
     "batch_size": lambda bad: model().fit(X, Y, batch_size=bad, verbose=0),
@@ -71,6 +72,9 @@ FLAG = {
     "use_bias": lambda bad: Dense(2, use_bias=bad),
     "center": lambda bad: BatchNormalization(center=bad),
     "trainable": lambda bad: Flatten(trainable=bad),
+    "set trainable": lambda bad: setattr(model().layers[0], "trainable", bad),
+    "download": lambda bad: load_fashion_mnist(download=bad),
+    "quiet": lambda bad: load_fashion_mnist(download=False, quiet=bad),
     "nesterov": lambda bad: optimizers.SGD(nesterov=bad),
     "from_logits": losses.CategoricalCrossentropy,
     "shuffle": lambda bad: model().fit(X, Y, shuffle=bad, verbose=0),
@@ -93,7 +97,14 @@ NAME = {
     "mode": lambda bad: callbacks.EarlyStopping(mode=bad),
     "method": lambda bad: gradcheck.check_layer(Dense(2), (3, 4), method=bad),
     "verbose": lambda bad: model().fit(X, Y, verbose=bad),
+    "get_layer": lambda bad: model().get_layer(bad),
 }
+
+
+def fit_with(**attributes):
+    made = model()
+    vars(made).update(attributes)
+    made.fit(X, Y, verbose=0)
 
 
 class TestNumbersAndNames:
@@ -121,6 +132,16 @@ class TestNumbersAndNames:
             (lambda: model().fit(X, Y, shuffle="batch"), "shuffle.*'batch'"),
             (lambda: model().fit(X, Y, callbacks=[callbacks.Callback]), "callbacks.*Callback objects"),
             (lambda: Softmax(axis=(0, 1)), "axis"),
+            (lambda: Dense(10**5000), "units: expected a positive whole number, found an unprintable int"),
+            (lambda: model().fit(X, Y, verbose=np.timedelta64(1)), "verbose"),
+            (lambda: initializers.HeNormal()(10**30), "HeNormal shape: expected a tuple of positive lengths"),
+            (lambda: initializers.Zeros()((2.5,)), "Zeros shape: expected a tuple of positive lengths"),
+            (lambda: plots.plot_history({"loss": [1, 2]}, title=3), "title: expected a string, found 3"),
+            (lambda: plots.plot_samples(np.ones((3, 0, 8)), LABELS[:3], ["a", "b", "c"]), "plot_samples: images"),
+            (lambda: setattr(model().weights[0], "value", None), "dense/kernel: expected a value that is an array"),
+            (lambda: setattr(model().weights[0], "value", [[1.0]]), "dense/kernel: expected a value that is an array"),
+            (lambda: fit_with(optimizer=5), "optimizer: expected the name of an optimiser, found 5"),
+            (lambda: fit_with(loss=None), "loss: expected the name of a loss, found None"),
             (lambda: model().get_layer("dance"), "'dance'.*dense"),
             (lambda: model().summary(print_fn=3), "print_fn"),
             (lambda: initializers.get({"class": "Zeros"}), "initializer.*config"),
@@ -155,6 +176,17 @@ class Foreign:
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.array, dtype)
+
+
+class OnAnotherGpu:
+    """What a CUDA array of another library than CuPy looks like, torch's for example."""
+
+    def __init__(self, array):
+        self.shape, self.dtype = array.shape, array.dtype
+        self.__cuda_array_interface__ = {"shape": self.shape, "typestr": "<f4", "data": (0, False), "version": 3}
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu()")
 
 
 class Broken:
@@ -198,6 +230,7 @@ REFUSED = {
     "number": lambda a: 3.0,
     "empty": lambda a: a[:0],
     "broken": lambda a: Broken(),
+    "on another GPU": OnAnotherGpu,
     "text": lambda a: "abc",
 }
 

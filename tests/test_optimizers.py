@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.lib.stride_tricks import as_strided
 
+import minicnn
 from minicnn import optimizers
 from minicnn.layers import Parameter
 from minicnn.optimizers import SGD, Adam, AdamW
@@ -129,6 +131,16 @@ def test_parameters_that_share_memory_are_refused(backend):
     second.grad = np.ones(2)
     SGD(0.5).step([first, second])
     np.testing.assert_array_equal(memory, 0.5)
+
+
+@pytest.mark.parametrize("view", [as_strided, lambda array: np.frombuffer(memoryview(array), array.dtype)])
+def test_shared_memory_is_found_whoever_owns_it(view):
+    """The owner of such a view's memory is not its base."""
+    memory = np.ones(5)
+    values = [view(memory[:3]), view(memory[2:])]
+    grads, velocities = ([np.ones(3), np.ones(3)] for _ in range(2))
+    with pytest.raises(ValueError, match=r"values\[1\] apart from values\[0\]"):
+        minicnn.backends.active().sgd_step(values, grads, velocities, 0.1, 0.9, False)
 
 
 @pytest.mark.parametrize(

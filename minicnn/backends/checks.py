@@ -74,7 +74,7 @@ class Arguments:
         return list(bound.arguments.values())
 
     @cached_property
-    def kind(self) -> type:
+    def kind(self) -> Any:
         """The type of the backend's arrays. Other types, such as subclasses and scalars, take a slower check."""
         return type(self.backend.to_device(0.0))
 
@@ -226,11 +226,12 @@ class Arguments:
 
     def check_overlaps(self, lists: list[Any]) -> None:
         """Raise ValueError if an array that changes shares memory with another one."""
-        owners: dict[bool, list[int]] = {True: [], False: []}
+        owners: dict[bool, list[Any]] = {True: [], False: []}
         for (_, declared), arrays in zip(self.lists, lists, strict=True):
-            owners[declared.in_place] += [id(array if array.base is None else array.base) for array in arrays]
-        changing = set(owners[True])
-        if len(changing) == len(owners[True]) and changing.isdisjoint(owners[False]):
+            owners[declared.in_place] += [array if array.base is None else array.base for array in arrays]
+        kind, changing = self.kind, set(map(id, owners[True]))
+        apart = len(changing) == len(owners[True]) and changing.isdisjoint(map(id, owners[False]))
+        if apart and all(type(owner) is kind and owner.base is None for owner in owners[True] + owners[False]):
             return  # each array has its own memory
         spans = [
             (*_span(array), declared.in_place, f"{declared.argument}[{number}]")

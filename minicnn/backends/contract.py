@@ -20,6 +20,12 @@ from typing import Any, Protocol, TypeVar
 Array = Any
 """A NumPy or CuPy array in the backend's memory."""
 
+
+def on_gpu(array: Any) -> bool:
+    """Whether this is a CuPy array. Other libraries' GPU arrays have the interface but not CuPy's `get`."""
+    return hasattr(array, "get") and hasattr(array, "__cuda_array_interface__")
+
+
 Saved = Any
 """The values that a forward operation keeps for its backward."""
 

@@ -99,7 +99,8 @@ def _forward(arguments: Arguments, own: Pair, fallback: Pair) -> Function:
         values = arguments.bind(given, options)
         forward, backward = own if arguments.check(values) in COMPILED else fallback
         y, *others, saved = forward(*values)
-        return y, *others, Kept(name, backend, backward, saved, y.shape, y.dtype)
+        kept = Kept(name, backend, backward, saved, y.shape, y.dtype)
+        return y.view(), *others, kept  # saved may hold y, whose shape the caller might change
 
     return operation
 

@@ -6,23 +6,25 @@ A check returns the option as a plain Python value (NumPy's integers become int)
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import isfinite
 from typing import Any
 
 import numpy as np
 
-from ..errors import did_you_mean, explain
+from ..errors import did_you_mean, explain, shown
 from .contract import ACTIVATIONS, Pair
 
 MOST_CLASSES = 2**15
 """Maximum number of classes: the textbook's one_hot makes a square matrix of this size, 4 GiB in float32."""
 
 
+LARGEST = float(np.finfo(np.float64).max)
+
+
 def whole(where: str, value: Any) -> int:
     """An integer of any sign."""
-    if type(value) is int or isinstance(value, np.integer):  # excludes bool
+    if _is(value, (int,), "iu"):  # excludes bool
         return int(value)
-    raise TypeError(explain(where, "an integer", repr(value), "Convert it with int()."))
+    raise TypeError(explain(where, "an integer", shown(value), "Convert it with int()."))
 
 
 def count(where: str, value: Any) -> int:
@@ -30,7 +32,7 @@ def count(where: str, value: Any) -> int:
     value = whole(where, value)
     if value >= 1:
         return value
-    raise ValueError(explain(where, "an integer of at least 1", repr(value), "Count from 1."))
+    raise ValueError(explain(where, "an integer of at least 1", shown(value), "Count from 1."))
 
 
 def classes(where: str, value: Any) -> int:
@@ -38,40 +40,40 @@ def classes(where: str, value: Any) -> int:
     if count(where, value) <= MOST_CLASSES:
         return int(value)
     raise ValueError(
-        explain(where, f"an integer of at most {MOST_CLASSES}", repr(value), "Longer rows do not fit into memory.")
+        explain(where, f"an integer of at most {MOST_CLASSES}", shown(value), "Longer rows do not fit into memory.")
     )
 
 
 def pair(where: str, value: Any) -> Pair:
     """Two integers from 1 to 2³¹ − 1, along height and width."""
     if type(value) not in (tuple, list) or len(value) != 2:
-        raise TypeError(explain(where, "a pair of integers, (height, width)", repr(value), "Write (2, 2) for 2."))
+        raise TypeError(explain(where, "a pair of integers, (height, width)", shown(value), "Write (2, 2) for 2."))
     if max(value := (count(where, value[0]), count(where, value[1]))) < 2**31:
         return value
-    raise ValueError(explain(where, "integers below 2³¹", repr(value), "Use smaller windows or strides."))
+    raise ValueError(explain(where, "integers below 2³¹", shown(value), "Use smaller windows or strides."))
 
 
 def number(where: str, value: Any) -> float:
     """A finite real number."""
-    if type(value) not in (float, int) and not isinstance(value, (np.floating, np.integer)):
-        raise TypeError(explain(where, "a number", repr(value), "Convert it with float()."))
-    if isfinite(value):
+    if not _is(value, (int, float), "iuf"):
+        raise TypeError(explain(where, "a number", shown(value), "Convert it with float()."))
+    if abs(value) <= LARGEST:
         return float(value)
-    raise ValueError(explain(where, "a finite number", repr(value), "Check how it was computed."))
+    raise ValueError(explain(where, "a finite number", shown(value), "Check how it was computed."))
 
 
 def non_negative(where: str, value: Any) -> float:
     """A finite number of at least 0."""
     if number(where, value) >= 0:
         return float(value)
-    raise ValueError(explain(where, "a number of at least 0", repr(value), "Remove the sign."))
+    raise ValueError(explain(where, "a number of at least 0", shown(value), "Remove the sign."))
 
 
 def fraction(where: str, value: Any) -> float:
     """A number of at least 0 and less than 1."""
     if 0 <= number(where, value) < 1:
         return float(value)
-    raise ValueError(explain(where, "a number in [0, 1)", repr(value), "0.9 means 90 %."))
+    raise ValueError(explain(where, "a number in [0, 1)", shown(value), "0.9 means 90 %."))
 
 
 def bound(where: str, value: Any) -> float | None:
@@ -83,7 +85,7 @@ def flag(where: str, value: Any) -> bool:
     """True or False."""
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
-    raise TypeError(explain(where, "True or False", repr(value), "Convert it with bool()."))
+    raise TypeError(explain(where, "True or False", shown(value), "Convert it with bool()."))
 
 
 def padding(where: str, value: Any) -> str:
@@ -104,13 +106,18 @@ def dtype(where: str, value: Any) -> Any:
         found = np.dtype(object)
     if found is None or found.kind in "biufc":
         return found
-    raise TypeError(explain(where, "a dtype of numbers", repr(value), 'The usual one is "float32".'))
+    raise TypeError(explain(where, "a dtype of numbers", shown(value), 'The usual one is "float32".'))
+
+
+def _is(value: Any, classes: tuple[type, ...], kinds: str) -> bool:
+    """Whether it is a number of one of these Python classes or NumPy kinds."""
+    return type(value) in classes or (isinstance(value, np.generic) and value.dtype.kind in kinds)
 
 
 def _one_of(where: str, value: Any, known: tuple[str, ...]) -> str:
     if isinstance(value, str) and value in known:
         return value
-    raise ValueError(explain(where, f"one of {known}", repr(value), did_you_mean(value, known)))
+    raise ValueError(explain(where, f"one of {known}", shown(value), did_you_mean(shown(value), known)))
 
 
 OPTIONS: dict[str, Callable[[str, Any], Any]] = {

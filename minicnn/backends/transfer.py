@@ -8,7 +8,7 @@ import numpy as np
 
 from ..errors import explain
 from .choice import active
-from .contract import Array, Backend
+from .contract import Array, Backend, on_gpu
 
 
 def to_device(array: Any, dtype: Any = None, copy: bool = False) -> Array:
@@ -31,8 +31,7 @@ def check_memory(where: object, what: str, array: Array, remedy: str = "", ops: 
         raise TypeError(explain(str(where), f"{what} as an array", f"a {type(array).__name__}", remedy or masked))
     if (ops or active()).owns(array):
         return
-    on_gpu = hasattr(array, "__cuda_array_interface__")
-    here, there, function = ("GPU", "host", "to_host") if on_gpu else ("host", "GPU", "to_device")
+    here, there, function = ("GPU", "host", "to_host") if on_gpu(array) else ("host", "GPU", "to_device")
     kind = f"{type(array).__module__.split('.')[0]}.{type(array).__name__}"
     raise TypeError(
         explain(
@@ -46,4 +45,4 @@ def check_memory(where: object, what: str, array: Array, remedy: str = "", ops: 
 
 def _elsewhere(array: Any) -> bool:
     """Whether the array is on a GPU while a CPU backend is active; then only its own get() can transfer it."""
-    return hasattr(array, "__cuda_array_interface__") and not active().owns(array)
+    return on_gpu(array) and not active().owns(array)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import arguments
 from ..errors import explain
 from . import idx, search_path
 from .checksums import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
@@ -81,6 +82,7 @@ def load_fashion_mnist(
     Raises FileNotFoundError if a directory that was named lacks a file, DataFileError (a ValueError) if a file there is
     truncated, of the wrong shape or has a wrong checksum.
     """
+    download, quiet = arguments.flag("download", download), arguments.flag("quiet", quiet)
     directory = search_path.named(data_dir)
     if directory is not None:
         return _load(directory)

@@ -68,7 +68,7 @@ class Layer(Configurable):
         self.requested_input_shape = None
         if input_shape is not None:
             self.requested_input_shape = arguments.shape(f"{self} input_shape", input_shape)
-        self.trainable = arguments.flag(f"{self} trainable", trainable)
+        self.trainable = trainable
         self.weights: list[Parameter] = []  # in Keras's order
         self.input_shape: tuple[int | None, ...] | None = None  # set when built; the batch axis is None
         self.output_shape: tuple[int | None, ...] | None = None
@@ -184,6 +184,15 @@ class Layer(Configurable):
     @property
     def built(self) -> bool:
         return self.input_shape is not None
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the parameters."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = arguments.flag(f"{self} trainable", value)
 
     def ending_in(self, activation: str) -> Layer | None:
         """A copy of a built layer with another activation at its end, sharing its weights; None if it cannot have one.

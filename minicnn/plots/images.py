@@ -107,7 +107,8 @@ def plot_confident_mistakes(
 def check_images(where: str, images: Any, count: int, finite: bool = True) -> np.ndarray:
     """Grey or colour images, one for each of `count` labels; raises TypeError or ValueError for others."""
     images = arguments.array(where, "images", images, finite=finite)
-    if images.ndim not in (3, 4) or len(images) != count or images.shape[3:] not in ((), (1,), (3,)):
+    fits = images.ndim in (3, 4) and len(images) == count and images.shape[3:] in ((), (1,), (3,))
+    if not fits or 0 in images.shape:
         expected = f"shape ({count}, height, width), with or without a last axis of 1 or 3 channels"
         raise ValueError(explain(where, expected, images.shape, "Give one image per label."))
     return images

@@ -20,7 +20,7 @@ from ..contract import Array, Run, Step
 from ..textbook.inference import one_by_one
 from . import activations, conv, dense, normalization, pooling
 from .executor import Executor, Shape, Stage, addresses_of
-from .runtime.memory import compilable, plain
+from .runtime.memory import compilable
 
 STAGES: dict[str, Callable[..., list[Stage]]] = {
     "conv2d": conv.stages,
@@ -49,7 +49,6 @@ class Weights(NamedTuple):
 
     arrays: Sequence[Array | None]
     addresses: Array
-    shapes: tuple[Shape | None, ...]
 
 
 class Chain:
@@ -61,22 +60,22 @@ class Chain:
     def __init__(self, steps: Sequence[Step], otherwise: Run) -> None:
         self._steps = [(operation, len(weights), options) for operation, weights, options in steps]
         self._otherwise = otherwise
-        self._latest = Weights([], addresses_of([]), ())
+        self._latest = Weights([], addresses_of([]))
         self._executors: dict[Any, Executor] = {}
 
     def __call__(self, x: Array, weights: Sequence[Array | None]) -> Array:
-        if not compilable(x, *weights) or not all(array is None or array is plain(array) for array in weights):
+        if not compilable(x, *weights):
             return self._otherwise(x, weights)
         known = self._latest
         if len(weights) != len(known.arrays) or not all(map(is_, weights, known.arrays)):
-            shapes = tuple(None if array is None else array.shape for array in weights)
-            known = self._latest = Weights(weights, addresses_of(weights), shapes)
-        key = x.shape, x.dtype.char, known.shapes
+            known = self._latest = Weights(weights, addresses_of(weights))
+        shapes = tuple([None if array is None else array.shape for array in weights])  # may be set in place
+        key = x.shape, x.dtype.char, shapes
         executor = self._executors.get(key)
         if executor is None:
             executor = Executor(plan(self._steps, x, weights), x.shape, x.dtype)
             self._executors = dict([*self._executors.items(), (key, executor)][-MAX_EXECUTORS:])
-        return executor(plain(x), known.addresses)
+        return executor(x, known.addresses)
 
 
 def plan(steps: Sequence[Any], x: Array, weights: Sequence[Array | None]) -> list[Stage]:

@@ -51,11 +51,6 @@ def compilable(*arrays: Array | None) -> bool:
 _DTYPES = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
-def plain(array: Array) -> Array:
-    """The array as kernels are compiled for: contiguous, aligned and writeable; a copy where it is not."""
-    return array if array.flags.carray else np.require(array, requirements=["C", "A", "W"])
-
-
 def _keep_freed_memory() -> None:
     """Let the C library keep what a step frees for the next one, instead of returning it to the system.
 
