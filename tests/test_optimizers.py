@@ -139,7 +139,7 @@ def test_shared_memory_is_found_whoever_owns_it(view):
     memory = np.ones(5)
     values = [view(memory[:3]), view(memory[2:])]
     grads, velocities = ([np.ones(3), np.ones(3)] for _ in range(2))
-    with pytest.raises(ValueError, match=r"values\[1\] apart from values\[0\]"):
+    with pytest.raises(ValueError, match=r"values\[1\] and values\[0\] in separate memory"):
         minicnn.backends.active().sgd_step(values, grads, velocities, 0.1, 0.9, False)
 
 
