@@ -313,6 +313,19 @@ def test_empty_batches(backend, dtype):
         assert (dx[0] if isinstance(dx, tuple) else dx).shape == arguments[0].shape
 
 
+@pytest.mark.parametrize("operation", ["activation", "batch_norm", "dense", "dropout", "general_relu"])
+def test_a_sample_without_the_axis_of_samples(backend, operation):
+    """The contract's "..." may be no axis at all."""
+    x, *others = right_arguments(backend, operation, "float32")
+    x = x.reshape(-1, x.shape[-1])[:1]
+    if operation == "batch_norm":
+        others[-1] = False  # training: the mean of one sample is no news
+    expected = getattr(backend, operation)(x, *others)[:-1]
+    found = getattr(backend, operation)(x[0], *others)[:-1]
+    for one, other in zip(on_host(backend, tuple(found)), on_host(backend, tuple(expected)), strict=True):
+        np.testing.assert_allclose(one, np.reshape(other, np.shape(one)), rtol=1e-5, atol=1e-6)
+
+
 # whole networks
 
 
