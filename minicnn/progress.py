@@ -61,7 +61,7 @@ class ProgressBar(Callback):
         text = (
             f"{self.title} {state['n'] / self.batches:4.0%} |{{bar}}| left {clock(epoch_left)}, fit {clock(fit_left)}"
         )
-        self.bar.ncols = (_columns(self.place) or 80) - 1  # the last column makes some terminals begin a new line
+        self.bar.ncols = (_columns(self.place) or 80) - 3  # room for the ^C that a terminal shows
         for metric in _metrics(logs):
             if len(f"{text} - {metric}") - len("{bar}") + LEAST_BAR <= self.bar.ncols:
                 text += f" - {metric}"
@@ -75,7 +75,7 @@ class ProgressBar(Callback):
             line = " - ".join([self.title, *_metrics(logs)])
             if 0 < _columns(sys.stdout) < len(line):  # validation on a line of its own
                 line = line.replace(" - val_", "\n" + " " * len(f"{self.title} - ") + "val_", 1)
-            print(line, flush=True)
+            _print(line)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         self._remove_bar()  # that of an interrupted epoch
@@ -86,6 +86,14 @@ class ProgressBar(Callback):
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+
+def _print(line: str) -> None:
+    """Print a line at once, above bars that are the caller's own."""
+    from tqdm import tqdm
+
+    with tqdm.external_write_mode():
+        print(line, flush=True)
 
 
 def _metrics(logs: Logs) -> list[str]:
@@ -132,6 +140,8 @@ def _place_for_a_bar() -> TextIO | Cell | None:
 def _columns(file: Any) -> int:
     """The width of the terminal that a file is; 0 if it is none, or one that does not tell."""
     try:
-        return os.get_terminal_size(file.fileno()).columns
-    except (AttributeError, OSError, ValueError):  # no descriptor; of no terminal; closed
+        return (
+            os.get_terminal_size(file.fileno()).columns if file.isatty() else 0
+        )  # a notebook has another's descriptor
+    except (AttributeError, OSError, ValueError):  # no file; a terminal of no size; closed
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -121,14 +122,22 @@ def test_an_interrupted_epoch_leaves_no_bar():
     assert screen(written, 80) == ["stopped"]
 
 
-def test_a_saved_notebook_holds_the_figures_as_text():
-    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
-    pytest.importorskip("ipykernel")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(TRAIN)])
-    nbclient.NotebookClient(notebook, timeout=60).execute()
-    saved = nbformat.reads(nbformat.writes(notebook), as_version=4)
-    bar, *lines = saved.cells[0].outputs
-    assert re.fullmatch(r"Trained for \d\.\d seconds\.", bar["data"]["text/plain"])
+NOTEBOOK = """
+import nbformat, nbclient
+notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell({code!r})])
+nbclient.NotebookClient(notebook, timeout=60).execute()
+nbformat.write(notebook, {path!r})
+"""
+
+
+@pytest.mark.parametrize("streams", [("stdout", "stderr"), ()], ids=["started from a terminal", "without a terminal"])
+def test_a_saved_notebook_holds_the_metrics_as_text(streams, tmp_path):
+    for package in ("nbformat", "nbclient", "ipykernel"):
+        pytest.importorskip(package)
+    run(60, streams, NOTEBOOK.format(code=TRAIN, path=str(tmp_path / "saved.ipynb")))
+    saved = json.loads((tmp_path / "saved.ipynb").read_text(encoding="utf-8"))
+    bar, *lines = saved["cells"][0]["outputs"]
     assert list(bar["data"]) == ["text/plain"]
+    assert re.fullmatch(r"Trained for \d+\.\d seconds\.", "".join(bar["data"]["text/plain"]))
     assert {stream["name"] for stream in lines} == {"stdout"}
-    assert re.fullmatch("\n".join(WHOLE) + "\n", "".join(stream["text"] for stream in lines))
+    assert re.fullmatch("\n".join(WHOLE) + "\n", "".join(line for stream in lines for line in stream["text"]))
