@@ -180,7 +180,7 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
             SMALL,
             "holds a run already: Baseline, 2 of 2 epochs on 100 images, val_accuracy {val_accuracy:.4f}, saved on ",
         ),
-        (["--limit", "5"], "Add --resume to go on with it, --overwrite to replace it, or --out DIR to keep it"),
+        (["--limit", "5"], "  --resume      go on with it\n  --overwrite   replace it\n  --out DIR     keep it"),
         (["--resume", "--overwrite"], "not allowed with argument --resume"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, (list, tuple)) else "",

@@ -29,6 +29,11 @@ COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 DAMAGED = (ValueError, TypeError, KeyError, RecursionError, csv.Error)
 """What reading a damaged file raises."""
 
+CHOICES = """
+  --resume      go on with it
+  --overwrite   replace it
+  --out DIR     keep it, and begin another run there"""
+
 
 class RunError(ValueError):
     """The folder holds a run that would be lost, or none that can go on as asked."""
@@ -60,8 +65,7 @@ class Checkpoint(Callback):
                 defaults |= options.remembered(settings)
             self._compare(settings, vars(typed), options.contradictions(typed, settings))
         elif not typed.overwrite and (found := self._found()):
-            choice = "Add --resume to go on with it, --overwrite to replace it, or --out DIR to keep it"
-            raise RunError(f"{self.folder} holds a run already: {found}. {choice}")
+            raise RunError(f"{self.folder} holds a run already: {found}.{CHOICES}")
         return options.complete(typed, defaults)
 
     def begin(self, model: Sequential, settings: dict[str, Any]) -> Sequential:

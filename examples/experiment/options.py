@@ -27,11 +27,14 @@ def complete(typed: Namespace, defaults: Mapping[str, Any]) -> Namespace:
 
 def remembered(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The options among a run's settings. Raises ValueError if one of them has no sense."""
-    values = {name: settings[name] for name in CHECKS if settings.get(name) is not None}
-    try:
-        return {(last := name): CHECKS[name](str(value)) for name, value in values.items()}
-    except ArgumentTypeError as error:
-        raise ValueError(f"{last} in settings.json: {error}") from None
+    values = {}
+    for name, check in CHECKS.items():
+        if settings.get(name) is not None:
+            try:
+                values[name] = check(str(settings[name]))
+            except ArgumentTypeError as error:
+                raise ValueError(f"{name} in settings.json: {error}") from None
+    return values
 
 
 def contradictions(typed: Namespace, settings: Mapping[str, Any]) -> list[str]:

@@ -86,10 +86,10 @@ def _comparison(row: Row, outcome: Outcome) -> str:
 
 def _comparison_by_class(row: Row, outcome: Outcome) -> str:
     names = ("precision", "recall", "F1")
-    lines = [f"{'By class':<12}" + "".join(f"{f'{name} (report)':>20}" for name in names)]
+    lines = [f"{'By class (report)':<17}" + "".join(f"{name:>14}" for name in names)]
     for name in CLASS_NAMES:
         pairs = zip(outcome.by_class[name], row.by_class[name], strict=True)
-        lines.append(f"{name:<12}" + "".join(f"{ours:>13.2f} ({theirs:.2f})" for ours, theirs in pairs))
+        lines.append(f"{name:<17}" + "".join(f"{ours:>7.2f} ({theirs:.2f})" for ours, theirs in pairs))
     return "\n".join(lines)
 
 
