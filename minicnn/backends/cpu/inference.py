@@ -12,10 +12,7 @@ from math import prod
 from operator import is_
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .. import cpu
-from ..checks import Arguments
 from ..contract import Array, Run, Step
 from ..textbook.inference import one_by_one
 from . import activations, conv, dense, normalization, pooling
@@ -73,16 +70,13 @@ class Chain:
         key = x.shape, x.dtype.char, shapes
         executor = self._executors.get(key)
         if executor is None:
-            executor = Executor(plan(self._steps, x, weights), x.shape, x.dtype)
+            executor = Executor(plan(self._steps, x, known.shapes), x.shape, x.dtype)
             self._executors = dict([*self._executors.items(), (key, executor)][-MAX_EXECUTORS:])
         return executor(x, known.addresses)
 
 
-def plan(steps: Sequence[Any], x: Array, weights: Sequence[Array | None]) -> list[Stage]:
-    """The stages of the steps, (operation, number of weights, options), for batches like x and weights like these.
-
-    Raises TypeError or ValueError, as the operations themselves, where arguments do not fit together.
-    """
+def plan(steps: Sequence[Any], x: Array, weights: Sequence[Shape | None]) -> list[Stage]:
+    """The stages of the steps, (operation, number of weights, options), for batches like x and weights so shaped."""
     sample: Shape = x.shape[1:]
     stages: list[Stage] = []
     rest = iter(weights)
@@ -94,10 +88,7 @@ def plan(steps: Sequence[Any], x: Array, weights: Sequence[Array | None]) -> lis
         sequence = operation.endswith("2d") and len(sample) == 2  # (N, L, C) is an image of height 1
         if sequence:
             sample = (1, *sample)
-            own = [array[None] if array is not None and array.ndim == 3 else array for array in own]
-        batch = np.broadcast_to(np.zeros((), x.dtype), (len(x), *sample))
-        Arguments(operation, cpu).check_shapes([batch, *own, *options], None)
-        shapes = tuple(None if array is None else array.shape for array in own)
-        stages += STAGES[operation](batch.shape, x.itemsize, shapes, *options)
+            own = [(1, *shape) if shape is not None and len(shape) == 3 else shape for shape in own]
+        stages += STAGES[operation]((len(x), *sample), x.itemsize, tuple(own), *options)
         sample = stages[-1].shape[1:] if sequence else stages[-1].shape
     return [*stages[:-1], stages[-1]._replace(shape=sample)]
