@@ -70,7 +70,7 @@ class Chain:
         key = x.shape, x.dtype.char, shapes
         executor = self._executors.get(key)
         if executor is None:
-            executor = Executor(plan(self._steps, x, known.shapes), x.shape, x.dtype)
+            executor = Executor(plan(self._steps, x, shapes), x.shape, x.dtype)
             self._executors = dict([*self._executors.items(), (key, executor)][-MAX_EXECUTORS:])
         return executor(x, known.addresses)
 
