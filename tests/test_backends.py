@@ -523,7 +523,34 @@ def test_activation_of_an_array_that_is_shared_by_threads(backend):
     assert_like_textbook(backend, "general_relu", x, 0.25, 1.5, 0.5)
 
 
-# losses without a backward, and memory
+# losses, and memory
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1,), (5,), (1, 1), (130, 33), (7, 5, 11), (40, 30, 20)])
+@pytest.mark.parametrize("operation", LOSSES)
+def test_losses_on_any_shape(backend, operation, shape, dtype):
+    """Targets of any weight; probabilities that are clipped at both ends, and rows that do not sum to 1."""
+    scores, target = numbers(shape, dtype), np.abs(numbers(shape, dtype, 1))
+    if operation == "crossentropy":
+        scores = np.where(scores < -1, 0, np.abs(scores) ** 3 + scores.dtype.type(1e-9))
+        scores[..., 0] += 1
+    found, expected = (run(ops, operation, scores, target, upstream=False) for ops in (backend, textbook))
+    assert_alike(found, expected)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, about NaN, from the textbook
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 1e30, -1e30])
+@pytest.mark.parametrize("operation", LOSSES)
+def test_losses_of_numbers_that_are_not_finite_or_large(backend, operation, special, dtype):
+    scores, target = numbers((6, 5), dtype), np.eye(5, dtype=dtype)[[0, 1, 2, 3, 4, 0]]
+    scores[2, 3] = special
+    if operation == "crossentropy":
+        scores = np.abs(scores)
+    found, expected = (run(ops, operation, scores, target, upstream=False) for ops in (backend, textbook))
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
 
 
 def test_one_hot_count_and_take(backend):

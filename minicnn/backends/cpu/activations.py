@@ -97,7 +97,7 @@ def _activate(x, x_at, y, y_at, count, numbers):
             target[i] = tanh(source[i], x)
     elif kind == _SOFTMAX:
         for at in range(0, size, C):
-            _softmax(source[at : at + C], target[at : at + C])
+            softmax(source[at : at + C], target[at : at + C])
     else:
         for i in range(size):
             target[i] = source[i]
@@ -149,7 +149,8 @@ def _general_relu_backward(threads, thread, dy, x, constants, dx):
 
 
 @summing
-def _softmax(z, y):
+def softmax(z, y):
+    """A row z -> y; its largest number and Σ e^(z − largest)."""
     top, total = z[0], z.dtype.type(0)
     for c in range(len(z)):
         top = _maximum(top, z[c])
@@ -159,6 +160,7 @@ def _softmax(z, y):
         total += y[c]
     for c in range(len(z)):
         y[c] /= total
+    return top, total
 
 
 @summing
