@@ -15,6 +15,7 @@ from .callbacks import Callback, CallbackList, History
 from .data import Batches
 from .diagnosis import non_finite_epoch_error, non_finite_error
 from .errors import explain
+from .layers import Layer
 from .losses import Loss
 from .metrics import Accuracy, Mean, RunningLogs, check_name
 from .network import Network, with_activations
@@ -81,11 +82,7 @@ class Trainer(Network):
         """
         if type(self).forward is not Network.forward or "forward" in vars(self):
             return self, self.loss
-        layers, loss = with_activations(self.layers), self.loss
-        if isinstance(loss, losses.Crossentropy) and not loss.from_logits and layers[-1].activation == "softmax":
-            logits = layers[-1].ending_in("linear")
-            if logits is not None:
-                layers, loss = [*layers[:-1], logits], loss.on_logits()
+        layers, loss = on_logits(with_activations(self.layers), self.loss)
         if layers == self.layers:
             return self, loss
         return Network(layers, name=self.name, input_shape=self.input_shape), loss
@@ -253,3 +250,12 @@ def _as_keras(metrics: dict[str, float], return_dict: bool) -> Any:
         return metrics
     values = list(metrics.values())
     return values if len(values) > 1 else values[0]
+
+
+def on_logits(layers: list[Layer], loss: Loss) -> tuple[list[Layer], Loss]:
+    """Built layers without a final softmax and the loss on logits, if it is a cross-entropy; else as they are."""
+    if isinstance(loss, losses.Crossentropy) and not loss.from_logits and layers[-1].activation == "softmax":
+        logits = layers[-1].ending_in("linear")
+        if logits is not None:
+            return [*layers[:-1], logits], loss.on_logits()
+    return layers, loss

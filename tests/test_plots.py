@@ -222,27 +222,7 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, name):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_figures_never_touch_pyplots_global_state(monkeypatch, tmp_path, probabilities):
-    monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)  # importing it now fails
-    figures = [
-        plots.plot_history(HISTORY),
-        plots.plot_confusion_matrix(Y_TRUE, Y_PRED, NAMES),
-        plots.plot_classification_report(Y_TRUE, Y_PRED, NAMES),
-        plots.plot_roc_curves(Y_TRUE, probabilities, NAMES),
-        plots.plot_samples(np.zeros((10, 8, 8)), Y_TRUE, NAMES),
-    ]
-    for number, figure in enumerate(figures):
-        assert plots.save_figure(figure, tmp_path / f"{number}.png").stat().st_size > 0
-
-
 def test_missing_matplotlib_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ModuleNotFoundError, match=r"matplotlib, which cannot be imported.*minicnn\[report\]"):
         plots.plot_confusion_matrix(Y_TRUE, Y_PRED, NAMES)
-
-
-def test_figures_need_no_scikit_learn(monkeypatch, probabilities):
-    monkeypatch.setitem(sys.modules, "sklearn", None)
-    plots.plot_confusion_matrix(Y_TRUE, Y_PRED, NAMES)
-    plots.plot_classification_report(Y_TRUE, Y_PRED, NAMES)
-    plots.plot_roc_curves(Y_TRUE, probabilities, NAMES)

@@ -236,7 +236,11 @@ def test_the_model_is_left_as_it_is(model, batch, draw):
             TypeError,
             "plot_kernels: model: expected a Sequential, found",
         ),
-        (lambda m, x, y: plots.plot_kernels(m, "firts"), ValueError, "name of a layer, found 'firts'.*Known: first"),
+        (
+            lambda m, x, y: plots.plot_kernels(m, "firts"),
+            ValueError,
+            "name of a layer, found 'firts'. Did you mean 'first'",
+        ),
         (lambda m, x, y: plots.plot_kernels(m, 9), ValueError, "index"),
         (lambda m, x, y: plots.plot_kernels(m, Flatten()), ValueError, "a layer of the model"),
         (lambda m, x, y: plots.plot_kernels(m, 1), ValueError, "max_pooling2d.*expected a layer with a kernel"),
@@ -266,6 +270,15 @@ def test_the_model_is_left_as_it_is(model, batch, draw):
 def test_wrong_arguments_are_named(model, batch, draw, error, message):
     with pytest.raises(error, match=message):
         draw(model, *batch)
+
+
+def test_a_model_with_a_forward_of_its_own_is_refused():
+    class Twice(minicnn.Sequential):
+        def forward(self, x, training=False):
+            return super().forward(super().forward(x, training), training)
+
+    with pytest.raises(TypeError, match="plot_activations: model: expected a model with Sequential's forward"):
+        plots.plot_activations(Twice([minicnn.Input((2,)), Dense(2)]), np.ones((1, 2)), 0)
 
 
 def test_gradients_need_a_loss(model, batch):

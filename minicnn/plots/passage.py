@@ -12,6 +12,8 @@ from ..backends import to_device, to_host
 from ..errors import explain
 from ..layers import Layer
 from ..models import Sequential
+from ..network import Network
+from ..training import on_logits
 
 MOST_SAMPLES = 16
 """The largest batch that is drawn: a panel for each sample."""
@@ -50,18 +52,18 @@ def forward_and_backward(where: str, model: Any, x: Any, y: Any) -> Passage:
     """
     twin, x = _prepare(where, model, x)
     twin.check_compiled(where)
-    network, loss = twin.objective()
-    fused, loss = network is not twin, copy(loss)
+    layers, loss = on_logits(twin.layers, copy(twin.loss))
+    fused = layers is not twin.layers
     outputs = [to_device(x, twin.dtype)]
-    for layer in network.layers:
+    for layer in layers:
         outputs.append(layer.forward(outputs[-1]))
     loss.forward(y, outputs[-1])
     gradients = [loss.backward() * len(x)]  # the loss is a mean over the samples
-    for layer in reversed(network.layers):
+    for layer in reversed(layers):
         gradients.append(layer.backward(gradients[-1]))
     if fused:
         outputs[-1] = twin.layers[-1].forward(outputs[-2])
-    kernels = [getattr(layer, "kernel", None) for layer in network.layers]
+    kernels = [getattr(layer, "kernel", None) for layer in layers]
     return Passage(
         [to_host(array) for array in outputs],
         [to_host(array) for array in reversed(gradients)],
@@ -126,6 +128,9 @@ def shape_in_words(shape: tuple[int, ...]) -> str:
 def _prepare(where: str, model: Any, x: Any) -> tuple[Sequential, Any]:
     """A snapshot of the model, built, and the batch checked."""
     _check_model(where, model)
+    if type(model).forward is not Network.forward or "forward" in vars(model):
+        remedy = "Only then are its layers all that happens to a batch."
+        raise TypeError(explain(f"{where}: model", "a model with Sequential's forward", "one of its own", remedy))
     x = arguments.array(f"{where}: x", "x", x, model.dtype, finite=True)
     if x.ndim < 2 or not 0 < len(x) <= MOST_SAMPLES:
         expected = f"a batch of 1 to {MOST_SAMPLES} samples"
