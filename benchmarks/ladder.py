@@ -97,6 +97,8 @@ def _openblas() -> None:
 
 def _plain_pooling() -> None:
     """A loop over the channels for each cell of a window."""
+    import numpy as np
+
     on_image, geometry, array_at = (
         _part("pooling", "_on_image"),
         _part("executor", "geometry"),
@@ -104,8 +106,6 @@ def _plain_pooling() -> None:
     )
 
     def largest(x, x_at, y, y_at, count, numbers):
-        import numpy as np
-
         w = geometry(numbers[2:])
         winners = array_at(numbers[1], y_at + count * w.OH * w.OW * w.C, np.empty(0, np.uint8))
         named = numbers[1] != 0
