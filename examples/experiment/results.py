@@ -12,6 +12,7 @@ import numpy as np
 
 from minicnn import Sequential, plots
 from minicnn.datasets import CLASS_NAMES
+from minicnn.evaluation import scores_by_class
 
 from .checkpoint import Checkpoint
 from .command_line import again
@@ -20,17 +21,7 @@ from .report import Figures, Row, Scores
 
 PACKAGES = ("minicnn", "numpy", "numba", "scipy", "scikit-learn", "matplotlib")
 REPORT_IMAGES = 60_000
-REPORT_PACKAGES = {"sklearn": "scikit-learn", "matplotlib": "matplotlib"}
-
-DRAWN = (
-    "training_curves.png",
-    "confusion_matrix.png",
-    "classification_report.png",
-    "roc_curves.png",
-    "samples.png",
-    "classification_report.txt",
-)
-"""The files that need scikit-learn and matplotlib."""
+DRAWN = ("training_curves.png", "confusion_matrix.png", "classification_report.png", "roc_curves.png", "samples.png")
 
 
 @dataclass(frozen=True)
@@ -50,14 +41,10 @@ class Outcome:
 
 
 def measure(model: Sequential, x: np.ndarray, y: np.ndarray) -> Outcome:
-    """All metrics of the model on images x with one-hot labels y. A score without a meaning (0/0) counts as 0."""
+    """All metrics of the model on images x with one-hot labels y."""
     loss, accuracy = model.evaluate(x, y, batch_size=64, verbose=0)
     labels, probabilities = y.argmax(axis=1), model.predict(x, batch_size=64)
-    confusion = np.zeros((len(CLASS_NAMES), len(CLASS_NAMES)))  # (true class, predicted class)
-    np.add.at(confusion, (labels, probabilities.argmax(axis=1)), 1)
-    correct, true, predicted = confusion.diagonal(), confusion.sum(axis=1), confusion.sum(axis=0)
-    ratios = (correct, predicted), (correct, true), (2 * correct, predicted + true)  # precision, recall, F1
-    scores = np.column_stack([part / np.maximum(whole, 1) for part, whole in ratios])
+    scores = np.column_stack(scores_by_class(labels, probabilities.argmax(axis=1), len(CLASS_NAMES))[:3])
     by_class = {name: Scores(*map(float, triple)) for name, triple in zip(CLASS_NAMES, scores, strict=True)}
     macro = map(float, scores.mean(axis=0))
     return Outcome(Figures(loss, accuracy, *macro), by_class, labels, probabilities)
@@ -95,12 +82,12 @@ def _comparison_by_class(row: Row, outcome: Outcome) -> str:
 
 def remove(folder: Path) -> None:
     """Remove the results of an earlier run."""
-    for name in ("metrics.json", *DRAWN):
+    for name in ("metrics.json", "classification_report.txt", *DRAWN):
         (folder / name).unlink(missing_ok=True)
 
 
 def write(row: Row, outcome: Outcome, checkpoint: Checkpoint) -> None:
-    """Write the metrics as JSON."""
+    """Write the metrics as JSON, and the scores by class as a table."""
     record = {
         "model": row.title,
         "epochs": len(checkpoint.rows),
@@ -113,36 +100,37 @@ def write(row: Row, outcome: Outcome, checkpoint: Checkpoint) -> None:
         "versions": {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}},
     }
     write_json(checkpoint.folder / "metrics.json", record)
+    write_text(checkpoint.folder / "classification_report.txt", _scores_by_class(outcome))
 
 
 def draw(row: Row, outcome: Outcome, checkpoint: Checkpoint, images: np.ndarray) -> None:
-    """Write scikit-learn's report as text, and the figures; `images` are those measured on.
-
-    Where the packages for it are missing, say so instead.
-    """
-    if missing := [package for module, package in REPORT_PACKAGES.items() if find_spec(module) is None]:
-        print(f"\nNot drawn, for {' and '.join(missing)} cannot be found: {', '.join(DRAWN)}.")
-        print(f"To get them: pip install {' '.join(missing)}, then {again(checkpoint.folder)}")
+    """Write the figures; `images` are those measured on. Without matplotlib, say which are missing instead."""
+    if find_spec("matplotlib") is None:
+        print(f"\nWithout matplotlib, these figures are skipped: {', '.join(DRAWN)}.")
+        print(f"To get them: pip install matplotlib, then {again(checkpoint.folder)}")
         return
-    from sklearn.metrics import classification_report
-
     of = outcome.labels, outcome.predictions, CLASS_NAMES
-    figures = {
-        "training_curves.png": plots.plot_history(checkpoint.history(), f"{row.title}: learning curves"),
-        "confusion_matrix.png": plots.plot_confusion_matrix(*of, f"{row.title}: confusion matrix"),
-        "classification_report.png": plots.plot_classification_report(*of, f"{row.title}: scores by class"),
-        "roc_curves.png": plots.plot_roc_curves(
-            outcome.labels, outcome.probabilities, CLASS_NAMES, f"{row.title}: ROC curves"
-        ),
-        "samples.png": plots.plot_samples(images, outcome.labels, CLASS_NAMES, "Test images of every class"),
-    }
-    for name, figure in figures.items():
-        plots.save_figure(figure, checkpoint.folder / name)
-    labels, classes = range(len(CLASS_NAMES)), list(CLASS_NAMES)
-    text = classification_report(
-        outcome.labels, outcome.predictions, labels=labels, target_names=classes, digits=4, zero_division=0
+    curves = outcome.labels, outcome.probabilities, CLASS_NAMES
+    figures = (
+        plots.plot_history(checkpoint.history(), f"{row.title}: learning curves"),
+        plots.plot_confusion_matrix(*of, f"{row.title}: confusion matrix"),
+        plots.plot_classification_report(*of, f"{row.title}: scores by class"),
+        plots.plot_roc_curves(*curves, f"{row.title}: ROC curves"),
+        plots.plot_samples(images, outcome.labels, CLASS_NAMES, "Test images of every class"),
     )
-    write_text(checkpoint.folder / "classification_report.txt", text)
+    for name, figure in zip(DRAWN, figures, strict=True):
+        plots.save_figure(figure, checkpoint.folder / name)
+
+
+def _scores_by_class(outcome: Outcome) -> str:
+    images = np.bincount(outcome.labels, minlength=len(CLASS_NAMES))
+    rows = [(name, *scores, n) for (name, scores), n in zip(outcome.by_class.items(), images, strict=True)]
+    rows.append(("macro average", *outcome.figures[2:], images.sum()))
+    lines = [f"{'':<14}" + "".join(f"{heading:>11}" for heading in ("precision", "recall", "F1", "images"))]
+    lines += [
+        f"{name:<14}{precision:>11.4f}{recall:>11.4f}{f1:>11.4f}{n:>11,}" for name, precision, recall, f1, n in rows
+    ]
+    return "\n".join([*lines, "", f"accuracy {outcome.figures.accuracy:.4f}", ""])
 
 
 def _version(package: str) -> str | None:
