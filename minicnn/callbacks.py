@@ -152,11 +152,11 @@ class History(Callback):
         return {name: np.array(values) for name, values in self.whole.items()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        lengths = {np.shape(values) for values in state.values()}
-        if "epoch" not in state or len(lengths) != 1 or len(*lengths) != 1:
-            expected = "lists of one length, with the epochs among them"
-            raise ValueError(explain("History state", expected, f"shapes {lengths}", DAMAGED))
-        self.whole = {name: np.asarray(values).tolist() for name, values in state.items()}
+        shapes = {values.shape if isinstance(values, np.ndarray) else () for values in state.values()}
+        if "epoch" not in state or len(shapes) != 1 or len(*shapes) != 1:
+            expected = "arrays of one length, with the epochs among them"
+            raise ValueError(explain("History state", expected, f"shapes {shapes}", DAMAGED))
+        self.whole = {name: values.tolist() for name, values in state.items()}
 
 
 class _Monitor:

@@ -44,8 +44,8 @@ def atomic_writer(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     existing file's mode is kept, and its owner if that is permitted.
     Raises OSError with the path and the reason if the file cannot be written.
     """
-    target = Path(os.path.realpath(path))
     with explained(path, "cannot be written", "Nothing was changed: a file that was there before is as it was."):
+        target = Path(os.path.realpath(path))
         before = _replaceable(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         _sweep(target)
@@ -73,13 +73,18 @@ def explained(path: str | os.PathLike[str], failure: str, remedy: str) -> Iterat
     try:
         yield
     except OSError as error:
-        folders = Path(os.path.realpath(path)).parents
-        elsewhere = error.filename is not None and Path(os.path.realpath(error.filename)).parent not in folders
-        if error.errno not in REASONS or elsewhere:  # another kind of error, for example of a network, or another file
+        if error.errno not in REASONS or _elsewhere(error.filename, path):  # of a network, say, or about another file
             raise
         sentence = type(error)(f"{os.fspath(path)} {failure}: {REASONS[error.errno]}. {remedy}")
         sentence.errno = error.errno
         raise sentence from error
+
+
+def _elsewhere(filename: str | None, path: str | os.PathLike[str]) -> bool:
+    """Whether an error names a file that lies in none of the path's folders."""
+    if filename is None or filename == os.fspath(path):
+        return False
+    return Path(os.path.realpath(filename)).parent not in Path(os.path.realpath(path)).parents
 
 
 def _replaceable(target: Path) -> os.stat_result | None:

@@ -26,13 +26,19 @@ class Sequential(Trainer):
     def __init__(self, layers: Sequence[Layer | Input | Sequential] = (), *, name: str = "sequential") -> None:
         super().__init__(name=name)
         for layer in arguments.sequence(self.name, layers, object, "layers"):
-            self.add(layer)
+            self.append_unbuilt(layer)
+        self._build_if_shape_is_known()
 
     def add(self, layer: Layer | Input | Sequential) -> None:
         """Append a layer; another Sequential is appended layer by layer, sharing its weights.
 
         Raises ValueError or TypeError if the layer does not fit the layers before it.
         """
+        self.append_unbuilt(layer)
+        self._build_if_shape_is_known()
+
+    def append_unbuilt(self, layer: Layer | Input | Sequential) -> None:
+        """Append without building: a list of layers is built at once."""
         if isinstance(layer, Input):
             self._set_input_shape(layer.shape)
         elif isinstance(layer, Sequential):
@@ -46,7 +52,6 @@ class Sequential(Trainer):
             self._append(layer)
         else:
             raise TypeError(explain(self.name, "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
-        self._build_if_shape_is_known()
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Build all layers for inputs of this shape, batch axis (None) included, as in Keras."""

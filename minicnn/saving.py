@@ -113,7 +113,7 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
     for description in content["layers"]:
         layer = from_description(description, layers.CLASSES, "layer")
         layer.stored_weights = weights
-        model.add(layer)
+        model.append_unbuilt(layer)
     model.add(layers.Input(content["input_shape"][1:]))
     model.build_layers((None, *arguments.shape("built_for", content["built_for"][1:], unknown=False)))
     if weights:

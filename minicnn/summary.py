@@ -12,7 +12,7 @@ def summary_text(model: Network) -> str:
     """The table, one row per layer, and the totals below it."""
     rows = [_row(layer) for layer in model.layers]
     widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(3)]
-    rule = "─" * (sum(widths) + 4)
+    rule = "-" * (sum(widths) + 4)
     lines = [f'Model: "{model.name}"', rule, _line(HEADINGS, widths), rule, *(_line(row, widths) for row in rows), rule]
     trainable = sum(int(parameter.value.size) for parameter in model.parameters())
     total = model.count_params()

@@ -156,7 +156,7 @@ def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
             raise ValueError("a description that differs from the one that was written")
         return _content(metadata["content"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _damaged(path, f"a damaged header: {error!r}") from error
+        raise _damaged(path, f"a damaged header, {error!r:.200}") from error  # of text that is not UTF-8, repr has all
 
 
 def _content(text: str) -> dict[str, Any]:

@@ -228,7 +228,10 @@ class TestResuming:
             ("EarlyStopping", {"best": "low"}, "EarlyStopping state: expected a number best"),
             ("EarlyStopping", {"best_weights": [1, 2]}, "EarlyStopping state, best_weights"),
             ("ModelCheckpoint_1", {"best": [1]}, "ModelCheckpoint state: expected a number best"),
-            ("History", {"loss": np.ones(1)}, "History state: expected lists of one length"),
+            ("History", {"loss": np.ones(1)}, "History state: expected arrays of one length"),
+            ("History", {"epoch": np.ones(2), "loss": [None, 3]}, "History state: expected arrays of one length"),
+            ("History", {"epoch": np.ones(2), "loss": {"a": [1, 2]}}, "History state: expected arrays of one length"),
+            ("History", {"epoch": 3}, "History state: expected arrays of one length"),
         ],
     )
     def test_a_damaged_state(self, tmp_path, name, state, words):

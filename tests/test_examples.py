@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import runpy
+import shlex
 import shutil
 import signal
 import subprocess
@@ -168,6 +169,40 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
     assert metrics_in(tmp_path / "parts")["metrics"] == metrics_in(tmp_path / "whole")["metrics"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C on Windows")
+def test_ctrl_c_while_the_libraries_are_imported_is_a_sentence(tmp_path):
+    (tmp_path / "minicnn.py").write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    done = start("baseline", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr) == (130, "baseline.py: interrupted\n")
+
+
+def test_a_package_that_cannot_be_imported_costs_its_pictures_only(tmp_path):
+    (tmp_path / "matplotlib.py").write_text("raise ValueError('a wrong MPLBACKEND')")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    done = start("baseline", *SMALL, "--epochs", "1", cwd=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert "matplotlib cannot be imported: a wrong MPLBACKEND" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no folder that nobody can write into")
+def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
+    done = start("baseline", *SMALL, "--out", "/proc/results", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "baseline.py: error: /proc/results cannot be written: " in done.stderr
+
+
+def test_a_console_without_unicode_and_one_without_stderr(tmp_path):
+    arguments = (*SMALL, "--epochs", "1")
+    done = start("baseline", *arguments, cwd=tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0, done.stderr
+    if os.name == "posix":
+        closed = f"exec {shlex.join(command('baseline', *arguments, '--out', 'again'))} 2>&-"
+        assert (
+            subprocess.run(["sh", "-c", closed], cwd=tmp_path, env=ENVIRONMENT, stdout=subprocess.DEVNULL).returncode
+            == 0
+        )
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -297,6 +332,8 @@ def test_help_names_every_option_and_its_default(tmp_path):
         (["--device", "gpu"], "CuPy"),
         (["--data-dir", "nowhere"], "expected the four files of Fashion-MNIST in nowhere"),
         (["--out", __file__], "argument --out: expected a folder, found a file"),
+        (["--out", "n" * 300], "argument --out: expected a folder, found 'nnn"),
+        (["--out", f"{__file__}/in"], "argument --out: expected a folder, found"),
         (["--resume"], "holds no run to resume; start one without --resume"),
         (["--epoch-count", "3"], "unrecognized arguments: --epoch-count"),
         (["--lr", "1e30", *SMALL], "The loss is"),

@@ -197,6 +197,13 @@ class TestSentences:
         assert stat.S_ISFIFO(path.stat().st_mode)
 
     @posix
+    def test_a_working_directory_that_was_deleted(self, tmp_path, monkeypatch):
+        (tmp_path / "gone").mkdir()
+        monkeypatch.chdir(tmp_path / "gone")
+        (tmp_path / "gone").rmdir()
+        with pytest.raises(FileNotFoundError, match="name cannot be written: no such file"):
+            write("name")
+
     def test_links_in_a_circle(self, path):
         path.symlink_to(path)
         self.fails(path, OSError, "the symbolic links go round in a circle")

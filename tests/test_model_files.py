@@ -100,6 +100,23 @@ def test_one_flipped_bit_anywhere(original, path, first):
         assert refused(path, data), f"byte {place}"
 
 
+def test_the_error_does_not_repeat_a_header_that_is_no_text(original, path):
+    damaged = bytearray(original)
+    damaged[100] = 0xFF
+    path.write_bytes(damaged)
+    with pytest.raises(ModelFileError) as caught:
+        load_model(path)
+    assert len(str(caught.value)) < len(str(path)) + 500
+
+
+def test_a_deep_model_is_read_in_time_that_grows_with_its_depth(path, monkeypatch):
+    Sequential([Input((3,)), *(Dropout(0.5) for _ in range(50))]).save(path)
+    asked = []
+    monkeypatch.setattr(Dropout, "compute_output_shape", lambda layer, shape: asked.append(layer) or shape)
+    model = load_model(path)
+    assert len(asked) <= 4 * len(model.layers)
+
+
 def test_truncated_or_too_long_anywhere(original, path):
     for length in [*range(50), *range(50, len(original), 61)]:
         assert refused(path, original[:length]), length

@@ -1,5 +1,6 @@
 """What the seven examples share: the command line, the run, and the comparison with the report.
 
+console        output, and how a run ends early, also while the libraries are still being imported
 command_line   how options are typed, and errors as sentences
 options        what decides a run: typed, remembered or default
 run            data, training, evaluation
@@ -8,6 +9,7 @@ results        measuring, tables, files and figures
 report         the figures that the report prints
 """
 
+from . import console  # noqa: F401  first, so that Ctrl-C during the other imports is a sentence, too
 from .run import run
 
 __all__ = ["run"]

@@ -21,6 +21,7 @@ import numpy as np
 
 from minicnn import Sequential
 from minicnn.callbacks import Callback, Logs
+from minicnn.files import explained
 
 from . import options
 from .files import write_csv, write_json
@@ -70,8 +71,9 @@ class Checkpoint(Callback):
 
     def begin(self, model: Sequential, settings: dict[str, Any]) -> Sequential:
         """Keep this model's first state, and return it. An earlier run in the folder cannot be resumed any more."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "model.safetensors").unlink(missing_ok=True)
+        with explained(self.folder, "cannot be written", "Nothing was trained: --out names another folder."):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "model.safetensors").unlink(missing_ok=True)
         self._remember(settings)
         self._keep(model)
         return model

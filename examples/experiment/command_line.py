@@ -9,13 +9,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 from minicnn import BackendError, ModelFileError, NonFiniteError, use_backend, use_device
 from minicnn.backends import DEVICES, MODULES
 from minicnn.datasets import DataFileError
 
 from .checkpoint import RunError
+from .console import end, program
 from .options import DEFAULTS, folder, natural_number, positive_int, positive_number
 from .report import Row
 
@@ -103,25 +103,14 @@ def choose_backend(options: argparse.Namespace) -> None:
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """Inside, a foreseen error or Ctrl-C ends the process with a sentence; warnings are sentences too."""
+    """Inside, a foreseen error ends the process with a sentence; warnings are sentences too."""
     warnings.formatwarning = lambda message, *_: f"{program()}: {message}\n"
     try:
         yield
     except FORESEEN as error:
         end(2, f"error: {error}")
-    except KeyboardInterrupt as interrupt:
-        end(130, str(interrupt) or "interrupted")
-
-
-def end(code: int, message: str) -> NoReturn:
-    print(f"{program()}: {message}", file=sys.stderr)
-    sys.exit(code)
 
 
 def again(folder: Path) -> str:
     """The command that goes on with the run in the folder."""
     return shlex.join(["python", sys.argv[0], "--resume", "--out", str(folder)])
-
-
-def program() -> str:
-    return Path(sys.argv[0]).name

@@ -5,6 +5,7 @@ An option that was not typed is None.
 
 from __future__ import annotations
 
+import stat
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -57,8 +58,13 @@ def positive_number(text: str) -> float:
 
 def folder(text: str) -> Path:
     path = Path(text)
-    if path.exists() and not path.is_dir():
-        raise ArgumentTypeError(f"expected a folder, found a file: {text!r}")
+    try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            raise ArgumentTypeError(f"expected a folder, found a file: {text!r}")
+    except FileNotFoundError:
+        return path
+    except OSError as error:  # too long a name, behind a file, in a circle of links, not to be entered
+        raise ArgumentTypeError(f"expected a folder, found {text!r}: {error.strerror}") from None
     return path
 
 

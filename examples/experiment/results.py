@@ -5,7 +5,6 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +104,11 @@ def write(row: Row, outcome: Outcome, checkpoint: Checkpoint) -> None:
 
 def draw(row: Row, outcome: Outcome, checkpoint: Checkpoint, images: np.ndarray) -> None:
     """Write the figures; `images` are those measured on. Without matplotlib, say which are missing instead."""
-    if find_spec("matplotlib") is None:
-        print(f"\nWithout matplotlib, these figures are skipped: {', '.join(DRAWN)}.")
+    try:
+        import matplotlib  # noqa: F401
+    except Exception as error:  # not installed, made for another NumPy, a wrong MPLBACKEND: it may raise anything
+        print(f"\nmatplotlib cannot be imported: {error}")
+        print(f"Without matplotlib, these figures are skipped: {', '.join(DRAWN)}.")
         print(f"To get them: pip install matplotlib, then {again(checkpoint.folder)}")
         return
     of = outcome.labels, outcome.predictions, CLASS_NAMES

@@ -55,7 +55,7 @@ def fetch(*, quiet: bool = False) -> Path:
     """
     directory = cache_directory()
     deadline = time.monotonic() + TIME_LIMIT
-    show_bar = not quiet and sys.stderr.isatty()
+    show_bar = not quiet and sys.stderr is not None and sys.stderr.isatty()
     failures = []
     for mirror in MIRRORS:
         if time.monotonic() > deadline:

@@ -1,0 +1,34 @@
+"""The console of every example: its encoding, and how a run ends early: a sentence and an exit code, no traceback.
+
+It is imported first and imports nothing that takes time, since loading the libraries takes a second.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import NoReturn
+
+
+def end(code: int, message: str) -> NoReturn:
+    """End the process with this exit code and message."""
+    print(f"{program()}: {message}", file=sys.stderr)
+    sys.exit(code)
+
+
+def program() -> str:
+    return Path(sys.argv[0]).name
+
+
+def explain_interrupt(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Python's hook for an error that nobody has caught: Ctrl-C is a sentence and exit code 130."""
+    if isinstance(error, KeyboardInterrupt):
+        end(130, str(error) or "interrupted")
+    sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = explain_interrupt
+if isinstance(sys.stdout, io.TextIOWrapper):  # a log file on Windows has no code for ×, for example
+    sys.stdout.reconfigure(errors="replace")
