@@ -92,7 +92,10 @@ def _describe(model: Trainer) -> dict[str, Any]:
     }
     if model.compiled:
         optimizer = model.optimizer
-        slots = dict(zip(_slots(model), optimizer.get_state(), strict=True)) if optimizer.slots else {}
+        slots = {}
+        if optimizer.slots:
+            optimizer.build(model.parameters())  # raises ValueError if it has been built for others
+            slots = dict(zip(_slots(model), optimizer.get_state(), strict=True))
         content["optimizer"] = {**optimizer.describe(), "iterations": optimizer.iterations, "slots": slots}
         content["loss"] = model.loss.describe()
         content["metrics"] = model.metric_names

@@ -169,6 +169,7 @@ def test_a_save_that_is_killed_leaves_a_whole_file(path):
     [
         (lambda model: setattr(model.optimizer, "learning_rate", float("nan")), "learning_rate"),
         (lambda model: model.layers[0].arguments.update(name=object()), "config"),
+        (lambda model: setattr(model.layers[0], "trainable", False), "the parameters of its first step"),
     ],
 )
 def test_what_a_file_cannot_hold_is_named_and_the_old_file_stays(trained, path, change, words):
