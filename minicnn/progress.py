@@ -58,9 +58,8 @@ class ProgressBar(Callback):
         epoch_left = (self.batches - state["n"]) * batch_time + self.validation_time
         epoch_time = self.batches * batch_time + self.validation_time
         fit_left = epoch_left + (self.epochs - self.epoch - 1) * epoch_time
-        text = (
-            f"{self.title} {state['n'] / self.batches:4.0%} |{{bar}}| left {clock(epoch_left)}, fit {clock(fit_left)}"
-        )
+        text = f"{self.title} {state['n'] / self.batches:4.0%} |{{bar}}| "
+        text += f"left {clock(epoch_left)}, fit {clock(fit_left)}"
         self.bar.ncols = (_columns(self.place) or 80) - 3  # room for the ^C that a terminal shows
         for metric in _metrics(logs):
             if len(f"{text} - {metric}") - len("{bar}") + LEAST_BAR <= self.bar.ncols:
@@ -138,10 +137,11 @@ def _place_for_a_bar() -> TextIO | Cell | None:
 
 
 def _columns(file: Any) -> int:
-    """The width of the terminal that a file is; 0 if it is none, or one that does not tell."""
+    """The width of the terminal that a file writes to; 0 if it is none, or one of unknown width.
+
+    A notebook's file is none, whatever its descriptor is: that may be the terminal from which the server was started.
+    """
     try:
-        return (
-            os.get_terminal_size(file.fileno()).columns if file.isatty() else 0
-        )  # a notebook has another's descriptor
-    except (AttributeError, OSError, ValueError):  # no file; a terminal of no size; closed
+        return os.get_terminal_size(file.fileno()).columns if file.isatty() else 0
+    except (AttributeError, OSError, ValueError):  # no such method; no size; closed
         return 0
