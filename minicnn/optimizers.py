@@ -103,7 +103,9 @@ class Optimizer(Configurable):
 
     def set_state(self, iterations: int, arrays: Sequence[Any], parameters: Sequence[Parameter]) -> None:
         """Restore what get_state returned, for these parameters. Raises ValueError if it is of other parameters."""
-        where, names = type(self).__name__, [(slot, parameter) for slot in self.slot_names for parameter in parameters]
+        where = type(self).__name__
+        parameters = arguments.sequence(f"{where} set_state", parameters, Parameter, "parameters")
+        names = [(slot, parameter) for slot in self.slot_names for parameter in parameters]
         iterations = arguments.whole(f"{where} set_state iterations", iterations, least=0)
         arrays = arguments.sequence(f"{where} set_state", arrays, object, "arrays")
         if len(arrays) != len(names):

@@ -140,6 +140,8 @@ class TestNumbersAndNames:
             (lambda: plots.plot_samples(np.ones((3, 0, 8)), LABELS[:3], ["a", "b", "c"]), "plot_samples: images"),
             (lambda: setattr(model().weights[0], "value", None), "dense/kernel: expected a value that is an array"),
             (lambda: setattr(model().weights[0], "value", [[1.0]]), "dense/kernel: expected a value that is an array"),
+            (lambda: plots.save_figure(3, "figure.png"), "save_figure: expected a figure, found 3"),
+            (lambda: optimizers.Adam().set_state(1, [], 3), "Adam set_state: expected a list of parameters, found 3"),
             (lambda: fit_with(optimizer=5), "optimizer: expected the name of an optimiser, found 5"),
             (lambda: fit_with(loss=None), "loss: expected the name of a loss, found None"),
             (lambda: model().get_layer("dance"), "'dance'.*dense"),

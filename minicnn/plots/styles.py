@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import arguments
-from ..errors import explain
+from ..errors import explain, shown
 from ..files import atomic_writer
 
 if TYPE_CHECKING:
@@ -210,9 +210,11 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
     """Write the figure to `path`, in the format that its ending names (png, pdf, svg …), and return the path.
 
     The folder is made if need be. The file appears complete or not at all, even if the process is killed meanwhile.
-    Raises `ValueError` for an ending that matplotlib cannot write.
+    Raises `ValueError` for an ending that matplotlib cannot write, `TypeError` for something else than a figure.
     """
     path = arguments.path("save_figure path", path)
+    if not hasattr(figure, "savefig"):
+        raise TypeError(explain("save_figure", "a figure", shown(figure), "Every plot_… function returns one."))
     with atomic_writer(path) as file:
         figure.savefig(file, format=path.suffix[1:])
     return path
