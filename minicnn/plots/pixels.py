@@ -71,11 +71,12 @@ def plot_pixel_summary(
     panels[0].set_subplotspec(panels[0].get_gridspec()[0, :])  # type: ignore[index]
     _draw_table(panels[0], rows, look)
 
-    edges = np.linspace(whole.minimum, whole.maximum if whole.maximum > whole.minimum else whole.minimum + 1, BINS + 1)
+    width = whole.maximum - whole.minimum
+    edges = np.linspace(whole.minimum, whole.minimum + (width or 1), BINS + 1)
     for axes, k in zip(panels[columns:], present, strict=False):
         pixels = images[labels == k]
-        share = np.histogram(pixels[np.isfinite(pixels)], edges)[0] / max(np.isfinite(pixels).sum(), 1)
-        axes.stairs(share, edges, fill=True, color=look.curves[5])
+        counts, _ = np.histogram(pixels[np.isfinite(pixels)], edges)
+        axes.stairs(counts / counts.sum(), edges, fill=True, color=look.curves[5])
         axes.axvline(rows[names[k]].mean, color=look.ink, linewidth=1.2, linestyle="--")
         axes.set(yscale="log", ylim=(1e-4, 1.5), xlim=(edges[0], edges[-1]))
         axes.set_title(names[k])

@@ -7,7 +7,7 @@ figure can be read in grey.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -197,13 +197,13 @@ def check_names(function: str, class_names: Any) -> list[str]:
 
 
 def check_groups(function: str, what: str, groups: Any, example: str) -> dict[str, Any]:
-    """A non-empty dict of names. Raises TypeError or ValueError for anything else."""
+    """A non-empty mapping as a dict by name. Raises TypeError or ValueError for anything else."""
     where = f"{function}: {what}"
-    if not isinstance(groups, dict) or not all(isinstance(name, str) for name in groups):
+    if not isinstance(groups, Mapping) or not all(isinstance(name, str) for name in groups):
         raise TypeError(explain(where, "a dict by name", type(groups).__name__, f"Example: {example}."))
     if not groups:
         raise ValueError(explain(where, "at least one entry", "an empty dict", f"Example: {example}."))
-    return groups
+    return dict(groups)
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
