@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from functools import partial
 from pathlib import Path
@@ -77,6 +78,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> None:
     chosen = parse(arguments)
+    try:
+        chosen.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        print(f"--out {chosen.out}: expected a folder that can be written, found: {error.strerror}.", file=sys.stderr)
+        sys.exit(2)
     say = partial(print, flush=True)
     settings = Settings(chosen.models, chosen.rivals, chosen.threads, quick=chosen.quick)
     if chosen.quick:

@@ -272,6 +272,13 @@ def test_a_bad_argument_is_answered_with_a_sentence(arguments, message, capsys):
     assert re.search(message, capsys.readouterr().err)
 
 
+def test_a_folder_that_cannot_be_written_is_a_sentence(capsys):
+    with pytest.raises(SystemExit) as ended:
+        command.main(["--quick", "--out", __file__])
+    assert ended.value.code == 2
+    assert "expected a folder that can be written" in capsys.readouterr().err
+
+
 def test_quick_is_a_subset_and_minicnn_always_takes_part():
     quick, full = command.parse(["--quick"]), command.parse([])
     for name in ("only", "models", "rivals"):

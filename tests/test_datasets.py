@@ -129,6 +129,11 @@ def test_places_of_keras_and_torchvision_are_searched(machine, home_of):
     assert_tiny(load_fashion_mnist(), place)
 
 
+def test_a_directory_with_a_name_that_is_too_long_does_not_exist():
+    with pytest.raises(FileNotFoundError, match="found no such directory"):
+        load_fashion_mnist("n" * 300)
+
+
 @pytest.mark.parametrize("named_by", ["data_dir", "MINICNN_DATA"])
 @pytest.mark.parametrize("defect", ["no such directory", f"no {TRAIN_LABELS}"])
 def test_a_named_directory_is_the_only_one_tried(machine, monkeypatch, named_by, defect):
