@@ -158,8 +158,9 @@ def softmax(z, y):
         y[c] = exp(z[c] - top, z)
     for c in range(len(z)):
         total += y[c]
+    scale = z.dtype.type(1) / total
     for c in range(len(z)):
-        y[c] /= total
+        y[c] *= scale
     return top, total
 
 
@@ -188,7 +189,7 @@ def tanh(x, like):
     return np.copysign(-less_one / (two + less_one), x)
 
 
-@inlined
+@partial(serial, forceinline=True, fastmath={"contract"})  # a product and a sum may be one instruction
 def _exponential(x, like):
     """p and 2ⁿ with eˣ = (1 + p) · 2ⁿ for x ≤ 0: n is the nearest integer to x / ln 2, p = eʳ − 1 of what is left.
 
@@ -203,7 +204,8 @@ def _exponential(x, like):
     r = bounded - n * number(0.693359375) + n * number(2.1219444005469057e-4)  # ln 2 in two parts, n · the first exact
     p = number(0)
     for k in range(terms, 0, -1):
-        p = (p + number(1)) * (r * (number(1) / number(k)))
+        term = r * (number(1) / number(k))
+        p = p * term + term
     return p, number(0) if x < lowest else _power_of_two(rounded)
 
 

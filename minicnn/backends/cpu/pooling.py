@@ -8,6 +8,7 @@ from ..contract import Array, Pair, Saved
 from ..geometry import Windows, windows
 from ..textbook.pooling import max_pool2d as large_max_pool2d
 from ..textbook.pooling import max_pool2d_backward as large_max_pool2d_backward
+from .activations import PASS_WORK
 from .executor import Shape, Stage, array_at, forward, geometry
 from .gemm.gemm import clear
 from .runtime.compile import inlined, parallel, serial, share
@@ -70,7 +71,7 @@ def max_stages(
     """max_pool2d of images of this shape. Its weight, in training, is the array that the winners go to."""
     w = _windows(shape, pool_size, strides, padding)
     nowhere = () if weights else (0,)
-    return [Stage(_max, (w.OH, w.OW, w.C), (*nowhere, *w), weights=len(weights), work=w.H * w.W * w.C)]
+    return [Stage(_max, (w.OH, w.OW, w.C), (*nowhere, *w), weights=len(weights), work=w.H * w.W * w.C * PASS_WORK)]
 
 
 def average_stages(
@@ -78,7 +79,7 @@ def average_stages(
 ) -> list[Stage]:
     """average_pool2d of images of this shape."""
     w = _windows(shape, pool_size, strides, padding)
-    return [Stage(_average, (w.OH, w.OW, w.C), tuple(w), work=w.H * w.W * w.C)]
+    return [Stage(_average, (w.OH, w.OW, w.C), tuple(w), work=w.H * w.W * w.C * PASS_WORK)]
 
 
 def _windows(shape: Shape, pool_size: Pair, strides: Pair, padding: str) -> Windows:
