@@ -1,18 +1,18 @@
-"""minicnn against its rivals: the same networks, proven equal, then timed in turns.
+"""minicnn compared with other libraries (rivals): the same networks, verified as equal, then timed in turns.
 
     python -m benchmarks --quick
 
-rival          what a rival has to do: build, train, predict, show its weights
+rival          the interface of a rival: build, train, predict, return weights
 rivals/        one file for each library; a new file here is a new rival
-worker         the process that a rival lives in; it talks in lines of JSON
-crew           the driver's side: starts the workers, passes questions on
-environments   the rivals' virtual environments, pinned
-networks       what is built: the seven models, and layers to scale
-agreement      no timing before outputs and gradients are equal
-rounds         A B A B, medians and spread
-measures/      one file for each question: training, inference, start-up, …
-results        the figures, as JSON
-report         the figures, as a page; figures draws them
+worker         the process of a rival; it communicates in lines of JSON
+crew           the driver's side: starts the workers, sends them requests
+environments   the rivals' virtual environments, with pinned versions
+networks       the networks: the seven models, a standard CNN, networks to scale
+agreement      checks before the timing that outputs and gradients are equal
+rounds         turns A B A B, medians and spread
+measures/      one file for each measurement: training, inference, start-up, …
+results        the measurements, as JSON
+report         the measurements, as a page; figures draws them
 
-Rivals, and what their workers import, know nothing of minicnn: their environments do not have it.
+Rivals, and the modules that their workers import, do not import minicnn: their environments do not have it.
 """

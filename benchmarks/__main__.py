@@ -38,7 +38,7 @@ QUICK = {
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
-        description="minicnn against Keras, PyTorch and DeZero: the same networks, proven equal, timed in turns.",
+        description="minicnn, Keras, PyTorch and DeZero compared: the same networks, verified, timed in turns.",
     )
     names = list(variants())
     parser.add_argument("--quick", action="store_true", help="a few models and rivals, in under three minutes")
@@ -48,7 +48,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--models", type=_list_of(NETWORKS), metavar="A,B", help=f"of {', '.join(NETWORKS)}")
     parser.add_argument("--rivals", type=_list_of(names), metavar="A,B", help=f"of {', '.join(names)}")
     parser.add_argument("--rounds", type=int, help="turns of each rival (default 7; 3 with --quick)")
-    parser.add_argument("--threads", type=int, default=available_cpus(), help="for everyone (default: all CPUs)")
+    parser.add_argument(
+        "--threads", type=int, default=available_cpus(), help="threads of each rival (default: all CPUs)"
+    )
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"), help="folder for the results")
     parser.add_argument("--install", action="store_true", help="make the rivals' environments in .venvs/ first")
     parser.add_argument(
@@ -56,7 +58,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="[NAME=]PATH",
-        help="an interpreter that has the libraries already, for a rival, an environment "
+        help="an interpreter with the libraries, for a rival, an environment "
         "(tensorflow, jax, torch, dezero), or all of them; may be given several times",
     )
     chosen = parser.parse_args(arguments)
@@ -65,14 +67,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     except ValueError as error:
         parser.error(str(error))
     if not 1 <= chosen.threads <= available_cpus():
-        parser.error(f"--threads {chosen.threads}: expected 1 to {available_cpus()}, the CPUs that are here.")
+        parser.error(f"--threads {chosen.threads}: expected 1 to {available_cpus()}, the CPUs of this process.")
     if chosen.rounds is not None and chosen.rounds < 1:
         parser.error(f"--rounds {chosen.rounds}: expected at least 1.")
     defaults = QUICK if chosen.quick else {"only": MEASURES, "models": list(NETWORKS), "rivals": names}
     for name, default in defaults.items():
         setattr(chosen, name, getattr(chosen, name) or default)
     if "minicnn" not in chosen.rivals:
-        chosen.rivals = ["minicnn", *chosen.rivals]  # everyone is compared with it
+        chosen.rivals = ["minicnn", *chosen.rivals]  # all rivals are compared with it
     return chosen
 
 
@@ -101,14 +103,14 @@ def main(arguments: list[str] | None = None) -> None:
         leave_out_missing(bench)
         try:
             run(bench, chosen.only)
-        finally:  # an interrupted run keeps what it has
+        finally:  # an interrupted run keeps its measurements
             results.write(chosen.out / "results.json")
     report.write(results, chosen.out)
     say(f"\n{report.table(results)}\n\nWritten to {chosen.out}: results.json, report.md and figures.")
 
 
 def leave_out_missing(bench: Bench) -> None:
-    """Go on without the rivals that are not installed, and say so."""
+    """Remove the rivals that are not installed, with a note."""
     for rival in list(bench.settings.rivals):
         if rival != "minicnn" and (reason := environments.why_missing(rival, bench.pythons.of(rival))):
             bench.note(reason)
@@ -116,7 +118,7 @@ def leave_out_missing(bench: Bench) -> None:
 
 
 def run(bench: Bench, only: list[str]) -> None:
-    """All measurements asked for, one after the other."""
+    """All requested measurements, one after the other."""
     bench.start_crew()
     measures = [PER_MODEL[name] for name in PER_MODEL if name in only]
     for model in bench.settings.models if measures else []:

@@ -1,8 +1,8 @@
-"""No timing before the networks are proven equal: same outputs, and same weights after one plain step downhill.
+"""The check before the timing that the networks are equal: same outputs, and same weights after one step of SGD.
 
-A step of SGD at a rate of 1 moves every weight by its gradient, so the difference of the weights before and after *is*
-the gradient, as the rival's own training loop computes it. Dropout is off in this comparison. Moving statistics of
-batch norm are left out: PyTorch and Keras define the variance among them differently.
+A step of SGD at a rate of 1 changes every weight by its gradient, so the difference of the weights before and after
+*is* the gradient, as computed by the rival's training loop. Dropout is off in this comparison. Moving statistics of
+batch norm are not compared: PyTorch and Keras define the moving variance differently.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .crew import Worker
 from .networks import Network, model_of, without_dropout
 from .results import Agreement
 
-SAMPLES = 4  # few: the more numbers there are, the likelier it is that one of them is at relu's kink
+SAMPLES = 4  # few: with more numbers, it is more likely that one of them is at relu's kink
 TRIES = 8
 Excused = Callable[[str, str], AbstractContextManager[None]]
 
@@ -25,11 +25,11 @@ Excused = Callable[[str, str], AbstractContextManager[None]]
 def compare(
     case: str, network: Network, weights: str, workers: Mapping[str, Worker], scratch: Path, excused: Excused
 ) -> list[Agreement]:
-    """How far each worker's network is from minicnn's; minicnn's own entry comes first.
+    """The difference of each worker's network from minicnn's; minicnn's own entry comes first.
 
-    Where a number is at relu's kink but for rounding, or two cells of a pooling window are equal, two right libraries
-    may send a gradient different ways. So who disagrees is asked again, with other samples: a tie is met with some of
-    them, a mistake with all.
+    If a number is at relu's kink up to rounding, or if two elements of a pooling window are equal, two correct
+    libraries may compute different gradients. So a rival that disagrees is asked again with other samples: a tie occurs
+    with some samples, a mistake with all.
     """
     still, found = without_dropout(network), {}
     trainable = [weight.trainable for weight in model_of(network).weights]
@@ -52,7 +52,7 @@ def compare(
 
 
 class Witness:
-    """What a network gave away of itself: its outputs, and its gradients by all trainable weights."""
+    """A network's outputs, and its gradients with respect to all trainable weights."""
 
     def __init__(self, output: np.ndarray, gradients: list[np.ndarray]) -> None:
         self.output, self.gradients = output, gradients
@@ -64,7 +64,7 @@ class Witness:
             return cls(after["output"], [before[name] - after[name] for name in names])
 
     def against(self, case: str, rival: str, other: Witness) -> Agreement:
-        """The distance of the outputs, and the largest of all gradients' distances."""
+        """The distance of the outputs and the largest distance of a gradient."""
         gradients = zip(other.gradients, self.gradients, strict=True)
         return Agreement(
             case, rival, distance(other.output, self.output), max(distance(theirs, ours) for theirs, ours in gradients)
@@ -74,8 +74,8 @@ class Witness:
 def distance(found: np.ndarray, expected: np.ndarray) -> float:
     """‖found − expected‖ / ‖expected‖; infinite if the shapes differ or a number is not finite.
 
-    The norms are Euclidean: where two cells of a pooling window are equal but for rounding, two right libraries may
-    send a gradient to different ones, and the largest single difference would speak of that alone.
+    The norms are Euclidean: if two elements of a pooling window are equal up to rounding, two correct libraries may
+    pass the gradient to different ones, and the largest single difference would show only that.
     """
     if found.shape != expected.shape or not np.isfinite(found).all():
         return float("inf")

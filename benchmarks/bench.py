@@ -1,4 +1,4 @@
-"""A run: who takes part, how long, and what has been measured so far."""
+"""A run: its rivals, its settings, and the measurements so far."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from . import agreement
 from .crew import Worker, WorkerError
 from .environments import Pythons
 from .networks import Network, model_of, samples_for
-from .results import Figure, Results
+from .results import Measurement, Results
 from .rounds import interleave, summarise
 
 LONGEST = 100  # batches in one training turn
@@ -24,7 +24,7 @@ UNITS = {"ms": 1e3, "s": 1.0, "MB": 1e-6}  # of a second or a byte
 
 @dataclass
 class Settings:
-    """How much of everything. A turn is what a rival does before the next one's is due."""
+    """The settings of a run. A turn is the time that a rival computes before the next rival's turn."""
 
     models: list[str]
     rivals: list[str]
@@ -53,11 +53,11 @@ class Bench:
         self._stack.close()
 
     def new_worker(self, rival: str, threads: int | None = None, **variables: str) -> Worker:
-        """A fresh process of a rival; the caller closes it."""
+        """A new process of a rival; the caller closes it."""
         return Worker(rival, self.pythons.of(rival), threads or self.settings.threads, self.logs, variables)
 
     def start_crew(self) -> None:
-        """Start every rival's worker, which stays for the whole run. One that cannot start is left out."""
+        """Start every rival's worker for the whole run. A rival that cannot start is left out."""
         for rival in self.settings.rivals:
             worker = self._stack.enter_context(self.new_worker(rival))
             with self.excused(rival):
@@ -79,7 +79,7 @@ class Bench:
         self.say(sentence)
 
     def lay_out(self, network: Network, samples: int) -> tuple[str, str]:
-        """Write new weights and samples to files, for all rivals alike; returns their paths."""
+        """Write new weights and samples, the same for all rivals, to files; returns their paths."""
         weights, data = self.scratch / "weights.npz", self.scratch / "data.npz"
         np.savez(weights, *model_of(network).get_weights())
         x, y = samples_for(network, samples)
@@ -87,7 +87,7 @@ class Bench:
         return str(weights), str(data)
 
     def field_for(self, case: str, network: Network, samples: int, workers: Mapping[str, Worker]) -> dict[str, Worker]:
-        """The workers whose network is proven equal to minicnn's, ready to train it on so many samples."""
+        """The workers whose network equals minicnn's, ready to train on `samples` samples."""
         weights, data = self.lay_out(network, samples)
         for rival, worker in list(workers.items()):
             with self.excused(rival, case):
@@ -107,7 +107,7 @@ class Bench:
     def race_training(
         self, case: str, field: Mapping[str, Worker], batch_size: int, most: int = LONGEST, share: float = 1.0
     ) -> dict[str, list[float]]:
-        """Seconds a training step, in rounds; each turn at most `most` batches."""
+        """Seconds per training step, in rounds; each turn has at most `most` batches."""
         turns = {}
         for rival, worker in field.items():
             with self.excused(rival, case):
@@ -118,24 +118,26 @@ class Bench:
         return self.race(case, turns, share)
 
     def race(self, case: str, turns: Mapping[str, Callable[[], float]], share: float = 1.0) -> dict[str, list[float]]:
-        """The turns in rounds, within that share of the budget; a rival that fails is left out."""
+        """The turns in rounds, within this share of the budget; a rival that fails is left out."""
         budget = self.settings.budget * share
         return interleave(turns, self.settings.rounds, budget, lambda rival: self.excused(rival, case))
 
     def record(
         self, measure: str, case: str, unit: str, rounds: Mapping[str, list[float]], x: float | None = None
     ) -> None:
-        """Keep the figures, given in seconds or bytes, in their unit, and say what they come to."""
-        scaled = {rival: [UNITS[unit] * figure for figure in figures] for rival, figures in rounds.items()}
-        self.results.figures += [Figure(measure, case, rival, unit, figures, x) for rival, figures in scaled.items()]
+        """Store the measurements, given in seconds or bytes, in their unit, and print the medians."""
+        scaled = {rival: [UNITS[unit] * one for one in values] for rival, values in rounds.items()}
+        self.results.measurements += [
+            Measurement(measure, case, rival, unit, values, x) for rival, values in scaled.items()
+        ]
         medians = [f"{self.results.labels[rival]} {summarise(f).median:.3g}" for rival, f in scaled.items()]
         self.say(f"{case if x else f'{measure}, {case}'} ({unit}): {', '.join(medians)}")
 
     def fastest_keras(self) -> str | None:
-        """The Keras backend that took the shortest over all training cases so far; the first one, if there are none."""
+        """The Keras backend with the shortest total time of all training cases so far; without any, the first one."""
         contestants = [rival for rival in self.crew if rival.startswith(KERAS)]
         training = list(self.results.of("training"))
-        cases = {figure.case for figure in training}
+        cases = {m.case for m in training}
 
         def slowness(rival: str) -> float:
             mine = [summarise(f.rounds).median for f in training if f.rival == rival]
@@ -144,6 +146,6 @@ class Bench:
         return min(contestants, key=slowness, default=None)
 
     def finalists(self) -> list[str]:
-        """minicnn and the fastest Keras, for what would take too long with everyone."""
+        """minicnn and the fastest Keras, for measurements that would take too long with all rivals."""
         keras = self.fastest_keras()
         return ["minicnn", *([keras] if keras else [])]

@@ -1,4 +1,4 @@
-"""The roof of the roofline: how fast this machine multiplies and how fast it moves memory, measured in the same run."""
+"""The roof of the roofline: the machine's peak FLOP rate and memory bandwidth, measured in the same run."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from time import perf_counter
 
 import numpy as np
 
-SIDE = 2048  # of the square matrices: 16 MB each, and 17 GFLOP a product
-LENGTH = 16_000_000  # of the triad's arrays: 64 MB each, far more than any cache
+SIDE = 2048  # of the square matrices: 16 MB each, 17 GFLOP per product
+LENGTH = 16_000_000  # of the triad's arrays: 64 MB each, larger than the caches
 REPEATS = 7
 
 
@@ -31,7 +31,7 @@ def ceilings() -> dict[str, float]:
 
 
 def _fastest(action: Callable[[], object]) -> float:
-    """Seconds of the fastest run: a ceiling is what the machine can do, not what it usually does."""
+    """Seconds of the fastest run: a ceiling is the machine's maximum, not its average."""
     times = []
     for _ in range(1 + REPEATS):
         start = perf_counter()

@@ -1,4 +1,4 @@
-"""Keras's weights for libraries with channels first, where the rows of a Dense behind Flatten have another order."""
+"""Keras's weights for channels-first libraries, where the rows of a Dense after Flatten have another order."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ Spatial = tuple[int, ...]
 
 
 def walk(network: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], int, Spatial]]:
-    """Each layer's class and config, with the channels that enter it and the spatial axes of its kernel's rows.
+    """Each layer's class and config, its input channels, and the spatial axes of its kernel's rows.
 
-    For a convolution those are its window, for the Dense behind Flatten the height and width (or length) before it.
+    For a convolution these are its window, for the Dense after Flatten the height and width (or length) before it.
     """
     *axes, channels = network["input_shape"]
     flattened: Spatial = ()
@@ -40,7 +40,7 @@ def walk(network: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], int, Sp
 
 
 def to_channels_first(weight: np.ndarray, spatial: Spatial) -> np.ndarray:
-    """(spatial…, C, F), or with these axes flattened, -> (F, C, spatial…); a vector stays as it is."""
+    """(spatial…, C, F), or with these axes flattened, -> (F, C, spatial…); a vector is unchanged."""
     if weight.ndim == 1:
         return weight
     weight = weight.reshape(*spatial, -1, weight.shape[-1])
@@ -48,7 +48,7 @@ def to_channels_first(weight: np.ndarray, spatial: Spatial) -> np.ndarray:
 
 
 def to_channels_last(weight: np.ndarray, spatial: Spatial, shape: tuple[int, ...]) -> np.ndarray:
-    """The way back, to Keras's shape."""
+    """The inverse of to_channels_first, in Keras's shape."""
     if weight.ndim == 1:
         return weight
     weight = weight.reshape(shape[-1], -1, *spatial)

@@ -1,4 +1,4 @@
-"""The driver's side: a worker process for each rival, with the same threads, answering questions."""
+"""The driver's side: a worker process for each rival, with the same number of threads, that answers requests."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 class WorkerError(RuntimeError):
-    """A rival could not do what it was asked."""
+    """A rival could not execute a request."""
 
 
 class Worker:
     """A rival in its own process; also a context manager that ends it.
 
-    Between two questions the process is stopped: the threads of some libraries spin on after their work, OpenBLAS's for
-    a tenth of a second, and would take the processor from whoever's turn is next.
+    Between two requests the process is stopped: the threads of some libraries spin after their work, OpenBLAS's for a
+    tenth of a second, and would slow the next rival.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Worker:
         confine(self._process.pid, threads)
 
     def ask(self, call: str, **arguments: Any) -> Any:
-        """The worker's answer. Raises WorkerError, with the reason, if it has none."""
+        """The worker's answer to a request. Raises WorkerError with the reason if it fails."""
         assert self._process.stdin
         assert self._process.stdout
         self._signal("SIGCONT")
@@ -78,7 +78,7 @@ class Worker:
         self._process.stdout.close()
 
     def _signal(self, name: str) -> None:
-        """Send the signal, where the system has it and the process is still there."""
+        """Send the signal if the system has it."""
         if hasattr(signal, name):
             self._process.send_signal(getattr(signal, name))
 
@@ -90,7 +90,7 @@ class Worker:
 
 
 def environment(rival: str, threads: int) -> dict[str, str]:
-    """This process's environment, with the number of threads in every form that a rival's libraries read."""
+    """This process's environment, with the number of threads in all variables that a rival's libraries read."""
     count = str(threads)
     counted = (
         "OMP_NUM_THREADS",
@@ -106,7 +106,7 @@ def environment(rival: str, threads: int) -> dict[str, str]:
 
 
 def confine(process: int, threads: int) -> None:
-    """Give the process as many CPUs as threads, where the system can: no setting that was overlooked counts then."""
+    """Restrict the process to as many CPUs as threads, if the system can, in case a library ignores the variables."""
     if hasattr(os, "sched_setaffinity"):
         with suppress(ProcessLookupError):
             os.sched_setaffinity(process, sorted(os.sched_getaffinity(0))[:threads])

@@ -1,4 +1,4 @@
-"""Each rival's own virtual environment, under .venvs/, with its libraries at the versions that its file names."""
+"""The rivals' virtual environments under .venvs/, with the library versions from the rivals' files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FOLDER = ROOT / ".venvs"
 
 
 class Pythons:
-    """Which interpreter runs each rival: one given for the rival or for its environment, or .venvs/."""
+    """The interpreter of each rival: one given for the rival or for its environment, or that in .venvs/."""
 
     def __init__(self, given: Mapping[str, Path] | None = None) -> None:
         self.given = dict(given or {})
@@ -34,7 +34,7 @@ class Pythons:
         return cls(given)
 
     def of(self, rival: str) -> Path:
-        """The rival's interpreter, whether it exists or not."""
+        """The path of the rival's interpreter, which may not exist."""
         environment = variants()[rival].environment
         if environment == "minicnn":
             return self.given.get("minicnn", Path(sys.executable))
@@ -53,12 +53,12 @@ def python_in(folder: Path) -> Path:
 
 
 def requirements_of(environment: str) -> list[str]:
-    """What all rivals that share this environment need, pinned."""
+    """The pinned requirements of all rivals that share this environment."""
     return sorted({pin for v in variants().values() if v.environment == environment for pin in v.requirements})
 
 
 def install(rivals: Sequence[str], pythons: Pythons, say: Callable[[str], None]) -> None:
-    """Make the environments of these rivals that are missing or out of date. A failure is told, and ends nothing."""
+    """Make these rivals' environments if they are missing or out of date. A failure is reported; the others go on."""
     wanted = {variants()[rival].environment for rival in rivals if pythons.of(rival).is_relative_to(FOLDER)}
     for environment in sorted(wanted):
         pins, stamp = "\n".join(requirements_of(environment)), folder_of(environment) / "installed.txt"
@@ -75,7 +75,7 @@ def install(rivals: Sequence[str], pythons: Pythons, say: Callable[[str], None])
 
 
 def why_missing(rival: str, python: Path) -> str:
-    """A sentence on why the rival cannot run, or nothing if it can."""
+    """The reason why the rival cannot run, or an empty string."""
     if not python.exists():
         environment = variants()[rival].environment
         return f"{rival} is left out: there is no .venvs/bench-{environment}. `make bench` makes it."

@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette, told apart with every common kind of colour vision; minicnn is the strong blue.
+# Okabe and Ito's palette, distinguishable with every common kind of colour vision; minicnn is the strong blue.
 COLOURS = ("#0072B2", "#D55E00", "#E69F00", "#CC79A7", "#009E73", "#56B4E9", "#999999", "#F0E442", "#000000")
 FORWARD, BACKWARD, OTHER = "#56B4E9", "#0072B2", "#bbbbbb"
 
 
 def draw_all(results: Results, folder: Path) -> list[str]:
-    """Draw what the results have figures for; returns the names of the files written."""
+    """Draw the figures that the results have measurements for; returns the names of the files written."""
     folder.mkdir(parents=True, exist_ok=True)
     drawn: dict[str, tuple[bool, Callable[[Results], Figure]]] = {
         "training.png": (bool(results.cases("training")), draw_training),
@@ -56,7 +56,7 @@ def draw_training(results: Results) -> Figure:
 
 
 def draw_scaling(results: Results) -> Figure:
-    """One panel for each axis, both rivals in it."""
+    """One panel for each axis, with both rivals."""
     series = _series(results)
     figure, panels = _figure("Training step: how it scales", width=5, height=4, panels=len(series))
     for axes, measure in zip(panels, series, strict=True):
@@ -75,9 +75,9 @@ def draw_scaling(results: Results) -> Figure:
 
 
 def draw_roofline(results: Results) -> Figure:
-    """FLOP rate over arithmetic intensity, under the roof that this machine's peaks are."""
+    """FLOP rate over arithmetic intensity, with this machine's roofline."""
     peak, bandwidth = results.peak["flops"], results.peak["bandwidth"]
-    figure, (axes,) = _figure("Roofline: each layer against what the machine can do", width=9, height=6)
+    figure, (axes,) = _figure("Roofline: each layer and the machine's limits", width=9, height=6)
     rates = list(results.layer_rates())
     intensities = np.geomspace(min(1.0, *(rate[4] for rate in rates)), max(1e3, *(rate[4] for rate in rates)), 200)
     roof = np.minimum(peak, intensities * bandwidth)
@@ -113,13 +113,13 @@ def draw_layers(results: Results) -> Figure:
         axes.barh(names[: len(forward)], backward, left=forward, color=BACKWARD, label="backward")
         axes.barh(names[len(forward) :], rest, color=OTHER)
         axes.invert_yaxis()
-        axes.set(xlabel="time (ms)", title=f"{TITLES[model]}, {profile['step']:.1f} ms a step")
+        axes.set(xlabel="time (ms)", title=f"{TITLES[model]}, {profile['step']:.1f} ms per step")
         axes.legend(frameon=False, fontsize="small")
     return figure
 
 
 def _series(results: Results) -> list[str]:
-    return list(dict.fromkeys(figure.measure for figure in results.figures if figure.x is not None))
+    return list(dict.fromkeys(m.measure for m in results.measurements if m.x is not None))
 
 
 def _look(results: Results, rival: str) -> dict[str, Any]:
@@ -128,7 +128,7 @@ def _look(results: Results, rival: str) -> dict[str, Any]:
 
 
 def _figure(title: str, width: float, height: float, panels: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure of its own (pyplot's global state is never touched), its panels in pairs, all of that size in inches."""
+    """A new figure (without pyplot's global state) with its panels in pairs, each of this size in inches."""
     from matplotlib.figure import Figure
 
     columns = min(panels, 2)

@@ -1,10 +1,10 @@
-"""What each trick of the numba backend is worth: a training step, or a prediction, without it, beside one with all.
+"""The gain of each optimisation of the numba backend: the time of a training step or a prediction without it.
 
     python -m benchmarks.ladder model5          a training step
     python -m benchmarks.ladder model5 1000     a prediction for 1,000 samples
 
-Every variant works in a process of its own, with kernels compiled for it alone, and they take turns; the figure is the
-ratio to the whole backend, round by round. `docs/performance.md` explains the tricks.
+Every variant runs in its own process with its own compiled kernels, and they take turns; the result is the ratio to the
+whole backend, round by round. `docs/performance.md` explains the optimisations.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .report import markdown_table
 from .rounds import interleave, ratio, summarise
 
 ROUNDS = 9
-SECONDS = 0.4  # a turn
+SECONDS = 0.4  # per turn
 NEVER_SPENT = 3600.0
 
 CPU = "minicnn.backends.cpu"
@@ -59,7 +59,7 @@ def _all_input_gradients() -> None:
 
 
 def _plain_microkernels() -> None:
-    """Loops over the same tiles, whose sums the compiler has to place."""
+    """Plain loops over the same tiles; the compiler allocates registers for the sums."""
     MR, NR = _part("gemm.microkernel", "MR"), _part("gemm.microkernel", "NR")
 
     def loops(parts: int) -> Any:
@@ -178,8 +178,8 @@ INFERENCE: Variants = EVERYWHERE | {
 
 
 def work(change: Callable[[], object], model_name: str, samples: int, cache: str, pipe: Any) -> None:
-    """The process of one variant: every message asks for the seconds of a prediction for so many samples, or, if there
-    are none, of a training step."""
+    """The process of one variant: it answers every message with the seconds of a prediction for `samples` samples or,
+    if samples is 0, of a training step."""
     os.environ["NUMBA_CACHE_DIR"] = cache
     change()
     network, batch_size = network_named(model_name), batch_size_of(model_name)
@@ -228,14 +228,14 @@ def measure(model_name: str, samples: int) -> dict[str, list[float]]:
 
 
 def _work(name: str, *rest: Any) -> None:
-    """`work`, for a new process: functions travel by name, and most variants have none of their own."""
+    """`work` for a new process: only module-level functions can be pickled, and most variants are lambdas."""
     work((TRAINING | INFERENCE)[name], *rest)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", nargs="?", default="model5", choices=NETWORKS)
-    parser.add_argument("samples", nargs="?", type=int, default=0, help="predict for so many (default: train)")
+    parser.add_argument("samples", nargs="?", type=int, default=0, help="samples to predict (default: train)")
     options = parser.parse_args()
     rounds = measure(options.model, options.samples)
     whole, *others = rounds

@@ -1,7 +1,7 @@
-"""Each layer's share of a training step: minicnn's own calls, timed from outside, beside the work that they have to do.
+"""Each layer's part of a training step: the times of its calls, and their FLOP and bytes.
 
-The work is the textbook's: 2 FLOP for every multiplication of a direct convolution or product, and every array read or
-written once. A backend that does less arithmetic (Winograd's) can therefore score above the machine's peak.
+FLOP and bytes are the textbook's: 2 FLOP for every multiplication of a direct convolution or product, and every array
+read or written once. An algorithm with less arithmetic (Winograd's) can therefore exceed the machine's peak.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 FLOAT = 4  # bytes
-LEAD = 3  # steps before the clock counts
+LEAD = 3  # warm-up steps that are not counted
 
 
 def profile(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[str, Any]:
@@ -34,7 +34,7 @@ def profile(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[s
     finally:
         del model.objective
         for owner, name in wrapped:
-            delattr(owner, name)  # the class's own method stands behind it again
+            delattr(owner, name)  # uncovers the class's method
 
     count = len(steps["step"]) - LEAD
     milliseconds = {label: 1e3 * float(np.median(times[-count:])) if times else 0.0 for label, times in steps.items()}
@@ -54,7 +54,7 @@ def profile(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[s
 
 
 def work(layer: Any, batch_size: int, need_dx: bool) -> dict[str, float]:
-    """FLOP and bytes of a layer's forward and backward; 0 FLOP for layers that multiply no matrices."""
+    """FLOP and bytes of a layer's forward and backward; 0 FLOP for layers without a matrix product."""
     inputs, outputs = (batch_size * prod(shape[1:]) for shape in (layer.input_shape, layer.output_shape))
     kernel = getattr(layer, "kernel", None)
     size = 0 if kernel is None else kernel.value.size

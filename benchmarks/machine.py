@@ -1,4 +1,4 @@
-"""What the figures were measured on. No names of hosts or users: the page is public."""
+"""The machine of the measurements, without names of hosts or users, because the page is public."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ def describe_machine() -> dict[str, Any]:
 
 
 def load_average() -> float:
-    """How many processes wanted a CPU over the last minute."""
+    """The average number of processes that wanted a CPU in the last minute."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 
 def busy_note(load: float, cpus: int) -> str:
-    """A warning if others are using the machine, else nothing."""
+    """A warning if other programs use the machine, otherwise an empty string."""
     if load < 0.25 * cpus:
         return ""
     return (
-        f"The load average was {load:g} on {cpus} CPUs when the run began: others were using the machine, "
+        f"The load average was {load:g} on {cpus} CPUs when the run began: other programs used the machine, "
         "so the times, and to a lesser degree the ratios, are unreliable."
     )
 
 
 def _caches() -> dict[str, str]:
-    """{"L1d": "32K", "L2": …}, as far as the system tells."""
+    """{"L1d": "32K", "L2": …}, if the system provides it."""
     found = {}
     for entry in sorted(CACHES.glob("index*")):
         level, kind, size = ((entry / name).read_text().strip() for name in ("level", "type", "size"))

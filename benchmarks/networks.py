@@ -1,4 +1,4 @@
-"""What is built: the seven models as their scripts have them, a standard CNN, layers to scale. Data for any library."""
+"""The networks: the seven models of the scripts, a standard CNN, networks to scale; and data for any library."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def network_of(model: minicnn.Sequential) -> Network:
 
 
 def model_of(network: Network) -> minicnn.Sequential:
-    """The network as a minicnn model with fresh weights: where every rival's weights come from."""
+    """The network as a minicnn model with initial weights, which all rivals get."""
     stack = [layers.CLASSES[layer["class"]](**layer["config"]) for layer in network["layers"]]
     return minicnn.Sequential([layers.Input(network["input_shape"]), *stack])
 
@@ -56,7 +56,7 @@ def network_named(name: str) -> Network:
 def standard_cnn() -> Network:
     """(Conv2D -> BatchNormalization -> ReLU) × 6, two poolings, global average pooling: the usual CNN of today.
 
-    The convolutions have no bias, for batch norm would subtract it again.
+    The convolutions have no bias because batch norm would subtract it.
     """
     convolution = {"kernel_size": 3, "padding": "same", "use_bias": False}
     stack: list[Network] = []
@@ -84,7 +84,7 @@ def two_convolutions(side: int, channels: int) -> Network:
 
 
 def without_dropout(network: Network) -> Network:
-    """The same network, its dropout switched off: nothing random is left to differ."""
+    """The same network with dropout rates of 0, so that nothing is random."""
     stack = [
         {**layer, "config": {**layer["config"], "rate": 0.0}} if layer["class"] == "Dropout" else layer
         for layer in network["layers"]
@@ -107,7 +107,7 @@ def samples_for(network: Network, samples: int) -> tuple[np.ndarray, np.ndarray]
 
 @cache
 def _fashion() -> tuple[np.ndarray, np.ndarray]:
-    """The sample of the data that comes with the package, so that no run depends on a download."""
+    """The package's sample of the data, so that no run depends on a download."""
     from minicnn.datasets import SampleDataWarning, load_fashion_mnist
     from minicnn.datasets.checksums import SAMPLE_DIRECTORY
 

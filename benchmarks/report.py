@@ -1,4 +1,4 @@
-"""The figures as a page: one table, the roofline, and what a reader must know to judge them.
+"""The measurements as a page: tables, the roofline, and the conditions of the run.
 
 python -m benchmarks.report                  # fills docs/benchmarks.md from runs/benchmarks/results.json
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 from .crew import ROOT
 from .figures import draw_all
 from .networks import TITLES
-from .results import Figure, Results
+from .results import Measurement, Results
 from .rounds import Summary, ratio, summarise
 
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
@@ -21,13 +21,13 @@ FIGURES = "images/benchmarks"
 
 
 def write(results: Results, out: Path) -> None:
-    """report.md and the figures, into a folder."""
+    """Write report.md and the figures into a folder."""
     names = draw_all(results, out)
     _write(out / "report.md", "# Benchmark\n\n" + body(results, {name: name for name in names}))
 
 
 def fill(results: Results, page: Path) -> None:
-    """Replace what stands between the page's markers, and the figures beside it."""
+    """Replace the text between the page's markers, and its figures."""
     text = page.read_text(encoding="utf-8")
     if BEGIN not in text or END not in text:
         raise ValueError(f"{page} has no place for results. Write '{BEGIN}' and '{END}' where they belong.")
@@ -38,7 +38,7 @@ def fill(results: Results, page: Path) -> None:
 
 
 def body(results: Results, figures: dict[str, str]) -> str:
-    """The report in Markdown; `figures` maps file names to where the page finds them."""
+    """The report in Markdown; `figures` maps file names to their paths in the page's links."""
     parts = [about(results), table(results), reading(results), table(results, series=True)]
     parts += [layer_table(results), roofline_table(results)]
     titles = {
@@ -68,14 +68,14 @@ LAYER = "layer"
 
 
 def table(results: Results, series: bool = False) -> str:
-    """Medians of all that was measured once, or of all series, and the ratio that counts with its spread."""
-    plain = [f for f in results.figures if (f.x is not None) == series and f.rounds and f.measure != LAYER]
-    rivals = list(dict.fromkeys(figure.rival for figure in plain))
+    """Medians of the single measurements, or of all series, and the ratio to the fastest Keras with its spread."""
+    plain = [m for m in results.measurements if (m.x is not None) == series and m.rounds and m.measure != LAYER]
+    rivals = list(dict.fromkeys(m.rival for m in plain))
     rivals.sort(key=list(results.labels).index)
     header = ["", *(results.labels[rival] for rival in rivals), "fastest Keras ÷ minicnn"]
     rows = []
-    for measure, case in dict.fromkeys((figure.measure, figure.case) for figure in plain):
-        row = {figure.rival: figure for figure in plain if (figure.measure, figure.case) == (measure, case)}
+    for measure, case in dict.fromkeys((m.measure, m.case) for m in plain):
+        row = {m.rival: m for m in plain if (m.measure, m.case) == (measure, case)}
         unit = next(iter(row.values())).unit
         cells = [number(summarise(row[rival].rounds).median) if rival in row else "" for rival in rivals]
         title = case if series else f"{measure}: {case}"
@@ -84,7 +84,7 @@ def table(results: Results, series: bool = False) -> str:
 
 
 def layer_table(results: Results) -> str:
-    """Every kind of layer, forward and backward, beside the fastest PyTorch."""
+    """Every kind of layer, forward and backward, compared with the fastest PyTorch."""
     rows = []
     for case in results.cases(LAYER):
         rounds = results.rounds(LAYER, case)
@@ -103,7 +103,7 @@ def layer_table(results: Results) -> str:
 
 
 def reading(results: Results) -> str:
-    if not any(figure.x is None for figure in results.figures):
+    if not any(m.x is None for m in results.measurements):
         return ""
     return (
         "Numbers are medians over the rounds. The last column says how many times as long the fastest Keras takes, "
@@ -111,16 +111,16 @@ def reading(results: Results) -> str:
     )
 
 
-def _against_keras(row: dict[str, Figure]) -> str:
-    backends = [figure for rival, figure in row.items() if rival.startswith("keras-")]
+def _against_keras(row: dict[str, Measurement]) -> str:
+    backends = [m for rival, m in row.items() if rival.startswith("keras-")]
     if "minicnn" not in row or not backends:
         return ""
-    fastest = min(backends, key=lambda figure: summarise(figure.rounds).median)
+    fastest = min(backends, key=lambda m: summarise(m.rounds).median)
     return spread(ratio(fastest.rounds, row["minicnn"].rounds))
 
 
 def roofline_table(results: Results) -> str:
-    """The layers that multiply: how fast, and which share of what the machine can do."""
+    """The layers with matrix products: their FLOP rate and its fraction of the machine's limits."""
     if not results.profiles:
         return ""
     peak, bandwidth = results.peak["flops"], results.peak["bandwidth"]

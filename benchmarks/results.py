@@ -1,4 +1,4 @@
-"""The figures of a run, and their file: JSON that says what was measured, on what, with which versions."""
+"""The measurements of a run and their JSON file, with the machine, the settings and the versions."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ TOLERANCE = 1e-3  # relative: sums of thousands of float32 products in another o
 
 
 @dataclass
-class Figure:
-    """One thing measured for one rival: a number for each round."""
+class Measurement:
+    """One quantity of one rival: a number for each round."""
 
     measure: str
     case: str
@@ -22,12 +22,12 @@ class Figure:
     unit: str
     rounds: list[float]
     x: float | None = None
-    """Where the figure stands on its axis, if its case belongs to a series."""
+    """The position on the axis, if the case belongs to a series."""
 
 
 @dataclass
 class Agreement:
-    """How far a rival's network is from minicnn's: Euclidean norms of differences, relative to the arrays' own."""
+    """The difference between a rival's network and minicnn's: Euclidean norms, relative to those of the arrays."""
 
     case: str
     rival: str
@@ -36,13 +36,13 @@ class Agreement:
 
     @property
     def holds(self) -> bool:
-        """Whether only float32's rounding lies between them."""
+        """Whether float32's rounding explains the difference."""
         return self.output < TOLERANCE and self.gradient < TOLERANCE
 
     def sentence(self) -> str:
         return (
             f"{self.rival} computes something else than minicnn: outputs differ by {self.output:.1e} and gradients by "
-            f"{self.gradient:.1e} of their norm, and {TOLERANCE:g} is allowed."
+            f"{self.gradient:.1e} of their norm; the limit is {TOLERANCE:g}."
         )
 
 
@@ -53,25 +53,25 @@ class Results:
     labels: dict[str, str] = field(default_factory=dict)
     versions: dict[str, dict[str, str]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    """Sentences that a reader has to know: a busy machine, a rival left out."""
+    """Notes for readers: a busy machine, a rival that is left out."""
     agreements: list[Agreement] = field(default_factory=list)
-    figures: list[Figure] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
     profiles: dict[str, Any] = field(default_factory=dict)
     peak: dict[str, float] = field(default_factory=dict)
-    """The machine's own: flops (FLOP/s of a large product), bandwidth (byte/s of a triad)."""
+    """The machine's limits: flops (FLOP/s of a large product), bandwidth (byte/s of a triad)."""
 
-    def of(self, measure: str, case: str | None = None) -> Iterator[Figure]:
-        return (f for f in self.figures if f.measure == measure and case in (None, f.case))
+    def of(self, measure: str, case: str | None = None) -> Iterator[Measurement]:
+        return (m for m in self.measurements if m.measure == measure and case in (None, m.case))
 
     def cases(self, measure: str) -> list[str]:
-        return list(dict.fromkeys(figure.case for figure in self.of(measure)))
+        return list(dict.fromkeys(m.case for m in self.of(measure)))
 
     def rounds(self, measure: str, case: str) -> dict[str, list[float]]:
-        """By rival."""
-        return {figure.rival: figure.rounds for figure in self.of(measure, case)}
+        """The numbers of all rounds, by rival."""
+        return {m.rival: m.rounds for m in self.of(measure, case)}
 
     def layer_rates(self) -> Iterator[tuple[str, dict, str, float, float, float]]:
-        """Model, layer, direction, milliseconds, FLOP per byte and FLOP/s, for every layer that multiplies."""
+        """Model, layer, direction, milliseconds, FLOP per byte and FLOP/s, for every layer with a matrix product."""
         for model, profile in self.profiles.items():
             for layer in profile["layers"]:
                 for way in ("forward", "backward"):
@@ -80,7 +80,7 @@ class Results:
                         yield model, layer, way, layer[way], intensity, rate
 
     def write(self, path: Path) -> None:
-        """Atomically."""
+        """Write the JSON file atomically."""
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.part")
         temporary.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -90,5 +90,5 @@ class Results:
     def read(cls, path: Path) -> Results:
         content = json.loads(path.read_text(encoding="utf-8"))
         content["agreements"] = [Agreement(**item) for item in content["agreements"]]
-        content["figures"] = [Figure(**item) for item in content["figures"]]
+        content["measurements"] = [Measurement(**item) for item in content["measurements"]]
         return cls(**content)

@@ -11,7 +11,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to use a library, with an entry of its own in the tables.
+    """One way to use a library, with its own column in the tables.
 
     Variants that name the same environment share it; it then has the requirements of all of them.
     """
@@ -37,11 +37,11 @@ class Rival:
     """
 
     def __init__(self, variant: str, threads: int) -> None:
-        """Import the library and bind it to so many threads."""
+        """Import the library and set its number of threads."""
         raise NotImplementedError
 
     def versions(self) -> dict[str, str]:
-        """The libraries that matter, by name."""
+        """The versions of the relevant libraries, by name."""
         raise NotImplementedError
 
     def build(self, network: dict[str, Any], weights: Sequence[np.ndarray], optimizer: str) -> None:
@@ -53,7 +53,7 @@ class Rival:
         raise NotImplementedError
 
     def backpropagate(self, x: np.ndarray) -> Callable[[], None]:
-        """A function that goes forward and backward through the network once: no loss, no step. For single layers."""
+        """A function that runs one forward and backward, without loss and optimiser step. For single layers."""
         raise NotImplementedError
 
     def predict(self, x: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Turns and figures: A B A B, so that whatever slows the machine slows everyone; then medians, ratios and spreads."""
+"""Turns A B A B, so that temporary slowness of the machine affects all rivals; medians, ratios and spreads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-FEWEST = 2  # rounds, however small the budget
+FEWEST = 2  # minimum number of rounds, even beyond the budget
 
 
 def interleave(
@@ -19,36 +19,36 @@ def interleave(
     seconds: float,
     excused: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> dict[str, list[float]]:
-    """Each turn once a round, in order; stops after `rounds`, or early when the budget is spent.
+    """Run each turn once per round, in order; stop after `rounds`, or earlier when the budget is spent.
 
-    A turn that fails where `excused` forgives it is left out of the rest, and of what is returned.
+    A turn whose exception `excused` suppresses is left out of the other rounds and of the result.
     """
-    figures: dict[str, list[float]] = {name: [] for name in turns}
+    times: dict[str, list[float]] = {name: [] for name in turns}
     start = monotonic()
     for done in range(rounds):
         if done >= FEWEST and (monotonic() - start) * (done + 1) / done > seconds:
             break
-        for name in list(figures):
-            earlier = figures.pop(name)
+        for name in list(times):
+            earlier = times.pop(name)
             with excused(name):
-                figures[name] = [*earlier, turns[name]()]
-    return figures
+                times[name] = [*earlier, turns[name]()]
+    return times
 
 
 @dataclass(frozen=True)
 class Summary:
-    """The median of some figures, and the quartiles around it."""
+    """The median of some times, and the quartiles around it."""
 
     median: float
     low: float
     high: float
 
 
-def summarise(figures: Sequence[float]) -> Summary:
-    low, median, high = np.quantile(figures, (0.25, 0.5, 0.75))
+def summarise(times: Sequence[float]) -> Summary:
+    low, median, high = np.quantile(times, (0.25, 0.5, 0.75))
     return Summary(float(median), float(low), float(high))
 
 
 def ratio(theirs: Sequence[float], ours: Sequence[float]) -> Summary:
-    """How many times as long they take, round by round: rounds have their weather, and both sides had the same."""
+    """The ratio of their times to ours, round by round: both sides of a round had the same conditions."""
     return summarise([a / b for a, b in zip(theirs, ours, strict=True)])

@@ -1,4 +1,4 @@
-"""The benchmark compares what is equal, takes turns, keeps its figures, and tells failures in sentences. No timings."""
+"""The benchmark compares what is equal, takes turns, stores its measurements, and explains failures. No timings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ sys.path.insert(0, str(ROOT))  # the benchmark is a tool of the repository, not 
 from benchmarks import __main__ as command  # noqa: E402
 from benchmarks import agreement, channels_first, environments, layer_times, machine, networks, report  # noqa: E402
 from benchmarks.crew import Worker, WorkerError  # noqa: E402
-from benchmarks.results import Agreement, Figure, Results  # noqa: E402
+from benchmarks.results import Agreement, Measurement, Results  # noqa: E402
 from benchmarks.rivals import variants  # noqa: E402
 from benchmarks.rounds import interleave, ratio, summarise  # noqa: E402
 from minicnn import Input, Sequential  # noqa: E402
@@ -70,9 +70,9 @@ def results():
         peak={"flops": 1e11, "bandwidth": 1e10},
     )
     rounds = {"minicnn": [1.0, 2.0, 3.0], "keras-jax": [2.0, 5.0, 6.0], "keras-torch": [7.0, 8.0, 9.0]}
-    made_up.figures = [Figure("training", "Model 5", rival, "ms", figures) for rival, figures in rounds.items()]
-    made_up.figures += [
-        Figure("Model 5 by threads", f"Model 5 by threads: {n}", rival, "ms", rounds[rival], n)
+    made_up.measurements = [Measurement("training", "Model 5", rival, "ms", times) for rival, times in rounds.items()]
+    made_up.measurements += [
+        Measurement("Model 5 by threads", f"Model 5 by threads: {n}", rival, "ms", rounds[rival], n)
         for n, rival in product((1, 2), ("minicnn", "keras-jax"))
     ]
     layer = {"name": "conv2d", "class": "Conv2D", "forward": 1.0, "backward": 2.0}
@@ -107,8 +107,8 @@ def test_a_rival_that_fails_is_left_out_and_the_others_go_on():
         raise WorkerError("out of memory")
 
     failed: list[str] = []
-    figures = interleave({"A": lambda: 1.0, "B": fail, "C": lambda: 3.0}, 2, 60, excused)
-    assert figures == {"A": [1.0, 1.0], "C": [3.0, 3.0]}
+    times = interleave({"A": lambda: 1.0, "B": fail, "C": lambda: 3.0}, 2, 60, excused)
+    assert times == {"A": [1.0, 1.0], "C": [3.0, 3.0]}
     assert failed == ["B"]
 
 
@@ -294,15 +294,20 @@ def test_a_missing_rival_is_told_in_a_sentence(tmp_path):
 
 
 @pytest.mark.usefixtures("needs_numba")
-def test_a_run_writes_its_figures_and_its_report(tmp_path):
+def test_a_run_writes_its_measurements_and_its_report(tmp_path):
     pytest.importorskip("psutil")
     command.main(
         ["--quick", "--rivals", "minicnn", "--models", "baseline", "--only", "training,profile", "--rounds", "2"]
         + ["--threads", "1", "--out", str(tmp_path)]
     )
     found = Results.read(tmp_path / "results.json")
-    (figure,) = found.figures
-    assert (figure.measure, figure.case, figure.rival, len(figure.rounds)) == ("training", "Baseline", "minicnn", 2)
+    (m,) = found.measurements
+    assert (m.measure, m.case, m.rival, len(m.rounds)) == (
+        "training",
+        "Baseline",
+        "minicnn",
+        2,
+    )
     assert set(found.profiles) == {"baseline"}
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
     for link in ("training.png", "roofline.png", "layers.png"):

@@ -44,7 +44,7 @@ FILES = {
     "roc_curves.png",
     "samples.png",
 }
-# One thread: the runs share the machine with other tests, and their figures must repeat.
+# One thread: the runs share the machine with other tests, and their metrics must be reproducible.
 ENVIRONMENT = os.environ | {"MINICNN_DATA": str(SAMPLE_DIRECTORY), "OPENBLAS_NUM_THREADS": "1"}
 OPTIONS = ("device", "backend", "epochs", "batch_size", "learning_rate", "seed", "limit", "data_dir")
 SMALL = ("--backend", "numpy", "--limit", "100")
@@ -72,7 +72,7 @@ def metrics_in(folder: Path) -> dict:
 
 
 def history_in(folder: Path) -> list[dict[str, str]]:
-    """The epochs' figures; what they took in seconds is no figure of the model."""
+    """The metrics of the epochs, without the seconds."""
     with (folder / "history.csv").open(newline="", encoding="utf-8") as file:
         return [{name: figure for name, figure in row.items() if name != "seconds"} for row in csv.DictReader(file)]
 
@@ -138,7 +138,7 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
     arguments = (*SMALL, "--epochs", 4)
     whole = start("model4", *arguments, "--out", "whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
-    assert history_in(tmp_path / "whole")[:2] == history_in(finished("model4")[1])  # the same seed, the same figures
+    assert history_in(tmp_path / "whole")[:2] == history_in(finished("model4")[1])  # the same seed, the same metrics
 
     arguments = (*arguments, "--out", "parts")
     with subprocess.Popen(

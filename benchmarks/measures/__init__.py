@@ -1,1 +1,1 @@
-"""What is measured: one file for each question, each with a function `measure`."""
+"""The measurements: one file for each, with a function `measure`."""

@@ -1,4 +1,4 @@
-"""How long is an epoch of 60,000 images, end to end, and how much memory does it take? Model 5, in fresh processes."""
+"""How long is an epoch of 60,000 images, end to end, and how much memory does it need? Model 5, in new processes."""
 
 from __future__ import annotations
 

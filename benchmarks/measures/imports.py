@@ -1,4 +1,4 @@
-"""How long does the import take? A new interpreter that imports the library, less one that imports nothing."""
+"""How long does the import take? The time of a new interpreter with the import, minus that without."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _race(bench: Bench, case: str, statements: dict[str, str]) -> None:
     for rival in list(turns):
         warm_up = turns.pop(rival)
         with bench.excused(rival, f"import, {case}"):
-            warm_up()  # brings the files into memory
+            warm_up()  # reads the files into the page cache
             turns[rival] = warm_up
     bench.record("import", case, "s", bench.race(case, turns, share=1 / 2))
 

@@ -1,4 +1,4 @@
-"""Where does minicnn's time go, layer by layer, and how much of the machine does each layer use?"""
+"""How long does each of minicnn's layers take, and how much of the machine's limits does it reach?"""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def measure(bench: Bench) -> None:
         worker.ask("train", batches=2, batch_size=batch_size)
         bench.results.profiles[model] = worker.ask("profile", batches=BATCHES, batch_size=batch_size)
         bench.say(f"profile, {model}: done")
-    after = worker.ask("ceilings")  # the higher of two: a moment's disturbance must not lower the roof
+    after = worker.ask("ceilings")  # the maximum of two: a short disturbance must not lower the roof
     bench.results.peak = {name: max(before[name], after[name]) for name in before}

@@ -10,8 +10,8 @@ from ..networks import BATCH_SIZE, Network, network_named, two_convolutions
 BATCH_SIZES = (1, 4, 16, 64, 256, 1024)
 SIDES, SIDE_CHANNELS, SIDE_BATCH = (28, 56, 112, 224), 16, 8
 CHANNELS, CHANNEL_SIDE, CHANNEL_BATCH = (8, 16, 32, 64, 128, 256), 14, 32
-SHARE = 1 / 4  # of a case's budget: only two take part
-BATCHES = 10  # in a turn, for the larger networks: their samples take hundreds of megabytes
+SHARE = 1 / 4  # of a case's budget: there are only two rivals
+BATCHES = 10  # per turn, for the larger networks: their samples need hundreds of megabytes
 
 
 def measure(bench: Bench) -> None:
@@ -32,7 +32,7 @@ def measure(bench: Bench) -> None:
 
 
 def _race(bench: Bench, axis: str, x: int, network: Network, batch_size: int, most: int, workers=None) -> None:
-    """One point of a series; `workers` are the crew's unless others are given."""
+    """One point of a series; the default of `workers` is the crew's."""
     case = f"{axis}: {x}"
     workers = workers or {rival: bench.crew[rival] for rival in bench.finalists()}
     field = bench.field_for(case, network, samples=(most + 2) * batch_size, workers=workers)

@@ -1,7 +1,7 @@
-"""How long from the start of the process to the first trained batch? On Model 5, in a fresh process each time.
+"""How long does it take from the start of the process to the first trained batch? Model 5, in a new process each time.
 
-minicnn's kernels are compiled on the first run ever and come from a cache after that: both are measured, the first
-with a cache that is a new, empty folder.
+minicnn's kernels are compiled in the first run and loaded from a cache later: both are measured, the first with a new,
+empty cache folder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rivals, one file each: VARIANTS, by name, and a class Library(Rival) that imports its library itself."""
+"""The rivals, one file each: VARIANTS by name, and a class Library(Rival) that imports its library in __init__."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FILES = ("minicnn", "keras", "torch", "dezero")  # in the order of the tables
 
 
 def variants() -> dict[str, Variant]:
-    """All variants by name; costs no import of any library."""
+    """All variants by name, without an import of a library."""
     return {name: variant for file in FILES for name, variant in _open(file).VARIANTS.items()}
 
 

@@ -7,8 +7,8 @@ import numpy as np
 from .. import channels_first
 from ..rival import Rival, Variant
 
-PINS = ("dezero==0.0.13", "numpy<3", "matplotlib", "Pillow")  # it names none of them itself
-IMPORT = "import numpy; numpy.int = int; import dezero"  # NumPy 1.24 took that name away, and DeZero is older
+PINS = ("dezero==0.0.13", "numpy<3", "matplotlib", "Pillow")  # DeZero does not declare its requirements
+IMPORT = "import numpy; numpy.int = int; import dezero"  # DeZero uses numpy.int, which NumPy 1.24 removed
 VARIANTS = {"dezero": Variant("DeZero", "dezero", PINS, imports=IMPORT)}
 
 
@@ -38,7 +38,7 @@ class Library(Rival):
         self.optimizer.setup(self)
 
     def params(self):
-        """What the optimiser moves; it asks."""
+        """The trainable parameters; the optimiser calls this."""
         return self.moved
 
     def train(self, x, y, batch_size, tick):

@@ -54,7 +54,7 @@ class Library(Rival):
         from keras.callbacks import Callback
 
         class Tick(Callback):
-            async_safe = True  # or Keras would wait for every batch's loss
+            async_safe = True  # otherwise Keras waits for every batch's loss
 
             def on_train_batch_end(self, batch, logs=None):
                 tick()

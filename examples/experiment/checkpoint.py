@@ -1,6 +1,6 @@
-"""A run in its folder, complete after every epoch, so that an interrupted run goes on bit for bit.
+"""A run in its folder, complete after every epoch, so that an interrupted run resumes bit for bit.
 
-settings.json       what the run was begun with
+settings.json       the settings that the run was started with
 history.csv         one line per epoch
 model.safetensors   the model: weights, optimiser and random state
 """
@@ -28,7 +28,7 @@ from .files import write_csv, write_json
 
 COLUMNS = ("loss", "accuracy", "val_loss", "val_accuracy", "seconds")
 DAMAGED = (ValueError, TypeError, KeyError, RecursionError, csv.Error)
-"""What reading a damaged file raises."""
+"""The exceptions that reading a damaged file may raise."""
 
 CHOICES = """
   --resume      go on with it
@@ -37,7 +37,7 @@ CHOICES = """
 
 
 class RunError(ValueError):
-    """The folder holds a run that would be lost, or none that can go on as asked."""
+    """The folder holds a run that would be lost, or no run that can be resumed with these options."""
 
 
 class Checkpoint(Callback):
@@ -47,7 +47,7 @@ class Checkpoint(Callback):
     """
 
     settings: dict[str, Any]
-    """What the run was begun with, after begin or resume."""
+    """The settings that the run was started with, after begin or resume."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -143,7 +143,7 @@ class Checkpoint(Callback):
         return settings
 
     def _rows(self, model: Sequential) -> list[dict[str, float]]:
-        """The epochs in history.csv that the model has seen. Raises ValueError unless it remembers the same figures."""
+        """The model's epochs in history.csv. Raises ValueError unless they are equal to the history in the model."""
         with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))[: model.epochs_trained]
         rows = [{name: float(line[name]) for name in COLUMNS} for line in lines]
@@ -168,5 +168,5 @@ class Checkpoint(Callback):
         model.save(self.folder / "model.safetensors")
 
     def history(self) -> dict[str, list[float]]:
-        """The figures of all epochs, those before an interruption too: a list for each name."""
+        """The metrics of all epochs, also of those before an interruption: a list for each name."""
         return {name: [row[name] for row in self.rows] for name in COLUMNS}

@@ -1,4 +1,4 @@
-"""The command line of every example, and its errors: a sentence and an exit code, never a traceback."""
+"""The command line of every example. Errors are one sentence and an exit code, without a traceback."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ EPILOG = """examples:
   python examples/{name}.py --resume                      go on after an interruption
   python examples/{name}.py --resume --epochs 20          train the same model for longer
 
-Exit code: 0 done, 2 the run cannot be done as asked, 130 interrupted."""
+Exit code: 0 done, 2 the command cannot be executed, 130 interrupted."""
 
 
 def parse(row: Row, description: str | None) -> argparse.Namespace:
-    """The options as typed, None where they were not; ends the process with code 2 and a sentence if one is wrong."""
+    """The given options, None for others. Ends the process with code 2 and an error message if one is wrong."""
     parser = argparse.ArgumentParser(
         description=description,
         epilog=EPILOG.format(name=row.name),
@@ -88,7 +88,7 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
 
 
 def choose_backend(options: argparse.Namespace) -> None:
-    """Compute where the options say. Raises BackendError if this machine cannot."""
+    """Choose the backend of the options. Raises BackendError if it cannot run on this machine."""
     if options.backend:
         use_backend(options.backend)
     elif options.device == "auto":
@@ -103,7 +103,7 @@ def choose_backend(options: argparse.Namespace) -> None:
 
 @contextmanager
 def errors_as_sentences() -> Iterator[None]:
-    """Inside, a foreseen error ends the process with a sentence; warnings are sentences too."""
+    """Inside the block, an expected error ends the process with one sentence; warnings are one line, too."""
     warnings.formatwarning = lambda message, *_: f"{program()}: {message}\n"
     try:
         yield
@@ -112,5 +112,5 @@ def errors_as_sentences() -> Iterator[None]:
 
 
 def again(folder: Path) -> str:
-    """The command that goes on with the run in the folder."""
+    """The command that resumes the run in the folder."""
     return shlex.join(["python", sys.argv[0], "--resume", "--out", str(folder)])

@@ -1,7 +1,7 @@
-"""The figures that the report prints: "Deep Learning Analysis on the MNIST Fashion Dataset", October 2024.
+"""The metrics in the report: "Deep Learning Analysis on the MNIST Fashion Dataset", October 2024.
 
-Seven models on Fashion-MNIST, 60,000 training images, batches of 64; the 10,000 test images are also what it validates
-on.
+Seven models on Fashion-MNIST, 60,000 training images, batches of 64; it uses the 10,000 test images for validation,
+too.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Figures(NamedTuple):
-    """What a model is judged by, on the test images; precision, recall and F1 are plain averages over the classes."""
+class Metrics(NamedTuple):
+    """A model's metrics on the test images; precision, recall and F1 are unweighted averages over the classes."""
 
     loss: float
     accuracy: float
@@ -21,7 +21,7 @@ class Figures(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """The figures of one class."""
+    """The metrics of one class."""
 
     precision: float
     recall: float
@@ -30,11 +30,11 @@ class Scores(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One model's row of the report's tables; its scores by class where they are printed; what is wrong with it."""
+    """One model's row of the report's tables, its scores by class if they are printed, and a note on contradictions."""
 
     title: str
     epochs: int
-    figures: Figures
+    metrics: Metrics
     by_class: dict[str, Scores] = field(default_factory=dict)
     note: str = ""
 
@@ -47,22 +47,22 @@ class Row:
 BASELINE = Row(
     "Baseline",
     10,
-    Figures(0.9232, 0.6832, 0.8488, 0.8440, 0.8427),
+    Metrics(0.9232, 0.6832, 0.8488, 0.8440, 0.8427),
     note="The report's row contradicts itself: on as many test images of each class, recall equals accuracy, "
     "but it prints 0.8440 and 0.6832.",
 )
-MODEL_1 = Row("Model 1", 10, Figures(0.3822, 0.8586, 0.8664, 0.8586, 0.8609))
-MODEL_2 = Row("Model 2", 10, Figures(0.3197, 0.8807, 0.8830, 0.8807, 0.8802))
+MODEL_1 = Row("Model 1", 10, Metrics(0.3822, 0.8586, 0.8664, 0.8586, 0.8609))
+MODEL_2 = Row("Model 2", 10, Metrics(0.3197, 0.8807, 0.8830, 0.8807, 0.8802))
 MODEL_3 = Row(
     "Model 3",
     10,
-    Figures(0.3197, 0.8832, 0.8834, 0.8832, 0.8813),
+    Metrics(0.3197, 0.8832, 0.8834, 0.8832, 0.8813),
     note="The report's row is doubtful: its loss is Model 2's to four digits, and the text gives Model 2's accuracy.",
 )
 MODEL_4 = Row(
     "Model 4",
     10,
-    Figures(0.2779, 0.9025, 0.9048, 0.9025, 0.9031),
+    Metrics(0.2779, 0.9025, 0.9048, 0.9025, 0.9031),
     by_class={
         "T-shirt/top": Scores(0.90, 0.81, 0.86),
         "Trouser": Scores(0.99, 0.98, 0.98),
@@ -79,7 +79,7 @@ MODEL_4 = Row(
 MODEL_5 = Row(
     "Model 5",
     10,
-    Figures(0.2662, 0.9126, 0.9124, 0.9126, 0.9124),
+    Metrics(0.2662, 0.9126, 0.9124, 0.9126, 0.9124),
     by_class={
         "T-shirt/top": Scores(0.87, 0.85, 0.86),
         "Trouser": Scores(0.99, 0.98, 0.99),
@@ -96,7 +96,7 @@ MODEL_5 = Row(
 MODEL_6 = Row(
     "Model 6",
     25,
-    Figures(0.5074, 0.9040, 0.9048, 0.9040, 0.9041),
+    Metrics(0.5074, 0.9040, 0.9048, 0.9040, 0.9041),
     by_class={
         "T-shirt/top": Scores(0.86, 0.83, 0.84),
         "Trouser": Scores(0.99, 0.98, 0.99),

@@ -1,4 +1,4 @@
-"""What a run leads to: figures on the test images, beside the report's on the screen, and in files."""
+"""The results of a run: metrics on the test images, printed beside the report's and written to files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from minicnn.evaluation import scores_by_class
 from .checkpoint import Checkpoint
 from .command_line import again
 from .files import write_json, write_text
-from .report import Figures, Row, Scores
+from .report import Metrics, Row, Scores
 
 PACKAGES = ("minicnn", "numpy", "numba", "scipy", "scikit-learn", "matplotlib")
 REPORT_IMAGES = 60_000
@@ -25,14 +25,14 @@ DRAWN = ("training_curves.png", "confusion_matrix.png", "classification_report.p
 
 @dataclass(frozen=True)
 class Outcome:
-    """The model's figures on N test images, and what they were computed from."""
+    """The model's metrics on N test images, and the data that they were computed from."""
 
-    figures: Figures
+    metrics: Metrics
     by_class: dict[str, Scores]
     labels: np.ndarray
     """The true classes, shape (N,)."""
     probabilities: np.ndarray
-    """What the model predicted, shape (N, 10)."""
+    """The model's predictions, shape (N, 10)."""
 
     @property
     def predictions(self) -> np.ndarray:
@@ -46,18 +46,18 @@ def measure(model: Sequential, x: np.ndarray, y: np.ndarray) -> Outcome:
     scores = np.column_stack(scores_by_class(labels, probabilities.argmax(axis=1), len(CLASS_NAMES))[:3])
     by_class = {name: Scores(*map(float, triple)) for name, triple in zip(CLASS_NAMES, scores, strict=True)}
     macro = map(float, scores.mean(axis=0))
-    return Outcome(Figures(loss, accuracy, *macro), by_class, labels, probabilities)
+    return Outcome(Metrics(loss, accuracy, *macro), by_class, labels, probabilities)
 
 
 def show(row: Row, outcome: Outcome, checkpoint: Checkpoint, quiet: bool) -> None:
-    """Print the figures beside the report's, and what keeps the two from being compared."""
+    """Print the metrics beside the report's, and the reasons why the two may not be comparable."""
     print(f"\n{_comparison(row, outcome)}")
     if row.note:
         print(f"\n{row.note}")
     epochs, images = len(checkpoint.rows), checkpoint.settings["training_images"]
     if (epochs, images) != (row.epochs, REPORT_IMAGES):
         theirs, ours = f"{row.epochs} epochs on {REPORT_IMAGES:,} images", f"{epochs} on {images:,}"
-        print(f"\nNot like for like: the report trained for {theirs}, this run for {ours}.")
+        print(f"\nNot comparable: the report trained for {theirs}, this run for {ours}.")
     if row.by_class and not quiet:
         print(f"\n{_comparison_by_class(row, outcome)}")
 
@@ -65,7 +65,7 @@ def show(row: Row, outcome: Outcome, checkpoint: Checkpoint, quiet: bool) -> Non
 def _comparison(row: Row, outcome: Outcome) -> str:
     names = ("loss", "accuracy", "macro precision", "macro recall", "macro F1")
     lines = [f"{row.title:<16}{'this run':>10}{'report':>10}{'difference':>13}"]
-    for name, ours, theirs in zip(names, outcome.figures, row.figures, strict=True):
+    for name, ours, theirs in zip(names, outcome.metrics, row.metrics, strict=True):
         lines.append(f"{name:<16}{ours:>10.4f}{theirs:>10.4f}{ours - theirs:>+13.4f}")
     return "\n".join(lines)
 
@@ -91,9 +91,9 @@ def write(row: Row, outcome: Outcome, checkpoint: Checkpoint) -> None:
         "model": row.title,
         "epochs": len(checkpoint.rows),
         "training_seconds": round(sum(checkpoint.history()["seconds"]), 3),
-        "metrics": outcome.figures._asdict(),
+        "metrics": outcome.metrics._asdict(),
         "metrics_by_class": {name: scores._asdict() for name, scores in outcome.by_class.items()},
-        "report": row.figures._asdict(),
+        "report": row.metrics._asdict(),
         "report_note": row.note or None,
         "settings": checkpoint.settings,
         "versions": {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}},
@@ -103,7 +103,7 @@ def write(row: Row, outcome: Outcome, checkpoint: Checkpoint) -> None:
 
 
 def draw(row: Row, outcome: Outcome, checkpoint: Checkpoint, images: np.ndarray) -> None:
-    """Write the figures; `images` are those measured on. Without matplotlib, say which are missing instead."""
+    """Write the figures; `images` are the test images. Without matplotlib, print which figures are skipped."""
     try:
         import matplotlib  # noqa: F401
     except Exception as error:  # not installed, made for another NumPy, a wrong MPLBACKEND: it may raise anything
@@ -127,12 +127,12 @@ def draw(row: Row, outcome: Outcome, checkpoint: Checkpoint, images: np.ndarray)
 def _scores_by_class(outcome: Outcome) -> str:
     images = np.bincount(outcome.labels, minlength=len(CLASS_NAMES))
     rows = [(name, *scores, n) for (name, scores), n in zip(outcome.by_class.items(), images, strict=True)]
-    rows.append(("macro average", *outcome.figures[2:], images.sum()))
+    rows.append(("macro average", *outcome.metrics[2:], images.sum()))
     lines = [f"{'':<14}" + "".join(f"{heading:>11}" for heading in ("precision", "recall", "F1", "images"))]
     lines += [
         f"{name:<14}{precision:>11.4f}{recall:>11.4f}{f1:>11.4f}{n:>11,}" for name, precision, recall, f1, n in rows
     ]
-    return "\n".join([*lines, "", f"accuracy {outcome.figures.accuracy:.4f}", ""])
+    return "\n".join([*lines, "", f"accuracy {outcome.metrics.accuracy:.4f}", ""])
 
 
 def _version(package: str) -> str | None:

@@ -1,4 +1,4 @@
-"""One run, from the command line to the figures: load, train, measure, compare with the report."""
+"""One run, from the command line to the results: load, train, evaluate, compare with the report."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 def run(build_model: Callable[[], Sequential], row: Row) -> None:
-    """What an example does when it is started: train its model and set it beside its row of the report.
+    """Train an example's model and compare it with its row of the report.
 
     Ends the process with a sentence if that cannot be done.
     """
@@ -65,7 +65,7 @@ def run(build_model: Callable[[], Sequential], row: Row) -> None:
 
 
 def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
-    """The first images as float32 from 0 to 1, shaped as the model takes them; their labels one-hot."""
+    """The first images as float32 from 0 to 1 in the model's input shape, and their labels, one-hot."""
     images, labels = (array[:limit] for array in split)
     assert model.input_shape is not None
     x = images.reshape(-1, *model.input_shape[1:]).astype(np.float32) / 255
@@ -75,7 +75,7 @@ def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
 def describe(
     row: Row, data: FashionMNIST, model: Sequential, train: Split, test: Split, options: Namespace
 ) -> dict[str, Any]:
-    """All that decides the outcome of a run, as plain data; what it remembers of its options is among it."""
+    """Everything that determines the result of a run, as plain data, together with its options."""
     return {
         "model": row.title,
         "layers": [repr(layer) for layer in model.layers],
@@ -96,7 +96,7 @@ def describe(
 
 
 def introduce(row: Row, model: Sequential, settings: dict[str, Any]) -> None:
-    """Print what is going to happen."""
+    """Print the settings of the run and the model's summary."""
     sample = " (the embedded sample)" if settings["data_is_sample"] else ""
     done = f", {model.epochs_trained} of them done already" if model.epochs_trained else ""
     print(
@@ -114,7 +114,7 @@ def introduce(row: Row, model: Sequential, settings: dict[str, Any]) -> None:
 
 @contextmanager
 def interruption_explained(checkpoint: Checkpoint) -> Iterator[None]:
-    """Ctrl-C inside says what is kept and how to go on."""
+    """Inside the block, Ctrl-C prints what is kept and how to resume."""
     try:
         yield
     except KeyboardInterrupt:
