@@ -1,4 +1,4 @@
-"""What predictions are worth: numbers from class numbers and probabilities that a model has already given.
+"""Evaluation of predictions: metrics computed from a model's predicted classes and probabilities.
 
 N samples, K classes. Everything here is NumPy on finished predictions; `minicnn.metrics` measures while a model trains,
 `minicnn.plots` draws these numbers.
@@ -19,12 +19,12 @@ Labels = Sequence[int] | np.ndarray
 
 
 class Scores(NamedTuple):
-    """Scores of each class, shape (K,) each; 0 where a score has no meaning (precision of a class never given)."""
+    """Scores of each class, shape (K,) each; an undefined score (precision of a class never predicted) is 0."""
 
     precision: np.ndarray
-    """Of the samples that were given this class, the share that is of it."""
+    """The fraction of the samples predicted as this class that are of this class."""
     recall: np.ndarray
-    """Of the samples of this class, the share that was given it."""
+    """The fraction of the samples of this class that are predicted as it."""
     f1: np.ndarray
     """Harmonic mean of precision and recall."""
     support: np.ndarray
@@ -63,7 +63,7 @@ class CutoffCurve(NamedTuple):
 
 
 def confusion_matrix(y_true: Labels, y_pred: Labels, classes: int) -> np.ndarray:
-    """How many samples of each true class (row) were given each class (column): integers, shape (K, K).
+    """How many samples of each true class (row) are predicted as each class (column): integers, shape (K, K).
 
     Args:
         y_true: class numbers, shape (N,), integers in 0 … K−1.

@@ -1,4 +1,4 @@
-"""What `fit` shows: a bar while an epoch runs, where there is a place for one, and always a line at its end.
+"""The output of `fit`: a progress bar during an epoch, on a terminal or in a notebook, and a line at its end.
 
 The bar goes to standard error, or into a notebook's cell, and disappears. The lines go to standard output and stay.
 """

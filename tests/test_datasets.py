@@ -166,7 +166,7 @@ ARCHIVE = TINY_ARCHIVES[f"{TRAIN_IMAGES}.gz"]
         (f"{TRAIN_IMAGES}.gz", ARCHIVE[: len(ARCHIVE) // 2], "a complete gzip file, found .* do not unpack"),
         (f"{TRAIN_IMAGES}.gz", ARCHIVE[:-8] + bytes(8), "a complete gzip file, found .*CRC"),
         (*replaced(TRAIN_IMAGES, TINY[TRAIN_IMAGES][:-100]), "15,696 bytes.*found 15,596: the file is truncated"),
-        (*replaced(TRAIN_LABELS, TINY[TRAIN_LABELS] + b"\x00"), "28 bytes.*found 29: bytes trail"),
+        (*replaced(TRAIN_LABELS, TINY[TRAIN_LABELS] + b"\x00"), "28 bytes.*found 29: there are bytes after"),
         (*replaced(TEST_LABELS, TINY[TRAIN_LABELS]), r"items of shape \(10,\), found \(20,\)"),
         (*replaced(TEST_IMAGES, TINY[TEST_LABELS]), r"items of shape \(10, 28, 28\), found \(10,\)"),
         (*replaced(TEST_IMAGES, ALTERED_PIXEL), "SHA-256 [0-9a-f]{64} .*, found [0-9a-f]{64}"),
@@ -181,7 +181,7 @@ def test_damaged_file_names_file_expectation_and_finding(machine, file, content,
 
 
 BOMBS = {
-    "trailing": (TINY[TRAIN_IMAGES] + bytes(1 << 26), "15,696 bytes.*found 15,697: bytes trail"),
+    "trailing": (TINY[TRAIN_IMAGES] + bytes(1 << 26), "15,696 bytes.*found 15,697: there are bytes after"),
     "announced": (idx.encode(np.zeros(1 << 26, np.uint8)), r"shape \(20, 28, 28\), found \(67108864,\)"),
     "only announced": (b"\0\0\x08\3" + b"\xff" * 12, r"shape \(20, 28, 28\), found \(4294967295, "),
     "255 axes": (b"\0\0\x08\xff" + b"\xff" * 1020, r"shape \(20, 28, 28\), found \(4294967295, "),
@@ -216,7 +216,9 @@ def test_damaged_files_are_passed_over_unless_they_were_named(machine):
     place = put_files(machine / "system")
     (place / f"{TEST_LABELS}.gz").write_bytes(b"<html>")
     good = put_files(machine / ".keras/datasets/fashion-mnist")
-    with pytest.warns(UserWarning, match=f"system/{TEST_LABELS}.gz: expected an IDX file.*found 3c 68.*search goes on"):
+    with pytest.warns(
+        UserWarning, match=f"system/{TEST_LABELS}.gz: expected an IDX file.*found 3c 68.*search continues"
+    ):
         assert_tiny(load_fashion_mnist(), good)
     with pytest.raises(DataFileError, match="expected an IDX file"):
         load_fashion_mnist(place)
@@ -424,7 +426,7 @@ def test_damaged_download_in_the_cache_is_replaced(machine, monkeypatch):
     (place / f"{TRAIN_LABELS}.gz").write_bytes(TINY_ARCHIVES[f"{TRAIN_LABELS}.gz"][:-1])
     with serving(intact) as (address, asked):
         monkeypatch.setattr(download, "MIRRORS", (address,))
-        with pytest.warns(UserWarning, match=f"{TRAIN_LABELS}.gz: expected a complete gzip file.*The search goes on"):
+        with pytest.warns(UserWarning, match=f"{TRAIN_LABELS}.gz: expected a complete gzip file.*The search continues"):
             assert_tiny(load_fashion_mnist(quiet=True), place)
     assert asked == [f"{TRAIN_LABELS}.gz"]
 

@@ -198,7 +198,7 @@ WRONG_GRADIENTS = {
         "bias.grad",
         "sum over the first axis",
     ),
-    "not reshaped": (planted(Flatten(), lambda _, dy, dx: dy), CONV, "dx", ".reshape((3, 6, 5, 2)) may be all"),
+    "not reshaped": (planted(Flatten(), lambda _, dy, dx: dy), CONV, "dx", "only .reshape((3, 6, 5, 2)) is missing"),
     "NaN": (planted(ReLU(), lambda _, dy, dx: np.where(dx == 0, np.nan, dx)), CONV, "dx", "NaN or infinite"),
     # factors
     "sign flipped": (planted(Dense(3), grad_of("bias", np.negative)), (3, 4), "bias.grad", "sign is flipped"),
@@ -235,7 +235,7 @@ WRONG_GRADIENTS = {
         planted(Conv2D(2, 3), grad_of("kernel", lambda g: g.swapaxes(2, 3))),
         CONV,
         "kernel.grad",
-        "transpose(0, 1, 3, 2) makes it right",
+        "transpose(0, 1, 3, 2) corrects it",
     ),
     "kernel gradient turned": (
         planted(Conv2D(3, (3, 2)), grad_of("kernel", lambda g: g[::-1, ::-1])),
@@ -247,15 +247,15 @@ WRONG_GRADIENTS = {
         planted(Conv2D(3, 3, padding="same"), lambda _, dy, dx: np.roll(dx, 1, axis=1)),
         CONV,
         "dx",
-        "shifted by (1, 0) cells: the padding",
+        "shifted by (1, 0) pixels: the padding",
     ),
     # parts of a sum
-    "the last sample alone": (LoopedDense(), (3, 4), "kernel.grad", "the contribution of sample 2 alone, of 3"),
+    "the last sample alone": (LoopedDense(), (3, 4), "kernel.grad", "the contribution of only sample 2 of 3"),
     "softmax's diagonal alone": (
         planted(Softmax(), lambda layer, dy, dx: dy * layer.saved.values[0] * (1 - layer.saved.values[0])),
         (3, 4),
         "dx",
-        "its own output only (the Jacobian's diagonal)",
+        "only its own output (the Jacobian's diagonal)",
     ),
     "softmax without its sum": (
         planted(Softmax(), lambda layer, dy, dx: dy * layer.saved.values[0]),
@@ -281,13 +281,13 @@ WRONG_GRADIENTS = {
         planted(Conv2D(3, 3), grad_of("kernel", lambda g: g * (2.0, 0.3, 4.0))),
         CONV,
         "kernel.grad",
-        "each filter is off by a factor of its own (2, 0.3, 4)",
+        "each filter is off by a different factor (2, 0.3, 4)",
     ),
     "something for nothing": (
         planted(ReLU(), lambda _, dy, dx: dy),
         -np.arange(1.0, 7.0).reshape(2, 3),
         "dx",
-        "y does not depend on x, but something comes back",
+        "y does not depend on x, but the backward returns another gradient",
     ),
     # another layer's backward
     "kernel not transposed": (UntransposedDense(), (2, 3), "dx", "if the kernel were transposed"),

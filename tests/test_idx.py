@@ -36,7 +36,7 @@ WELL_FORMED = idx.encode(np.arange(12, dtype=np.uint8).reshape(3, 4))
         (b"\x00\x00\x0d" + WELL_FORMED[3:], "magic number 00 00 08", "00 00 0d 02"),
         (WELL_FORMED[:7], "a header of 12 bytes for 2 axes", "7 bytes"),
         (WELL_FORMED[:-1], r"24 bytes, .* items of shape \(3, 4\)", "23: the file is truncated"),
-        (WELL_FORMED + b"\x00", r"24 bytes, .* items of shape \(3, 4\)", "25: bytes trail behind"),
+        (WELL_FORMED + b"\x00", r"24 bytes, .* items of shape \(3, 4\)", "25: there are bytes after"),
     ],
     ids=["empty", "web page", "floats", "short header", "truncated", "trailing"],
 )

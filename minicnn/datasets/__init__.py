@@ -1,4 +1,4 @@
-"""Fashion-MNIST: find it, fetch it, check it, load it."""
+"""Fashion-MNIST: find, download, check and load it."""
 
 from . import fashion_mnist
 from .fashion_mnist import CLASS_NAMES, FashionMNIST, SampleDataWarning, load_fashion_mnist

@@ -1,7 +1,7 @@
-"""What the four files must hold, in the full data set and in the sample that ships with minicnn.
+"""Shapes and checksums of the four files, for the full data set and for the sample that is part of minicnn.
 
-The SHA-256 are those of the unpacked IDX files: they hold for plain files and however a copy was gzipped.
-(Debian's package is gzipped differently from the original download; what is inside is the same to the bit.)
+The SHA-256 are those of the unpacked IDX files: they are valid for plain files and for any gzip compression. (Debian's
+package is compressed differently from the original download, but its content is the same to the bit.)
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 
 class DataFile(NamedTuple):
-    """One IDX file: its name (a copy may have .gz behind it), the shape of its items, its unpacked SHA-256."""
+    """One IDX file: its name (without .gz), the shape of its items, the SHA-256 of its unpacked content."""
 
     name: str
     shape: tuple[int, ...]
@@ -19,7 +19,7 @@ class DataFile(NamedTuple):
 
 
 class DataFiles(NamedTuple):
-    """The four files of one edition of Fashion-MNIST."""
+    """The four files of the full data set or of the sample."""
 
     train_images: DataFile
     train_labels: DataFile

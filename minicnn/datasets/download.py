@@ -1,4 +1,4 @@
-"""Fetch the four files into minicnn's own cache, from the first address that has them intact."""
+"""Download the four files into minicnn's cache, from the first mirror that has them intact."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIRRORS = (
 
 
 class Archive(NamedTuple):
-    """A gzipped file as its authors published it: its name, its size in bytes, its SHA-256."""
+    """A gzipped file as published by its authors: name, size in bytes, SHA-256."""
 
     name: str
     size: int
@@ -36,22 +36,22 @@ ARCHIVES = (
     Archive("t10k-labels-idx1-ubyte.gz", 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
 )
 
-TIME_LIMIT = 120.0  # seconds for the whole download: all files, from all addresses
-PATIENCE = 10.0  # seconds that one address may lag behind the pace that TIME_LIMIT asks for
-POLL = 0.1  # seconds from one look at a transfer to the next
+TIME_LIMIT = 120.0  # seconds for the whole download: all files, all mirrors
+PATIENCE = 10.0  # seconds that one mirror may be late, compared with the rate that TIME_LIMIT needs
+POLL = 0.1  # seconds between two checks of a transfer
 
 
 class DownloadError(OSError):
-    """An address, or none of them, gave the files."""
+    """One mirror, or all of them, failed to send the files."""
 
 
 def fetch(*, quiet: bool = False) -> Path:
-    """Download what minicnn's cache lacks and return the cache's directory, within TIME_LIMIT seconds.
+    """Download the files that minicnn's cache lacks and return the cache's directory, within TIME_LIMIT seconds.
 
-    Each file is checked by its size and SHA-256 and appears under its name only when it is complete; a damaged one is
-    replaced. A file that one address gave is kept when the next one is tried, and an address is left once it is
-    PATIENCE seconds late. The progress bar shows in a terminal, unless `quiet`.
-    Raises DownloadError with the reason for each address, OSError if the cache cannot be written.
+    Each file is checked by size and SHA-256 and appears under its name only when it is complete; a damaged one is
+    replaced. The next mirror is tried once a mirror is PATIENCE seconds late; complete files are kept. A terminal shows
+    a progress bar, unless `quiet`.
+    Raises DownloadError with the reason for each mirror, OSError if the cache cannot be written.
     """
     directory = cache_directory()
     deadline = time.monotonic() + TIME_LIMIT
@@ -69,18 +69,18 @@ def fetch(*, quiet: bool = False) -> Path:
             return directory
         except DownloadError as error:
             failures.append(f"{mirror}: {error}")
-    raise DownloadError(f"no address gave the files within {TIME_LIMIT:.0f} seconds ({'; '.join(failures)})")
+    raise DownloadError(f"no mirror sent the files within {TIME_LIMIT:.0f} seconds ({'; '.join(failures)})")
 
 
 def _is_intact(path: Path, archive: Archive) -> bool:
-    """Whether the file is there, and is the published one."""
+    """Whether the file exists and is the published one."""
     if not path.is_file() or path.stat().st_size != archive.size:
         return False
     return hashlib.sha256(path.read_bytes()).hexdigest() == archive.sha256
 
 
 def _download(url: str, archive: Archive, deadline: float, show_bar: bool) -> bytes:
-    """The content of the archive at this address, if it is the published one; raises DownloadError otherwise."""
+    """The content of the archive at this URL. Raises DownloadError unless it is the published one."""
     from tqdm import tqdm
 
     transfer = Transfer(url, archive.size)
@@ -102,13 +102,13 @@ def _download(url: str, archive: Archive, deadline: float, show_bar: bool) -> by
 
 
 class Transfer(threading.Thread):
-    """Reads one file in the background: whoever waits for it can leave, whatever the server or the name service does.
+    """Reads one file in the background, so that a caller can stop waiting whatever the server or the DNS does.
 
-    `content` grows to at most `size` bytes and one part that shows a surplus.
+    `content` grows to at most `size` bytes plus one part, which shows that the file is too long.
     """
 
     def __init__(self, url: str, size: int) -> None:
-        super().__init__(daemon=True)  # a server that says nothing does not keep the process alive
+        super().__init__(daemon=True)  # a silent server does not keep the process alive
         self.url, self.size = url, size
         self.content = bytearray()
         self.failure = ""
@@ -127,11 +127,11 @@ class Transfer(threading.Thread):
             self.failure = str(error)
         except URLError as error:
             self.failure = f"no connection ({error.reason})"
-        except (OSError, HTTPException, ValueError) as error:  # ValueError: sent on to what is no address
+        except (OSError, HTTPException, ValueError) as error:  # ValueError: a redirect to an invalid URL
             self.failure = f"the connection broke ({error or type(error).__name__})"
 
     def checked(self, archive: Archive) -> bytes:
-        """What was read, if it is the archive; raises DownloadError otherwise."""
+        """The content. Raises DownloadError unless it is the archive."""
         received = len(self.content)
         if not self.failure and received != archive.size:
             self.failure = f"{received:,} bytes of {archive.name}, which has {archive.size:,}"

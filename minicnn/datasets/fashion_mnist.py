@@ -1,4 +1,4 @@
-"""Fashion-MNIST: 28 × 28 grey images of ten kinds of clothing, 60,000 to train on and 10,000 to test with.
+"""Fashion-MNIST: 28 × 28 grey images of ten kinds of clothing, 60,000 for training and 10,000 for testing.
 
 Xiao, Rasul, Vollgraf: "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms" (2017),
 https://arxiv.org/abs/1708.07747
@@ -41,15 +41,15 @@ Split = tuple[np.ndarray, np.ndarray]
 
 
 class SampleDataWarning(UserWarning):
-    """The full data set was not found: this run uses the small sample that ships with minicnn."""
+    """The full data set was not found, so the small sample of minicnn is used."""
 
 
 @dataclass(frozen=True, eq=False)
 class FashionMNIST:
-    """The data and where they came from; unpacks as `(x_train, y_train), (x_test, y_test)`.
+    """The data and their source; unpacks as `(x_train, y_train), (x_test, y_test)`.
 
     Images are uint8 arrays of shape (N, 28, 28), labels uint8 arrays of shape (N,) with values 0 to 9.
-    `source` is the directory that was read; `is_sample` tells the embedded sample from the full data set.
+    `source` is the directory of the files; `is_sample` is True for the embedded sample, False for the full data set.
     """
 
     train: Split
@@ -72,15 +72,15 @@ def load_fashion_mnist(
 ) -> FashionMNIST:
     """Find, check and load Fashion-MNIST.
 
-    Searched in this order: `data_dir` (if given, nothing else is tried), $MINICNN_DATA (likewise), minicnn's cache,
-    the directories where other tools leave the files (`minicnn.datasets.search_path.SEARCH_PATH`), the network (unless
-    `download=False`), and last the embedded sample of 6,000 + 1,000 images, with a SampleDataWarning.
-    `quiet` silences the download's progress, never a warning.
+    The search order: `data_dir` (if given, nothing else is tried), $MINICNN_DATA (likewise), minicnn's cache, the
+    directories where other tools keep the files (`minicnn.datasets.search_path.SEARCH_PATH`), the network (unless
+    `download=False`), and finally the embedded sample of 6,000 + 1,000 images, with a SampleDataWarning.
+    `quiet` hides the download's progress bar, but no warnings.
 
-    A directory that was searched or downloaded and holds a damaged file is passed over, with a warning that names it.
+    A found or downloaded directory with a damaged file is skipped, with a warning that names the file.
 
-    Raises FileNotFoundError if a directory that was named lacks a file, DataFileError (a ValueError) if a file there is
-    truncated, of the wrong shape or has a wrong checksum.
+    Raises FileNotFoundError if `data_dir` or $MINICNN_DATA lacks a file, DataFileError (a ValueError) if a file there
+    is truncated or has a wrong shape or checksum.
     """
     download, quiet = arguments.flag("download", download), arguments.flag("quiet", quiet)
     directory = search_path.named(data_dir)
@@ -90,7 +90,7 @@ def load_fashion_mnist(
         try:
             return _load(directory)
         except DataFileError as error:
-            warnings.warn(f"{error} The search goes on.", stacklevel=2)
+            warnings.warn(f"{error} The search continues.", stacklevel=2)
     if download:
         try:
             return _load(fetch(quiet=quiet))
@@ -100,7 +100,7 @@ def load_fashion_mnist(
 
 
 def _load(directory: Path) -> FashionMNIST:
-    """The four files of one directory, checked; with a SampleDataWarning if it is the sample's."""
+    """The checked data of one directory; with a SampleDataWarning if it is the sample's."""
     is_sample = directory.resolve() == SAMPLE_DIRECTORY.resolve()
     if is_sample:
         warnings.warn(_sample_notice(), SampleDataWarning, stacklevel=3)
@@ -109,9 +109,9 @@ def _load(directory: Path) -> FashionMNIST:
 
 
 def _read(directory: Path, expected: DataFile) -> np.ndarray:
-    """The items of one file, once its structure, shape and checksum are right."""
+    """The items of one file, after a check of its structure, shape and checksum."""
     path = search_path.file_in(directory, expected.name)
-    if path is None:  # the search has seen to every directory but our own
+    if path is None:  # only possible for the sample's directory: the search has checked all others
         raise FileNotFoundError(
             explain("minicnn's sample", f"{expected.name}.gz in {directory}", "no such file", "Reinstall minicnn.")
         )
@@ -128,6 +128,6 @@ def _sample_notice() -> str:
         f"This is minicnn's embedded sample of Fashion-MNIST: {SAMPLE.train_labels.shape[0]:,} training and "
         f"{SAMPLE.test_labels.shape[0]:,} test images, not {FULL.train_labels.shape[0]:,} and "
         f"{FULL.test_labels.shape[0]:,}. Expect a test accuracy of {EXPECTED_SAMPLE_ACCURACY} from it. "
-        "To get the rest: connect to the network and run again; or apt-get install dataset-fashion-mnist (Debian, "
-        "Ubuntu); or name a directory that holds the four IDX files, with data_dir or $MINICNN_DATA."
+        "To get the full data set: connect to the network and run again; or apt-get install dataset-fashion-mnist "
+        "(Debian, Ubuntu); or give a directory with the four IDX files, in data_dir or $MINICNN_DATA."
     )

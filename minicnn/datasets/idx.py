@@ -1,10 +1,10 @@
-"""IDX, the file format of MNIST and Fashion-MNIST: a short header, then the numbers one after another.
+"""IDX, the file format of MNIST and Fashion-MNIST: a short header, then the numbers.
 
     4 bytes             magic number: 0, 0, item type (8 = unsigned byte), number of axes
-    4 bytes an axis     its length, the most significant byte first
-    the rest            the items, last axis fastest
+    4 bytes per axis    its length, the most significant byte first
+    the rest            the items, the last axis varies fastest
 
-Both data sets hold unsigned bytes only, so that is the one item type read and written here.
+Both data sets contain unsigned bytes only, so this is the only item type that is read and written here.
 Source: http://yann.lecun.com/exdb/mnist/, "The IDX file format".
 """
 
@@ -24,18 +24,18 @@ UNSIGNED_BYTES = b"\x00\x00\x08"
 
 
 class DataFileError(ValueError):
-    """A data file that is damaged, or is not what its name says."""
+    """A data file is damaged, or its content does not match its name."""
 
     def __init__(self, path: str | os.PathLike[str], expected: str, found: str) -> None:
         super().__init__(explain(str(path), expected, found, "Replace or delete this file, then load again."))
 
 
 def read_content(path: str | os.PathLike[str], shape: tuple[int, ...]) -> bytes:
-    """The bytes of an IDX file with items of this shape, unpacked if it is gzipped (whatever its name).
+    """The bytes of an IDX file with items of this shape, unpacked if it is gzipped (with any name).
 
-    Reads the header, no more items than `shape` has, and one byte to notice a surplus: a small file that unpacks to
-    gigabytes takes no more memory than the right one. Raises DataFileError if the file cannot be read or unpacked, or
-    its header names another shape.
+    It reads the header, the items of `shape`, and one more byte to detect a file that is too long: a small file that
+    unpacks to gigabytes needs no more memory than the right one. Raises DataFileError if the file cannot be read or
+    unpacked, or if its header has another shape.
     """
     try:
         with open(path, "rb") as file:
@@ -54,7 +54,7 @@ def read_content(path: str | os.PathLike[str], shape: tuple[int, ...]) -> bytes:
 
 
 def decode_shape(header: bytes, path: str | os.PathLike[str]) -> tuple[int, ...]:
-    """The shape that the first bytes of an IDX file announce. `path` is only named in errors.
+    """The shape in the first bytes of an IDX file. `path` is only for error messages.
 
     Raises DataFileError for a wrong magic number and for a truncated header.
     """
@@ -68,7 +68,7 @@ def decode_shape(header: bytes, path: str | os.PathLike[str]) -> tuple[int, ...]
 
 
 def decode(content: bytes, path: str | os.PathLike[str]) -> np.ndarray:
-    """The uint8 array that the unpacked bytes of an IDX file describe. `path` is only named in errors.
+    """The uint8 array in the unpacked bytes of an IDX file. `path` is only for error messages.
 
     Raises DataFileError for a wrong header, for truncated items and for trailing bytes.
     """
@@ -76,14 +76,14 @@ def decode(content: bytes, path: str | os.PathLike[str]) -> np.ndarray:
     header = 4 + 4 * len(shape)
     size = header + math.prod(shape)
     if len(content) != size:
-        defect = "the file is truncated" if len(content) < size else "bytes trail behind the items"
-        expected = f"{size:,} bytes, as its header says for items of shape {shape}"
+        defect = "the file is truncated" if len(content) < size else "there are bytes after the items"
+        expected = f"{size:,} bytes, from its header, for items of shape {shape}"
         raise DataFileError(path, expected, f"{len(content):,}: {defect}")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()  # a copy, so that it can be written to
+    return np.frombuffer(content, np.uint8, offset=header).reshape(shape).copy()  # a copy is writeable
 
 
 def encode(items: np.ndarray) -> bytes:
-    """The bytes of the IDX file that holds this uint8 array: what `decode` turns back into it."""
+    """The bytes of an IDX file with this uint8 array: the inverse of `decode`."""
     if items.dtype != np.uint8:
         raise TypeError(explain("idx.encode", "an array of dtype uint8", items.dtype, "Convert it first."))
     return UNSIGNED_BYTES + bytes([items.ndim]) + np.array(items.shape, ">u4").tobytes() + items.tobytes()

@@ -14,11 +14,11 @@ WHERE = "to_categorical"
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> np.ndarray:
     """One-hot rows: float32, of shape `x.shape + (num_classes,)`, with a 1 at each label and 0 elsewhere.
 
-    `x` holds integers from 0 to num_classes - 1; a last axis of length 1 is dropped, as Keras does, so a column of
-    labels gives the same rows as a vector. Without `num_classes`, the largest label decides.
+    `x` holds integers from 0 to num_classes - 1; a last axis of length 1 is dropped, as in Keras, so a column of
+    labels gives the same rows as a vector. The default of `num_classes` is the largest label + 1.
 
-    Raises TypeError for labels that are not integers, ValueError for labels out of range, none to count
-    from, or a num_classes that is not a positive integer.
+    Raises TypeError for labels that are not integers; ValueError for labels out of range, for no labels without
+    num_classes, and for a num_classes that is not a positive integer.
     """
     labels = arguments.array(WHERE, "labels", x)
     if labels.dtype.kind not in "iu":

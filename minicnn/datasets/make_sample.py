@@ -1,7 +1,7 @@
-"""Cut the embedded sample out of the full data set: `python -m minicnn.datasets.make_sample`.
+"""Make the embedded sample from the full data set: `python -m minicnn.datasets.make_sample`.
 
-It takes the first 600 training and the first 100 test images of each class and leaves them in the order in which
-the full files have them. Nothing is drawn by chance, so every run gives the same files.
+It takes the first 600 training and the first 100 test images of each class, in the order of the full files. Nothing is
+random, so every run gives the same files.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def write_sample(directory: Path) -> None:
     """Write the four files, gzipped without a date, each atomically. Raises FileNotFoundError without the full set."""
     data = load_fashion_mnist()
     if data.is_sample:
-        remedy = "Install the full one; the warning above says how."
+        remedy = "Install the full data set as the warning above says."
         raise FileNotFoundError(explain("make_sample", "the full data set", "the sample", remedy))
     for name, content in sample_of(data).items():
         with atomic_writer(directory / f"{name}.gz") as file:

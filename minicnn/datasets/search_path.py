@@ -1,4 +1,4 @@
-"""Where Fashion-MNIST may already lie on this machine."""
+"""Directories of this machine where Fashion-MNIST may already be."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .. import arguments
 from ..errors import explain
 from .checksums import NAMES
 
-# Searched from first to last, after minicnn's own cache. An unset variable stays as it is and so names no directory.
+# In search order, after minicnn's cache. An unset variable is not replaced, so its path names no directory.
 SEARCH_PATH = (
     "/usr/share/datasets/fashion-mnist",  # Debian and Ubuntu: apt-get install dataset-fashion-mnist
     "$KERAS_HOME/datasets/fashion-mnist",  # Keras
     "~/.keras/datasets/fashion-mnist",
-    "data/FashionMNIST/raw",  # torchvision, by the root its users give it
+    "data/FashionMNIST/raw",  # torchvision, for common values of its `root`
     "FashionMNIST/raw",
     "~/data/FashionMNIST/raw",
     "~/.cache/torch/FashionMNIST/raw",
@@ -24,7 +24,7 @@ SEARCH_PATH = (
 
 
 def named(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
-    """The directory that `data_dir` names, else $MINICNN_DATA, or None; where one is named, no other is tried.
+    """The directory in `data_dir`, otherwise in $MINICNN_DATA, otherwise None.
 
     Raises FileNotFoundError if it lacks one of the four files.
     """
@@ -35,12 +35,12 @@ def named(data_dir: str | os.PathLike[str] | None = None) -> Path | None:
 
 
 def found() -> Iterator[Path]:
-    """minicnn's cache and the directories of SEARCH_PATH, in this order, as far as they hold all four files."""
+    """Of minicnn's cache and the directories of SEARCH_PATH, in this order, those that have all four files."""
     return (place for place in (cache_directory(), *map(expand, SEARCH_PATH)) if not missing_files(place))
 
 
 def require_files(directory: Path, named_by: str) -> Path:
-    """The directory itself; raises FileNotFoundError if one of the four files is not in it."""
+    """The directory. Raises FileNotFoundError if one of the four files is not in it."""
     missing = missing_files(directory)
     if not missing:
         return directory
@@ -51,19 +51,19 @@ def require_files(directory: Path, named_by: str) -> Path:
 
 
 def missing_files(directory: Path) -> list[str]:
-    """Which of the four files are not in the directory, neither plain nor gzipped."""
+    """Those of the four files that are not in the directory, neither plain nor gzipped."""
     return [name for name in NAMES if file_in(directory, name) is None]
 
 
 def file_in(directory: Path, name: str) -> Path | None:
-    """The plain or gzipped file of this name, or None. The plain one goes first: it is faster to read."""
+    """The plain or gzipped file of this name, or None. The plain one is preferred because it is faster to read."""
     candidates = (directory / name, directory / f"{name}.gz")
-    # os.path.isfile, unlike Path.is_file, also answers for directories that this user may not enter.
+    # Unlike Path.is_file, os.path.isfile does not raise for directories that this user may not enter.
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
 def cache_directory() -> Path:
-    """Where minicnn keeps what it downloads, in the user's cache directory."""
+    """The folder for minicnn's downloads, in the user's cache directory."""
     from platformdirs import user_cache_dir
 
     return Path(user_cache_dir("minicnn", appauthor=False)) / "fashion-mnist"

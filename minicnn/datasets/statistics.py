@@ -11,11 +11,11 @@ from ..errors import explain
 
 
 class PixelStatistics(NamedTuple):
-    """Statistics of the pixels that are numbers, and how many are none."""
+    """Statistics of the pixels that are not NaN, and the number of NaNs."""
 
     images: int
     pixels: int
-    """All pixels, also those that are no numbers."""
+    """All pixels, also NaN ones."""
     missing: int
     """Pixels that are NaN."""
     infinite: int

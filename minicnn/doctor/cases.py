@@ -1,7 +1,7 @@
 """One small, ordinary input for every operation of the contract.
 
-The numbers are eighths, so that sums of products are exact in any order, and ReLU's kink and max pooling's ties fall on
-the same side in every backend.
+The numbers are multiples of 1/8, so sums of products are exact in any order. So ReLU's kink and max pooling's ties give
+the same result in every backend.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from ..backends.contract import Array, Backend
 from ..layers import Parameter
 
 Call = Callable[[], Any]
-"""An operation with its arguments: can be repeated, and returns all that it computed."""
+"""An operation with its arguments: it can be repeated and returns all results."""
 
 LOSSES = ("softmax_crossentropy", "crossentropy", "mean_squared_error")  # their backward takes no dy
 
 
 def prepare(operation: str, ops: Any, dtype: str) -> Call:
-    """The operation on its case, ready to be called; a backward's forward has run already.
+    """The operation with the arguments of its case; for a backward, the forward has already run.
 
-    Raises KeyError if there is no case for it, and whatever the backend raises.
+    Raises KeyError if there is no case for it, and the errors of the backend.
     """
     name = operation.removesuffix("_backward")
     if name not in PAIRS:
@@ -31,7 +31,7 @@ def prepare(operation: str, ops: Any, dtype: str) -> Call:
     arguments = [_moved(ops, argument) for argument in PAIRS[name](dtype)]
     forward = getattr(ops, name)
     if operation == name:
-        return lambda: forward(*arguments)[:-1]  # what is saved is the backend's own business
+        return lambda: forward(*arguments)[:-1]  # `saved` differs between backends
     y, *_, saved = forward(*arguments)
     dy = [] if name in LOSSES else [ops.to_device(_eighths(y.shape, dtype, seed=9))]
     backward = getattr(ops, operation)
@@ -128,7 +128,7 @@ def _take(ops: Backend, dtype: str) -> Call:
 def _read_if_ready(ops: Backend, dtype: str) -> Call:
     number = 0.625
     scalar = ops.to_device(np.array(number, dtype))
-    # None is an answer, too: not without waiting for the device.
+    # None is correct, too: the device has not finished.
     return lambda: number if (seen := ops.read_if_ready(scalar)) is None else seen
 
 

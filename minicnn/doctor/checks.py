@@ -1,4 +1,4 @@
-"""Every operation of a backend: is it the textbook's, how long does its first call take, and how long the others?"""
+"""Checks every operation of a backend: does it equal the textbook's, and how long do the first and later calls take?"""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ..errors import BackendError
 from .cases import prepare
 from .machine import one_line
 
-# Largest error relative to an array's largest number: where sums are not exact (exponentials, means), they are rounded
-# to 6e-8 or 1e-16, and cancellation costs a digit or two.
+# Maximum error relative to an array's largest number: inexact sums (exponentials, means) are rounded to 6e-8 or 1e-16,
+# and cancellation costs one or two digits.
 TOLERANCES = {"float32": 2e-5, "float64": 1e-11}
-TIMED = "float32"  # the precision that is timed: what models compute in
+TIMED = "float32"  # the precision that is timed: models use it by default
 
 
 @dataclass(frozen=True)
 class Check:
-    """One operation of one backend in one precision. Times are milliseconds, and None where they were not taken."""
+    """One operation of one backend in one precision. Times are in milliseconds, None if not measured."""
 
     backend: str
     operation: str
     dtype: str
     ok: bool
-    error: float | None  # relative to the largest number; None if there is no number to give
+    error: float | None  # relative to the largest number; None if it cannot be computed
     problem: str | None  # in words, if not ok
     first_ms: float | None = None
     steady_ms: float | None = None
@@ -48,14 +48,14 @@ def _check(name: str, ops: Backend, operation: str, dtype: str, rounds: int, cal
     try:
         call = prepare(operation, ops, dtype)
         first, found = _timed(ops, call)
-        # At once: an optimiser's next step would move what this one returned.
+        # Copied now: an optimiser's next step would change the arrays that this one returned.
         found = [ops.to_host(result) if ops.owns(result) else result for result in flat(found)]
         found = [np.array(result) for result in found if result is not None]
         error, problem = compare(found, _expected(operation, dtype), TOLERANCES[dtype])
         steady = time_call(ops, call, rounds, calls) if dtype == TIMED else None
-    except BackendError:  # the backend itself cannot be used: no other operation can tell more
+    except BackendError:  # the backend itself cannot be used, so no other operation can
         raise
-    except Exception as failure:  # an operation that raises is what the doctor is there to find
+    except Exception as failure:  # finding operations that raise is the doctor's purpose
         return Check(name, operation, dtype, False, None, one_line(failure))
     return Check(name, operation, dtype, problem is None, error, problem, first if steady is not None else None, steady)
 
@@ -65,7 +65,7 @@ def _expected(operation: str, dtype: str) -> list[np.ndarray]:
 
 
 def compare(found: list[np.ndarray], expected: list[np.ndarray], tolerance: float) -> tuple[float | None, str | None]:
-    """The largest error relative to each array's largest number, and what is wrong, or None."""
+    """The largest error relative to each array's largest number, and a description of the problem or None."""
     shapes = [(array.shape, str(array.dtype)) for array in found]
     wanted = [(array.shape, str(array.dtype)) for array in expected]
     if shapes != wanted:
@@ -84,7 +84,7 @@ def _error(found: np.ndarray, expected: np.ndarray) -> float:
 
 
 def time_call(ops: Backend, call: Callable[[], Any], rounds: int, calls: int) -> float:
-    """Milliseconds a call: the median of some rounds, in each of which the device is waited for once, at the end."""
+    """Milliseconds per call: the median over rounds, each of which waits for the device once, at its end."""
 
     def several() -> Any:
         for _ in range(calls):
@@ -95,12 +95,12 @@ def time_call(ops: Backend, call: Callable[[], Any], rounds: int, calls: int) ->
 
 
 def _timed(ops: Backend, call: Callable[[], Any]) -> tuple[float, Any]:
-    """Milliseconds until all is computed, and what was."""
+    """Milliseconds until everything is computed, and the results."""
     start = perf_counter()
     results = call()
     for result in reversed(list(flat(results))):
         if ops.owns(result):
-            ops.to_host(result)  # a device works in order: what arrives last has waited for all before
+            ops.to_host(result)  # a device works in order, so the last result waits for all others
             break
     return 1000 * (perf_counter() - start), results
 

@@ -1,4 +1,4 @@
-"""The command line: options in, text and an exit code out, errors as sentences."""
+"""The command line: parses the options, prints the findings, returns an exit code."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .report import write_report
 from .text import as_text
 
 PROGRAM = "python -m minicnn.doctor"
-DESCRIPTION = """What works on this machine: versions, devices and backends, every operation of every backend against
-the textbook's, and how long each takes."""
+DESCRIPTION = """Checks what works on this machine: versions, devices and backends; compares every operation of every
+backend with the textbook's, and measures its time."""
 EPILOG = f"""examples:
-  {PROGRAM}                        all that there is
-  {PROGRAM} --device gpu           the GPU alone
+  {PROGRAM}                        check everything
+  {PROGRAM} --device gpu           check only the GPU
   {PROGRAM} --report doctor.json   time the seven models, too; attach the file to a bug report
 
-Exit code: 0 everything works, 1 something does not, 2 cannot be done as asked, 130 interrupted."""
+Exit code: 0 everything works, 1 something does not, 2 the command cannot be executed, 130 interrupted."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The whole examination, as one dictionary: what the terminal shows and the report holds."""
+"""The whole examination as one dictionary, for the terminal and for the JSON report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import BackendError
 from .checks import Check, check_backend
 from .machine import default_backend, describe_backends, describe_machine, describe_packages
 
-SCHEMA = 1  # of the dictionary; a change that a reader of reports has to know about counts it up
+SCHEMA = 1  # version of the dictionary; incremented by changes that matter to programs that read reports
 
 
 def examine(
@@ -26,13 +26,13 @@ def examine(
     calls: int = 4,
     progress: Callable[[str], None] = lambda what: None,
 ) -> dict[str, Any]:
-    """What there is on this machine, whether it computes what the textbook does, and how fast.
+    """The machine, its backends, whether they compute the same as the textbook, and their times.
 
-    `device` is "cpu" or "gpu": that one alone. `models` times training steps of the report's seven models, too, on the
-    default backend and the GPU. A time is the median of `rounds` rounds of `calls` calls. Raises BackendError if the
-    device is named, but cannot be used.
+    `device` restricts it to "cpu" or "gpu". `models` times training steps of the report's seven models, too, on the
+    default backend and the GPU. A time is the median of `rounds` rounds of `calls` calls. Raises BackendError if a
+    device is given, but cannot be used.
     """
-    here = describe_machine()  # first: the load is to be the others'
+    here = describe_machine()  # first, so that the load does not include this examination
     found = describe_backends(device)
     usable = [name for name, facts in found.items() if facts["available"]]
     if device and not usable:
@@ -68,7 +68,7 @@ def examine(
 def _steps(
     usable: list[str], batch_size: int, rounds: int, calls: int, progress: Callable[[str], None]
 ) -> list[dict[str, Any]]:
-    """Steps of the seven models on the best backend of each device, on the GPU with TF32, too."""
+    """Times of training steps of the seven models on the best backend of each device; on the GPU with TF32, too."""
     from .networks import time_steps
 
     best = [next(name for name in names if name in usable) for names in DEVICES.values() if {*names} & {*usable}]
@@ -81,7 +81,7 @@ def _steps(
 
 
 def _rounding(usable: list[str], batch_size: int, progress: Callable[[str], None]) -> list[dict[str, Any]]:
-    """How far products are from exact ones on the GPU: what TF32 costs."""
+    """The rounding errors of products on the GPU, in float32 and with TF32."""
     from .rounding import rounding_errors
 
     errors = []
@@ -96,7 +96,7 @@ def _rounding(usable: list[str], batch_size: int, progress: Callable[[str], None
 def _failures(
     found: dict[str, Any], checks: list[Check], steps: list[dict[str, Any]], rounding: list[dict[str, Any]]
 ) -> list[str]:
-    """What does not work, a sentence each. A backend that is not there is none; the default one, if broken, is."""
+    """What does not work, one sentence each. A missing backend is no failure, unless it is the default one."""
     broken = [facts["why_not"] for facts in found.values() if facts["default"] and not facts["available"]]
     wrong = [
         f"{check.operation} of {check.backend} in {check.dtype}: {check.problem}" for check in checks if not check.ok

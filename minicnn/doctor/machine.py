@@ -1,4 +1,4 @@
-"""What there is: versions, processors, backends, and for each that is not there the sentence that says why."""
+"""The machine: versions, processors, backends, and for each missing backend the reason."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ PACKAGES = {
     "matplotlib": "pip install matplotlib",
 }
 NUMBERS = ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS", "CUPY_TF32")  # variables that are numbers
-PATHS = ("CUDA_PATH",)  # paths are their owner's business: only whether they are set is told
+PATHS = ("CUDA_PATH",)  # paths may be private: only whether they are set is reported
 
 
 def describe_machine() -> dict[str, Any]:
-    """Python, system, processors and the variables of the environment that matter."""
+    """Python, system, processors and the relevant environment variables."""
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": f"{platform.system()}, {platform.machine()}",
@@ -39,7 +39,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def describe_packages() -> dict[str, dict[str, str | None]]:
-    """{package: {"version": None where it is missing, "install": the command where it is missing}}."""
+    """{package: {"version": …, "install": None}}, or {"version": None, "install": command} for a missing one."""
     found = {}
     for name, command in PACKAGES.items():
         distributions = installed_cupy() if name == "CuPy" else [name.lower()]
@@ -50,7 +50,7 @@ def describe_packages() -> dict[str, dict[str, str | None]]:
 
 
 def describe_backends(device: str | None = None) -> dict[str, dict[str, Any]]:
-    """Every backend (of one device, if that is named): whether it can be used, whether by default, and why not."""
+    """Every backend (of one device, if given): whether it can be used, whether it is the default, and why not."""
     default = default_backend()
     return {
         name: {"device": place, "default": name == default} | _tried(name)
@@ -61,15 +61,15 @@ def describe_backends(device: str | None = None) -> dict[str, dict[str, Any]]:
 
 
 def default_backend() -> str:
-    """What computes where nobody chooses."""
+    """The backend that is used without a choice."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that Numba is missing: the list of packages says it
+        warnings.simplefilter("ignore")  # a missing Numba is shown in the list of packages
         with backends.use_device("cpu"):
             return backends.backend_name()
 
 
 def _tried(name: str) -> dict[str, Any]:
-    """Whether a backend can be chosen and loaded; whatever is wrong with it is a sentence."""
+    """Whether a backend can be chosen and loaded; `why_not` is the reason if it cannot."""
     facts: dict[str, Any] = {"available": False, "why_not": None, "load_ms": None, "threads": None, "gpu": None}
     try:
         start = perf_counter()
@@ -91,7 +91,7 @@ def _tried(name: str) -> dict[str, Any]:
 
 
 def one_line(error: Exception) -> str:
-    """An exception's kind and the first line of what it says."""
+    """An exception's class and the first line of its message."""
     return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
 
 
@@ -109,7 +109,7 @@ def _version(distribution: str) -> str | None:
 
 
 def cpu_model() -> str:
-    """The processor's name, as far as the system tells."""
+    """The processor's name, if the system provides it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text(encoding="utf-8").splitlines():

@@ -1,6 +1,6 @@
-"""The report's seven models as stacks of layers, and how long a training step of each takes.
+"""The report's seven models as stacks of layers, and the time of a training step of each.
 
-The scripts in examples/ are the models to read; they are no part of the package, and so the stacks are here once more.
+The models are repeated here because the scripts in examples/ are not part of the package.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from ..layers import (
 from .checks import time_call
 from .machine import one_line
 
-# Over the rows of the image: the filters of each convolution, the kernel's size, the rate of dropout.
+# 1D convolutions over the rows of the image: filters of each convolution, kernel size, dropout rate.
 ROWS: dict[str, tuple[tuple[int, ...], int, float]] = {
     "baseline": ((236, 128), 2, 0.2),
     "model1": ((236, 128, 64), 2, 0.2),
     "model2": ((256, 128, 64), 2, 0.2),
     "model3": ((256, 128, 64), 3, 0.3),
 }
-# Over the image: the filters of each convolution, the units of the dense layer.
+# 2D convolutions: filters of each convolution, units of the dense layer.
 IMAGES: dict[str, tuple[tuple[int, ...], int]] = {
     "model4": ((32, 64, 64), 64),
     "model5": ((32, 64, 128), 128),
@@ -50,7 +50,7 @@ class StepTime:
     backend: str
     tf32: bool
     ms: float | None
-    problem: str | None  # why there is no time
+    problem: str | None  # the reason if there is no time
 
 
 def build(name: str) -> Sequential:
@@ -88,9 +88,9 @@ def _time(name: str, backend: str, tf32: bool, batch_size: int, rounds: int, ste
             loss, _ = model.train_step(x, y)
             return loss, [parameter.value for parameter in model.parameters()]
 
-        time_call(active(), step, 1, 2)  # compiles, and finds the memory that it needs
+        time_call(active(), step, 1, 2)  # warm-up: compiles and allocates
         return StepTime(name, backend, tf32, time_call(active(), step, rounds, steps), None)
-    except Exception as failure:  # a full memory, a kernel that fails: the others are timed all the same
+    except Exception as failure:  # memory is full or a kernel fails: the other models are still timed
         return StepTime(name, backend, tf32, None, one_line(failure))
 
 

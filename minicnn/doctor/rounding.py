@@ -1,4 +1,4 @@
-"""How far the products of two layers of Model 5 are from exact ones, with TF32 and without."""
+"""The rounding errors of two layers of Model 5, with and without TF32."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..backends import active, textbook, use_backend
 from .checks import compare, flat
 from .machine import one_line
 
-# The weights' shape, and that of the inputs without the batch axis.
+# The shape of the weights, and of the inputs without the batch axis.
 LAYERS: dict[str, tuple[tuple[int, ...], tuple[int, ...]]] = {
     "conv2d": ((3, 3, 32, 64), (14, 14, 32)),
     "dense": ((1152, 128), (1152,)),
@@ -26,11 +26,11 @@ class Rounding:
     operation: str
     tf32: bool
     error: float | None
-    problem: str | None  # why there is no error
+    problem: str | None  # the reason if there is no error
 
 
 def rounding_errors(backend: str, batch_size: int, tf32: bool = False) -> list[Rounding]:
-    """float32 against the textbook in float64, on normally distributed numbers: eighths would be exact in TF32, too.
+    """float32 compared with the textbook in float64, on normally distributed numbers: eighths are exact in TF32, too.
 
     Raises BackendError if the backend cannot be used.
     """
@@ -43,12 +43,12 @@ def _rounding(operation: str, backend: str, batch_size: int, tf32: bool) -> Roun
         found = [array.astype("float64") for array in _results(active(), operation, batch_size, "float32")]
         error, problem = compare(found, _results(textbook, operation, batch_size, "float64"), float("inf"))
         return Rounding(backend, operation, tf32, error, problem)
-    except Exception as failure:  # as wherever a backend is called here: the rest of the report is worth having
+    except Exception as failure:  # a failure here must not stop the rest of the report
         return Rounding(backend, operation, tf32, None, one_line(failure))
 
 
 def _results(ops: Any, operation: str, batch_size: int, dtype: str) -> list[np.ndarray]:
-    """What the operation and its backward compute, on the host; the same inputs in every precision."""
+    """The results of the operation and its backward, on the host; the inputs are the same in every precision."""
     random = np.random.default_rng(0)
 
     def normal(*shape: int) -> Any:

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-WIDTH = 100  # of prose; the tables are as wide as they have to be
+WIDTH = 100  # characters per line of prose; tables may be wider
 
 
 def as_text(findings: dict[str, Any]) -> str:
@@ -30,7 +30,7 @@ def _facts(findings: dict[str, Any]) -> list[str]:
         **{name: facts["version"] or f"missing: {facts['install']}" for name, facts in findings["packages"].items()},
         "System": machine["system"],
         "CPU": f"{machine['cpu']}, {machine['usable_cpus']} of {machine['cpus']} logical CPUs usable",
-        "Load": f"{machine['load']}: others are using the machine, times will vary" if _busy(machine) else "",
+        "Load": f"{machine['load']}: other programs use the CPU, so times vary" if _busy(machine) else "",
         **{name: value for name, value in machine["environment"].items() if value != "not set"},
     }
     return _pairs({name: text for name, text in facts.items() if text})
@@ -67,7 +67,7 @@ def _operations(checks: list[dict[str, Any]]) -> list[str]:
         for name in _unique(check["operation"] for check in checks)
     ]
     heading = ["", *(cell for backend in backends for cell in (backend, "ms", "us"))]
-    title = "Operations: ok like the textbook's, or the error; ms of the first call, us of the later ones (float32)"
+    title = "Operations: ok or the error against the textbook; ms of the first call, us of later ones (float32)"
     return [title, *_table([heading, *rows])] if rows else []
 
 
@@ -76,7 +76,7 @@ def _key(check: dict[str, Any]) -> tuple[str, str]:
 
 
 def _cells(both: list[dict[str, Any]]) -> tuple[str, str, str]:
-    """What an operation's row says about one backend: the verdict on both precisions, and the times of the one."""
+    """An operation's table cells for one backend: the verdict for both precisions, and the times of float32."""
     wrong = [check for check in both if not check["ok"]]
     if not wrong:
         verdict = "ok"
@@ -100,7 +100,7 @@ def _steps(steps: dict[str, Any] | None) -> list[str]:
         for model in _unique(time["model"] for time in steps["times"])
     ]
     heading = [
-        f"ms a step, batch {steps['batch_size']}",
+        f"ms per step, batch {steps['batch_size']}",
         *(f"{name}{' TF32' if tf32 else ''}" for name, tf32 in columns),
     ]
     return _table([heading, *rows])
@@ -140,7 +140,7 @@ def _pairs(facts: dict[str, str]) -> list[str]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """The first column to the left, the others to the right."""
+    """The first column left-aligned, the others right-aligned."""
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
     return [
         row[0].ljust(first) + "".join(f"  {cell:>{width}}" for cell, width in zip(row[1:], others, strict=True))
@@ -149,7 +149,7 @@ def _table(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _wrapped(lines: list[str]) -> list[str]:
-    """Prose that is too long for a line, over several."""
+    """The lines, with long prose wrapped."""
     return [
         part
         for line in lines

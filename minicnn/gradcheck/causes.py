@@ -1,7 +1,7 @@
-"""The diagnosis: a wrong gradient is compared with the right one until a common mistake explains it.
+"""The diagnosis: tries common mistakes until one explains the difference between a wrong gradient and the right one.
 
-A cause is a function of the comparison: its sentence if the mistake's fingerprint is there, None if not. They are tried
-in the order of CAUSES, the simplest first.
+A cause is a function of the comparison: it returns a sentence if its pattern is found, otherwise None. The causes are
+tried in the order of CAUSES, the simplest first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .functions import LayerFunction
 
 
 def diagnose(compared: Comparison) -> str:
-    """Why the gradient is wrong, as far as its pattern tells."""
+    """The reason why the gradient is wrong, as far as its pattern shows it."""
     for cause in CAUSES:
         if sentence := cause(compared):
             return sentence
@@ -28,23 +28,23 @@ def never_set(compared: Comparison) -> str | None:
     if compared.analytic is not None:
         return None
     if compared.is_input:
-        return f"{compared.quantity} is None: backward must return it, or nothing before this layer can learn."
-    return f"{compared.quantity} is None: backward must set it for every parameter, or the optimiser will not move it."
+        return f"{compared.quantity} is None: backward must return it, or the layers before this one cannot learn."
+    return f"{compared.quantity} is None: backward must set it, or the optimiser cannot update the parameter."
 
 
 def of_another_shape(compared: Comparison) -> str | None:
-    """Another shape than that of the array which it is the gradient by."""
+    """A gradient of another shape than its array."""
     assert compared.analytic is not None
     found, expected = compared.analytic.shape, compared.value.shape
     if found == expected:
         return None
-    hint = "A gradient has an entry for every entry of its array."
+    hint = "A gradient has one entry for every entry of its array."
     if found == expected[::-1]:
         hint = "It is transposed: swap the two factors of its matrix product, (a.T @ b).T = b.T @ a."
     elif len(found) == len(expected) + 1 and found[1:] == expected:
-        hint = "The samples are still apart: sum over the first axis."
+        hint = "It still has the axis of the samples: sum over the first axis."
     elif np.prod(found) == np.prod(expected):
-        hint = f"The number of entries is right: .reshape({expected}) may be all that is missing."
+        hint = f"The number of entries is right: perhaps only .reshape({expected}) is missing."
     return f"it has shape {found}, but {compared.argument} has shape {expected}. {hint}"
 
 
@@ -64,24 +64,24 @@ def not_finite(compared: Comparison) -> str | None:
 
 
 def all_zeros(compared: Comparison) -> str | None:
-    """Nothing arrives."""
+    """A gradient of zeros only."""
     if compared.found.any():
         return None
     return (
-        f"it is all zeros, the true gradient is not (largest entry {np.abs(compared.expected).max():.3g}): nothing "
-        f"comes back along this path. Is it computed and stored? Softmax and batch norm hide this from a check with "
-        f"dy = 1, where the true gradient is zero as well."
+        f"it is all zeros, the true gradient is not (largest entry {np.abs(compared.expected).max():.3g}): the "
+        f"backward does not propagate along this path. Is it computed and stored? With softmax or batch norm, a check "
+        f"with dy = 1 does not show this, because there the true gradient is zero as well."
     )
 
 
 def something_for_nothing(compared: Comparison) -> str | None:
-    """The output does not depend on this array at all."""
+    """A gradient with respect to an array that the output does not depend on."""
     if np.abs(compared.expected).max() > compared.noise:
         return None
     return (
-        f"the true gradient is zero: y does not depend on {compared.argument}, but something comes back (largest entry "
-        f"{np.abs(compared.found).max():.3g}). Is a derivative of the wrong branch taken, or is "
-        f"{compared.argument} not used?"
+        f"the true gradient is zero: y does not depend on {compared.argument}, but the backward returns another "
+        f"gradient (largest entry {np.abs(compared.found).max():.3g}). Does it differentiate the wrong branch, or does "
+        f"the forward not use {compared.argument}?"
     )
 
 
@@ -89,11 +89,11 @@ def sign_flipped(compared: Comparison) -> str | None:
     """Minus the right gradient."""
     if not compared.alike(compared.found, -compared.expected):
         return None
-    return "its sign is flipped: it is exactly minus the true gradient. Look for y − target against target − y."
+    return "its sign is flipped: it is exactly minus the true gradient. Check y − target and target − y."
 
 
 def constant_factor(compared: Comparison) -> str | None:
-    """A multiple of the right gradient; the factor often says what was forgotten."""
+    """A multiple of the right gradient; the factor often shows what is missing."""
     factor = float((compared.found * compared.expected).sum() / (compared.expected**2).sum())
     if not compared.alike(compared.found, factor * compared.expected):
         return None
@@ -106,13 +106,13 @@ def _meaning_of(factor: float, compared: Comparison) -> str:
         return f"{N} is the batch size: a mean over the batch was differentiated as if it were a sum. Divide by N once."
     if np.isclose(factor, 1 / N):
         return (
-            f"{N} is the batch size: the mean over the batch is taken once too often. Sum over the samples; the loss "
-            f"has put its 1/N into dy already."
+            f"{N} is the batch size: the mean over the batch is taken once too often. Sum over the samples; dy already "
+            f"contains the loss's 1/N."
         )
     if np.isclose(factor, 0.5):
         return "Was a square differentiated without its 2, or one of two equal paths left out?"
     if np.isclose(factor, 2):
-        return "Is a path counted twice, or the 2 of a square not cancelled by a half?"
+        return "Is a path counted twice, or is the 2 of a square not cancelled by a half?"
     lengths = {
         "number of inputs to each output": compared.value.size // compared.y.size,
         "number of rows (all axes of y but the last)": compared.y.size // (compared.y.shape or (1,))[-1],
@@ -125,11 +125,11 @@ def _meaning_of(factor: float, compared: Comparison) -> str:
             return f"{length} is the {name}: a mean was differentiated as if it were a sum."
         if length > 1 and np.isclose(factor, 1 / length):
             return f"1/{length}, and {length} is the {name}: a sum was differentiated as if it were a mean."
-    return "Which constant of the formula has this value, and where was it lost or applied twice?"
+    return "Which constant of the formula has this value? It is missing, or it is applied twice."
 
 
 def without_dy(compared: Comparison) -> str | None:
-    """The derivative of Σ y: dy was not multiplied in."""
+    """The derivative of Σ y, without the factor dy."""
     of_ones = np.ones_like(compared.dy)
     if not compared.function.takes_dy or not compared.alike(compared.found, compared.true_gradient(of_ones)):
         return None
@@ -140,7 +140,7 @@ def without_dy(compared: Comparison) -> str | None:
 
 
 def axes_swapped(compared: Comparison) -> str | None:
-    """Transposed."""
+    """A transposed gradient."""
     if not compared.is_whole:
         return None
     found = compared.found_array
@@ -148,12 +148,12 @@ def axes_swapped(compared: Comparison) -> str | None:
         if compared.alike(found.transpose(order), compared.expected_array):
             if found.ndim == 2:
                 return "it is transposed: swap the two factors of its matrix product, (a.T @ b).T = b.T @ a."
-            return f"its axes are in the wrong order: transpose{order} makes it right."
+            return f"its axes are in the wrong order: transpose{order} corrects it."
     return None
 
 
 def turned(compared: Comparison) -> str | None:
-    """Flipped along some axes."""
+    """A gradient that is reversed along some axes."""
     if not compared.is_whole:
         return None
     for axes in _subsets(axis for axis, length in enumerate(compared.value.shape) if length > 1):
@@ -168,7 +168,7 @@ def turned(compared: Comparison) -> str | None:
 
 
 def shifted(compared: Comparison) -> str | None:
-    """Right, but some cells away."""
+    """The right gradient, shifted by some pixels."""
     if not compared.is_whole or not compared.is_input or compared.value.ndim < 3:
         return None
     spatial = compared.value.shape[1:-1]
@@ -180,8 +180,8 @@ def shifted(compared: Comparison) -> str | None:
         here = tuple(slice(max(-m, 0), length - max(m, 0)) for m, length in zip(move, spatial, strict=True))
         if compared.alike(compared.found_array[(slice(None), *there)], compared.expected_array[(slice(None), *here)]):
             return (
-                f"it is the true gradient, shifted by {_index(move)} cells: the padding was not cut off at the "
-                f"right place. dx begins where the padding before the image ends."
+                f"it is the true gradient, shifted by {_index(move)} pixels: the padding was not removed at the right "
+                f"place. dx begins where the padding before the image ends."
             )
     return None
 
@@ -199,27 +199,27 @@ def one_sample_alone(compared: Comparison) -> str | None:
         dy[n] = compared.dy[n]
         if compared.alike(compared.found, compared.true_gradient(dy)):
             return (
-                f"it is the contribution of sample {n} alone, of {N}. Sum over the batch: in a loop over the samples "
-                f"that is +=, not =, on a gradient which starts at zero."
+                f"it is the contribution of only sample {n} of {N}. Sum over the batch: a loop over the samples needs "
+                f"+=, not =, on a gradient that starts at zero."
             )
     return None
 
 
 def own_output_alone(compared: Comparison) -> str | None:
-    """dx[i] from y[i] only, although x[i] moves other outputs too."""
+    """dx[i] from y[i] only, although other outputs depend on x[i], too."""
     if not compared.function.takes_dy or compared.value.shape != compared.y.shape:
         return None
     own = compared.jacobian.reshape(len(compared.entries), -1)[np.arange(len(compared.entries)), compared.entries]
     if not compared.alike(compared.found, own * compared.dy.reshape(-1)[compared.entries]):
         return None
     return (
-        "every entry counts its own output only (the Jacobian's diagonal), but x[i] moves other outputs as well, as in "
-        "softmax, where the row's sum depends on it: dx[i] = Σⱼ dy[j] · ∂y[j]/∂x[i]."
+        "every entry uses only its own output (the Jacobian's diagonal), but other outputs depend on x[i], too, as in "
+        "softmax through the row's sum: dx[i] = Σⱼ dy[j] · ∂y[j]/∂x[i]."
     )
 
 
 def path_through_softmax_sum(compared: Comparison) -> str | None:
-    """Off by y times one number a row: softmax's second term."""
+    """A difference of y times one number per row: softmax's second term."""
     shape = compared.y.shape
     if not (compared.is_whole and compared.is_input) or compared.value.shape != shape or shape[-1] < 3:
         return None
@@ -228,13 +228,13 @@ def path_through_softmax_sum(compared: Comparison) -> str | None:
     if not compared.alike(off, share * y) or not np.ptp(y / y.mean()) > 1e-3:
         return None
     return (
-        "it misses y times one number for each row: the path through softmax's sum. dx = y · (dy − Σ dy·y), the sum "
+        "y times one number per row is missing: the path through softmax's sum. dx = y · (dy − Σ dy·y), with the sum "
         "over the row."
     )
 
 
 def path_through_statistics(compared: Comparison) -> str | None:
-    """Off by a constant for each channel, or by a multiple of x − mean: batch norm's second and third path."""
+    """A difference of a constant per channel, or of a multiple of x − mean: batch norm's second and third path."""
     if not (compared.is_whole and compared.is_input) or compared.value.ndim < 2:
         return None
     for axis in (compared.value.ndim - 1, *range(compared.value.ndim - 1)):
@@ -250,8 +250,8 @@ def path_through_statistics(compared: Comparison) -> str | None:
         each = f"for each {compared.axis_name(axis)}"
         if compared.alike(off, level):
             return (
-                f"it is off by one constant {each}: the path through the mean is missing. x moves the mean, and the "
-                f"mean moves every output: dx needs − Σ dy / M (times what dy is multiplied by)."
+                f"it is off by one constant {each}: the path through the mean is missing. The mean depends on x, and "
+                f"every output on the mean: dx needs − Σ dy / M (times the factor of dy)."
             )
         if compared.alike(off, tilt):
             return (
@@ -270,7 +270,7 @@ def path_through_statistics(compared: Comparison) -> str | None:
 
 
 def as_if_kernel_were_another(compared: Comparison) -> str | None:
-    """dx is right for a kernel that is transposed or turned."""
+    """A dx that would be right for a transposed or reversed kernel."""
     if not (compared.is_input and compared.is_whole and compared.function.takes_dy):
         return None
     for name, kernel in list(compared.function.arrays.items())[1:]:
@@ -282,14 +282,14 @@ def as_if_kernel_were_another(compared: Comparison) -> str | None:
                 compared.function.arrays[name] = kernel
             if compared.alike(compared.found, expected):
                 return (
-                    f"it would be right if the {name} were {how}. The backward must use it as the forward did: "
-                    f"windows · kernel forward is dz · kernelᵀ backward, cell by cell of the window."
+                    f"it would be right if the {name} were {how}. The backward must use it like the forward: "
+                    f"windows · kernel in the forward is dz · kernelᵀ in the backward, for each position in the window."
                 )
     return None
 
 
 def _variants(kernel: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
-    """The kernel, transposed and turned in all ways that keep its shape: (window…, in, out)."""
+    """The kernel (window…, in, out), transposed and reversed in all ways that keep its shape."""
     if kernel.ndim < 2:
         return
     square = kernel.shape[-1] == kernel.shape[-2]
@@ -303,7 +303,7 @@ def _variants(kernel: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def without_activation(compared: Comparison) -> str | None:
-    """Right for the layer without its activation."""
+    """A gradient that would be right without the activation."""
     if not isinstance(compared.function, LayerFunction) or compared.function.layer.activation == "linear":
         return None
     layer = compared.function.layer
@@ -318,7 +318,7 @@ def without_activation(compared: Comparison) -> str | None:
 
 
 def factor_of_each_index(compared: Comparison) -> str | None:
-    """A factor that changes along one axis only, as a forgotten gamma does."""
+    """A factor that varies along one axis only, such as a missing gamma."""
     if not compared.is_whole or compared.value.ndim < 2:
         return None
     for axis in reversed(range(compared.value.ndim)):
@@ -333,7 +333,7 @@ def factor_of_each_index(compared: Comparison) -> str | None:
             continue
         listed = ", ".join(f"{factor:.4g}" for factor in factors[:4]) + (", …" if len(factors) > 4 else "")
         return (
-            f"each {compared.axis_name(axis)} is off by a factor of its own ({listed}). "
+            f"each {compared.axis_name(axis)} is off by a different factor ({listed}). "
             f"{_meaning_of_factors(factors, compared)}"
         )
     return None
@@ -344,15 +344,15 @@ def _meaning_of_factors(factors: np.ndarray, compared: Comparison) -> str:
         if array.shape == factors.shape and np.allclose(factors * array, 1):
             return f"It is 1 / {name}: a factor {name} is missing."
         if array.shape == factors.shape and np.allclose(factors, array):
-            return f"It is {name}: it is multiplied in once too often."
-    return "What has one value for each of them, and was left out or applied twice?"
+            return f"It is {name}: it is applied once too often."
+    return "Which array has one value for each of them? It is missing, or it is applied twice."
 
 
 # right in some places only
 
 
 def wrong_at_the_border(compared: Comparison) -> str | None:
-    """Right inside the image, wrong at its edge."""
+    """A gradient that is right inside the image and wrong at its border."""
     if not (compared.is_whole and compared.is_input) or compared.value.ndim < 3:
         return None
     spatial = range(1, compared.value.ndim - 1)
@@ -364,14 +364,14 @@ def wrong_at_the_border(compared: Comparison) -> str | None:
         if sides and interior.size and not interior.any():
             return (
                 f"it is right inside and wrong within {width} of the border ({', '.join(sides)}): "
-                f"the padding, or windows that don't fit evenly. Cells that the padding adds must be cut off again, "
-                f"and no others; a mean over a window there has fewer cells."
+                f"the padding, or windows that don't fit evenly. Exactly the padding must be removed again, and a mean "
+                f"over a window there has fewer pixels."
             )
     return None
 
 
 def _wrong_sides(compared: Comparison, axis: int, width: int) -> Iterator[str]:
-    """The ends of an axis along which most cells are wrong."""
+    """The ends of an axis where most entries are wrong."""
     wrong = np.moveaxis(compared.wrong, axis, 0)
     for end, strip in (("first", wrong[:width]), ("last", wrong[len(wrong) - width :])):
         if strip.mean() > 0.5:
@@ -379,7 +379,7 @@ def _wrong_sides(compared: Comparison, axis: int, width: int) -> Iterator[str]:
 
 
 def wrong_at_some_indices(compared: Comparison) -> str | None:
-    """Right for some samples, channels, rows… only."""
+    """A gradient that is right only for some samples, channels, rows…"""
     if not compared.is_whole:
         return None
     for axis, length in enumerate(compared.value.shape):
@@ -389,13 +389,13 @@ def wrong_at_some_indices(compared: Comparison) -> str | None:
             return (
                 f"it is right for {length - len(bad)} of {length} {name}s and wrong for {name} "
                 f"{', '.join(map(str, bad[:6]))}{', …' if len(bad) > 6 else ''}. What is special about these? A loop "
-                f"that stops early and an index that stands still look like this."
+                f"that stops early or an index that does not advance has this effect."
             )
     return None
 
 
 def wrong_on_one_side_of_zero(compared: Comparison) -> str | None:
-    """Wrong where x is negative and right where it is positive, or the other way round."""
+    """A gradient that is wrong where x is negative and right where it is positive, or the other way round."""
     if not (compared.is_whole and compared.is_input):
         return None
     for side, there in (("x < 0", compared.value < 0), ("x > 0", compared.value > 0)):
@@ -405,15 +405,16 @@ def wrong_on_one_side_of_zero(compared: Comparison) -> str | None:
 
 
 def anything_else(compared: Comparison) -> str:
-    """No pattern: say where it is worst, and how to go on."""
+    """No pattern: report the largest error, and how to continue."""
     worst = int(np.abs(compared.found - compared.expected).argmax())
     index = np.unravel_index(compared.entries[worst], compared.value.shape)
     tolerance = compared.method.tolerance * np.abs(compared.expected).max() + compared.noise
     off = np.abs(compared.found - compared.expected) > tolerance
     return (
-        f"{off.sum()} of {off.size} entries are wrong, most of all {_index(index)}: {compared.found[worst]:.6g} "
-        f"instead of {compared.expected[worst]:.6g}. No common mistake explains it. Make the case smaller (one sample, "
-        f"one channel, a linear activation) until it turns right: the last thing that you took away is the culprit."
+        f"{off.sum()} of {off.size} entries are wrong, the largest error is at {_index(index)}: "
+        f"{compared.found[worst]:.6g} instead of {compared.expected[worst]:.6g}. No common mistake explains it. Make "
+        f"the case smaller (one sample, one channel, a linear activation) until it is right: the last thing that you "
+        f"removed contains the mistake."
     )
 
 
@@ -444,7 +445,7 @@ CAUSES: Sequence[Callable[[Comparison], str | None]] = (
 
 
 def _subsets(axes: Iterator[int]) -> Iterator[tuple[int, ...]]:
-    """All non-empty subsets, the small ones first."""
+    """All non-empty subsets, smaller ones first."""
     known = list(axes)
     return (subset for count in range(1, len(known) + 1) for subset in combinations(known, count))
 

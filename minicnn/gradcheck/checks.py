@@ -1,4 +1,4 @@
-"""The checks themselves: one for a layer, a loss, a whole model, and a pair of functions."""
+"""The checks of a layer, a loss, a whole model, and a pair of functions."""
 
 from __future__ import annotations
 
@@ -25,23 +25,24 @@ from .report import Finding, Report
 def check_layer(
     layer: Layer, x: Any, training: bool = True, *, method: str = "central", samples: int = 500, seed: int = 0
 ) -> Report:
-    """Compare all gradients of a layer, yours or minicnn's, with numerical ones.
+    """Compare all gradients of a layer, yours or minicnn's, with numerical gradients.
 
     Args:
-        layer: any subclass of `minicnn.layers.Layer`, of any dtype: it computes in float64 during the check and is
-            afterwards as it was.
-        x: an input (N, …), or only its shape, batch included, for random normal numbers. The best shapes hide
-            nothing: N ≥ 2, height ≠ width, windows that overlap and that don't fit evenly.
+        layer: any subclass of `minicnn.layers.Layer`, of any dtype. It computes in float64 during the check; afterwards
+            it is unchanged.
+        x: an input (N, …), or only its shape with the batch axis, for random normal numbers. Good shapes reveal
+            most mistakes: N ≥ 2, height ≠ width, windows that overlap and that don't fit evenly.
         training: as in `layer.forward`; dropout's mask is the same in all evaluations.
-        method: "central" differences, on the active backend; or the "complex" step, which no kink disturbs, always
-            on the textbook's operations.
-        samples: how many entries of each array are compared, drawn at random; arrays of fewer are compared whole.
-        seed: of the random x, the random dy and the drawn entries.
+        method: "central" differences, on the active backend; or the "complex" step, which is exact near kinks, too,
+            and always uses the textbook's operations.
+        samples: the number of entries of each array that are compared, drawn at random; smaller arrays are compared
+            whole.
+        seed: for the random x, the random dy and the drawn entries.
 
     Returns:
         A report: print it, use it as a truth value, or call its `raise_if_wrong`.
 
-    Raises ValueError or TypeError, as a layer does, if x does not fit.
+    Raises ValueError or TypeError if x does not fit the layer.
     """
     if not isinstance(layer, Layer):
         raise TypeError(explain("check_layer", "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
@@ -59,9 +60,9 @@ def check_layer(
 def check_loss(
     loss: Any, y_true: Any, y_pred: Any, *, method: str = "central", samples: int = 500, seed: int = 0
 ) -> Report:
-    """Compare a loss's gradient by its predictions with a numerical one.
+    """Compare a loss's gradient with respect to its predictions with a numerical gradient.
 
-    `loss` is a loss or its Keras name, y_true and y_pred as it wants them; the rest, and the report, as in check_layer.
+    `loss` is a loss or its Keras name, with suitable y_true and y_pred; the rest and the report are as in check_layer.
     """
     function = LossFunction(
         losses.get(loss), _numbers("check_loss y_true", y_true, None), _numbers("check_loss y_pred", y_pred)
@@ -79,11 +80,11 @@ def check_model(
     samples: int = 10,
     seed: int = 0,
 ) -> Report:
-    """Compare a compiled model's gradients of its loss on the batch (x, y) with numerical ones.
+    """Compare the gradients of a compiled model's loss on the batch (x, y) with numerical gradients.
 
-    The path is the one that `fit` takes, softmax and cross-entropy fused. Somewhere in a whole model a ReLU or a
-    pooling is always near its kink, hence the complex step; with method="central" expect errors of about 10⁻⁵ there.
-    The rest, and the report, as in check_layer. Raises RuntimeError if the model is not compiled.
+    The loss is computed as in `fit`, with softmax and cross-entropy fused. In a whole model, some ReLU or pooling is
+    always near a kink, so the complex step is the default; with method="central", errors of about 10⁻⁵ are normal.
+    The rest and the report are as in check_layer. Raises RuntimeError if the model is not compiled.
     """
     if not isinstance(model, Sequential):
         raise TypeError(explain("check_model", "a Sequential", repr(model), "check_layer checks a single layer."))
@@ -105,14 +106,14 @@ def check_operation(
     samples: int = 500,
     seed: int = 0,
 ) -> Report:
-    """Compare a pair of functions: forward(**arrays) -> y, saved and backward(dy, saved) -> a gradient for each array.
+    """Check a pair of functions: forward(**arrays) -> y, saved and backward(dy, saved) -> a gradient for each array.
 
-    `arrays` names the forward's arguments that have gradients, in the order in which the backward returns these; the
-    first holds the samples. Other arguments are fixed beforehand, with `functools.partial` or a lambda:
+    `arrays` has the forward's arguments that have gradients, in the order in which the backward returns these; the
+    first holds the samples. Fix other arguments with `functools.partial` or a lambda:
 
         check_operation(partial(dense, bias=None, activation="tanh"), my_backward, {"x": x, "kernel": kernel})
 
-    The rest, and the report, as in check_layer.
+    The rest and the report are as in check_layer.
     """
     arguments.function("check_operation backward", backward, "dy", "saved")
     if not isinstance(arrays, Mapping) or not arrays:
@@ -130,7 +131,7 @@ def _check(function: Function, method_name: str, samples: int, rng: np.random.Ge
     backend = backend_name()
     y = function.forward(function.arrays).copy()
     arguments.array(function.title, "outputs of the forward", y, finite=True)
-    dy = rng.standard_normal(y.shape) if function.takes_dy else np.ones(y.shape)  # never all ones where it is ours
+    dy = rng.standard_normal(y.shape) if function.takes_dy else np.ones(y.shape)  # all ones would hide mistakes
     analytic = {
         name: None if gradient is None else gradient.copy() for name, gradient in function.backward(dy.copy()).items()
     }
@@ -163,7 +164,7 @@ def _protocol_findings(function: Function, dy: np.ndarray) -> Iterator[Finding]:
 
 
 def _differentiate(function: Function, argument: str, entries: np.ndarray, method: Method) -> np.ndarray:
-    """∂y/∂a for each of the entries of one array, (entries, *y's shape)."""
+    """∂y/∂a for each entry a of one array, (entries, *y's shape)."""
     complex_step = method is METHODS["complex"]
 
     def forward(array: np.ndarray) -> np.ndarray:
@@ -185,7 +186,7 @@ def _not_for_complex_numbers(function: Function, found: str) -> TypeError:
     return TypeError(
         explain(
             function.title,
-            "a forward that takes complex numbers, for the complex step",
+            "a forward that accepts complex numbers, for the complex step",
             found,
             'Keep the dtype of x throughout the forward, or use method="central".',
         )

@@ -1,4 +1,4 @@
-"""One gradient, as the backward says it is and as numerical differentiation finds it."""
+"""The comparison of one gradient of the backward with the numerical gradient."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AXES_OF_KERNELS = {
 
 @dataclass
 class Comparison:
-    """The gradient by one array: what the backward says it is (`analytic`), and what it is (`expected`)."""
+    """The gradient with respect to one array: the backward's (`analytic`) and the numerical one (`expected`)."""
 
     function: Function
     argument: str
@@ -53,7 +53,7 @@ class Comparison:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all entries are compared, so that patterns in space can be seen."""
+        """Whether all entries are compared; only then can spatial patterns be recognised."""
         return len(self.entries) == self.value.size
 
     @cached_property
@@ -62,11 +62,11 @@ class Comparison:
         return self.differentiate(self.function, self.argument, self.entries, self.method)
 
     def true_gradient(self, dy: np.ndarray) -> np.ndarray:
-        """The numerical gradient of the compared entries under this dy: (entries,)."""
+        """The numerical gradient of the compared entries for this dy: (entries,)."""
         return np.tensordot(self.jacobian, dy, axes=dy.ndim)
 
     def true_gradient_now(self) -> np.ndarray:
-        """The numerical gradient as the function is at this moment, with a part of it changed, say: (entries,)."""
+        """The numerical gradient of the function in its present state, e.g. with one part changed: (entries,)."""
         jacobian = self.differentiate(self.function, self.argument, self.entries, self.method)
         return np.tensordot(jacobian, self.dy, axes=self.dy.ndim)
 
@@ -83,22 +83,22 @@ class Comparison:
 
     @property
     def expected_array(self) -> np.ndarray:
-        """The numerical gradient in its own shape, where all entries are compared."""
+        """The numerical gradient in its array's shape, if all entries are compared."""
         return self.expected.reshape(self.value.shape)
 
     @property
     def found_array(self) -> np.ndarray:
-        """The backward's gradient in its own shape, where all entries are compared."""
+        """The backward's gradient in its array's shape, if all entries are compared."""
         return self.found.reshape(self.value.shape)
 
     @property
     def noise(self) -> float:
-        """Differences up to this are the numerical gradient's own rounding."""
+        """Differences up to this size are rounding errors of the numerical gradient."""
         return self.method.noise * float(np.abs(self.dy * self.y).sum() + 1e-100)  # more than 0, even where y is 0
 
     @cached_property
     def error(self) -> float:
-        """max |found − expected|, relative to the gradient's largest entry; infinite where they can't be compared."""
+        """max |found − expected|, relative to the gradient's largest entry; infinite if they can't be compared."""
         if self.analytic is None or self.analytic.shape != self.value.shape or not np.isfinite(self.analytic).all():
             return np.inf
         floor = self.noise / self.method.tolerance
@@ -115,13 +115,13 @@ class Comparison:
         return np.abs(self.found_array - self.expected_array) > self.method.tolerance * scale + self.noise
 
     def axis_name(self, axis: int) -> str:
-        """What an axis of x or of a kernel is called, as far as the number of its axes tells."""
+        """The name of an axis of x or of a kernel, derived from the number of axes."""
         names = AXES_OF_INPUTS if self.is_input else AXES_OF_KERNELS
         rank = self.value.ndim
         return names[rank][axis] if rank in names else f"entry of axis {axis}"
 
     def alike(self, a: np.ndarray, b: np.ndarray) -> bool:
-        """Whether two arrays that are not all zero are equal, within ten times what numerical gradients can tell."""
+        """Whether two arrays, not all zero, are equal within ten times the accuracy of numerical gradients."""
         scale = self._scale(a, b)
         if a.shape != b.shape or scale <= 10 * self.noise:
             return False

@@ -1,4 +1,4 @@
-"""What can be checked: anything with arrays to differentiate by, a forward and a backward."""
+"""The functions that can be checked: arrays to differentiate with respect to, a forward and a backward."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ Gradients = dict[str, "np.ndarray | None"]
 
 
 class Function:
-    """A forward and a backward under examination. All arrays at its door are NumPy's."""
+    """A forward and a backward to be checked. Arguments and results are NumPy arrays."""
 
     title: str
     arrays: dict[str, np.ndarray]
-    """What there is a gradient by, float64; the first is the input, with the samples on its first axis."""
+    """The arrays that have gradients, float64; the first is the input, with the samples on its first axis."""
     layers: Sequence[Layer] = ()
     takes_dy = True
-    """False for what ends in a loss: its backward starts the chain."""
+    """False for a function that ends with a loss, whose backward takes no dy."""
     handed: dict[str, Any]
-    """The arrays, as the last forward was given them: whoever writes into them is found out."""
+    """The arrays given to the last forward; `protocol.py` checks that they were not overwritten."""
 
     def forward(self, arrays: Arrays) -> np.ndarray:
-        """y for these arrays, real or complex, with everything else (dropout's masks, say) as it always was."""
+        """y for these arrays, real or complex; everything else, such as dropout's masks, is the same every time."""
         dtype = np.result_type(*arrays.values())
         self.handed = {name: to_device(array, dtype, copy=True) for name, array in arrays.items()}
         return to_host(arguments.array(self.title, "outputs", self.run_forward(self.handed, dtype), dtype))
 
     def backward(self, dy: np.ndarray, need_dx: bool = True) -> Gradients:
-        """The gradients after the last forward, by the names of the arrays; None where there is none."""
+        """The gradients of the last forward by the names of the arrays; None for a missing one."""
         gradients = self.run_backward(to_device(dy), need_dx)
         return {
             name: None if g is None else to_host(arguments.array(self.title, self.quantity(name), g))
@@ -52,10 +52,10 @@ class Function:
         raise NotImplementedError
 
     def clear_gradients(self) -> None:
-        """Forget the gradients of earlier batches."""
+        """Discard the gradients of earlier batches."""
 
     def quantity(self, argument: str) -> str:
-        """What the gradient by an argument is called."""
+        """The name of the gradient with respect to an argument."""
         return f"d{argument}"
 
 
@@ -70,7 +70,7 @@ class OperationFunction(Function):
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         result = arguments.function(f"{self.title} forward", self.functions[0], keywords=handed)(**handed)
         if not isinstance(result, tuple) or len(result) != 2:
-            remedy = "saved is what the backward needs, None if that is nothing."
+            remedy = "saved is what the backward needs; it may be None."
             raise TypeError(explain(f"{self.title} forward", "y, saved", type(result).__name__, remedy))
         y, self.saved = result
         return y
@@ -108,7 +108,7 @@ class LossFunction(Function):
 
 
 class LayeredFunction(Function):
-    """What has layers: their parameters are arrays to differentiate by, too."""
+    """A function of layers: their parameters have gradients, too."""
 
     def __init__(self, layers: Sequence[Layer], x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
         self.layers, self.training = layers, training
@@ -136,10 +136,10 @@ class LayeredFunction(Function):
 
     def clear_gradients(self) -> None:
         for parameter in self.parameters.values():
-            parameter.grad = None if parameter.grad is None else parameter.grad * 0  # zeros for those who add to it
+            parameter.grad = None if parameter.grad is None else parameter.grad * 0  # zeros for +=
 
     def place(self, handed: Mapping[str, Any], dtype: np.dtype) -> None:
-        """Put the layers where every forward starts: these parameters, the same states, this precision."""
+        """Set the layers to the state in which every forward starts: these parameters, same states, this precision."""
         for layer, state in zip(self.layers, self.states, strict=True):
             layer.dtype = dtype
             layer.set_state(state)
@@ -153,7 +153,7 @@ class LayeredFunction(Function):
 
 
 class LayerFunction(LayeredFunction):
-    """One layer, built."""
+    """One built layer."""
 
     def __init__(self, layer: Layer, x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
         super().__init__([layer], x, training, rng)
@@ -165,11 +165,11 @@ class LayerFunction(LayeredFunction):
         return self.layer.forward(handed["x"], self.training)
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
-        return self.gradients(self.layer.call_backward(dy, need_dx))  # whatever it returns is what is checked
+        return self.gradients(self.layer.call_backward(dy, need_dx))  # backward would raise
 
 
 class ModelFunction(LayeredFunction):
-    """A built and compiled model and its loss, fused where `fit` fuses them."""
+    """A built and compiled model and its loss, fused as in `fit`."""
 
     takes_dy = False
 
@@ -191,15 +191,15 @@ class ModelFunction(LayeredFunction):
 
 
 def parameters_of(layer: Layer) -> list[Parameter]:
-    """All that the layer keeps as a Parameter: its weights and its constants."""
+    """All Parameters of the layer: its weights and its constants."""
     attributes = [value for value in vars(layer).values() if isinstance(value, Parameter)]
     return layer.weights + [parameter for parameter in attributes if parameter not in layer.weights]
 
 
 def interesting(parameter: Parameter, rng: np.random.Generator) -> np.ndarray:
-    """The parameter's value in float64, made uneven if all its entries are alike, as in fresh biases and gammas.
+    """The parameter's value in float64; if all entries are equal, as in initial biases and gammas, it is randomised.
 
-    A forgotten factor shows only where it is not 1, a forgotten bias only where it is not 0.
+    A missing factor has no effect if it is 1, a missing bias none if it is 0.
     """
     value = np.array(to_host(parameter.value), np.float64)
     if value.size and np.ptp(value) == 0:
@@ -209,7 +209,7 @@ def interesting(parameter: Parameter, rng: np.random.Generator) -> np.ndarray:
 
 @contextmanager
 def left_as_found(layers: Sequence[Layer]) -> Iterator[None]:
-    """Whatever happens to the layers and their parameters in this block is undone at its end."""
+    """Restore the layers and their parameters at the end of the block."""
     things = [thing for layer in layers for thing in (layer, *parameters_of(layer))]
     found = [dict(vars(thing)) for thing in things]
     try:

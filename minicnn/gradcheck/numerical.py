@@ -1,6 +1,6 @@
-"""Derivatives without knowing how: shift one number, watch the output.
+"""Numerical derivatives: change one number slightly and measure the change of the output.
 
-Both ways return ∂y/∂a, of y's shape, for one entry a of an array; a gradient is then Σ dy · ∂y/∂a.
+Both methods return ∂y/∂a, of y's shape, for one entry a of an array; a gradient is then Σ dy · ∂y/∂a.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from .. import arguments
 EPSILON = float(np.finfo(np.float64).eps)
 
 STEP = EPSILON ** (1 / 3)
-"""h of the central difference, about 6·10⁻⁶. A larger h makes the formula less true (its error grows with h²), a
-smaller one leaves fewer digits of the difference (rounding costs eps / h); their sum is least near the cube root."""
+"""h of the central difference, about 6·10⁻⁶. The formula's error grows with h², the rounding error with eps / h; their
+sum is smallest near the cube root of eps."""
 
 IMAGINARY_STEP = 1e-30
-"""h of the complex step. Nothing is subtracted, so it may be as small as we like, and the formula is exact."""
+"""h of the complex step. Nothing is subtracted, so h can be so small that the formula's error is below rounding."""
 
 Forward = Callable[[np.ndarray], np.ndarray]
 """y as a function of one array."""
 
 
 def central_difference(forward: Forward, array: np.ndarray, entry: int) -> np.ndarray:
-    """∂y/∂a ≈ (y(a + h) − y(a − h)) / 2h, at the flat index `entry`; right to about ten digits where y is smooth.
+    """∂y/∂a ≈ (y(a + h) − y(a − h)) / 2h, at the flat index `entry`; accurate to about ten digits where y is smooth.
 
-    Where a kink (ReLU's zero, a change of max pooling's winner) lies between a − h and a + h, it averages both sides.
+    If a kink (ReLU's zero, a change of max pooling's maximum) is between a − h and a + h, it averages both sides.
     """
     h = STEP * max(1.0, abs(array.flat[entry]))
     above, below = array.copy(), array.copy()
@@ -38,10 +38,10 @@ def central_difference(forward: Forward, array: np.ndarray, entry: int) -> np.nd
 
 
 def complex_step(forward: Forward, array: np.ndarray, entry: int) -> np.ndarray:
-    """∂y/∂a = Im y(a + ih) / h, at the flat index `entry`; right to the last digit (Squire & Trapp, 1998).
+    """∂y/∂a = Im y(a + ih) / h, at the flat index `entry`; accurate to the last digit (Squire & Trapp, 1998).
 
-    y(a + ih) = y(a) + ih · ∂y/∂a − …: the imaginary part carries the derivative and the real part stays where it is, so
-    no kink is crossed. The forward must be made of operations that take complex numbers; abs() and real casts are not.
+    y(a + ih) = y(a) + ih · ∂y/∂a − …: the imaginary part holds the derivative and the real part does not change, so no
+    kink is crossed. The forward must use operations for complex numbers; abs() and casts to real numbers are wrong.
     """
     shifted = array.astype(np.complex128)
     shifted.flat[entry] += 1j * IMAGINARY_STEP
@@ -50,7 +50,7 @@ def complex_step(forward: Forward, array: np.ndarray, entry: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Method:
-    """A way to differentiate: how far to trust it (`tolerance`, relative), and the rounding `noise` of a sum of 1."""
+    """A method to differentiate, its relative `tolerance`, and the rounding `noise` of a sum of 1."""
 
     name: str
     differentiate: Callable[[Forward, np.ndarray, int], np.ndarray]

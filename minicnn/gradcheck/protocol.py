@@ -1,4 +1,4 @@
-"""The protocol: what a forward and a backward owe their caller, whatever they compute."""
+"""The protocol: the rules that every forward and backward must keep."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .functions import Function, Gradients
 
 
 def nothing_overwritten(function: Function, dy: np.ndarray) -> str | None:
-    """x, dy and the parameters belong to the caller: forward and backward read them and write elsewhere."""
+    """x, dy and the parameters belong to the caller: forward and backward must not write to them."""
     handed_dy = dy.copy()
     function.forward(function.arrays)
     by_forward = overwritten(function)
@@ -19,29 +19,29 @@ def nothing_overwritten(function: Function, dy: np.ndarray) -> str | None:
     for step, names in (("forward", by_forward), ("backward", by_backward)):
         if names:
             return (
-                f"{step} writes into {' and '.join(names)}, which others may still need. Make a new array instead: "
-                f"x * 2 rather than x *= 2, or begin with a copy()."
+                f"{step} writes into {' and '.join(names)}, which the caller may still need. Make a new array instead: "
+                f"x * 2 rather than x *= 2, or start with a copy()."
             )
     return None
 
 
 def same_again(function: Function, dy: np.ndarray) -> str | None:
-    """The same forward and backward, twice, give the same."""
+    """Repeating the same forward and backward gives the same result."""
     function.clear_gradients()
     first_y, first = run(function, dy)
     second_y, second = run(function, dy)
     if not alike(first_y, second_y):
         return (
-            "the second forward of the same x gives another y. Something is remembered or drawn anew: put it into "
-            "get_state and set_state, so that it can be restored."
+            "the second forward of the same x gives another y. The layer has a state or draws random numbers: put that "
+            "state into get_state and set_state, so that it can be restored."
         )
     for name, gradient in first.items():
         again = second[name]
         if gradient is None or again is None or alike(gradient, again):
             continue
-        doubled = "twice the first: it accumulates. " if alike(again, 2 * gradient) else "not the first. "
+        doubled = ", twice the first: it accumulates" if alike(again, 2 * gradient) else ""
         return (
-            f"the second backward of the same dy gives another {function.quantity(name)}, {doubled}"
+            f"the second backward of the same dy gives another {function.quantity(name)}{doubled}. "
             f"A gradient belongs to one batch: set it (grad = …), don't add to the last one (grad += …)."
         )
     return None
@@ -59,13 +59,13 @@ def linear_in_dy(function: Function, dy: np.ndarray) -> str | None:
             ignores = " It does not depend on dy at all." if alike(one, two) else ""
             return (
                 f"{function.quantity(name)} is not linear in dy.{ignores} By the chain rule it is dy times derivatives "
-                f"that were fixed in the forward; conditions belong on x or y (dy * (y > 0)), never on dy (dy > 0)."
+                f"that depend on the forward only: use conditions on x or y (dy * (y > 0)), never on dy (dy > 0)."
             )
     return None
 
 
 def results_left_alone(function: Function, dy: np.ndarray) -> str | None:
-    """What one batch returned is not changed by the next."""
+    """The next batch must not change the arrays that one batch returned."""
     y = function.forward(function.arrays)
     gradients = function.backward(dy)
     kept = {"y": y, **{function.quantity(name): g for name, g in gradients.items() if g is not None}}
@@ -76,14 +76,14 @@ def results_left_alone(function: Function, dy: np.ndarray) -> str | None:
     changed = [name for name, array in kept.items() if not same(array, copies[name])]
     if changed:
         return (
-            f"the next batch overwrites {' and '.join(changed)} of this one. Return new arrays, not a buffer "
-            f"that is used again, and make a new grad rather than filling the old one."
+            f"the next batch overwrites {' and '.join(changed)} of this one. Return new arrays instead of a reused "
+            f"buffer, and make a new grad instead of writing to the old one."
         )
     return None
 
 
 def same_without_dx(function: Function, dy: np.ndarray) -> str | None:
-    """With need_dx=False, as for a model's first layer, the parameters' gradients are the same."""
+    """need_dx=False, as for a model's first layer, does not change the parameters' gradients."""
     _, full = run(function, dy)
     function.forward(function.arrays)
     partial = function.backward(dy, need_dx=False)
@@ -91,8 +91,8 @@ def same_without_dx(function: Function, dy: np.ndarray) -> str | None:
         other = partial[name]
         if name != "x" and gradient is not None and (other is None or not alike(gradient, other)):
             return (
-                f"backward(dy, need_dx=False) gives another {function.quantity(name)}. It may leave out dx, "
-                f"but not the parameters' gradients."
+                f"backward(dy, need_dx=False) gives another {function.quantity(name)}. It may skip only dx, "
+                f"not the parameters' gradients."
             )
     return None
 
@@ -104,19 +104,19 @@ RULES = {
     "results left alone": results_left_alone,
     "same without dx": same_without_dx,
 }
-"""Every rule by its name in the report. The first that is broken explains those after it."""
+"""Every rule by its name in the report. After the first broken rule, the others are not checked."""
 
 
 def rules_for(function: Function) -> list[str]:
-    """The rules that mean something for this function."""
-    meaningless = set() if function.takes_dy else {"linear in dy"}
+    """The rules that apply to this function."""
+    excluded = set() if function.takes_dy else {"linear in dy"}
     if not getattr(function, "parameters", None):
-        meaningless.add("same without dx")
-    return [name for name in RULES if name not in meaningless]
+        excluded.add("same without dx")
+    return [name for name in RULES if name not in excluded]
 
 
 def run(function: Function, dy: np.ndarray) -> tuple[np.ndarray, Gradients]:
-    """A forward and a backward; copies of what they return."""
+    """Copies of the results of a forward and a backward."""
     y = function.forward(function.arrays).copy()
     gradients = function.backward(dy.copy())
     return y, {name: None if gradient is None else gradient.copy() for name, gradient in gradients.items()}
@@ -131,7 +131,7 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
 
 
 def alike(a: np.ndarray, b: np.ndarray) -> bool:
-    """Equal but for rounding (threads may add in another order)."""
+    """Whether two arrays are equal up to rounding (threads may add in another order)."""
     if a.shape != b.shape:
         return False
     a, b = (np.nan_to_num(array, posinf=0, neginf=0) for array in (a, b))  # NaN has its own diagnosis

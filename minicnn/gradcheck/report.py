@@ -1,4 +1,4 @@
-"""What a check found: one line for each gradient and each rule of the protocol, and the reason where one is wrong."""
+"""The report of a check: one line for each gradient and each rule of the protocol, and the reasons of mistakes."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from textwrap import fill
 
 
 class GradientError(AssertionError):
-    """A gradient is wrong, or a backward misbehaves; the message is the whole report, with the diagnosis."""
+    """A gradient is wrong, or a rule of the protocol is broken; the message is the whole report with its diagnosis."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One quantity or rule: its largest relative error (None for a rule), and what is wrong with it, if anything is."""
+    """One gradient or rule: its largest relative error (None for a rule), and the diagnosis if it is wrong."""
 
     quantity: str
     diagnosis: str | None
     entries: str = ""
-    """How many entries were compared, of how many."""
+    """How many entries were compared: "500 of 1200"."""
     error: float | None = None
     tolerance: float | None = None
 
@@ -28,23 +28,23 @@ class Finding:
 
 @dataclass(frozen=True)
 class Report:
-    """All findings on one function. Prints as a table; true if everything is right."""
+    """All findings for one function. It prints as a table, and is true if everything is right."""
 
     title: str
     findings: tuple[Finding, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether every gradient is right and every rule is kept."""
+        """Whether all gradients are right and all rules are kept."""
         return all(finding.ok for finding in self.findings)
 
     @property
     def diagnosis(self) -> str:
-        """What is wrong and why, a paragraph for each wrong quantity; empty if nothing is."""
+        """What is wrong and why, one paragraph for each wrong gradient or rule; empty if nothing is wrong."""
         return "\n".join(f"{found.quantity}: {found.diagnosis}" for found in self.findings if not found.ok)
 
     def raise_if_wrong(self) -> None:
-        """Raise GradientError, which says what is wrong and why, unless everything is right."""
+        """Raise GradientError with the report unless everything is right."""
         if not self.ok:
             raise GradientError(str(self))
 

@@ -33,7 +33,7 @@ def plot_confusion_matrix(
     *,
     style: str = "light",
 ) -> Figure:
-    """What each true class (row) was taken for (column): counts, and percentages of the row.
+    """How often each true class (row) was predicted as each class (column): counts, and percentages of the row.
 
     The diagonal, in blue, holds the correct predictions, so its percentages are the recalls; mistakes are orange.
 

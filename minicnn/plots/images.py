@@ -25,13 +25,13 @@ def plot_samples(
     *,
     style: str = "light",
 ) -> Figure:
-    """The first `per_class` images of every class, one class a row; a class with fewer leaves its row open.
+    """The first `per_class` images of every class, one row per class; a class with fewer images has a shorter row.
 
     Args:
         images: shape (N, H, W) or (N, H, W, 1), grey, or (N, H, W, 3), colour.
         labels: class numbers, shape (N,), integers in 0 … K−1.
         class_names: the K names.
-        per_class: how many images stand in a row.
+        per_class: how many images are in a row.
 
     Raises `ValueError` on images or labels of another shape, and on labels out of range.
     """
