@@ -253,6 +253,25 @@ def test_one_thread_or_two(operation):
         assert_alike(one, other)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_same_bits_for_any_number_of_threads(dtype):
+    """In activations, batch norm and losses each row is one thread's, and sums over rows have a fixed order."""
+    pytest.importorskip("numba")
+    x, scores, target = numbers((37, 29, 31, 3), dtype), numbers((999, 37), dtype), np.abs(numbers((999, 37), dtype, 1))
+    calls = [("activation", [x / x.dtype.type(3), activation]) for activation in ACTIVATIONS]
+    calls += [("general_relu", [x, 0.1, 1.0, 0.2])]
+    calls += [("batch_norm", [x, *(np.abs(numbers(3, dtype, seed)) + 1 for seed in range(4)), 0.9, 1e-3, True, "relu"])]
+    calls += [(loss, [np.abs(scores) if loss == "crossentropy" else scores, target]) for loss in LOSSES]
+    for operation, arguments in calls:
+        results = []
+        for threads in (1, 2, 3):
+            with use_backend("numba", threads=threads):
+                results.append(call(active(), operation, arguments))
+        for one, other in pairwise(results):
+            for array, same in zip(one, other, strict=True):
+                np.testing.assert_array_equal(array, same)
+
+
 def test_calls_from_several_python_threads(backend):
     arguments = conv_arguments(N=5)
     expected = run(backend, "conv2d", *arguments)
