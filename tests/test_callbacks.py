@@ -14,20 +14,20 @@ from minicnn.optimizers import SGD
 
 
 class Scripted(Callback):
-    """Replaces the validation loss of every epoch by the next of the given figures, for the callbacks behind it."""
+    """Replaces the validation loss of every epoch by the next of the given losses, for the callbacks after it."""
 
-    def __init__(self, figures):
-        self.figures = figures
+    def __init__(self, losses):
+        self.losses = losses
 
     def on_epoch_end(self, epoch, logs):
-        logs["val_loss"] = self.figures[epoch]
+        logs["val_loss"] = self.losses[epoch]
 
 
-def train(callbacks, epochs, figures=None):
+def train(callbacks, epochs, losses=None):
     model = Sequential([Input((2,)), Dense(1)])
     model.compile(SGD(0.01), "mse")
     x = np.random.default_rng(0).normal(size=(10, 2))
-    scripted = [] if figures is None else [Scripted(figures)]
+    scripted = [] if losses is None else [Scripted(losses)]
     history = model.fit(x, x[:, :1], epochs=epochs, verbose=0, callbacks=[*scripted, *callbacks])
     return model, history
 
@@ -64,12 +64,12 @@ def test_something_that_is_not_a_callback():
 class TestEarlyStopping:
     def test_stops_after_patience_epochs_without_improvement(self):
         stopper = EarlyStopping(patience=2)
-        _, history = train([stopper], 9, figures=[5, 4, 4.5, 3, 3.5, 3.2, 1, 1, 1])
+        _, history = train([stopper], 9, losses=[5, 4, 4.5, 3, 3.5, 3.2, 1, 1, 1])
         assert history.epoch == [0, 1, 2, 3, 4, 5]
         assert (stopper.stopped_epoch, stopper.best_epoch) == (5, 3)
 
     def test_min_delta_is_what_counts_as_improvement(self):
-        _, history = train([EarlyStopping(min_delta=0.5, patience=1)], 9, figures=[5, 4, 3.8, 1, 1, 1, 1, 1, 1])
+        _, history = train([EarlyStopping(min_delta=0.5, patience=1)], 9, losses=[5, 4, 3.8, 1, 1, 1, 1, 1, 1])
         assert history.epoch == [0, 1, 2]
 
     def test_accuracy_wants_to_grow(self):
@@ -87,12 +87,12 @@ class TestEarlyStopping:
             def on_epoch_end(self, epoch, logs):
                 kept.append(self.model.get_weights()[0])
 
-        model, _ = train([Keep(), EarlyStopping(patience=2, restore_best_weights=True)], 9, figures=[3, 1, 2, 2, 2])
+        model, _ = train([Keep(), EarlyStopping(patience=2, restore_best_weights=True)], 9, losses=[3, 1, 2, 2, 2])
         np.testing.assert_array_equal(model.get_weights()[0], kept[1])
         assert (kept[1] != kept[-1]).any()
 
     def test_waits_for_start_from_epoch(self):
-        _, history = train([EarlyStopping(patience=1, start_from_epoch=3)], 6, figures=[1, 2, 3, 4, 5, 6])
+        _, history = train([EarlyStopping(patience=1, start_from_epoch=3)], 6, losses=[1, 2, 3, 4, 5, 6])
         assert history.epoch == [0, 1, 2, 3, 4]
 
     def test_unknown_figure(self):
@@ -115,12 +115,12 @@ class TestModelCheckpoint:
 
     def test_keeps_only_the_best(self, tmp_path):
         saver = ModelCheckpoint(tmp_path / "m-{epoch}.safetensors", save_best_only=True, save_weights_only=True)
-        train([saver], 4, figures=[3, 4, 2, 2])
+        train([saver], 4, losses=[3, 4, 2, 2])
         assert sorted(file.name for file in tmp_path.iterdir()) == ["m-1.safetensors", "m-3.safetensors"]
 
     def test_improves_on_an_initial_value_threshold(self, tmp_path):
         saver = ModelCheckpoint(tmp_path / "m-{epoch}", save_best_only=True, initial_value_threshold=2.5)
-        train([saver], 3, figures=[3, 2, 2.2])
+        train([saver], 3, losses=[3, 2, 2.2])
         assert [file.name for file in tmp_path.iterdir()] == ["m-2"]
         with pytest.raises(ValueError, match="initial_value_threshold: expected a finite number, found 'low'"):
             ModelCheckpoint(tmp_path / "m", initial_value_threshold="low")

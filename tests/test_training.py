@@ -53,7 +53,7 @@ def test_history_and_evaluate_have_keras_forms(backend):
     history = model.fit(x, y, batch_size=16, epochs=3, verbose=0, validation_data=(x, y))
     assert list(history.history) == ["loss", "accuracy", "val_loss", "val_accuracy"]
     assert history.epoch == [0, 1, 2]
-    assert all(len(figures) == 3 for figures in history.history.values())
+    assert all(len(values) == 3 for values in history.history.values())
     loss, accuracy = model.evaluate(x, y, verbose=0)
     assert history.history["val_loss"][-1] == pytest.approx(loss)
     assert history.history["val_accuracy"][-1] == pytest.approx(accuracy)
@@ -62,7 +62,7 @@ def test_history_and_evaluate_have_keras_forms(backend):
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 64])
-def test_figures_weigh_the_ragged_last_batch_by_its_size(backend, batch_size):
+def test_metrics_weigh_the_smaller_last_batch_by_its_size(backend, batch_size):
     x, y = stripes(50)
     model = classifier()
     whole = model.evaluate(x, y, batch_size=50, verbose=0)
@@ -75,8 +75,8 @@ def test_one_hot_and_integer_labels_train_alike(backend):
     for loss, targets in (("sparse_categorical_crossentropy", y), ("categorical_crossentropy", to_categorical(y, 3))):
         minicnn.set_random_seed(5)
         results.append(classifier(loss).fit(x, targets, epochs=2, verbose=0).history)
-    for name, figures in results[0].items():
-        assert figures == pytest.approx(results[1][name])
+    for name, value in results[0].items():
+        assert value == pytest.approx(results[1][name])
 
 
 def test_softmax_with_crossentropy_trains_as_logits_do(backend):

@@ -1,8 +1,8 @@
 """Figures of data, training and predictions, and of what happens inside a model.
 
-Each function returns a `matplotlib.figure.Figure` that belongs to nobody else: pyplot's global state is never touched,
-so figures can be made without a display and from any thread. All take `style="light"` or `"dark"`, for the page that
-the figure will stand on. `save_figure` writes one to a file.
+Each function returns a new `matplotlib.figure.Figure`. pyplot's global state is not used, so figures can be made
+without a display and in any thread. All take `style="light"` or `"dark"`, for the page that will contain the figure.
+`save_figure` writes a figure to a file.
 """
 
 from .classification import plot_classification_report, plot_confusion_matrix

@@ -41,7 +41,7 @@ def plot_samples(
     per_class = arguments.whole("plot_samples: per_class", per_class)
 
     figure, look, (axes,) = new_figure(title, 1.6 + 0.68 * per_class, 0.7 + 0.68 * len(names), style)
-    size = 0.92  # of the unit square that an image stands in
+    size = 0.92  # of the unit square of an image; the rest is a margin
     for row in range(len(names)):
         for column, image in enumerate(images[labels == row][:per_class]):
             place = (column, column + size, row + size, row)

@@ -84,7 +84,7 @@ def test_a_step_of_model_5(model5, device_counts, dtype):
 
 
 def test_what_an_epoch_adds(model5, device_counts):
-    """The order of its batches goes over, its two figures come back; the data set went over long before."""
+    """The order of its samples is transferred, its two metrics come back; the data set was transferred before."""
     x, y = images(2 * 64)
 
     class Epochs(Callback):

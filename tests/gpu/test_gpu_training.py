@@ -49,7 +49,7 @@ def in_float64():
 
 
 def trained(backend, make, samples, optimizer, loss="categorical_crossentropy", epochs=2, **options):
-    """Figures, weights and outputs after some epochs of training on a backend."""
+    """Metrics, weights and outputs after some epochs of training on a backend."""
     with minicnn.use_backend(backend):
         minicnn.set_random_seed(3)
         model = make()

@@ -1,4 +1,4 @@
-"""fit, evaluate and predict against Keras's: the same figures, epoch by epoch, and the same weights in the end."""
+"""fit, evaluate and predict compared with Keras: the same metrics in every epoch, and the same weights at the end."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def check_same(ours, theirs, x, y, **options):
     histories = [model.fit(x, y, shuffle=False, verbose=0, **options) for model in (ours, theirs)]
     assert histories[0].epoch == histories[1].epoch
     assert set(histories[0].history) == set(histories[1].history)
-    for name, figures in histories[1].history.items():
-        np.testing.assert_allclose(histories[0].history[name], figures, rtol=1e-8, err_msg=name)
+    for name, values in histories[1].history.items():
+        np.testing.assert_allclose(histories[0].history[name], values, rtol=1e-8, err_msg=name)
     for weight, expected in zip(ours.weights, theirs.get_weights(), strict=True):
         assert_close(weight.value, expected, weight.name)
     assert_close(ours.predict(x, batch_size=5), theirs.predict(x, batch_size=5, verbose=0), "predict")

@@ -156,7 +156,7 @@ class TorchTwin:
         return self.weights.get(f"{layer.name}/{name}")
 
     def _batch_norm(self, layer, x, training):
-        """PyTorch's own moving variance is the unbiased one, so it hands over the batch's figures only."""
+        """PyTorch's own moving variance is the unbiased one, so it computes only the batch's statistics here."""
         gamma, beta = self._weight(layer, "gamma"), self._weight(layer, "beta")
         moving = self._weight(layer, "moving_mean"), self._weight(layer, "moving_variance")
         mean, variance = (torch.zeros_like(m) for m in moving) if training else moving
