@@ -27,7 +27,7 @@ LEAD = 2  # batches of each training turn before the clock starts, so that the c
 
 
 class Session:
-    """What a worker can be asked; arrays travel in .npz files."""
+    """The requests that a worker answers; arrays are passed in .npz files."""
 
     def __init__(self, rival: Rival) -> None:
         self.rival = rival
