@@ -18,7 +18,7 @@ from .backends import to_device, to_host
 from .backends.contract import Array
 from .errors import explain
 from .inference import Inference
-from .layers import Layer
+from .layers import Activation, Layer, ReLU, Softmax
 from .layers.base import check_weights
 from .parameters import Parameter, replace_all, snapshot_of
 
@@ -213,8 +213,10 @@ def with_activations(layers: Sequence[Layer]) -> list[Layer]:
     """Built layers; a layer without an activation and an activation layer after it become a copy of the first one."""
     result: list[Layer] = []
     for layer in layers:
-        fused, steps = None, layer.described_steps()
-        if result and result[-1].activation == "linear" and steps is not None and steps[0][0] == "activation":
+        fused = None
+        may_fuse = result and result[-1].activation == "linear" and isinstance(layer, (Activation, ReLU, Softmax))
+        steps = layer.described_steps() if may_fuse else None
+        if steps is not None and steps[0][0] == "activation":
             *_, (activation,) = steps[0]
             fused = result[-1].ending_in(activation)
         if fused is None:

@@ -28,6 +28,7 @@ class Optimizer(Configurable):
     def __init__(self, learning_rate: float) -> None:
         self.learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", learning_rate)
         self.iterations = 0
+        self._checked_for: Any = None  # the backend that the last step found all arrays in the memory of
         self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
 
     def step(self, parameters: Sequence[Parameter]) -> None:
@@ -42,9 +43,11 @@ class Optimizer(Configurable):
         for parameter in parameters:
             if parameter.grad is None:
                 raise RuntimeError(f"{parameter.name} has no gradient: call model.backward before step.")
-        self._check_memory(parameters)
         for parameter in parameters:
             self._check_gradient(parameter.name, parameter.value, parameter.grad)
+        if active() is not self._checked_for:
+            self._check_memory(parameters)
+            self._checked_for = active()
         self.iterations += 1
         with moving(parameters):
             self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
@@ -87,7 +90,10 @@ class Optimizer(Configurable):
 
     def _check_gradient(self, name: str, value: Array, grad: Array) -> None:
         """Raise ValueError or TypeError unless the gradient has the value's shape and dtype."""
+        if type(grad) is type(value) and grad.shape == value.shape and grad.dtype == value.dtype:
+            return
         where = f"{type(self).__name__}, {name}"
+        check_memory(type(self).__name__, f"{name}'s grad", grad)
         if grad.shape != value.shape:
             expected = f"a gradient of the parameter's shape {tuple(value.shape)}"
             batch = grad.shape[grad.ndim - value.ndim :] == value.shape  # additional axes before those of the value

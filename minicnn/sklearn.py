@@ -40,7 +40,11 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             support vector machines require; None: X is passed on unchanged.
         optimizer: a name, or an optimiser, of which each fit uses a new copy.
         learning_rate: replaces the optimiser's learning rate; None keeps it.
-        epochs, batch_size, validation_split, callbacks, verbose: as in `Sequential.fit`; each fit copies the callbacks.
+        epochs: as in `Sequential.fit`, like the next four.
+        batch_size: samples per training step.
+        validation_split: the share of the samples that is held out.
+        callbacks: each fit works with copies of them.
+        verbose: 0 is silent.
         random_state: with an integer, every fit gives the same result (weights, dropout, order of batches); None: every
             fit is different.
 

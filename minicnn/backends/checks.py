@@ -53,19 +53,22 @@ class Arguments:
         signature = inspect.signature(operation)
         self.signature = signature.replace(parameters=list(signature.parameters.values())[1:])  # without self
         self.names = list(self.signature.parameters)
-        self.options = [(at, option, OPTIONS[option]) for at, option in enumerate(self.names) if option in OPTIONS]
-        self.geometry = [at for at, option, _ in self.options if option in GEOMETRY]
+        self.defaults = [parameter.default for parameter in self.signature.parameters.values()]
+        self.options = [(at, f"{name} {text}", OPTIONS[text]) for at, text in enumerate(self.names) if text in OPTIONS]
+        self.geometry = [at for at, option in enumerate(self.names) if option in GEOMETRY]
         declared = [Declared.parse(argument, text) for argument, text in operation.shapes.items()]
         self.y = next((array for array in declared if array.argument == "y"), None)
         arguments = [(self.names.index(array.argument), array) for array in declared if array.argument != "y"]
         self.lists = [(at, array) for at, array in arguments if array.axes == ("each",)]
         self.arrays = [(at, array) for at, array in arguments if array.axes != ("each",)]
+        self.indices = [(at, array, self.names.index(array.below)) for at, array in self.arrays if array.below]
         self.known: dict[Any, str] = {}
 
     def bind(self, given: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
         """The arguments in the contract's order. Raises TypeError if one is missing or unknown."""
-        if not options and len(given) == len(self.names):
-            return list(given)
+        rest = self.defaults[len(given) :]
+        if not options and len(given) <= len(self.names) and inspect.Parameter.empty not in rest:
+            return [*given, *rest]
         try:
             bound = self.signature.bind(*given, **options)
         except TypeError as error:
@@ -87,34 +90,32 @@ class Arguments:
         self.check_options(values)
         if self.lists:
             return self.check_lists(values)
+        kind, contiguous = self.kind, self.backend.contiguous
         key = [values[at] for at in self.geometry] if like is None else [like.shape, like.dtype]
         for at, declared in self.arrays:
             array = values[at]
-            if (array is None and declared.optional) or (declared.or_number and type(array) in (int, float)):
-                key.append(None)
-            else:
-                values[at] = array = self.array(declared.argument, array)
-                key += (array.shape, array.dtype)
+            if type(array) is not kind:
+                if (array is None and declared.optional) or (declared.or_number and type(array) in (int, float)):
+                    key.append(None)
+                    continue
+                check_memory(self.name, declared.argument, array, ops=self.backend)
+            values[at] = array = contiguous(array).view()  # a new object: the caller might change the given one's shape
+            key += (array.shape, array.dtype)
         combination = tuple(key)
-        if combination not in self.known:
+        letter = self.known.get(combination)
+        if letter is None:
             if len(self.known) == REMEMBERED:
                 self.known.clear()
-            self.known[combination], _ = self.check_shapes(values, like)
-        for at, declared in self.arrays:
-            if declared.below:
-                self.check_indices(declared, values[at], values[self.names.index(declared.below)])
-        return self.known[combination]
+            letter, _ = self.check_shapes(values, like)
+            self.known[combination] = letter
+        for at, declared, bound in self.indices:
+            self.check_indices(declared, values[at], values[bound])
+        return letter
 
     def check_options(self, values: list[Any]) -> None:
         """Convert all options to plain Python values. Raises TypeError or ValueError, naming the option."""
-        for at, option, check in self.options:
-            values[at] = check(f"{self.name} {option}", values[at])
-
-    def array(self, argument: str, array: Any) -> Array:
-        """The array as kernels read it: a new object, since the caller might change the shape of the given one."""
-        if type(array) is not self.kind:
-            check_memory(self.name, argument, array, ops=self.backend)
-        return self.backend.contiguous(array).view()
+        for at, where, check in self.options:
+            values[at] = check(where, values[at])
 
     def check_shapes(self, values: list[Any], like: Any = None) -> tuple[str, Lengths]:
         """The result of `check` and the lengths of all axes; they depend only on shapes, dtypes and GEOMETRY."""

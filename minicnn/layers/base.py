@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from copy import copy
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,10 @@ SIGNATURES = {
     "call_backward": ("dy", "need_dx"),
 }
 """The arguments that a layer's methods are called with."""
+
+
+COMPUTING = {"forward", "backward", "call", "call_backward"}
+"""The methods that compute what a layer's steps describe."""
 
 
 class Layer(Configurable):
@@ -73,8 +78,8 @@ class Layer(Configurable):
         self.input_shape: tuple[int | None, ...] | None = None  # set when built; the batch axis is None
         self.output_shape: tuple[int | None, ...] | None = None
         self.saved: Saved = None
-        self._last_input_shape: Shape = ()
-        self._last_output_shape: Shape = ()
+        self._last_input: tuple[Any, ...] = (None, ())
+        self._last_output: tuple[Any, ...] = (None, ())
 
     def __init_subclass__(cls, **options: Any) -> None:
         """A subclass that overrides `call` or `forward` does not inherit `steps`."""
@@ -108,6 +113,22 @@ class Layer(Configurable):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = layer(x). Builds the layer on its first input; raises ValueError or TypeError if x does not fit."""
+        as_before = (*_kind(x), self.dtype, active()) == self._last_input  # then the checks would pass again
+        if not as_before:
+            x = self._check_batch(x)
+        training = arguments.flag("training", training)
+        if training:
+            for weight in self.weights:
+                if not weight.trainable:  # batch norm's statistics change now, the other weights in the optimiser step
+                    weight.hold()
+        y = self.call(x, training)
+        if not as_before or _kind(y) != self._last_output:
+            self._check_result("call", "y", y, self._shape_after(x.shape))
+        self._last_input, self._last_output = (*_kind(x), self.dtype, self.ops), _kind(y)
+        return y
+
+    def _check_batch(self, x: Array) -> Array:
+        """x as an array; builds the layer. Raises ValueError or TypeError if x does not fit."""
         x = arguments.array(self, "input", x, self.dtype)
         self.check_input(x)
         self.ensure_built(x.shape)
@@ -116,16 +137,7 @@ class Layer(Configurable):
         if ops is not getattr(self, "ops", None):
             self.check_weights_memory()
             self.ops = ops
-        output_shape = self._shape_after(x.shape)
-        training = arguments.flag("training", training)
-        if training:
-            for weight in self.weights:
-                if not weight.trainable:  # batch norm's statistics change now, the other weights in the optimiser step
-                    weight.hold()
-        y = self.call(x, training)
-        self._check_result("call", "y", y, output_shape)
-        self._last_input_shape, self._last_output_shape = x.shape, y.shape
-        return y
+        return x
 
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
         """dx, the gradient with respect to the last forward's input, from dy, that with respect to its output.
@@ -135,12 +147,23 @@ class Layer(Configurable):
         if self.saved is None:
             remedy = "Call forward(x) first; in a layer of your own, call sets self.saved, to () if nothing is kept."
             raise RuntimeError(f"{self}: backward needs a forward before it. {remedy}")
+        if _kind(dy) != self._last_output:
+            dy = self._check_upstream(dy)
+        dx = self.call_backward(dy, arguments.flag("need_dx", need_dx))
+        if need_dx:
+            self._check_result("call_backward", "dx", dx, self._last_input[1])
+        for parameter in self.parameters():
+            self._check_result("call_backward", f"{parameter.name}.grad", parameter.grad, parameter.value.shape)
+        return dx
+
+    def _check_upstream(self, dy: Array) -> Array:
+        """dy as an array. Raises ValueError or TypeError unless it is like the last forward's y."""
         dy = arguments.array(self, "dy", dy, self.dtype)
-        if tuple(dy.shape) != self._last_output_shape:
+        if tuple(dy.shape) != self._last_output[1]:
             raise ValueError(
                 explain(
                     f"{self} backward",
-                    f"dy of y's shape {self._last_output_shape}",
+                    f"dy of y's shape {self._last_output[1]}",
                     f"dy of shape {tuple(dy.shape)}",
                     "dy is the gradient of the loss with respect to y, so it has y's shape.",
                 )
@@ -148,12 +171,7 @@ class Layer(Configurable):
         if dy.dtype != self.dtype:
             raise TypeError(self.dtype_message(f"{self} backward", "dy", dy.dtype))
         check_memory(self, "dy", dy, ops=self.ops)
-        dx = self.call_backward(dy, arguments.flag("need_dx", need_dx))
-        if need_dx:
-            self._check_result("call_backward", "dx", dx, self._last_input_shape)
-        for parameter in self.parameters():
-            self._check_result("call_backward", f"{parameter.name}.grad", parameter.grad, parameter.value.shape)
-        return dx
+        return dy
 
     def parameters(self) -> list[Parameter]:
         """The trainable parameters, in a fixed order."""
@@ -210,12 +228,8 @@ class Layer(Configurable):
 
     def described_steps(self) -> tuple[Step, ...] | None:
         """The layer's steps; None if its forward or backward has been replaced and may do something else."""
-        replaced = set(vars(self))
-        for cls in type(self).__mro__:
-            if "steps" in vars(cls):
-                break
-            replaced |= vars(cls).keys()
-        return None if replaced & {"forward", "backward", "call", "call_backward"} else self.steps() or None
+        replaced = _computes_differently(type(self)) or bool(vars(self).keys() & COMPUTING)
+        return None if replaced else self.steps() or None
 
     def ensure_built(self, input_shape: Sequence[int | None]) -> None:
         """Build the layer if it is not yet; the batch axis may be None."""
@@ -319,6 +333,18 @@ class Layer(Configurable):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return f"{type(self).__name__}({arguments})"
+
+
+@cache
+def _computes_differently(cls: type) -> bool:
+    """Whether a class or a base of it changes a computing method of the base that defines `steps`."""
+    described = next(index for index, base in enumerate(cls.__mro__) if "steps" in vars(base))
+    return any(vars(base).keys() & COMPUTING for base in cls.__mro__[:described])
+
+
+def _kind(array: Any) -> tuple[Any, ...]:
+    """What the checks of an array depend on: its type, and so its memory, its shape and its dtype."""
+    return type(array), getattr(array, "shape", None), getattr(array, "dtype", None)
 
 
 def default_name(cls: type) -> str:

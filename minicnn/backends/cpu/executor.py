@@ -119,8 +119,10 @@ class Executor:
 
     def __call__(self, x: Array, addresses: Array) -> Array:
         """x (N, …) -> y (N, …), with the stages' weights at these addresses, in their order."""
-        numbers = self.numbers.copy()
-        numbers[self.slots] = addresses
+        numbers = self.numbers  # kernels copy them
+        if len(self.slots):
+            numbers = numbers.copy()
+            numbers[self.slots] = addresses
         y = np.empty(self.shape, x.dtype)
         _run(
             self.prepare, self.table, numbers, self.workspace, self.chunk, len(x), x.reshape(-1), y.reshape(-1),

@@ -28,6 +28,8 @@ def contiguous(array: Array) -> Array:
     """The array itself, or a copy that is contiguous, aligned, writeable and in native byte order."""
     if type(array) is np.ndarray and array.flags.carray and array.dtype.isnative:
         return array
+    if isinstance(array, np.generic):
+        return np.asarray(array)
     return np.require(array, array.dtype.newbyteorder("="), ["C", "A", "W", "E"])
 
 
