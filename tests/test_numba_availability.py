@@ -36,6 +36,13 @@ except minicnn.BackendError as error:
 
 TROUBLE = {
     "switched off": ("import os; os.environ['NUMBA_DISABLE_JIT'] = '1'", "NUMBA_DISABLE_JIT switches off: unset it"),
+    "an unknown threading layer": (
+        "import os; os.environ['NUMBA_THREADING_LAYER'] = 'x'", "NUMBA_THREADING_LAYER names 'x'"
+    ),
+    "a threading layer that is not installed": (
+        "import os, sys; os.environ['NUMBA_THREADING_LAYER'] = 'tbb'; sys.modules['numba.np.ufunc.tbbpool'] = None",
+        "NUMBA_THREADING_LAYER names 'tbb'",
+    ),
     "too old": ("import numba; numba.__version__ = '0.60.0'", r"below 0\.\d+; this is Numba 0\.60\.0"),
     "too new": (f"import numba; numba.__version__ = '{NUMBA_VERSIONS[1]}rc1'", "Numba .*rc1. Install another"),
     "a private class that is gone": (

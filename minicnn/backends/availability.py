@@ -19,6 +19,9 @@ NUMBA_VERSIONS = "0.61", "0.69"
 """The versions of Numba that the kernels are tested with: at least the first, below the second; as in pyproject.toml.
 
 Numba 0.60 confuses the types of calls with many arguments and may run the machine code for other types."""
+THREAD_POOLS = {"omp": "omppool", "tbb": "tbbpool", "workqueue": "workqueue"}
+"""The module of each of Numba's threading layers."""
+
 INSTALL_NUMBA = 'pip install "numba>={},<{}"'.format(*NUMBA_VERSIONS)
 INSTALL = 'pip install "cupy-cuda12x[ctk]"'
 USE_THE_CPU = 'Without a GPU: --device cpu, or minicnn.use_device("cpu").'
@@ -42,6 +45,14 @@ def check_numba() -> None:
         ) from error
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         raise BackendError("The numba backend needs Numba's compiler, which NUMBA_DISABLE_JIT switches off: unset it.")
+    layer = numba.config.THREADING_LAYER  # type: ignore[attr-defined]
+    if layer not in ("default", "safe", "threadsafe", "forksafe"):  # these choose one that is there
+        try:
+            import_module(f"numba.np.ufunc.{THREAD_POOLS[layer]}")
+        except (KeyError, ImportError) as error:
+            raise BackendError(
+                f"NUMBA_THREADING_LAYER names {layer!r}, which this Numba cannot use. Unset it."
+            ) from error
     if not _numbers(first) <= _numbers(numba.__version__) < _numbers(end):
         raise BackendError(
             f"The numba backend is tested with Numba from {first} on, below {end}; this is Numba {numba.__version__}. "
