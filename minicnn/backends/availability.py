@@ -18,8 +18,8 @@ from ..interrupts import delayed_interrupt
 NUMBA_VERSIONS = "0.62", "0.69"
 """The versions of Numba that the kernels are tested with: at least the first, below the second; as in pyproject.toml.
 
-Numba 0.61's LLVM (15) ends the process on vector functions that the kernels use; Numba 0.60 confuses the types of calls
-with many arguments and may run the machine code for other types."""
+With Numba 0.61 (LLVM 15), compiling the kernels aborts the process. Numba 0.60 confuses the types of calls with many
+arguments and may run the machine code for other types."""
 
 THREAD_POOLS = {"omp": "omppool", "tbb": "tbbpool", "workqueue": "workqueue"}
 """The module of each of Numba's threading layers."""
