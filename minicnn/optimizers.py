@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from . import arguments
-from .backends import active, check_memory, to_device, to_host
+from .backends import active, backend_name, check_memory, to_device, to_host
 from .backends.contract import Array
 from .configurable import Configurable, from_description
 from .errors import explain
@@ -28,7 +28,7 @@ class Optimizer(Configurable):
     def __init__(self, learning_rate: float) -> None:
         self.learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", learning_rate)
         self.iterations = 0
-        self._checked_for: Any = None  # the backend that the last step found all arrays in the memory of
+        self._checked_for = ""  # the name of the backend in whose memory the last step found all arrays
         self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
 
     def step(self, parameters: Sequence[Parameter]) -> None:
@@ -45,9 +45,9 @@ class Optimizer(Configurable):
                 raise RuntimeError(f"{parameter.name} has no gradient: call model.backward before step.")
         for parameter in parameters:
             self._check_gradient(parameter.name, parameter.value, parameter.grad)
-        if active() is not self._checked_for:
+        if backend_name() != self._checked_for:
             self._check_memory(parameters)
-            self._checked_for = active()
+            self._checked_for = backend_name()
         self.iterations += 1
         with moving(parameters):
             self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])

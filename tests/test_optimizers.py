@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from numpy.lib.stride_tricks import as_strided
@@ -164,3 +166,15 @@ def test_the_state_of_other_parameters_is_refused(backend, change):
         np.testing.assert_array_equal(array, kept)
     with pytest.raises(ValueError, match="expected 2 slot arrays, found 1"):
         adam.set_state(1, before[:1], [p])
+
+
+def test_a_copy_of_a_used_optimiser_goes_on_by_itself(backend):
+    """scikit-learn's clone copies an optimiser that it is given as a parameter."""
+    one, other = parameter([1.0, 2.0], [0.5, -1.0]), parameter([1.0, 2.0], [0.5, -1.0])
+    original = Adam(0.1)
+    original.step([one])
+    other.value = one.value.copy()
+    twin = copy.deepcopy(original)
+    original.step([one])
+    twin.step([other])
+    np.testing.assert_array_equal(other.value, one.value)

@@ -54,7 +54,7 @@ class Checkpoint(Callback):
         self.rows: list[dict[str, float]] = []
 
     def options(self, typed: Namespace, epochs: int) -> Namespace:
-        """The options of this run: a new one of so many epochs, or the one in the folder if that is to be resumed.
+        """The options of this run: those of a new run, or with --resume those of the run in the folder.
 
         Raises RunError if a new run would replace another one unasked, or if what was typed contradicts the one to
         resume.
