@@ -136,9 +136,19 @@ class Crossentropy(Loss):
 
 
 class CategoricalCrossentropy(Crossentropy):
-    """loss = −1/N Σ y_true · log p, y_true (N, K) one-hot or another distribution over the classes."""
+    """loss = −1/N Σ y_true · log p, y_true (N, K) one-hot or another distribution over the classes.
+
+    With label_smoothing ε, y_true is replaced by (1 − ε) · y_true + ε / K (Szegedy et al., 2016), also in evaluation.
+    """
 
     name = "categorical_crossentropy"
+
+    def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
+        super().__init__(from_logits)
+        self.label_smoothing = arguments.fraction(f"{type(self).__name__} label_smoothing", label_smoothing)
+
+    def on_logits(self) -> Loss:
+        return type(self)(from_logits=True, label_smoothing=self.label_smoothing)
 
     def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
         if y_true.shape != output_shape and y_true.ndim == len(output_shape) - 1:
@@ -156,6 +166,10 @@ class CategoricalCrossentropy(Crossentropy):
                 explain(type(self).__name__, "targets of at least 0", str(y_true.min()), "Targets are probabilities.")
             )
         return y_true
+
+    def _target(self, y_true: Array, y_pred: Array) -> Array:
+        target = super()._target(y_true, y_pred)
+        return self.ops.smooth_labels(target, self.label_smoothing) if self.label_smoothing else target
 
 
 class SparseCategoricalCrossentropy(Crossentropy):

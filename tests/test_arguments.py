@@ -40,6 +40,7 @@ def calls(dtype):
     return ordinary_calls(dtype) | {
         "take": [numbers((5, 3, 2), dtype), np.array([3, 3, 0]), "float32"],
         "one_hot": [np.array([2, 0, 1, 1]), 3, dtype],
+        "smooth_labels": [numbers((6, 4), dtype), 0.25],
         "count_correct": [numbers((6, 4), dtype), np.array([2, 0, 1, 1, 3, 0])],
         "accumulate": [np.array(0.5), np.array(numbers((), dtype, 1)), 3.0],
         "sgd_step": [*lists[:3], 0.125, 0.5, True],

@@ -572,6 +572,14 @@ def test_losses_of_numbers_that_are_not_finite_or_large(backend, operation, spec
         np.testing.assert_allclose(one, other, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_smooth_labels(backend, dtype):
+    target = np.eye(4, dtype=dtype)[[0, 3, 1]]
+    found = backend.to_host(backend.smooth_labels(backend.to_device(target), 0.4))
+    assert found.dtype == dtype
+    np.testing.assert_allclose(found, np.where(target > 0, 0.7, 0.1), rtol=TOLERANCES[dtype])
+
+
 def test_one_hot_count_and_take(backend):
     labels, scores = np.array([2, 0, 1, 1]), numbers((4, 3))
     for name, arguments in {

@@ -183,6 +183,8 @@ LOSSES = {
         (losses.CategoricalCrossentropy(), ONE_HOT, shares(3, 4)),
         (losses.CategoricalCrossentropy(), shares(3, 4), 3 * shares(3, 4)[::-1]),
         (losses.CategoricalCrossentropy(from_logits=True), ONE_HOT, logits(3, 4)),
+        (losses.CategoricalCrossentropy(label_smoothing=0.25), ONE_HOT, shares(3, 4)),
+        (losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.25), ONE_HOT, logits(3, 4)),
         (losses.CategoricalCrossentropy(from_logits=True), 2 * shares(3, 4), 50 * logits(3, 4)),
     ],
     losses.SparseCategoricalCrossentropy: [

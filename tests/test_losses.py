@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import minicnn
 from minicnn import losses
-from minicnn.layers import Softmax
+from minicnn.layers import Dense, Softmax
 from minicnn.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
 from minicnn.utils import to_categorical
 
@@ -25,6 +26,32 @@ def test_crossentropy_of_logits(backend):
     loss = SparseCategoricalCrossentropy(from_logits=True)
     assert loss.forward(np.array([1]), np.array([[5.0, 5.0, 5.0]])) == pytest.approx(LN3)
     np.testing.assert_allclose(loss.backward(), [[1 / 3, -2 / 3, 1 / 3]])
+
+
+def test_label_smoothing(backend):
+    """ε = 0.4 over four classes: (0, 1, 0, 0) becomes (0.1, 0.7, 0.1, 0.1)."""
+    smoothed, target = np.array([[0.1, 0.7, 0.1, 0.1]]), to_categorical([1], 4)
+    fused = CategoricalCrossentropy(from_logits=True, label_smoothing=0.4)
+    assert fused.forward(target, np.zeros((1, 4))) == pytest.approx(2 * LN2)
+    np.testing.assert_allclose(fused.backward(), 0.25 - smoothed, atol=1e-15)  # p − y, with the smoothed y
+    p = np.array([[0.125, 0.5, 0.25, 0.125]])
+    value = CategoricalCrossentropy(label_smoothing=0.4).forward(target, p)
+    assert value == pytest.approx((0.1 * 3 + 0.7 + 0.1 * 2 + 0.1 * 3) * LN2)
+    with pytest.raises(ValueError, match=r"label_smoothing: expected a number from 0 up to, .* 1, found 1\.5"):
+        CategoricalCrossentropy(label_smoothing=1.5)
+
+
+def test_a_model_keeps_its_label_smoothing(backend, tmp_path):
+    """Softmax is fused into the loss during training, and the model is saved and loaded."""
+    model = minicnn.Sequential([minicnn.Input((3,)), Dense(4, activation="softmax")])
+    model.compile("sgd", CategoricalCrossentropy(label_smoothing=0.4))
+    x, y = np.ones((2, 3), np.float32), to_categorical([1, 3], 4)
+    model.set_weights([np.zeros((3, 4)), np.log([0.125, 0.5, 0.25, 0.125])])
+    expected = (1.5 + 0.7 * (1 + 3) / 2 - 0.1 * (1 + 3) / 2 - 0.6) * LN2
+    model.save(tmp_path / "model.safetensors")
+    for one in (model, minicnn.load_model(tmp_path / "model.safetensors")):
+        assert one.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-6)
+        assert one.train_on_batch(x, y) == pytest.approx(expected, rel=1e-6)
 
 
 def test_sparse_is_categorical_with_integer_labels(backend):

@@ -193,6 +193,10 @@ class Backend(Protocol):
     def one_hot(self, labels: Array, classes: int, dtype: Any) -> Array:
         """Integer labels (...) in 0 … classes − 1 -> (..., K) of zeros and ones."""
 
+    @shapes(target="... K")
+    def smooth_labels(self, target: Array, label_smoothing: float) -> Array:
+        """target (..., K) -> (..., K): a share `label_smoothing` of it is spread evenly over the classes."""
+
     @shapes(logits="... K", target="... K", y="")
     def softmax_crossentropy(self, logits: Array, target: Array) -> tuple[Array, Saved]:
         """logits (..., K), target (..., K) -> loss (), the softmax fused in."""

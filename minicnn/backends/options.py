@@ -131,6 +131,7 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "classes": classes,
     "dtype": dtype,
     "epsilon": non_negative,
+    "label_smoothing": fraction,
     "learning_rate": number,
     "max_value": bound,
     "momentum": number,

@@ -158,6 +158,11 @@ def _one_hot(ops: Backend, dtype: str) -> Call:
     return lambda: ops.one_hot(labels, 10, dtype)
 
 
+def _smooth_labels(ops: Backend, dtype: str) -> Call:
+    target = ops.to_device(_target(dtype))
+    return lambda: ops.smooth_labels(target, 0.125)
+
+
 def _count_correct(ops: Backend, dtype: str) -> Call:
     labels = _scores(dtype).argmax(axis=1)
     labels[::3] = (labels[::3] + 1) % 10  # some right, some wrong
@@ -207,6 +212,7 @@ SINGLE: dict[str, Callable[[Backend, str], Call]] = {
     "read_if_ready": _read_if_ready,
     "compile_inference": _compile_inference,
     "one_hot": _one_hot,
+    "smooth_labels": _smooth_labels,
     "count_correct": _count_correct,
     "accumulate": _accumulate,
     "sgd_step": _sgd_step,

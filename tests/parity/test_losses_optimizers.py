@@ -58,6 +58,14 @@ def test_crossentropy_with_soft_targets(from_logits):
 
 
 @backends
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_label_smoothing(from_logits):
+    generator = np.random.default_rng(6)
+    y_pred, y_true = softmax(generator.normal(size=(4, 5))), np.eye(5)[[4, 1, 1, 0]]
+    check_loss("CategoricalCrossentropy", {"from_logits": from_logits, "label_smoothing": 0.125}, y_true, y_pred)
+
+
+@backends
 @pytest.mark.parametrize("name", ["CategoricalCrossentropy", "SparseCategoricalCrossentropy"])
 def test_crossentropy_of_shares_that_do_not_sum_to_one(name):
     generator = np.random.default_rng(2)

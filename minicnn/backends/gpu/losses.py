@@ -135,6 +135,18 @@ extern "C" __global__ void one_hot(const label* labels, real* rows, int K, int c
     label=LABELS,
 )
 
+SMOOTH_LABELS = Source(
+    "smooth_labels",
+    """
+extern "C" __global__ void smooth_labels(const real* target, real* smoothed, real kept, real spread, int count)
+{
+    int at = blockIdx.x * blockDim.x + threadIdx.x;
+    if (at < count) smoothed[at] = kept * target[at] + spread;
+}
+""",
+    real=FLOATS,
+)
+
 COUNT_CORRECT = Source(
     "count_correct",
     BLOCK_SUMS,
@@ -185,6 +197,14 @@ def one_hot(labels: Array, classes: int, dtype: Any) -> Array:
         return one_hot(labels, classes, np.float64).astype(dtype)
     launch_each(ONE_HOT.kernel("one_hot", dtype, labels.dtype), rows.size, labels, rows, np.int32(classes))
     return rows
+
+
+def smooth_labels(target: Array, label_smoothing: float) -> Array:
+    """y = (1 − ε) · target + ε / K, with ε = label_smoothing; target (..., K) -> (..., K)."""
+    smoothed, number = cupy.empty(target.shape, target.dtype), target.dtype.type
+    factors = number(1 - label_smoothing), number(label_smoothing / target.shape[-1])
+    launch_each(SMOOTH_LABELS.kernel("smooth_labels", target.dtype), target.size, target, smoothed, *factors)
+    return smoothed
 
 
 def softmax_crossentropy(logits: Array, target: Array) -> tuple[Array, Saved]:

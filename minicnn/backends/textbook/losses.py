@@ -16,6 +16,15 @@ def one_hot(labels: Array, classes: int, dtype: type) -> Array:
     return np.eye(classes, dtype=dtype)[labels]
 
 
+def smooth_labels(target: Array, label_smoothing: float) -> Array:
+    """Label smoothing, so that no probability has to reach 1: y = (1 − ε) · target + ε / K, with ε = label_smoothing.
+
+    target (..., K) -> (..., K)   (Szegedy et al., 2016, section 7)
+    """
+    number, K = target.dtype.type, target.shape[-1]
+    return number(1 - label_smoothing) * target + number(label_smoothing / K)
+
+
 def softmax_crossentropy(logits: Array, target: Array) -> tuple[Array, Saved]:
     """Cross-entropy on logits, softmax fused in: loss = −1/N Σ target · log softmax(logits).
 
