@@ -43,8 +43,11 @@ class Callback:
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Before an epoch, counted from 0."""
 
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        """After an epoch and its validation; logs has loss, the metrics, and both for validation with prefix val_."""
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        """After an epoch and its validation; logs has loss, the metrics, and both for validation with prefix val_.
+
+        What a callback adds to logs, later callbacks and the History see, too.
+        """
 
     def on_checkpoint(self, epoch: int, logs: Logs) -> None:
         """After all callbacks' on_epoch_end. Save the model here: all callback states are of this epoch."""
@@ -98,7 +101,7 @@ class CallbackList:
             if name in self._states:
                 callback.set_state(self._states[name])
 
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         for callback in self._callbacks:
             callback.on_epoch_end(epoch, logs)
         for callback in self._callbacks:
@@ -334,13 +337,19 @@ class ModelCheckpoint(Callback):
 
 
 class LearningRateScheduler(Callback):
-    """Before every epoch, learning_rate ← schedule(epoch, learning_rate), epochs counted from 0.
+    """Before every epoch, learning_rate ← schedule(epoch, learning_rate) or schedule(epoch), epochs counted from 0.
 
-    It has no state: the learning rate belongs to the optimiser, and a saved model contains it.
+    The history gets a column learning_rate. The callback has no state: the learning rate belongs to the optimiser, and
+    a saved model contains it. `minicnn.optimizers.schedules` has schedules over steps instead of epochs.
     """
 
-    def __init__(self, schedule: Callable[[int, float], float], verbose: int = 0) -> None:
-        self.schedule = arguments.function("LearningRateScheduler schedule", schedule, "epoch", "learning_rate")
+    def __init__(self, schedule: Callable[..., float], verbose: int = 0) -> None:
+        where = "LearningRateScheduler schedule"
+        try:
+            self.schedule = arguments.function(where, schedule, "epoch", "learning_rate")
+        except TypeError:
+            of_epoch = arguments.function(where, schedule, "epoch")
+            self.schedule = lambda epoch, rate: of_epoch(epoch)
         self.verbose = arguments.verbose("LearningRateScheduler verbose", verbose)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -349,6 +358,66 @@ class LearningRateScheduler(Callback):
         self.model.optimizer.learning_rate = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {rate:g}")
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        logs["learning_rate"] = self.model.optimizer.learning_rate
+
+
+class ReduceLROnPlateau(Callback):
+    """Multiplies the learning rate by `factor` when `monitor` has not improved by `min_delta` for `patience` epochs.
+
+    Keras's arguments: monitor, factor, patience, verbose, mode, min_delta, cooldown (epochs to wait after a
+    reduction), min_lr. The history gets a column learning_rate, the rate of each epoch.
+    Its state: the best value, the epochs waited and the epochs of cooldown left.
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        self._make_monitor = lambda: _Monitor("ReduceLROnPlateau", monitor, mode, min_delta)
+        self.factor = arguments.fraction("ReduceLROnPlateau factor", factor)
+        self.patience = arguments.whole("ReduceLROnPlateau patience", patience, least=0)
+        self.verbose = arguments.verbose("ReduceLROnPlateau verbose", verbose)
+        self.cooldown = arguments.whole("ReduceLROnPlateau cooldown", cooldown, least=0)
+        self.min_lr = arguments.non_negative("ReduceLROnPlateau min_lr", min_lr)
+        self.on_train_begin()  # a wrong mode is an error here, not in fit
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self.monitor = self._make_monitor()
+        self.wait = self.cooldown_counter = 0
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
+        current = self.monitor.current(logs)
+        rate = logs["learning_rate"] = self.model.optimizer.learning_rate
+        if self.cooldown_counter > 0:
+            self.cooldown_counter -= 1
+            self.wait = 0
+        if self.monitor.improves(current):
+            self.monitor.best, self.wait = current, 0
+        elif self.cooldown_counter == 0:
+            self.wait += 1
+            if self.wait >= self.patience and rate > self.min_lr:
+                self.model.optimizer.learning_rate = rate = max(rate * self.factor, self.min_lr)
+                self.cooldown_counter, self.wait = self.cooldown, 0
+                if self.verbose:
+                    print(f"Epoch {epoch + 1}: learning rate reduced to {rate:g}")
+
+    def get_state(self) -> dict[str, Any]:
+        return {**self.monitor.get_state(), "wait": self.wait, "cooldown_counter": self.cooldown_counter}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if self.monitor.watches_the_same(state):
+            self.monitor.set_state(state)
+            names = ("wait", "cooldown_counter")
+            self.wait, self.cooldown_counter = (number_in("ReduceLROnPlateau", state, name, int) for name in names)
 
 
 class CSVLogger(Callback):

@@ -96,7 +96,7 @@ def _print(line: str) -> None:
 
 
 def _metrics(logs: Logs) -> list[str]:
-    return [f"{name}: {figure:.4f}" for name, figure in logs.items()]
+    return [f"{name}: {figure:{'.4e' if 0 < figure < 0.001 else '.4f'}}" for name, figure in logs.items()]
 
 
 class Cell:

@@ -131,7 +131,7 @@ class Trainer(Network):
         callbacks = [callbacks] if isinstance(callbacks, Callback) else [] if callbacks is None else callbacks
         callbacks = arguments.sequence("fit callbacks", callbacks, Callback, "Callback objects")
         states = self.callbacks.get_state() if initial_epoch else None
-        watchers = CallbackList([history, *callbacks, ProgressBar(verbose, len(train), epochs)], self, states)
+        watchers = CallbackList([*callbacks, history, ProgressBar(verbose, len(train), epochs)], self, states)
         self.stop_training = False
         logs: dict[str, float] = {}
         watchers.on_train_begin(logs)

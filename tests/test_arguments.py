@@ -43,7 +43,7 @@ def calls(dtype):
         "smooth_labels": [numbers((6, 4), dtype), 0.25],
         "count_correct": [numbers((6, 4), dtype), np.array([2, 0, 1, 1, 3, 0])],
         "accumulate": [np.array(0.5), np.array(numbers((), dtype, 1)), 3.0],
-        "sgd_step": [*lists[:3], 0.125, 0.5, True],
+        "sgd_step": [*lists[:3], 0.125, 0.5, True, 0.25],
         "adam_step": [*lists, 2, 0.125, 0.5, 0.75, 1e-7, 0.25],
     }
 

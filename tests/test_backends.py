@@ -657,9 +657,9 @@ def stepped(backend, operation, slots, dtype, **options):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("nesterov", [False, True])
-@pytest.mark.parametrize("momentum", [0.0, 0.9])
-def test_sgd_step(backend, momentum, nesterov, dtype):
-    options = {"learning_rate": 0.1, "momentum": momentum, "nesterov": nesterov}
+@pytest.mark.parametrize(("momentum", "weight_decay"), [(0.0, 0.0), (0.9, 0.01)])
+def test_sgd_step(backend, momentum, weight_decay, nesterov, dtype):
+    options = {"learning_rate": 0.1, "momentum": momentum, "nesterov": nesterov, "weight_decay": weight_decay}
     assert_alike(stepped(backend, "sgd_step", 1, dtype, **options), stepped(textbook, "sgd_step", 1, dtype, **options))
 
 

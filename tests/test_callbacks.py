@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from minicnn import Input, Sequential, load_model, set_random_seed
-from minicnn.callbacks import Callback, CallbackList, CSVLogger, EarlyStopping, LearningRateScheduler, ModelCheckpoint
+from minicnn.callbacks import (
+    Callback,
+    CallbackList,
+    CSVLogger,
+    EarlyStopping,
+    LearningRateScheduler,
+    ModelCheckpoint,
+    ReduceLROnPlateau,
+)
 from minicnn.layers import Dense
 from minicnn.optimizers import SGD
 
@@ -131,9 +139,30 @@ class TestLearningRateScheduler:
         model, _ = train([LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else rate)], 3)
         assert model.optimizer.learning_rate == pytest.approx(0.0025)
 
+    def test_a_function_of_the_epoch_alone_and_the_history(self):
+        _, history = train([LearningRateScheduler(lambda epoch: 0.5**epoch)], 3)
+        assert history.history["learning_rate"] == [1, 0.5, 0.25]
+
     def test_refuses_nonsense(self):
         with pytest.raises(ValueError, match="LearningRateScheduler.*None"):
             train([LearningRateScheduler(lambda epoch, rate: None)], 1)
+
+
+class TestReduceLROnPlateau:
+    def rates(self, losses, **options):
+        """The learning rate of each epoch, and after the last one."""
+        plateau = ReduceLROnPlateau("val_loss", 0.5, **options)
+        model, history = train([plateau], len(losses), losses=losses)
+        assert len(history.history["learning_rate"]) == len(losses)
+        return [rate / 0.01 for rate in (*history.history["learning_rate"], model.optimizer.learning_rate)]
+
+    def test_halves_the_rate_after_two_epochs_without_improvement(self):
+        assert self.rates([5, 4, 4, 4, 3, 3, 3], patience=2) == [1, 1, 1, 1, 0.5, 0.5, 0.5, 0.25]
+
+    def test_cooldown_min_lr_and_min_delta(self):
+        assert self.rates([5, 5, 5, 5, 5], patience=1, cooldown=2) == [1, 1, 0.5, 0.5, 0.25, 0.25]
+        assert self.rates([5, 5, 5, 5], patience=1, min_lr=0.004) == [1, 1, 0.5, 0.4, 0.4]
+        assert self.rates([5, 4.5, 4], patience=1, min_delta=1) == [1, 1, 0.5, 0.25]
 
 
 class TestResuming:
@@ -151,6 +180,7 @@ class TestResuming:
             ModelCheckpoint(folder / "best-{epoch}.safetensors", save_best_only=True),
             self.stopper,
             LearningRateScheduler(lambda epoch, rate: rate * 0.9),
+            ReduceLROnPlateau(factor=0.5, patience=2),
         ]
         return model.fit(x, x[:, :1], epochs=last, initial_epoch=first, verbose=0, callbacks=callbacks, **options)
 
@@ -219,7 +249,7 @@ class TestResuming:
         x = np.zeros((10, 2))
         model.fit(x, x[:, :1], epochs=3, initial_epoch=2, verbose=0, callbacks=[second])
         assert second.seen == first.seen + 1
-        assert list(model.callbacks.get_state()) == ["History", "Counter", "Counter_1"]
+        assert sorted(model.callbacks.get_state()) == ["Counter", "Counter_1", "History"]
 
     @pytest.mark.parametrize(
         ("name", "state", "words"),

@@ -42,6 +42,15 @@ def test_nesterov(backend):
     assert run(SGD(0.1, momentum=0.5, nesterov=True), [2, -1]) == pytest.approx(1 - 0.3 + 0.1)
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_decoupled_weight_decay(backend, nesterov):
+    """The value shrinks by learning_rate · weight_decay = 5 % in each step, and momentum knows nothing of it."""
+    without = run(SGD(0.1, momentum=0.5, nesterov=nesterov), [2], value=1.0) - 1.0
+    assert run(SGD(0.1, momentum=0.5, nesterov=nesterov, weight_decay=0.5), [2]) == pytest.approx(0.95 + without)
+    assert run(SGD(0.1, weight_decay=0.5), [2, -1]) == pytest.approx((0.95 - 0.2) * 0.95 + 0.1)
+    assert run(Adam(0.1, weight_decay=0.5), [2, -1]) == run(AdamW(0.1, weight_decay=0.5), [2, -1])
+
+
 @pytest.mark.parametrize("weight_decay", [0.0, 0.1])
 def test_adam_follows_the_paper(backend, weight_decay):
     grads, value, m, v = [0.3, -2.0, 0.001], 1.0, 0.0, 0.0
@@ -142,7 +151,7 @@ def test_shared_memory_is_found_whoever_owns_it(view):
     values = [view(memory[:3]), view(memory[2:])]
     grads, velocities = ([np.ones(3), np.ones(3)] for _ in range(2))
     with pytest.raises(ValueError, match=r"values\[1\] and values\[0\] in separate memory"):
-        minicnn.backends.active().sgd_step(values, grads, velocities, 0.1, 0.9, False)
+        minicnn.backends.active().sgd_step(values, grads, velocities, 0.1, 0.9, False, 0.0)
 
 
 @pytest.mark.parametrize(

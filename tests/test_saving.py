@@ -167,7 +167,7 @@ def test_a_save_that_is_killed_leaves_a_whole_file(path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda model: setattr(model.optimizer, "learning_rate", float("nan")), "learning_rate"),
+        (lambda model: model.optimizer.arguments.update(beta_1=float("nan")), "beta_1"),
         (lambda model: model.layers[0].arguments.update(name=object()), "config"),
         (lambda model: setattr(model.layers[0], "trainable", False), "the parameters of its first step"),
     ],

@@ -242,8 +242,9 @@ class Backend(Protocol):
         learning_rate: float,
         momentum: float,
         nesterov: bool,
+        weight_decay: float,
     ) -> None:
-        """Update every value against its gradient, with momentum."""
+        """Update every value against its gradient, with momentum; `weight_decay` is decoupled."""
 
     @shapes(values="each, in place", grads="each", means="each, in place", variances="each, in place")
     def adam_step(

@@ -187,7 +187,7 @@ def _sgd_step(ops: Backend, dtype: str) -> Call:
     values, grads, velocities = _slots(ops, dtype, 1)
 
     def step() -> Any:
-        ops.sgd_step(values, grads, velocities, 0.125, 0.875, True)
+        ops.sgd_step(values, grads, velocities, 0.125, 0.875, True, 0.01)
         return values, velocities
 
     return step

@@ -16,7 +16,7 @@ KINDS = {
     "losses": sorted(minicnn.losses.CLASSES),
     "optimizers": sorted(minicnn.optimizers.CLASSES),
     "initializers": sorted(minicnn.initializers.CLASSES),
-    "callbacks": ["CSVLogger", "EarlyStopping", "LearningRateScheduler", "ModelCheckpoint"],
+    "callbacks": ["CSVLogger", "EarlyStopping", "LearningRateScheduler", "ModelCheckpoint", "ReduceLROnPlateau"],
 }
 CLASSES = [(kind, name) for kind, names in KINDS.items() for name in names]
 METHODS = [

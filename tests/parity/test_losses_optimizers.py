@@ -101,8 +101,10 @@ OPTIMIZERS = [
     ("SGD", {"learning_rate": 0.1, "momentum": 0.875}),
     ("SGD", {"learning_rate": 0.1, "momentum": 0.5, "nesterov": True}),
     ("SGD", {"learning_rate": 0.1, "nesterov": True}),
+    ("SGD", {"learning_rate": 0.1, "momentum": 0.5, "weight_decay": 0.25}),
     ("Adam", {}),
     ("Adam", {"learning_rate": 0.02, "beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.125}),
+    ("Adam", {"weight_decay": 0.25}),
     ("AdamW", {}),
     ("AdamW", {"learning_rate": 0.05, "weight_decay": 0.25, "beta_2": 0.875}),
 ]
@@ -127,6 +129,28 @@ def test_optimizer(name, config):
         theirs.apply([tf.constant(grad) for grad in grads], variables)
     for parameter, variable in zip(parameters, variables, strict=True):
         assert_close(parameter.value, variable.numpy(), parameter.name)
+
+
+SCHEDULES = [
+    ("CosineDecay", {"initial_learning_rate": 0.5, "decay_steps": 10}),
+    ("CosineDecay", {"initial_learning_rate": 0.5, "decay_steps": 10, "alpha": 0.25}),
+    ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 7, "warmup_target": 0.5, "warmup_steps": 4}),
+    ("ExponentialDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.25}),
+    ("ExponentialDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.25, "staircase": True}),
+    ("PiecewiseConstantDecay", {"boundaries": [2, 5], "values": [0.5, 0.25, 0.125]}),
+    ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 10}),
+    ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 10, "end_learning_rate": 0.1, "power": 2.0}),
+]
+
+
+@pytest.mark.parametrize(("name", "config"), SCHEDULES)
+def test_learning_rate_schedule(name, config):
+    ours, theirs = (getattr(module.optimizers.schedules, name)(**config) for module in (minicnn, keras))
+    steps = range(13)
+    expected = [float(theirs(step)) for step in steps]  # Keras computes it in float32
+    np.testing.assert_allclose([ours(step) for step in steps], expected, rtol=1e-6, atol=1e-8)
+    adams = [module.optimizers.Adam(schedule) for module, schedule in ((minicnn, ours), (keras, theirs))]
+    assert adams[0].learning_rate == pytest.approx(float(adams[1].learning_rate), rel=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(3, 3, 16, 64), (5, 24, 96), (200, 50)])

@@ -118,10 +118,32 @@ def test_learning_rate_schedule():
     x, y = samples()
     for model, framework in ((ours, minicnn), (theirs, keras)):
         halve = framework.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2 if epoch else 0.125)
-        model.fit(x, y, epochs=3, shuffle=False, verbose=0, callbacks=[halve])
+        history = model.fit(x, y, epochs=3, shuffle=False, verbose=0, callbacks=[halve])
+        assert history.history["learning_rate"] == [0.125, 0.0625, 0.03125]
         assert float(model.optimizer.learning_rate) == 0.03125
     for weight, expected in zip(ours.weights, theirs.get_weights(), strict=True):
         assert_close(weight.value, expected, weight.name)
+
+
+def test_a_schedule_over_steps_with_decoupled_weight_decay():
+    ours, theirs = pair("sgd", "sparse_categorical_crossentropy")
+    for model, framework in ((ours, minicnn), (theirs, keras)):
+        rates = framework.optimizers.schedules.PiecewiseConstantDecay([1, 4], [0.125, 0.0625, 0.03125])
+        decaying = framework.optimizers.SGD(rates, momentum=0.5, weight_decay=0.25)
+        model.compile(decaying, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    check_same(ours, theirs, *samples(), batch_size=8, epochs=3)
+
+
+@pytest.mark.parametrize("options", [{"patience": 1}, {"patience": 2, "cooldown": 1, "min_delta": 0.1, "min_lr": 0.05}])
+def test_reduce_lr_on_plateau(options):
+    rates = []
+    for model, framework in zip(pair("sgd", "sparse_categorical_crossentropy"), (minicnn, keras), strict=True):
+        model.optimizer.learning_rate = 0.5  # so high that the loss rises and falls
+        plateau = framework.callbacks.ReduceLROnPlateau("loss", factor=0.5, **options)
+        history = model.fit(*samples(), batch_size=8, epochs=9, shuffle=False, verbose=0, callbacks=[plateau])
+        rates.append(history.history["learning_rate"])
+    assert rates[0] == rates[1]
+    assert rates[0][0] > rates[0][-1]
 
 
 def test_a_callback_without_a_list():

@@ -18,11 +18,12 @@ def sgd_step(
     learning_rate: float,
     momentum: float,
     nesterov: bool,
+    weight_decay: float,
 ) -> None:
     """Gradient descent with momentum, as Keras writes it; lists of arrays of equal shapes, one entry a parameter."""
     if not values:
         return
-    scalars = [values[0].dtype.type(scalar) for scalar in (learning_rate, momentum)]
+    scalars = [values[0].dtype.type(scalar) for scalar in (learning_rate, momentum, learning_rate * weight_decay)]
     for arrays in zip(values, grads, velocities, strict=True):
         flat = [array.reshape(-1) for array in arrays]
         _sgd(*flat, *scalars, nesterov, alone=small(flat[0]))
@@ -57,12 +58,12 @@ def adam_step(
 
 
 @parallel
-def _sgd(threads, thread, value, grad, velocity, learning_rate, momentum, nesterov):
+def _sgd(threads, thread, value, grad, velocity, learning_rate, momentum, decay, nesterov):
     first, last = share(len(value), threads, thread)
     for i in range(first, last):
         step = learning_rate * grad[i]
         velocity[i] = momentum * velocity[i] - step
-        value[i] += momentum * velocity[i] - step if nesterov else velocity[i]
+        value[i] += (momentum * velocity[i] - step if nesterov else velocity[i]) - decay * value[i]
 
 
 @parallel

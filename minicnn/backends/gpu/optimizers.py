@@ -39,14 +39,14 @@ __device__ int array_of(const Arrays& arrays)  // the array that this block upda
     return i;
 }
 
-extern "C" __global__ void sgd_step(Arrays arrays, real learning_rate, real momentum, bool nesterov)
+extern "C" __global__ void sgd_step(Arrays arrays, real learning_rate, real momentum, real decay, bool nesterov)
 {
     int i = array_of(arrays), begin = (blockIdx.x - arrays.begins[i]) * ELEMENTS;
     real *values = arrays.values[i], *grads = arrays.grads[i], *velocities = arrays.firsts[i];
     for (int at = begin + threadIdx.x; at < min(begin + ELEMENTS, arrays.sizes[i]); at += blockDim.x) {
         real step = learning_rate * grads[at], velocity = momentum * velocities[at] - step;
         velocities[at] = velocity;
-        values[at] += nesterov ? momentum * velocity - step : velocity;
+        values[at] += (nesterov ? momentum * velocity - step : velocity) - decay * values[at];
     }
 }
 
@@ -85,9 +85,10 @@ def sgd_step(
     learning_rate: float,
     momentum: float,
     nesterov: bool,
+    weight_decay: float,
 ) -> None:
     """Gradient descent with momentum, as in Keras; lists of arrays of equal shapes, one entry per parameter."""
-    _step("sgd_step", (values, grads, velocities), (learning_rate, momentum), nesterov)
+    _step("sgd_step", (values, grads, velocities), (learning_rate, momentum, learning_rate * weight_decay), nesterov)
 
 
 def adam_step(

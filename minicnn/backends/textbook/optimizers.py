@@ -16,13 +16,16 @@ def sgd_step(
     learning_rate: float,
     momentum: float,
     nesterov: bool,
+    weight_decay: float,
 ) -> None:
     """Gradient descent with momentum, as in Keras; lists of arrays of equal shapes, one entry per parameter.
 
+    value ← value − learning_rate · weight_decay · value, then
     velocity ← momentum · velocity − learning_rate · grad
     value ← value + velocity                   (nesterov: + momentum · velocity − learning_rate · grad)
     """
     for value, grad, velocity in zip(values, grads, velocities, strict=True):
+        value -= learning_rate * weight_decay * value
         velocity *= momentum
         velocity -= learning_rate * grad
         value += momentum * velocity - learning_rate * grad if nesterov else velocity

@@ -1,4 +1,4 @@
-"""Optimisers: they update the parameters with the gradients. A step is a separate call, never part of a backward."""
+"""The base class of all optimisers: learning rate, slots, and the checks of a step."""
 
 from __future__ import annotations
 
@@ -7,29 +7,55 @@ from typing import Any
 
 import numpy as np
 
-from . import arguments
-from .backends import active, backend_name, check_memory, to_device, to_host
-from .backends.contract import Array
-from .configurable import Configurable, from_description
-from .errors import explain
-from .parameters import Parameter, moving
+from .. import arguments
+from ..backends import backend_name, check_memory, to_device, to_host
+from ..backends.contract import Array
+from ..configurable import Configurable
+from ..errors import explain, shown
+from ..parameters import Parameter, moving
+from . import schedules
+from .schedules import LearningRateSchedule
 
 
 class Optimizer(Configurable):
     """Base class of all optimisers: `step(parameters)` updates every value with its grad, in place.
 
     The first step fixes the parameters. Each has slots (velocities, moments): arrays of its shape.
+    `learning_rate` is a number or a schedule; `weight_decay` is decoupled from the gradient (Loshchilov & Hutter,
+    2019): each step begins with value ← value − learning_rate · weight_decay · value, None means 0.
     """
 
     set_by_base = frozenset({"slots"})
 
     slot_names: tuple[str, ...] = ()
 
-    def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", learning_rate)
-        self.iterations = 0
+    iterations = 0
+    """The number of steps so far."""
+
+    def __init__(self, learning_rate: float | LearningRateSchedule, *, weight_decay: float | None = None) -> None:
+        where = type(self).__name__
+        self._learning_rate = schedules.get(f"{where} learning_rate", learning_rate)
+        self.weight_decay = arguments.non_negative(
+            f"{where} weight_decay", 0.0 if weight_decay is None else weight_decay
+        )
         self._checked_for = ""  # the name of the backend in whose memory the last step found all arrays
         self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step. It can be set to another number, unless a schedule determines it."""
+        rate = self._learning_rate
+        if isinstance(rate, LearningRateSchedule):
+            return arguments.non_negative(f"{type(rate).__name__}, what it returns", rate(self.iterations))
+        return rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: float) -> None:
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            where, expected = f"{type(self).__name__} learning_rate", "no change of a learning rate with a schedule"
+            remedy = "Make the optimiser with a number, to set it yourself or by a callback."
+            raise TypeError(explain(where, expected, shown(value), remedy))
+        self._learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", value)
 
     def step(self, parameters: Sequence[Parameter]) -> None:
         """Update the parameters.
@@ -38,7 +64,6 @@ class Optimizer(Configurable):
         the first step, if one is given twice, or if a gradient differs from its parameter in shape, dtype or memory.
         """
         parameters = arguments.sequence(f"{type(self).__name__} step", parameters, Parameter, "parameters")
-        self.learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", self.learning_rate)
         self.build(parameters)
         for parameter in parameters:
             if parameter.grad is None:
@@ -48,12 +73,12 @@ class Optimizer(Configurable):
         if backend_name() != self._checked_for:
             self._check_memory(parameters)
             self._checked_for = backend_name()
-        self.iterations += 1
         with moving(parameters):
             self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
+        self.iterations += 1
 
     def update(self, values: list[Array], grads: list[Array]) -> None:
-        """The update rule: one operation of the backend."""
+        """The update rule: one operation of the backend. It is called before `iterations` counts the step."""
         expected = "a method update(self, values, grads)"
         raise NotImplementedError(explain(type(self).__name__, expected, "none", "Move the values in it."))
 
@@ -130,79 +155,6 @@ class Optimizer(Configurable):
         self.iterations = iterations
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "learning_rate": float(self.learning_rate)}  # schedules change it
-
-
-class SGD(Optimizer):
-    """Gradient descent: velocity ← momentum · velocity − learning_rate · grad; value ← value + velocity."""
-
-    slot_names = ("velocities",)
-
-    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, nesterov: bool = False) -> None:
-        super().__init__(learning_rate)
-        self.momentum = arguments.fraction("SGD momentum", momentum)
-        self.nesterov = arguments.flag("SGD nesterov", nesterov)
-
-    def update(self, values: list[Array], grads: list[Array]) -> None:
-        (velocities,) = self.slots
-        active().sgd_step(values, grads, velocities, self.learning_rate, self.momentum, self.nesterov)
-
-
-class Adam(Optimizer):
-    """Adam (Kingma & Ba, 2015): steps of about learning_rate, independent of the gradient's scale."""
-
-    slot_names = ("means", "variances")
-    weight_decay = 0.0
-
-    def __init__(
-        self, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7
-    ) -> None:
-        super().__init__(learning_rate)
-        where = type(self).__name__
-        self.beta_1 = arguments.fraction(f"{where} beta_1", beta_1)
-        self.beta_2 = arguments.fraction(f"{where} beta_2", beta_2)
-        self.epsilon = arguments.non_negative(f"{where} epsilon", epsilon)
-
-    def update(self, values: list[Array], grads: list[Array]) -> None:
-        means, variances = self.slots
-        active().adam_step(
-            values,
-            grads,
-            means,
-            variances,
-            self.iterations,
-            self.learning_rate,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-            self.weight_decay,
-        )
-
-
-class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter, 2019): value −= learning_rate · weight_decay · value."""
-
-    def __init__(
-        self,
-        learning_rate: float = 0.001,
-        weight_decay: float = 0.004,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-    ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon)
-        self.weight_decay = arguments.non_negative("AdamW weight_decay", weight_decay)
-
-
-CLASSES: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adam, AdamW)}
-
-
-def get(identifier: Any) -> Optimizer:
-    """The optimiser for an Optimizer, a name (in any case) or a description. Raises ValueError for an unknown one."""
-    if isinstance(identifier, Optimizer):
-        return identifier
-    if isinstance(identifier, dict):
-        return from_description(identifier, CLASSES, "optimizer")
-    names = {name.lower(): cls for name, cls in CLASSES.items()}
-    name = identifier.lower() if isinstance(identifier, str) else identifier
-    return names[arguments.choice("optimizer", name, names, "the name of an optimiser")]()  # type: ignore[call-arg]
+        rate = self._learning_rate
+        described = rate.describe() if isinstance(rate, LearningRateSchedule) else rate  # callbacks may have changed it
+        return {**super().get_config(), "learning_rate": described}

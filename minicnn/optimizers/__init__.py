@@ -1,0 +1,27 @@
+"""Optimisers: they update the parameters with the gradients. A step is a separate call, never part of a backward."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .. import arguments
+from ..configurable import from_description
+from . import schedules
+from .adam import Adam, AdamW
+from .base import Optimizer
+from .sgd import SGD
+
+__all__ = ["CLASSES", "SGD", "Adam", "AdamW", "Optimizer", "get", "schedules"]
+
+CLASSES: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adam, AdamW)}
+
+
+def get(identifier: Any) -> Optimizer:
+    """The optimiser for an Optimizer, a name (in any case) or a description. Raises ValueError for an unknown one."""
+    if isinstance(identifier, Optimizer):
+        return identifier
+    if isinstance(identifier, dict):
+        return from_description(identifier, CLASSES, "optimizer")
+    names = {name.lower(): cls for name, cls in CLASSES.items()}
+    name = identifier.lower() if isinstance(identifier, str) else identifier
+    return names[arguments.choice("optimizer", name, names, "the name of an optimiser")]()  # type: ignore[call-arg]

@@ -1,0 +1,155 @@
+"""Learning-rate schedules: the learning rate as a function of the number of steps.
+
+    Adam(learning_rate=CosineDecay(0.001, decay_steps=epochs * steps_per_epoch))
+
+The optimiser calls its schedule before each step. A schedule has no state of its own: the optimiser counts the steps
+and saves the count, so a resumed training continues at the right learning rate.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from .. import arguments
+from ..configurable import Configurable, from_description
+from ..errors import explain
+
+
+class LearningRateSchedule(Configurable):
+    """Base class of all schedules: a subclass defines `__call__`."""
+
+    def __call__(self, step: int) -> float:
+        """The learning rate of the step that follows `step` earlier ones."""
+        expected = "a method __call__(self, step)"
+        raise NotImplementedError(explain(type(self).__name__, expected, "none", "Return the learning rate from it."))
+
+
+class ExponentialDecay(LearningRateSchedule):
+    """rate = initial_learning_rate · decay_rate ^ (step / decay_steps).
+
+    With staircase=True, the exponent is rounded down: the rate is constant for decay_steps steps, then multiplied by
+    decay_rate.
+    """
+
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
+    ) -> None:
+        self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _steps(self, "decay_steps", decay_steps)
+        self.decay_rate = _rate(self, "decay_rate", decay_rate)
+        self.staircase = arguments.flag("ExponentialDecay staircase", staircase)
+
+    def __call__(self, step: int) -> float:
+        exponent = step / self.decay_steps
+        return self.initial_learning_rate * self.decay_rate ** (math.floor(exponent) if self.staircase else exponent)
+
+
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """rate = values[0] while step ≤ boundaries[0], values[1] while step ≤ boundaries[1], …, at last values[-1]."""
+
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
+        where = "PiecewiseConstantDecay"
+        self.boundaries = [
+            arguments.non_negative(f"{where} boundaries", boundary)
+            for boundary in arguments.sequence(f"{where} boundaries", boundaries, object, "numbers of steps")
+        ]
+        self.values = [
+            _rate(self, "values", value)
+            for value in arguments.sequence(f"{where} values", values, object, "learning rates")
+        ]
+        if self.boundaries != sorted(set(self.boundaries)):
+            found = str(self.boundaries)
+            raise ValueError(explain(f"{where} boundaries", "increasing numbers", found, "Sort them."))
+        if len(self.values) != len(self.boundaries) + 1:
+            expected, found = f"{len(self.boundaries) + 1} values", str(len(self.values))
+            remedy = "There is one more value than boundaries: the last is for all later steps."
+            raise ValueError(explain(where, expected, found, remedy))
+
+    def __call__(self, step: int) -> float:
+        return self.values[sum(step > boundary for boundary in self.boundaries)]
+
+
+class PolynomialDecay(LearningRateSchedule):
+    """From initial_learning_rate to end_learning_rate over decay_steps; with power=1, on a straight line.
+
+    rate = (initial_learning_rate − end_learning_rate) · (1 − step / decay_steps) ^ power + end_learning_rate
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        end_learning_rate: float = 0.0001,
+        power: float = 1.0,
+    ) -> None:
+        self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _steps(self, "decay_steps", decay_steps)
+        self.end_learning_rate = _rate(self, "end_learning_rate", end_learning_rate)
+        self.power = arguments.non_negative("PolynomialDecay power", power)
+
+    def __call__(self, step: int) -> float:
+        left = 1 - min(step / self.decay_steps, 1)
+        return (self.initial_learning_rate - self.end_learning_rate) * left**self.power + self.end_learning_rate
+
+
+class CosineDecay(LearningRateSchedule):
+    """Half a cosine from initial_learning_rate down to alpha · initial_learning_rate, over decay_steps.
+
+    rate = initial_learning_rate · ((1 − alpha) · ½ (1 + cos(π · step / decay_steps)) + alpha)
+
+    With a warmup_target, the rate first rises on a straight line from initial_learning_rate to warmup_target, over
+    warmup_steps, and the cosine starts there. A third of the steps for the rise and the rest for the fall is the
+    one-cycle policy, for which Keras has no class (Smith & Topin, 2018; momentum is constant here):
+
+        CosineDecay(0.0004, decay_steps=700, warmup_target=0.01, warmup_steps=300)
+
+    (Loshchilov & Hutter, 2017; without restarts)
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        alpha: float = 0.0,
+        *,
+        warmup_target: float | None = None,
+        warmup_steps: float = 0,
+    ) -> None:
+        self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _steps(self, "decay_steps", decay_steps)
+        self.alpha = arguments.non_negative("CosineDecay alpha", alpha)
+        self.warmup_target = None if warmup_target is None else _rate(self, "warmup_target", warmup_target)
+        self.warmup_steps = arguments.non_negative("CosineDecay warmup_steps", warmup_steps)
+
+    def __call__(self, step: int) -> float:
+        top = self.initial_learning_rate
+        if self.warmup_target is not None:
+            if step < self.warmup_steps:
+                return top + (self.warmup_target - top) * step / self.warmup_steps
+            top, step = self.warmup_target, step - self.warmup_steps  # type: ignore[assignment]
+        cosine = (1 + math.cos(math.pi * min(step / self.decay_steps, 1))) / 2
+        return top * ((1 - self.alpha) * cosine + self.alpha)
+
+
+CLASSES: dict[str, type[LearningRateSchedule]] = {
+    cls.__name__: cls for cls in (CosineDecay, ExponentialDecay, PiecewiseConstantDecay, PolynomialDecay)
+}
+
+
+def get(where: str, identifier: Any) -> float | LearningRateSchedule:
+    """A learning rate, a schedule or a schedule's description, as an optimiser keeps it. Raises ValueError."""
+    if isinstance(identifier, LearningRateSchedule):
+        return identifier
+    if isinstance(identifier, dict):
+        return from_description(identifier, CLASSES, "learning-rate schedule")
+    return arguments.non_negative(where, identifier)
+
+
+def _rate(schedule: LearningRateSchedule, name: str, value: Any) -> float:
+    return arguments.non_negative(f"{type(schedule).__name__} {name}", value)
+
+
+def _steps(schedule: LearningRateSchedule, name: str, value: Any) -> float:
+    return arguments.number(f"{type(schedule).__name__} {name}", value, least=1)
