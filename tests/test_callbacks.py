@@ -16,8 +16,9 @@ from minicnn.callbacks import (
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    WeightAveraging,
 )
-from minicnn.layers import Dense
+from minicnn.layers import BatchNormalization, Dense
 from minicnn.optimizers import SGD
 
 
@@ -163,6 +164,62 @@ class TestReduceLROnPlateau:
         assert self.rates([5, 5, 5, 5, 5], patience=1, cooldown=2) == [1, 1, 0.5, 0.5, 0.25, 0.25]
         assert self.rates([5, 5, 5, 5], patience=1, min_lr=0.004) == [1, 1, 0.5, 0.4, 0.4]
         assert self.rates([5, 4.5, 4], patience=1, min_delta=1) == [1, 1, 0.5, 0.25]
+
+
+class TestWeightAveraging:
+    """Two batches an epoch; the layer of batch norm has weights that no gradient moves."""
+
+    def fit(self, callbacks, first, last, model=None):
+        if model is None:
+            set_random_seed(3)
+            model = Sequential([Input((2,)), BatchNormalization(), Dense(1)])
+            model.compile(SGD(0.1, momentum=0.9), "mse")
+        x = np.random.default_rng(0).normal(size=(10, 2))
+        model.fit(x, x[:, :1], batch_size=5, epochs=last, initial_epoch=first, verbose=0, callbacks=callbacks)
+        return model
+
+    def assert_equal(self, model, weights, **tolerance):
+        for mine, expected in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_allclose(mine, expected, **tolerance)
+
+    def test_the_model_gets_the_mean_of_the_weights_after_every_step(self):
+        class Keep(Callback):
+            def on_train_batch_end(self, batch, logs):
+                after_step.append(self.model.get_weights())
+
+        after_step: list[list[np.ndarray]] = []
+        self.fit([Keep()], 0, 3)
+        averaged = self.fit([WeightAveraging(start_from_epoch=1)], 0, 3)
+        self.assert_equal(averaged, [np.mean(ws, axis=0) for ws in zip(*after_step[2:], strict=True)], rtol=1e-5)
+
+    def test_training_goes_on_from_the_last_step_not_from_the_mean(self):
+        averaging = WeightAveraging()
+        self.fit([averaging], 0, 3)
+        self.assert_equal(self.fit([], 0, 3), averaging.latest, rtol=0)
+
+    def test_before_its_first_epoch_nothing_changes(self):
+        self.assert_equal(self.fit([WeightAveraging(2)], 0, 2), self.fit([], 0, 2).get_weights(), rtol=0)
+
+    @pytest.mark.parametrize("interrupted", [1, 2, 3])
+    def test_a_resumed_training_has_the_same_mean(self, tmp_path, interrupted):
+        path = tmp_path / "model"
+        self.fit([WeightAveraging(1), ModelCheckpoint(path)], 0, interrupted)
+        resumed = self.fit([WeightAveraging(1)], interrupted, 4, Sequential.load(path))
+        self.assert_equal(resumed, self.fit([WeightAveraging(1)], 0, 4).get_weights(), rtol=0)
+
+    @pytest.mark.parametrize(
+        ("state", "words"),
+        [
+            ({}, "WeightAveraging state: expected a number steps, found None"),
+            ({"steps": 2}, "WeightAveraging state, mean"),
+            ({"steps": 2, "mean": [1.0], "latest": []}, "WeightAveraging state, mean: expected 6 arrays"),
+        ],
+    )
+    def test_a_damaged_state(self, state, words):
+        averaging = WeightAveraging()
+        averaging.set_model(self.fit([], 0, 1))
+        with pytest.raises((ValueError, TypeError), match=words):
+            averaging.set_state(state)
 
 
 class TestResuming:
