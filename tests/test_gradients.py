@@ -29,6 +29,9 @@ from minicnn.layers import (
     GlobalAveragePooling2D,
     MaxPooling1D,
     MaxPooling2D,
+    RandomErasing,
+    RandomFlip,
+    RandomTranslation,
     ReLU,
     Softmax,
 )
@@ -113,6 +116,21 @@ LAYERS = {
         (BatchNormalization(trainable=False), IMAGES),
     ],
     Dropout: [(Dropout(0.4, seed=1), IMAGES), (Dropout(0.0), ROWS)],
+    RandomFlip: [
+        (RandomFlip("horizontal", seed=1), (5, 4, 3, 2)),
+        (RandomFlip("vertical", seed=1), (5, 4, 3, 2)),
+        (RandomFlip(seed=1), (5, 4, 3, 2)),
+    ],
+    RandomTranslation: [
+        (RandomTranslation(0.5, (0.2, 0.9), seed=1), IMAGES),
+        (RandomTranslation(0.5, 0.5, "constant", "nearest", fill_value=0.5, seed=1), IMAGES),
+        (RandomTranslation(0.0, 1.0, "wrap", seed=1), IMAGES),
+        (RandomTranslation((-1.0, 0.0), 0.4, "nearest", seed=1), IMAGES),
+    ],
+    RandomErasing: [
+        (RandomErasing((1, 1), (0.1, 0.5), seed=1), IMAGES),
+        (RandomErasing(1.0, 0.5, fill_value=0.25, value_range=(0, 1), seed=3), IMAGES),
+    ],
     Flatten: [(Flatten(), IMAGES), (Flatten(), ROWS)],
 }
 
@@ -129,7 +147,7 @@ def test_layer(cls, method):
 
 
 @methods
-@pytest.mark.parametrize("cls", [BatchNormalization, Dropout], ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", [BatchNormalization, Dropout, RandomTranslation], ids=lambda cls: cls.__name__)
 def test_layer_that_does_something_else_in_inference(cls, method):
     for layer, shape in LAYERS[cls]:
         check_layer(layer, shape, training=False, method=method).raise_if_wrong()

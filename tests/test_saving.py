@@ -73,6 +73,7 @@ def test_every_layer_can_be_saved(path):
         "Conv2D": {"filters": 2, "kernel_size": (3, 1), "strides": (2, 1), "kernel_initializer": RandomNormal(0, 0.1)},
         "Dense": {"units": 2},
         "Dropout": {"rate": 0.3},
+        "RandomTranslation": {"height_factor": 0.2, "width_factor": (-0.1, 0.3)},
     }
     for name, cls in CLASSES.items():
         layer = cls(**arguments.get(name, {}))

@@ -31,6 +31,12 @@ Saved = Any
 
 Pair = tuple[int, int]
 
+Range = tuple[float, float]
+"""A lower and an upper limit."""
+
+FILL_MODES = ("constant", "nearest", "reflect", "wrap")
+"""What stands beside an image, by Keras's names."""
+
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 """The activations that operations apply, by Keras's names; softmax is over the last axis."""
 
@@ -160,6 +166,43 @@ class Backend(Protocol):
 
     @shapes(dy="y")
     def dropout_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    # data augmentation: random changes of images, functions of (seed, call, sample) alone
+    @shapes(x="N H W C", y="N H W C")
+    def random_flip(self, x: Array, horizontal: bool, vertical: bool, seed: int, call: int) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, H, W, C), each image mirrored along the given axes with probability ½."""
+
+    @shapes(dy="y")
+    def random_flip_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    @shapes(x="N H W C", y="N H W C")
+    def random_translation(
+        self,
+        x: Array,
+        height_factor: Range,
+        width_factor: Range,
+        fill_mode: str,
+        interpolation: str,
+        fill_value: float,
+        seed: int,
+        call: int,
+    ) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, H, W, C), each image shifted by random shares of its height and width."""
+
+    @shapes(dy="y")
+    def random_translation_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    @shapes(x="N H W C", y="N H W C")
+    def random_erasing(
+        self, x: Array, factor: Range, scale: Range, fill_value: float | None, value_range: Range, seed: int, call: int
+    ) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, H, W, C), a random box of some images replaced by fill_value or, if None, noise."""
+
+    @shapes(dy="y")
+    def random_erasing_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
     # activations as separate layers

@@ -145,6 +145,7 @@ def _on_the_host(function: Function, backend: Backend) -> Function:
     def on_device(result: Any) -> Any:
         return backend.to_device(result) if isinstance(result, (np.ndarray, np.generic)) else result
 
+    @wraps(function)
     def operation(*arguments: Any) -> Any:
         copies = [on_host(argument) for argument in arguments]
         results = function(*copies)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import did_you_mean, explain, shown
-from .contract import ACTIVATIONS, Pair
+from .contract import ACTIVATIONS, FILL_MODES, Pair, Range
 
 MOST_CLASSES = 2**15
 """Maximum number of classes: the textbook's one_hot makes a square matrix of this size, 4 GiB in float32."""
@@ -79,6 +79,16 @@ def fraction(where: str, value: Any) -> float:
     raise ValueError(explain(where, "a number in [0, 1)", shown(value), "0.9 means 90 %."))
 
 
+def limits(where: str, value: Any) -> Range:
+    """Two finite numbers, the smaller one first."""
+    if type(value) not in (tuple, list) or len(value) != 2:
+        raise TypeError(explain(where, "a lower and an upper limit", shown(value), "Write (-0.1, 0.1)."))
+    low, high = number(where, value[0]), number(where, value[1])
+    if low <= high:
+        return low, high
+    raise ValueError(explain(where, "the lower limit first", shown(value), "Exchange them."))
+
+
 def bound(where: str, value: Any) -> float | None:
     """A number; None or ∞ if there is no bound."""
     return None if value is None or (isinstance(value, float) and value == np.inf) else number(where, value)
@@ -99,6 +109,16 @@ def padding(where: str, value: Any) -> str:
 def activation(where: str, value: Any) -> str:
     """The name of an activation."""
     return _one_of(where, value, ACTIVATIONS)
+
+
+def fill_mode(where: str, value: Any) -> str:
+    """One of FILL_MODES."""
+    return _one_of(where, value, FILL_MODES)
+
+
+def interpolation(where: str, value: Any) -> str:
+    """ "nearest" or "bilinear"."""
+    return _one_of(where, value, ("nearest", "bilinear"))
 
 
 def dtype(where: str, value: Any) -> Any:
@@ -131,6 +151,12 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "classes": classes,
     "dtype": dtype,
     "epsilon": non_negative,
+    "factor": limits,
+    "fill_mode": fill_mode,
+    "fill_value": bound,
+    "height_factor": limits,
+    "horizontal": flag,
+    "interpolation": interpolation,
     "label_smoothing": fraction,
     "learning_rate": number,
     "max_value": bound,
@@ -141,12 +167,16 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "padding": padding,
     "pool_size": pair,
     "rate": fraction,
+    "scale": limits,
     "seed": whole,
     "step": count,
     "strides": pair,
     "threshold": number,
     "training": flag,
+    "value_range": limits,
+    "vertical": flag,
     "weight": number,
     "weight_decay": number,
+    "width_factor": limits,
 }
 """The check of every option of the contract, by its name."""

@@ -89,6 +89,11 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "average_pool2d": lambda dtype: [_image(dtype), (2, 2), (2, 2), "valid"],
     "batch_norm": _batch_norm,
     "dropout": lambda dtype: [_image(dtype), 0.25, 2**40 + 5, 3],
+    "random_flip": lambda dtype: [_image(dtype), True, False, 2**40 + 5, 3],
+    "random_translation": lambda dtype: [
+        *(_image(dtype), (-0.25, 0.25), (-0.25, 0.25), "reflect", "bilinear", 0.0, 2**40 + 5, 3)
+    ],
+    "random_erasing": lambda dtype: [_image(dtype), (0.0, 1.0), (0.125, 0.5), 0.5, (0.0, 1.0), 2**40 + 5, 3],
     "activation": lambda dtype: [_scores(dtype), "softmax"],
     "general_relu": lambda dtype: [_image(dtype), 0.25, 1.5, 0.5],
     "softmax_crossentropy": lambda dtype: [_scores(dtype), _target(dtype)],

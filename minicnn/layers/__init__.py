@@ -5,6 +5,7 @@ from typing import Any
 from ..errors import did_you_mean, explain
 from ..parameters import Parameter
 from .activations import Activation, ReLU, Softmax
+from .augmentation import RandomErasing, RandomFlip, RandomTranslation
 from .base import Layer
 from .conv import Conv1D, Conv2D
 from .dense import Dense
@@ -32,6 +33,9 @@ CLASSES: dict[str, type[Layer]] = {
         GlobalAveragePooling2D,
         MaxPooling1D,
         MaxPooling2D,
+        RandomErasing,
+        RandomFlip,
+        RandomTranslation,
         ReLU,
         Softmax,
     )
@@ -60,6 +64,9 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "Parameter",
+    "RandomErasing",
+    "RandomFlip",
+    "RandomTranslation",
     "ReLU",
     "Softmax",
 ]

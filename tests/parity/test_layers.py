@@ -108,8 +108,11 @@ CASES = {
 }
 
 
+AUGMENTATION = {"RandomErasing", "RandomFlip", "RandomTranslation"}
+
+
 def test_no_layer_is_forgotten():
-    assert set(CASES) == set(layers.CLASSES)
+    assert set(CASES) | AUGMENTATION == set(layers.CLASSES)
 
 
 @twins
@@ -171,3 +174,50 @@ def test_dropout_keeps_and_scales_as_keras_does(rate):
     theirs = keras.layers.Dropout(rate, seed=1)(x, training=True).numpy()
     assert_close(np.unique(ours), np.unique(theirs))
     assert abs(ours.mean() - theirs.mean()) < 5 * (2 * rate / (1 - rate) / x.size) ** 0.5  # five standard deviations
+
+
+def augmented(name, x, **config):
+    """What minicnn's and Keras's layer make of the images in training."""
+    ours, theirs = getattr(layers, name)(**config, seed=1), getattr(keras.layers, name)(**config, seed=1)
+    return ours.forward(x, training=True), theirs(x, training=True).numpy()
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
+@pytest.mark.parametrize("fill_mode", ["constant", "nearest", "reflect", "wrap"])
+@pytest.mark.parametrize("factors", [(0.25, 0.0), (-0.25, 0.375), (0.53, -0.19)])
+def test_shift(factors, fill_mode, interpolation):
+    """Both limits are the same, so nothing is random."""
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3))
+    if fill_mode == "wrap":  # between the last and the first pixel, TensorFlow does not interpolate
+        factors = np.round(np.multiply(factors, 8)) / 8
+    height_factor, width_factor = ((factor, factor) for factor in factors)
+    config = {"fill_mode": fill_mode, "interpolation": interpolation, "fill_value": 0.5}
+    ours, theirs = augmented("RandomTranslation", x, height_factor=height_factor, width_factor=width_factor, **config)
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)  # Keras's shifts are float32
+
+
+@pytest.mark.parametrize("mode", ["horizontal", "vertical", "horizontal_and_vertical"])
+def test_flip(mode):
+    """Every image of one shape, so that only the images that were mirrored differ."""
+    x = np.broadcast_to(np.random.default_rng(0).normal(size=(3, 4, 2)), (400, 3, 4, 2))
+    ours, theirs = (np.unique(y, axis=0, return_counts=True) for y in augmented("RandomFlip", x, mode=mode))
+    assert_close(ours[0], theirs[0])
+    assert len(ours[0]) == 2
+    assert np.abs(ours[1] - theirs[1]).max() < 5 * (400 / 2) ** 0.5  # five standard deviations
+
+
+@pytest.mark.parametrize("factor", [0.0, (1.0, 1.0), 0.5])
+def test_erased_boxes(factor):
+    ours, theirs = augmented(
+        "RandomErasing", np.ones((800, 9, 7, 2)), factor=factor, scale=(0.1, 0.4), fill_value=0.0, value_range=(0, 1)
+    )
+    assert set(np.unique(ours)) == set(np.unique(theirs))
+    for axes in ((0, 3), (1, 2, 3)):  # where the boxes are, and how large
+        one, other = (np.sort((1 - y).mean(axis=axes), axis=0) for y in (ours, theirs))
+        np.testing.assert_allclose(one, other, atol=0.12)
+
+
+def test_noise_in_erased_boxes():
+    ours, theirs = augmented("RandomErasing", np.ones((20, 16, 16, 1)), factor=(1, 1), scale=(1, 1), value_range=(0, 2))
+    grid = np.linspace(0, 1, 21)
+    np.testing.assert_allclose(np.quantile(ours, grid), np.quantile(theirs, grid), atol=0.15)
