@@ -19,7 +19,9 @@ def end(code: int, message: str) -> NoReturn:
 
 
 def program() -> str:
-    return Path(sys.argv[0]).name
+    """The script's name, or that of the package that python -m runs."""
+    path = Path(sys.argv[0])
+    return path.parent.name if path.name == "__main__.py" else path.name
 
 
 def explain_interrupt(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:

@@ -39,7 +39,7 @@ def run(build_model: Callable[[], Sequential], row: Row) -> None:
         model.compile(optimizer=Adam(options.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
         train, test = (prepare(split, options.limit, model) for split in data)
 
-        settings = describe(row, data, model, train, test, options)
+        settings = describe(row.title, data, model, train, test, options)
         if options.resume:
             model = checkpoint.resume(settings)
         else:
@@ -73,11 +73,11 @@ def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
 
 
 def describe(
-    row: Row, data: FashionMNIST, model: Sequential, train: Split, test: Split, options: Namespace
+    title: str, data: FashionMNIST, model: Sequential, train: Split, test: Split, options: Namespace
 ) -> dict[str, Any]:
     """Everything that determines the result of a run, as plain data, together with its options."""
     return {
-        "model": row.title,
+        "model": title,
         "layers": [repr(layer) for layer in model.layers],
         "parameters": model.count_params(),
         "backend": backend_name(),
