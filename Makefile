@@ -16,7 +16,7 @@ KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
 MODELS = baseline model1 model2 model3 model4 model5 model6
 
 .DEFAULT_GOAL = help
-.PHONY: help test test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
+.PHONY: help reproduce test test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
 .NOTPARALLEL:  # two simultaneous pip runs would break the environment
 .SECONDARY:    # make must not delete the stamps
 
@@ -29,6 +29,9 @@ help:
 
 $(MODELS): $(VENV)/.has-fast,report
 	@$(VENV)/bin/python examples/$@.py $(ARGS)
+
+reproduce: $(VENV)/.has-fast,report  ## train all models with three seeds and write the whole report again (ARGS=--help)
+	@$(VENV)/bin/python -m examples.reproduce $(ARGS)
 
 test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" selects some)
 	@$(VENV)/bin/python -c "from minicnn.backends.availability import check_numba; check_numba()"  # here Numba's tests must not be skipped

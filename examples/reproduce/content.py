@@ -49,7 +49,7 @@ def numbers(runs: Runs, names: Sequence[str] = METRICS) -> list[str]:
 
 
 def _seeds(results: Results) -> str:
-    seeds = results["settings"]["seeds"]
+    seeds = results["seeds"]
     return f"seed {seeds[0]}" if len(seeds) == 1 else f"{len(seeds)} seeds ({', '.join(map(str, seeds))})"
 
 
@@ -68,6 +68,8 @@ def _introduction(results: Results) -> list[Block]:
             "measure on the test images after every epoch, but choose nothing by them."
         ),
     ]
+    if (done := results["trainings"])["finished"] < done["planned"]:
+        blocks.append(Paragraph(f"**Not complete: {done['finished']} of {done['planned']} trainings are finished.**"))
     if settings["data"] != "Fashion-MNIST" or settings["epochs"]:
         blocks.append(Paragraph("**A short run, for a first look: its numbers are not comparable with the report's.**"))
     return blocks
@@ -153,7 +155,7 @@ def _figures_3_to_11(results: Results) -> list[Block]:
     models = {name: model for name, model in results["models"].items() if name in IN_REPORT}
     if not models:
         return []
-    first = results["settings"]["seeds"][0]
+    first = results["seeds"][0]
     blocks: list[Block] = [Heading("Figures 3 to 5: confusion matrices")]
     for name, model in models.items():
         figure = 3 + IN_REPORT.index(name)
@@ -257,7 +259,7 @@ def _calibration(results: Results) -> list[Block]:
             errors = [run["calibration_error"] for run in content["rules"]["average"]]
             rows.append([f"{ensemble}, average", number(errors)])
     pictures = [
-        Picture(f"calibration-{name}", f"{results['models'][name]['title']}, seed {results['settings']['seeds'][0]}.")
+        Picture(f"calibration-{name}", f"{results['models'][name]['title']}, seed {results['seeds'][0]}.")
         for name in ("model5", "model6")
         if name in results["models"]
     ]
@@ -274,7 +276,7 @@ def _calibration(results: Results) -> list[Block]:
 
 def _mistakes(results: Results) -> list[Block]:
     pictures = [
-        Picture(f"mistakes-{name}", f"{model['title']}, seed {results['settings']['seeds'][0]}.")
+        Picture(f"mistakes-{name}", f"{model['title']}, seed {results['seeds'][0]}.")
         for name, model in results["models"].items()
     ]
     return [

@@ -79,5 +79,5 @@ def parse() -> argparse.Namespace:
 
 
 def is_whole(options: argparse.Namespace) -> bool:
-    """Whether these options ask for everything, on all images."""
-    return set(options.models) == set(PARTS) and options.limit is None and options.epochs is None
+    """Whether these options ask for everything: all models, three seeds or more, all images."""
+    return set(options.models) == set(PARTS) and options.seeds >= 3 and options.limit is None and options.epochs is None

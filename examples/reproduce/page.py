@@ -52,9 +52,8 @@ def _block(block: Block, pictures: Pictures) -> str:
         case Bullets(items):
             return "<ul>" + "".join(f"<li>{_inline(item)}</li>" for item in items) + "</ul>"
         case Table(header, rows, names):
-            head = "".join(f"<th>{_inline(cell)}</th>" for cell in header)
             lines = "\n".join(f"<tr>{_cells(row, names)}</tr>" for row in rows)
-            table = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{lines}\n</tbody></table>"
+            table = f"<table>\n<thead><tr>{_cells(header, names)}</tr></thead>\n<tbody>\n{lines}\n</tbody></table>"
             return f'<div class="table">{table}</div>'
         case Picture(name, caption):
             return _figure(pictures[name], caption)

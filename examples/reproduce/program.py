@@ -48,7 +48,7 @@ def open_folder(options: Namespace, data: FashionMNIST) -> dict:
 
     Raises RunError if the one that is there was begun with other settings.
     """
-    train, test = ((images[: options.limit]) for images, _ in data)
+    train, test = (images[: options.limit] for images, _ in data)
     settings = {
         "backend": backend_name(),
         "device": device_name(),
@@ -72,7 +72,8 @@ def open_folder(options: Namespace, data: FashionMNIST) -> dict:
                     f"the reproduction in {options.out} was begun with {word} {begun.get(name)}, not {value}; "
                     "--out DIR begins another one, --overwrite replaces it"
                 )
-    write_json(path, settings)
+    if not options.report_only:
+        write_json(path, settings)
     return settings
 
 
@@ -93,10 +94,9 @@ def train(jobs: Sequence[Job], data: FashionMNIST, options: Namespace, images: i
 def write_report(jobs: Sequence[Job], data: FashionMNIST, options: Namespace, settings: dict) -> None:
     """Write results.json, the page, and the Markdown file with its figures, of everything that is finished."""
     predictions = load_predictions(jobs)
-    seeds = sorted({job.seed for job in jobs if job.finished})
-    if not seeds:
+    if not predictions:
         raise RunError(f"nothing in {options.out} is finished yet; start without --report-only")
-    results = collect(jobs, predictions, data, {**settings, "seeds": seeds})
+    results = collect(jobs, predictions, data, settings)
     write_json(options.out / "results.json", results)
     text = document(results)
     pictures = {

@@ -53,11 +53,12 @@ class Progress(Callback):
         self.left = sum(job.work_left() for job in jobs)
         """The work still to do."""
         self.batches, self.quiet = batches, quiet
-        form = "{desc} {percentage:3.0f}% |{bar}| left {postfix}"
-        self.bar = tqdm(total=self.left, bar_format=form, leave=False, disable=True if quiet else None)
+        form = "{desc} {percentage:3.0f}% |{bar}|{postfix}"
+        nowhere = True if quiet or not self.left else None  # None: shown on a terminal only
+        self.bar = tqdm(total=self.left, bar_format=form, leave=False, disable=nowhere)
 
     def begin(self, job: Job) -> None:
-        self.job, self.job_left = job, job.work_left()
+        self.job = job
         self.bar.set_description_str(f"{job.title}, seed {job.seed}", refresh=False)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -65,30 +66,24 @@ class Progress(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         done = (batch + 1) / self.batches * self.job.work_per_epoch
-        self.bar.postfix = self.time_left(done, perf_counter() - self.began)
+        self.bar.postfix = f"left {self.time_left(done, perf_counter() - self.began)}"
         self.bar.update(self.job.work_per_epoch / self.batches)
 
     def on_checkpoint(self, epoch: int, logs: Logs) -> None:
         self.work += self.job.work_per_epoch
         self.seconds += perf_counter() - self.began
-        self._finish(self.job.work_per_epoch)
-        self._print(
-            f"epoch {epoch + 1}/{self.job.epochs} - val_loss {logs['val_loss']:.4f} - "
-            f"val_accuracy {logs['val_accuracy']:.4f}"
-        )
+        self.left -= self.job.work_per_epoch
+        metrics = f"val_loss {logs['val_loss']:.4f} - val_accuracy {logs['val_accuracy']:.4f}"
+        self._print(f"epoch {epoch + 1}/{self.job.epochs} - {metrics}")
 
-    def end(self, text: str = "") -> None:
-        """A job is finished."""
-        self._finish(self.job_left)
-        if text:
-            self._print(text)
+    def fitted(self, text: str) -> None:
+        """A job that has no epochs is done."""
+        self.left -= self.job.work_per_epoch
+        self.bar.update(self.job.work_per_epoch)
+        self._print(text)
 
     def close(self) -> None:
         self.bar.close()
-
-    def _finish(self, work: float) -> None:
-        self.left -= work
-        self.job_left -= work
 
     def _print(self, text: str) -> None:
         if not self.quiet:

@@ -65,6 +65,8 @@ def collect(jobs: Sequence[Job], predictions: Predictions, data: FashionMNIST, s
     machines = [job for job in jobs if isinstance(job, SupportVectorMachine) and job.finished]
     return {
         "settings": dict(settings),
+        "seeds": sorted({job.seed for job in jobs if job.finished}),
+        "trainings": {"finished": sum(job.finished for job in jobs), "planned": len(jobs)},
         "versions": {"python": platform.python_version(), **{package: _version(package) for package in PACKAGES}},
         "processor": platform.processor() or platform.machine(),
         "test_images_by_class": np.bincount(labels, minlength=len(CLASS_NAMES)).tolist(),

@@ -72,7 +72,7 @@ class SupportVectorMachine:
         }
         write_json(self.folder / "settings.json", record)
         save_array(self.folder / PREDICTIONS, decisions)
-        progress.end(f"fitted on {len(x_train):,} images in {seconds:.0f} s")
+        progress.fitted(f"fitted on {len(x_train):,} images in {seconds:.0f} s")
 
     def _features(self, split: tuple[np.ndarray, np.ndarray], limit: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Features (N, F) and classes (N,) of the first images."""
