@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -12,14 +12,12 @@ from .document import Block, Bullets, Document, Heading, Paragraph, Picture, Tab
 
 STYLE = Path(__file__).with_name("page.css")
 
-Pictures = Mapping[str, Mapping[str, bytes]]
-"""PNG files by the figure's name and the style, light or dark."""
 
-
-def page(document: Document, pictures: Pictures) -> str:
+def page(document: Document, figures: Path) -> str:
+    """The HTML file; `figures` is the folder that holds each figure as NAME-light.png and NAME-dark.png."""
     contents = [block for block in document.blocks if isinstance(block, Heading) and block.level == 2]
     links = "\n".join(f'<li><a href="#{block.anchor}">{_inline(block.text)}</a></li>' for block in contents)
-    body = "\n".join(_block(block, pictures) for block in document.blocks)
+    body = "\n".join(_block(block, figures) for block in document.blocks)
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -43,7 +41,7 @@ def page(document: Document, pictures: Pictures) -> str:
 """
 
 
-def _block(block: Block, pictures: Pictures) -> str:
+def _block(block: Block, figures: Path) -> str:
     match block:
         case Heading(text, level):
             return f'<h{level} id="{block.anchor}">{_inline(text)}</h{level}>'
@@ -56,7 +54,7 @@ def _block(block: Block, pictures: Pictures) -> str:
             table = f"<table>\n<thead><tr>{_cells(header, names)}</tr></thead>\n<tbody>\n{lines}\n</tbody></table>"
             return f'<div class="table">{table}</div>'
         case Picture(name, caption):
-            return _figure(pictures[name], caption)
+            return _figure(figures, name, caption)
 
 
 def _cells(row: Sequence[str], names: int) -> str:
@@ -65,10 +63,9 @@ def _cells(row: Sequence[str], names: int) -> str:
     return "".join([f"<th>{cell}</th>" for cell in inside[:names]] + [f"<td>{cell}</td>" for cell in inside[names:]])
 
 
-def _figure(pictures: Mapping[str, bytes], caption: str) -> str:
-    light, dark = (
-        f"data:image/png;base64,{base64.b64encode(pictures[style]).decode('ascii')}" for style in ("light", "dark")
-    )
+def _figure(figures: Path, name: str, caption: str) -> str:
+    files = [(figures / f"{name}-{style}.png").read_bytes() for style in ("light", "dark")]
+    light, dark = (f"data:image/png;base64,{base64.b64encode(content).decode('ascii')}" for content in files)
     source = f'<source media="(prefers-color-scheme: dark)" srcset="{dark}">'
     image = f'<img src="{light}" alt="{escape(caption)}" loading="lazy">'
     return f"<figure><picture>{source}{image}</picture><figcaption>{_inline(caption)}</figcaption></figure>"

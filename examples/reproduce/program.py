@@ -6,7 +6,7 @@ import json
 import math
 import shutil
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from experiment import command_line
@@ -19,14 +19,15 @@ from minicnn.files import atomic_writer
 
 from . import options as command
 from .content import document
-from .figures import STYLES, drawings, png
+from .figures import STYLES, Drawing, drawings, png
 from .markdown import markdown
-from .page import Pictures, page
+from .page import page
 from .plan import Job, all_jobs
 from .progress import Progress
 from .results import collect, load_predictions
 
 ROOT = Path(__file__).resolve().parents[2]
+FIGURES = "figures"
 IMAGES = "images/reproduction"
 COMMENT = "Written by python -m examples.reproduce from docs/data/reproduction.json: changes here are lost."
 
@@ -92,28 +93,41 @@ def train(jobs: Sequence[Job], data: FashionMNIST, options: Namespace, images: i
 
 
 def write_report(jobs: Sequence[Job], data: FashionMNIST, options: Namespace, settings: dict) -> None:
-    """Write results.json, the page, and the Markdown file with its figures, of everything that is finished."""
+    """Write results.json, the figures, the page and the Markdown file, of everything that is finished."""
     predictions = load_predictions(jobs)
     if not predictions:
         raise RunError(f"nothing in {options.out} is finished yet; start without --report-only")
     results = collect(jobs, predictions, data, settings)
-    write_json(options.out / "results.json", results)
     text = document(results)
-    pictures = {
-        name: {style: png(draw(style=style)) for style in STYLES}
-        for name, draw in drawings(data, predictions, results).items()
-        if name in text.pictures
-    }
-    write_text(options.out / "reproduction.html", page(text, pictures))
+    draw(drawings(data, predictions, results), text.pictures, options.out, results)
+    write_text(options.out / "reproduction.html", page(text, options.out / FIGURES))
     docs = options.docs or (ROOT / "docs" if command.is_whole(options) else options.out)
-    write_docs(docs, results, pictures)
+    write_docs(docs, results, options.out / FIGURES)
     print(f"The page is {options.out / 'reproduction.html'}; reproduction.md is in {docs}")
 
 
-def write_docs(docs: Path, results: dict, pictures: Pictures) -> None:
+def draw(figures: Mapping[str, Drawing], names: Iterable[str], folder: Path, results: dict) -> None:
+    """Draw these figures if any number has changed since they were drawn, and then write results.json."""
+    content, path = dumps(results), folder / "results.json"
+    changed = not path.exists() or path.read_text(encoding="utf-8") != content
+    for name in names:
+        for style in STYLES:
+            picture = folder / FIGURES / f"{name}-{style}.png"
+            if changed or not picture.exists():
+                with atomic_writer(picture) as file:
+                    file.write(png(figures[name](style=style)))
+    write_text(path, content)  # last: a killed process draws again
+
+
+def write_docs(docs: Path, results: dict, figures: Path) -> None:
     """The Markdown file, its figures in the light style, and the numbers that it was made from."""
-    for name, styles in pictures.items():
+    text = document(results)
+    for name in text.pictures:
         with atomic_writer(docs / IMAGES / f"{name}.png") as file:
-            file.write(styles["light"])
-    write_json(docs / "data" / "reproduction.json", results)
-    write_text(docs / "reproduction.md", markdown(document(results), COMMENT, IMAGES))
+            file.write((figures / f"{name}-light.png").read_bytes())
+    write_text(docs / "data" / "reproduction.json", dumps(results))
+    write_text(docs / "reproduction.md", markdown(text, COMMENT, IMAGES))
+
+
+def dumps(results: dict) -> str:
+    return json.dumps(results, indent=1, ensure_ascii=False) + "\n"
