@@ -1,4 +1,8 @@
-"""Optimiser steps in one pass: value, gradient and moments are read and written once."""
+"""Optimiser steps in one pass: value, gradient and moments are read and written once.
+
+A thread's kernel slices the arrays to its share and counts from 0. A loop over first … last is not vectorised, as an
+index that could be negative would count from the end; it takes 5 times as long.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +64,8 @@ def adam_step(
 @parallel
 def _sgd(threads, thread, value, grad, velocity, learning_rate, momentum, decay, nesterov):
     first, last = share(len(value), threads, thread)
-    for i in range(first, last):
+    value, grad, velocity = value[first:last], grad[first:last], velocity[first:last]
+    for i in range(len(value)):
         step = learning_rate * grad[i]
         velocity[i] = momentum * velocity[i] - step
         value[i] += (momentum * velocity[i] - step if nesterov else velocity[i]) - decay * value[i]
@@ -70,7 +75,8 @@ def _sgd(threads, thread, value, grad, velocity, learning_rate, momentum, decay,
 def _adam(threads, thread, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
     nothing = tiny - tiny
     first, last = share(len(value), threads, thread)
-    for i in range(first, last):
+    value, grad, mean, variance = value[first:last], grad[first:last], mean[first:last], variance[first:last]
+    for i in range(len(value)):
         m = mean[i] + gain_1 * (grad[i] - mean[i])
         v = variance[i] + gain_2 * (grad[i] * grad[i] - variance[i])
         mean[i] = nothing if abs(m) < tiny else m  # NaN stays
