@@ -1,6 +1,7 @@
 """The gain of each mechanism of the CPU backend: how long the networks take without it, all others in place.
 
     python -m benchmarks.ladder                          all networks, in training and in inference
+    python -m benchmarks.ladder --fill                   the same, and the tables go into docs/performance.md
     python -m benchmarks.ladder model5 --rows pooling    one network, and the rows whose names contain a word
 
 Every row runs in its own process, with plain code in the mechanism's place (`plain_code.py`). The rows take turns; a
@@ -21,18 +22,19 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from .crew import Worker, available_cpus
+from .crew import ROOT, Worker, available_cpus
 from .machine import describe_machine
 from .networks import NETWORKS, TITLES, batch_size_of, model_of, network_named, samples_for
 from .plain_code import ROWS, Row
-from .report import markdown_table
+from .report import fill_page, markdown_table
 from .rounds import interleave, ratio, summarise
 
 ROUNDS = 5
-SECONDS = 0.15  # per turn
+SECONDS = 0.1  # per turn
 NO_LIMIT = float("inf")
-INFERENCE_SAMPLES = (64, 1000)
+SAMPLES = 1000  # of an inference
 TRAINING_STEPS, CALLS = 12, 200  # at most, in a turn
+PAGE = ROOT / "docs" / "performance.md"
 WHOLE = ROWS[0].without
 
 Rounds = dict[str, list[float]]
@@ -58,23 +60,21 @@ def measure(names: Sequence[str], rows: Sequence[Row]) -> Iterator[tuple[str, st
             batch_size = batch_size_of(name)
             build(name, batch_size, workers, folder)
             yield "training step", name, race(training, "train", batch_size, "batches", TRAINING_STEPS)
-            for samples in INFERENCE_SAMPLES:
-                yield f"inference, {samples:,} images", name, race(inference, "predict", samples, "calls", CALLS)
+            yield f"inference, {SAMPLES:,} images", name, race(inference, "predict", SAMPLES, "calls", CALLS)
 
 
 def build(name: str, batch_size: int, workers: dict[str, Worker], folder: str) -> None:
     """Build the network in every worker, with the same weights, and compile its kernels."""
     network, weights, data = network_named(name), f"{folder}/weights.npz", f"{folder}/data.npz"
     np.savez(weights, *model_of(network).get_weights())
-    x, y = samples_for(network, max(*INFERENCE_SAMPLES, (2 + TRAINING_STEPS) * batch_size))
+    x, y = samples_for(network, max(SAMPLES, (2 + TRAINING_STEPS) * batch_size))
     np.savez(data, x=x, y=y)
 
     def prepare(worker: Worker) -> None:
         worker.ask("data", path=data)
         worker.ask("build", network=network, weights=weights)
         worker.ask("train", batches=1, batch_size=batch_size)
-        for samples in INFERENCE_SAMPLES:
-            worker.ask("predict", samples=samples, calls=1)
+        worker.ask("predict", samples=SAMPLES, calls=1)
 
     first, *others = workers.values()
     prepare(first)  # what it compiles, others find in the cache
@@ -106,6 +106,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)} (default: all)")
     parser.add_argument("--rows", default="", help="only rows whose names contain this")
+    parser.add_argument("--fill", action="store_true", help=f"write the tables into {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
     names = options.networks or [name for name in NETWORKS if name != "model6"]  # the same network as Model 5
     if unknown := set(names) - set(NETWORKS):
@@ -115,9 +116,12 @@ def main() -> None:
     for title, name, rounds in measure(names, rows):
         tables.setdefault(title, {})[name] = rounds
     machine = describe_machine()
-    print(f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores. Medians of {ROUNDS} rounds.")
+    text = f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores. Medians of {ROUNDS} rounds.\n"
     for title, found in tables.items():
-        print(f"\n{title.capitalize()}:\n\n{table(rows, found)}")
+        text += f"\n{title.capitalize()}:\n\n{table(rows, found)}\n"
+    print(text)
+    if options.fill:
+        fill_page(PAGE, "ladder", text)
 
 
 if __name__ == "__main__":
