@@ -15,7 +15,6 @@ from . import (
     metrics,
     models,
     optimizers,
-    regularizers,
     saving,
     utils,
 )
@@ -46,7 +45,6 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
-    "regularizers",
     "saving",
     "set_random_seed",
     "to_device",

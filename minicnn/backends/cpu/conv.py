@@ -23,10 +23,7 @@ def conv2d(
 
     x (N, H, W, C), kernel (KH, KW, C, F), bias (F,) or None -> y (N, OH, OW, F)
     """
-    y = forward(stages, x, [kernel, bias], strides, padding, activation)
-    w = _windows(x.shape, kernel.shape, strides, padding)
-    if activation == "relu" and _algorithm(w, x.itemsize) is winograd:
-        winograd.restore_zero_windows(x, bias, y, w)
+    y = forward(stages, x, [kernel, bias], strides, padding, activation, True)
     return y, (x, kernel, bias, y, strides, padding, activation)
 
 
@@ -43,11 +40,17 @@ def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Arra
 
 
 def stages(
-    shape: Shape, itemsize: int, weights: tuple[Shape, ...], strides: Pair, padding: str, activation: str
+    shape: Shape,
+    itemsize: int,
+    weights: tuple[Shape, ...],
+    strides: Pair,
+    padding: str,
+    activation: str,
+    training: bool = False,
 ) -> list[Stage]:
     """conv2d of images of this shape: a convolution with relu in its epilogue, or one and its activation."""
     w = _windows(shape, weights[0], strides, padding)
-    stage = _algorithm(w, itemsize).stage(w, activation == "relu", itemsize)
+    stage = _algorithm(w, itemsize).stage(w, activation == "relu", itemsize, training)
     if activation in ("relu", "linear"):
         return [stage]
     return [stage, *activations.stages((w.N, *stage.shape), itemsize, (), activation)]

@@ -18,34 +18,32 @@ import numpy as np
 from ...contract import Array
 from ...geometry import Windows, transposed
 from ..executor import MAX_BLOCK, Stage, array_at, geometry
-from ..gemm.gemm import clear, copy, multiply, multiply_add, pack, panel_count
-from ..gemm.microkernel import MR, NR
-from ..runtime.compile import inlined, parallel, serial, share
+from ..gemm.gemm import clear, copy, filled_up, multiply, multiply_add
+from ..gemm.microkernel import MR, NR_BYTES
+from ..runtime.compile import parallel, serial, share
+from ..runtime.memory import empty
+from ..runtime.numba_internals import register_jitable
 from ..runtime.threads import MIN_PARALLEL_WORK, thread_count
-from ..runtime.vectors import add, load, store, where_positive, whole_vectors, zeros
+from ..runtime.vectors import add, lanes, load, relu_backward, store, zeros
 
 BLOCK_BYTES = 256 * 1024
 """Bytes of a block of samples: half of the second-level cache of an older CPU."""
 
-PACK_ROWS = 32 * MR
-"""Windows from which on packing the kernel pays. For fewer, the microkernel reads it as it is stored."""
 
-
-def stage(w: Windows, relu: bool, itemsize: int) -> Stage:
+def stage(w: Windows, relu: bool, itemsize: int, training: bool) -> Stage:
     """y = im2col(x) · kernel + bias, cut off at 0 if `relu`; its weights are the kernel and the bias."""
     block = min(MAX_BLOCK, _block_samples(w.N, max(w.HP * w.WP * w.C, w.OH * w.OW * w.F) * itemsize))
-    K, panels = w.KH * w.KW * w.C, -(-w.F // NR(itemsize))
-    in_place = 0 if w.N * w.OH * w.OW >= PACK_ROWS and panels > 1 else w.F // NR(itemsize)
+    v = w._replace(N=block)
     return Stage(
         _convolve,
         (w.OH, w.OW, w.F),
-        (relu, in_place, *w._replace(N=block)),
+        (relu, *v),
         weights=2,
-        tables=(_window_offsets(w, block), _cell_offsets(w)),
+        tables=(_window_offsets(v, w.C), _cell_offsets(w, w.C)),
         prepare=_prepare,
-        prepared=(panels - in_place) * K * NR(itemsize) + _padded_size.py_func(w._replace(N=block)),
+        prepared=_kernel_size(w, itemsize) + _padded_size(v),
         block=block,
-        work=w.OH * w.OW * K * w.F,
+        work=w.OH * w.OW * w.KH * w.KW * w.C * w.F,
     )
 
 
@@ -53,16 +51,17 @@ def backward(
     x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
 ) -> tuple[Array | None, Array, Array]:
     """dx or None, dkernel and dbias, with dz = dy · relu′ or dy."""
-    v = transposed(w)
+    v, F = transposed(w), filled_up(w.F, x.itemsize)
     block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + v.HP * v.WP * v.C) * x.itemsize)
+    w, v, samples = w._replace(N=block), v._replace(N=block), w.N
     threads, rows, K = thread_count(), _whole_tiles(w), w.KH * w.KW * w.C
-    dkernels = np.zeros((threads, len(rows), -(-w.F // NR(x.itemsize)) * NR(x.itemsize)), x.dtype)
+    dkernels = np.zeros((threads, len(rows), F), x.dtype)
     dbiases = np.zeros((threads, w.F))  # one for each thread, added up in their order
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
         x.reshape(-1), kernel.reshape(-1), dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
-        rows, _window_offsets(w, block), _window_offsets(v, block), _turned(v), block, np.array(w), np.array(v),
-        alone=w.N * w.OH * w.OW * K * w.F < MIN_PARALLEL_WORK,
+        rows, _window_offsets(w, w.C), _window_offsets(v, F), _turned(v, F), samples, np.array(w), np.array(v),
+        alone=samples * w.OH * w.OW * K * w.F < MIN_PARALLEL_WORK,
     )  # fmt: skip
     dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[:K, : w.F]).reshape(kernel.shape)
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0).astype(x.dtype)
@@ -73,39 +72,40 @@ def _block_samples(samples: int, sample_bytes: int) -> int:
 
 
 @lru_cache(maxsize=256)
-def _window_offsets(w: Windows, samples: int) -> Array:
-    """(samples · OH · OW,): where the window of each output pixel begins in the padded images."""
-    n, p, q = np.ix_(np.arange(samples), np.arange(w.OH), np.arange(w.OW))
-    return ((n * w.HP + p * w.SH) * w.WP + q * w.SW).reshape(-1) * w.C
+def _window_offsets(w: Windows, channels: int) -> Array:
+    """(N · OH · OW,): where the window of each output pixel begins in padded images of so many channels."""
+    n, p, q = np.ix_(np.arange(w.N), np.arange(w.OH), np.arange(w.OW))
+    return (((n * w.HP + p * w.SH) * w.WP + q * w.SW) * channels).reshape(-1)
 
 
 @lru_cache(maxsize=256)
-def _cell_offsets(w: Windows) -> Array:
+def _cell_offsets(w: Windows, channels: int) -> Array:
     """(KH · KW · C,): where each cell of a window lies, seen from the window's beginning."""
     i, j, c = np.ix_(np.arange(w.KH), np.arange(w.KW), np.arange(w.C))
-    return ((i * w.WP + j) * w.C + c).reshape(-1)
+    return ((i * w.WP + j) * channels + c).reshape(-1)
 
 
 @lru_cache(maxsize=256)
-def _turned(w: Windows) -> Array:
+def _turned(w: Windows, channels: int) -> Array:
     """The cells' offsets for a kernel that is turned by 180°."""
-    return np.ascontiguousarray(_cell_offsets(w).reshape(-1, w.C)[::-1]).reshape(-1)
+    return np.ascontiguousarray(_cell_offsets(w, channels).reshape(-1, w.C)[::-1]).reshape(-1)
 
 
 @lru_cache(maxsize=256)
 def _whole_tiles(w: Windows) -> Array:
     """The cells' offsets, filled up to whole tiles by the last one; nobody reads what comes out there."""
-    cells = _cell_offsets(w)
+    cells = _cell_offsets(w, w.C)
     return np.pad(cells, (0, -len(cells) % MR), mode="edge")
 
 
-@serial
-def _panels_size(in_place, w, itemsize):
-    """How many numbers the micropanels are that the kernel is packed into."""
-    return (panel_count(w.F, itemsize) - in_place) * w.KH * w.KW * w.C * NR(itemsize)
+@register_jitable
+def _kernel_size(w, itemsize):
+    """How many numbers the kernel with filled up rows is; 0 if the rows need no filling."""
+    F = filled_up(w.F, itemsize)
+    return w.KH * w.KW * w.C * F if F > w.F else 0
 
 
-@serial
+@register_jitable
 def _padded_size(w):
     """How many numbers the padded images are; 0 if there is no padding."""
     return w.N * w.HP * w.WP * w.C if w.HP > w.H or w.WP > w.W else 0
@@ -113,70 +113,86 @@ def _padded_size(w):
 
 @serial
 def _prepare(x, x_at, y, y_at, count, numbers):
-    """Prepares the stage: the kernel's micropanels that are not read in place, and room for padded images."""
-    in_place, w = numbers[6], geometry(numbers[7:])
-    K = w.KH * w.KW * w.C
-    pack(array_at(numbers[1], K * w.F, x), K, w.F, in_place, y, y_at)
-    clear(y, y_at + _panels_size(in_place, w, x.itemsize), _padded_size(w))
+    """Prepares the stage: the kernel with filled up rows, and room for padded images."""
+    w = geometry(numbers[6:])
+    clear(y, y_at, _kernel_size(w, x.itemsize) + _padded_size(w))
+    if _kernel_size(w, x.itemsize):
+        fill_up(array_at(numbers[1], w.KH * w.KW * w.C * w.F, x), w.F, y, y_at)
+
+
+@serial
+def fill_up(kernel, F, target, target_at):
+    """Copy rows of F numbers to where longer ones begin."""
+    for row in range(len(kernel) // F):
+        copy(kernel, row * F, target, target_at + row * filled_up(F, kernel.itemsize), F)
+
+
+@serial
+def filled_up_bias(address, F, like):
+    """The bias at this address, or zeros if that is 0, filled up."""
+    bias = np.zeros(filled_up(F, like.itemsize), like.dtype)
+    if address:
+        copy(array_at(address, F, like), 0, bias, 0, F)
+    return bias
 
 
 @serial
 def _convolve(x, x_at, y, y_at, count, numbers):
     """The stage's kernel."""
-    relu, in_place, w = numbers[5], numbers[6], geometry(numbers[7:])
-    K, W, panels = w.KH * w.KW * w.C, NR(x.itemsize), panel_count(w.F, x.itemsize)
-    kernel, packed_size = array_at(numbers[1], K * w.F, x), _panels_size(in_place, w, x.itemsize)
-    packed = array_at(numbers[0], packed_size + _padded_size(w), x)
+    relu, w = numbers[5], geometry(numbers[6:])
+    K, kernel_size = w.KH * w.KW * w.C, _kernel_size(w, x.itemsize)
+    prepared = array_at(numbers[0], kernel_size + _padded_size(w), x)
+    kernel = prepared if kernel_size else array_at(numbers[1], K * w.F, x)
     windows, cells = array_at(numbers[3], w.N * w.OH * w.OW, numbers), array_at(numbers[4], K, numbers)
-    bias, floor = np.zeros(panels * W, x.dtype), x.dtype.type(0.0 if relu else -np.inf)
-    if numbers[2]:
-        copy(array_at(numbers[2], w.F, x), 0, bias, 0, w.F)
-    a, a_at, M = x, x_at, count * w.OH * w.OW
+    bias, floor = filled_up_bias(numbers[2], w.F, x), x.dtype.type(0.0 if relu else -np.inf)
+    a, a_at = x, x_at
     if _padded_size(w):
-        a, a_at = packed[packed_size:], 0
-        pad(x, x_at, count, a, w.C, w)
-    multiply(a, a_at, windows, M, cells, K, kernel, 0, W, w.F, (0, in_place), bias, floor, y, y_at, w.F)
-    multiply(a, a_at, windows, M, cells, K, packed, -in_place * K * W, K * W, W, (in_place, panels), bias, floor, y,
-             y_at, w.F)  # fmt: skip
+        a, a_at = prepared[kernel_size:], 0
+        pad(x, x_at, w.C, count, a, w.C, w, 1, 1)
+    multiply(a, a_at, windows, count * w.OH * w.OW, cells, K, kernel, 0, len(bias), bias, 0, 0, floor, y, y_at, w.F)
 
 
 @parallel
 def _backward(
-    threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, rows, windows, v_windows, v_cells, block, w, v
+    threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, rows, windows, v_windows, v_cells, samples, w, v
 ):  # fmt: skip
     """One thread's samples; its sums over them go into a dkernel and a dbias of its own. No dx if that is empty."""
     dkernel, dbias, w, v = dkernels[thread].reshape(-1), dbiases[thread], geometry(w), geometry(v)
-    W, F_panels, C_panels = NR(x.itemsize), panel_count(w.F, x.itemsize), panel_count(w.C, x.itemsize)
-    padded = np.zeros(_padded_size(w) // w.N * block, x.dtype)
-    packed_dz = np.zeros(F_panels * block * w.OH * w.OW * W, x.dtype)
-    dz = np.zeros(block * v.HP * v.WP * w.F if len(dx) else 0, x.dtype)  # its pixels SH x SW apart among zeros
-    exchanged = exchange_channels(kernel if len(dx) else kernel[:0], C_panels * W, w)
-    no_bias, unused = np.zeros(C_panels * W, x.dtype), np.zeros(w.F)
-    first, last = share(w.N, threads, thread)
-    for n in range(first, last, block):
-        count = min(block, last - n)
-        M, image_at = count * w.OH * w.OW, n * w.H * w.W * w.C
+    C, F, need_dx = filled_up(w.C, x.itemsize), filled_up(w.F, x.itemsize), len(dx) > 0
+    padded, dz = np.zeros(_padded_size(w), x.dtype), empty(w.N * w.OH * w.OW * F, x)
+    clear(dz, 0, len(dz))
+    spread = np.zeros(v.N * v.HP * v.WP * F if need_dx and v.KH * v.KW * w.SH * w.SW > 1 else 0, x.dtype)
+    exchanged = exchange_channels(kernel if need_dx else kernel[:0], C, w)
+    no_bias, no_floor = np.zeros(C, x.dtype), x.dtype.type(-np.inf)
+    first, last = share(samples, threads, thread)
+    for n in range(first, last, w.N):
+        count, image_at = min(w.N, last - n), n * w.H * w.W * w.C
         a, a_at = x, image_at
         if len(padded):
-            pad(x, image_at, count, padded, w.C, w)
             a, a_at = padded, 0
-        load_dz(dy, y, relu, n, count, packed_dz, W, M * W, (w.OH, w.OW, 0, 0, 1, 1), dbias, w)
-        multiply_add(a, a_at, rows, len(rows), windows, M, packed_dz, 0, M * W, dkernel, 0, w.F)
-        if len(dx):
-            load_dz(dy, y, relu, n, count, dz, w.F, W, (v.HP, v.WP, v.top, v.left, w.SH, w.SW), unused, w)
-            multiply(dz, 0, v_windows, count * w.H * w.W, v_cells, len(v_cells), exchanged, 0, W, C_panels * W,
-                     (0, C_panels), no_bias, x.dtype.type(-np.inf), dx, image_at, w.C)  # fmt: skip
+            pad(x, image_at, w.C, count, padded, w.C, w, 1, 1)
+        load_dz(dy, y, relu, n, count, dz, w.OH, w.OW, dbias, w)
+        multiply_add(a, a_at, rows, windows, count * w.OH * w.OW, dz, 0, dkernel, 0, F)
+        if need_dx:
+            b = dz
+            if len(spread):  # its pixels SH x SW apart among zeros
+                b = spread
+                pad(dz, 0, F, count, spread, F, v, w.SH, w.SW)
+            multiply(b, 0, v_windows, count * w.H * w.W, v_cells, len(v_cells), exchanged, 0, C, no_bias, 0, 0,
+                     no_floor, dx, image_at, w.C)  # fmt: skip
 
 
 @serial
-def pad(x, x_at, count, padded, C, w):
-    """Copy images from x[x_at] to where they lie among zeros, in pixels of C >= w.C channels."""
-    run, runs = (w.W * w.C, 1) if w.C == C else (w.C, w.W)  # a row at once, or pixel by pixel
+def pad(x, x_at, channels, count, padded, padded_channels, w, SH, SW):
+    """Copy images from x[x_at] to where they lie among zeros, their pixels SH x SW apart."""
+    together = channels == padded_channels and SW == 1
+    run, runs = (w.W * channels, 1) if together else (channels, w.W)  # a row at once, or pixel by pixel
     for n in range(count):
         for h in range(w.H):
-            source, target = x_at + (n * w.H + h) * w.W * w.C, ((n * w.HP + w.top + h) * w.WP + w.left) * C
+            source = x_at + (n * w.H + h) * w.W * channels
+            target = ((n * w.HP + w.top + h * SH) * w.WP + w.left) * padded_channels
             for i in range(runs):
-                copy(x, source + i * run, padded, target + i * C, run)
+                copy(x, source + i * run, padded, target + i * SW * padded_channels, run)
 
 
 @serial
@@ -190,48 +206,24 @@ def unpad(padded, C, count, x, x_at, w):
                 copy(padded, source + i * C, x, target + i * run, run)
 
 
-DBIAS_TERMS = 256
-"""Maximum terms of the bias's gradient that are added in float32. Their sums are added in float64."""
-
-
 @serial
-def load_dz(dy, y, relu, first, count, dz, pixel_step, panel_step, image, dbias, w):
-    """dz = dy · relu′ of some samples, into panels of NR filters; dbias += Σ dz.
-
-    Pixel (p, q) becomes pixel (top + p · SH, left + q · SW) of an image (HP, WP, top, left, SH, SW). With a panel_step
-    of NR, all filters of a pixel lie side by side.
-    """
-    HP, WP, top, left, SH, SW = image
-    W, nothing = NR(dz.itemsize), dz.dtype.type(0)
-    lanes, whole = whole_vectors(w.F, dz.itemsize)
-    sums = np.empty(w.F, dz.dtype)
-    for n in range(count):
-        for p in range(w.OH):
-            for q in range(0, w.OW, DBIAS_TERMS):
-                source = (((first + n) * w.OH + p) * w.OW + q) * w.F
-                target = ((n * HP + top + p * SH) * WP + left + q * SW) * pixel_step
-                pixels = min(w.OW - q, DBIAS_TERMS)
-                for f in range(0, whole, lanes):
-                    at = target + f // W * panel_step + f % W
-                    _load_pixels(dy, y, relu, source + f, w.F, pixels, dz, at, SW * pixel_step, sums, f, zeros(dz))
-                for f in range(whole, w.F):
-                    at = target + f // W * panel_step + f % W
-                    _load_pixels(dy, y, relu, source + f, w.F, pixels, dz, at, SW * pixel_step, sums, f, nothing)
-                for f in range(w.F):
-                    dbias[f] += sums[f]
-
-
-@inlined
-def _load_pixels(dy, y, relu, source, F, pixels, dz, target, step, sums, f, nothing):
-    """One filter of a row's pixels, or a vector of filters."""
-    total = nothing
-    for q in range(pixels):
-        d = load(dy, source + q * F, nothing)
-        if relu:
-            d = where_positive(load(y, source + q * F, nothing), d)
-        store(dz, target + q * step, d)
-        total = add(total, d)
-    store(sums, f, total)
+def load_dz(dy, y, relu, first, count, dz, HP, WP, dbias, w):
+    """dz = dy · relu′ of some samples, into images of HP x WP pixels with filled up filters; dbias += Σ dz."""
+    F, sums = filled_up(w.F, dz.itemsize), np.empty(w.F, dz.dtype)
+    for row in range(count * w.OH):
+        n, p = divmod(row, w.OH)
+        source, target = (first * w.OH + row) * w.OW * w.F, (n * HP + p) * WP * F
+        for f in range(0, w.F, lanes(dz)):
+            total, filters = zeros(dz), w.F - f
+            for q in range(w.OW):
+                d = load(dy, source + q * w.F + f, filters)
+                if relu:
+                    d = relu_backward(load(y, source + q * w.F + f, filters), d)
+                store(dz, target + q * F + f, filters, d)
+                total = add(total, d)
+            store(sums, f, filters, total)
+        for f in range(w.F):
+            dbias[f] += sums[f]
 
 
 @serial
@@ -239,7 +231,7 @@ def exchange_channels(kernel, C, w):
     """The kernel (KH, KW, w.C, F) -> (KH, KW, F, C), with zeros from channel w.C on."""
     taps = len(kernel) // (w.C * w.F)
     exchanged = np.zeros(taps * w.F * C, kernel.dtype)
-    step = NR(kernel.itemsize)  # squares, so that lines of both arrays stay in the cache
+    step = NR_BYTES // kernel.itemsize  # squares, so that lines of both arrays stay in the cache
     for tap in range(taps):
         for start in range(0, w.C, step):
             width = min(step, w.C - start)

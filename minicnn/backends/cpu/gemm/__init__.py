@@ -2,7 +2,7 @@
 
 The structure is that of Goto & van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (2008), in the words
 of BLIS (Van Zee & van de Geijn, 2015). C = A · B is computed in tiles of MR x NR outputs, which stay in registers while
-the microkernel runs over K. B is packed into micropanels of NR columns, so that the microkernel reads it end to end:
+the microkernel runs over K:
 
                         NR                                  NR
               ┌────────┬──┬─────┐                        ┌──────┐
@@ -14,7 +14,7 @@ the microkernel runs over K. B is packed into micropanels of NR columns, so that
     └─────┘   └────────┴──┴─────┘    └─┘  for each row  └──────┘
 
 microkernel    one tile of outputs, in LLVM's instructions
-gemm           packing, and the loops around the microkernel
+gemm           the loops around the microkernel
 
-A is never packed, nor even stored: see `gemm`.
+Nothing is packed: matrices as small as a convolution's stay in the cache as they are. A is not even stored: see `gemm`.
 """

@@ -12,34 +12,18 @@ from __future__ import annotations
 import numpy as np
 
 from ..runtime.compile import serial
-from .microkernel import MR, NR, half_microkernel, microkernel, tile_buffer
+from ..runtime.numba_internals import register_jitable
+from .microkernel import MR, NR_BYTES, microkernel
 
 KC = 256
-"""Rows of B that `multiply_add` uses at a time: a micropanel of them, 32 KB, stays in the first-level cache."""
+"""Rows of B that `multiply_add` uses at a time: KC x NR of them, 32 KB, stay in the first-level cache."""
 
 
-@serial
-def panel_count(columns, itemsize):
-    """How many micropanels it takes to hold so many columns."""
-    return -(-columns // NR(itemsize))
-
-
-@serial
-def fits_half(columns, itemsize):
-    """Whether so many columns fit into half a micropanel."""
-    return columns <= NR(itemsize) // 2
-
-
-@serial
-def pack(b, K, F, first_panel, packed, packed_at):
-    """b (K, F) from column first_panel · NR on -> micropanels (panels, K, NR), the last one filled up with zeros."""
-    W = NR(b.itemsize)
-    for panel in range(first_panel, panel_count(F, b.itemsize)):
-        columns = min(W, F - panel * W)
-        for k in range(K):
-            at = packed_at + ((panel - first_panel) * K + k) * W
-            copy(b, k * F + panel * W, packed, at, columns)
-            clear(packed, at + columns, W - columns)
+@register_jitable
+def filled_up(columns, itemsize):
+    """So many columns, filled up to halves of tiles: all rows of B are as long as that."""
+    half = NR_BYTES // 2 // itemsize
+    return -(-columns // half) * half
 
 
 @serial
@@ -59,59 +43,40 @@ def clear(target, target_at, count):
 
 
 @serial
-def multiply(a, a_at, rows, M, cols, K, b, b_at, panel_step, row_step, panels, bias, floor, out, out_at, F):
-    """out[m, f] = max(bias[f] + Σ_k a[a_at + rows[m] + cols[k]] · b[k, f], floor) for m < M and some panels' columns.
+def multiply(a, a_at, rows, M, cols, K, b, b_at, b_step, start, start_at, start_step, floor, out, out_at, F):
+    """out[m, f] = max(start[m, f] + Σ_k a[a_at + rows[m] + cols[k]] · b[k, f], floor) for m < M and f < F.
 
-    All arrays are flat, and out (M, F) begins at `out_at`. Row k of panel p is b[b_at + p · panel_step + k · row_step]:
-    packed, or B as it is stored. bias is filled up to whole panels; it and the floor are the epilogue.
+    All arrays are flat and begin somewhere: b[k, f] = b[b_at + k · b_step + f]; the step of out is F, that of a bias 0.
+    Rows of b and start are filled up. The start, if it is a bias, and the floor are the epilogue.
     """
-    W = NR(b.itemsize)
-    last_rows = tile_buffer(rows)  # of the last tile, which computes the last row more than once
-    edge = tile_buffer(out)  # a tile of which not everything is wanted
-    whole = M // MR * MR
-    for r in range(MR):
-        last_rows[r] = rows[min(whole + r, M - 1)]
-    for panel in range(panels[0], panels[1]):
-        first, panel_at = panel * W, b_at + panel * panel_step
-        columns = min(W, F - first)
-        half = fits_half(columns, b.itemsize)
-        for m in range(0, M, MR):
-            inside = m < whole
-            direct = inside and columns == (W // 2 if half else W)
-            at = out_at + m * F + first
-            some_rows, row = (rows, m) if inside else (last_rows, 0)
-            target, start, stride = (out, at, F) if direct else (edge, 0, W)
-            if half:
-                half_microkernel(a, a_at, some_rows, row, cols, 0, K, b, panel_at, row_step, bias, first, 0, floor,
-                                 target, start, stride)  # fmt: skip
-            else:
-                microkernel(a, a_at, some_rows, row, cols, 0, K, b, panel_at, row_step, bias, first, 0, floor,
-                            target, start, stride)  # fmt: skip
+    NR = NR_BYTES // b.itemsize
+    edge = out
+    if M < MR or F % (NR // 2):
+        edge = np.empty(MR * NR, out.dtype)  # for tiles of which not everything is wanted
+    if M < MR:
+        rows = rows[np.minimum(np.arange(MR), M - 1)]  # the last row several times
+    for f in range(0, F, NR):
+        columns = min(NR, F - f)
+        half = b_step - f <= NR // 2
+        direct = M >= MR and (columns == NR or columns == NR // 2)
+        for tile in range(0, M, MR):
+            m = max(0, min(tile, M - MR))  # the last tile computes some rows once more
+            out_m, start_m = out_at + m * F + f, start_at + m * start_step + f
+            target, target_at, step = (out, out_m, F) if direct else (edge, 0, NR)
+            microkernel(half, a, a_at, rows, m, cols, K, b, b_at + f, b_step, start, start_m, start_step, floor, target,
+                        target_at, step)  # fmt: skip
             if not direct:
-                for r in range(min(MR, M - m)):
-                    copy(edge, r * W, out, at + r * F, columns)
+                for r in range(min(MR, M)):
+                    copy(edge, r * NR, out, out_m + r * F, columns)
 
 
 @serial
-def multiply_add(a, a_at, rows, K, cols, M, b, b_at, panel_step, out, out_at, F):
-    """out[k, f] += Σ_m a[a_at + rows[k] + cols[m]] · b[m, f] for k < K and f < F: the sum runs over the windows.
+def multiply_add(a, a_at, rows, cols, M, b, b_at, out, out_at, F):
+    """out[k, f] += Σ_m a[a_at + rows[k] + cols[m]] · b[m, f]: the sum runs over the M windows.
 
-    All arrays are flat. Row m of panel p is b[b_at + p · panel_step + m · NR]. The table `rows` and the rows of out are
-    filled up to a multiple of MR, out's columns to whole panels.
+    As `multiply`, with F filled up and a multiple of MR rows.
     """
-    W = NR(b.itemsize)
-    panels = panel_count(F, b.itemsize)
     no_floor = out.dtype.type(-np.inf)
-    for first in range(0, M, KC):
-        steps = min(KC, M - first)
-        for panel in range(panels):
-            panel_at = b_at + panel * panel_step + first * W
-            half = fits_half(F - panel * W, b.itemsize)
-            for k in range(0, K, MR):
-                at = out_at + (k * panels + panel) * W
-                if half:
-                    half_microkernel(a, a_at, rows, k, cols, first, steps, b, panel_at, W, out, at, panels * W,
-                                     no_floor, out, at, panels * W)  # fmt: skip
-                else:
-                    microkernel(a, a_at, rows, k, cols, first, steps, b, panel_at, W, out, at, panels * W,
-                                no_floor, out, at, panels * W)  # fmt: skip
+    for m in range(0, M, KC):
+        multiply(a, a_at, rows, len(rows), cols[m:], min(KC, M - m), b, b_at + m * F, F, out, out_at, F, no_floor, out,
+                 out_at, F)  # fmt: skip

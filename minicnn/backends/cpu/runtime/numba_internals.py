@@ -27,7 +27,7 @@ from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 from numba.core.serialize import dumps
 from numba.core.types import unliteral
-from numba.extending import intrinsic, models, overload, register_model
+from numba.extending import intrinsic, models, register_jitable, register_model
 from numba.np.arrayobj import populate_array
 from numba.np.ufunc import parallel
 from numba.np.unsafe.ndarray import to_fixed_tuple
@@ -53,10 +53,10 @@ __all__ = [
     "models",
     "njit",
     "numba_cache_dir",
-    "overload",
     "pool_started",
     "populate_array",
     "prange",
+    "register_jitable",
     "register_model",
     "to_fixed_tuple",
     "type_fingerprint",

@@ -1,18 +1,17 @@
 """Vectors: as many numbers as a register of the CPU holds, as values that kernels compute with.
 
-A pixel has few channels, and a compiled loop over them has to find out first how long it is, whether its arrays
-overlap, and what is left when no whole vector is; after two turns it is over. With vectors, the sum or the largest
-value so far stays in a register while a kernel looks at all cells of a window.
-
-The functions take numbers as well, for the channels that do not fill a vector; `like` says which of the two is meant.
+A pixel has few channels, and a compiled loop over them has to find out first how long it is and whether its arrays
+overlap; after two turns it is over. With vectors, the sum or the largest value so far stays in a register while a
+kernel looks at all cells of a window. Where fewer numbers are left than a vector holds, the other lanes are masked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .compile import serial
-from .numba_internals import cpu_features, intrinsic, ir, models, register_model, types, unliteral
+from .numba_internals import cgutils, cpu_features, intrinsic, ir, models, register_model, types
 
 _features = cpu_features()
 VECTOR_BYTES = 64 if "+avx512f" in _features else 32 if "+avx" in _features else 16
@@ -22,9 +21,9 @@ VECTOR_BYTES = 64 if "+avx512f" in _features else 32 if "+avx" in _features else
 class Vector(types.Type):
     """Numba's type of a vector."""
 
-    def __init__(self, dtype: Any, lanes: int) -> None:
-        self.dtype, self.lanes = dtype, lanes
-        super().__init__(name=f"Vector({dtype}, {lanes})")
+    def __init__(self, dtype: Any) -> None:
+        self.dtype, self.lanes = dtype, VECTOR_BYTES * 8 // dtype.bitwidth
+        super().__init__(name=f"Vector({dtype})")
 
 
 @register_model(Vector)
@@ -33,120 +32,111 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes))
 
 
-def _kind(dtype: Any, like: Any) -> Any:
-    """The type of a value of this dtype, a vector if `like` is one; names of cells, bytes in memory, are int32."""
-    dtype = types.int32 if dtype in (types.uint8, types.int64) else dtype
-    return Vector(dtype, like.lanes) if isinstance(like, Vector) else dtype
+@serial
+def lanes(array):
+    """How many numbers of the array's dtype a vector holds."""
+    return VECTOR_BYTES // array.itemsize
 
 
-def _element(context: Any, builder: Any, signature: Any, args: Any, lanes: int) -> Any:
-    """The address of element args[1] of the array args[0], and of so many beside it; the dtype's bytes."""
-    array = context.make_array(signature.args[0])(context, builder, args[0])
-    pointer = builder.gep(array.data, [args[1]])
-    kind = pointer.type.pointee if lanes == 1 else ir.VectorType(pointer.type.pointee, lanes)
-    return builder.bitcast(pointer, kind.as_pointer()), signature.args[0].dtype.bitwidth // 8
+def broadcast(builder: Any, number: Any, lanes: int) -> Any:
+    """LLVM's value of a vector that holds one number in all its lanes."""
+    empty = ir.Constant(ir.VectorType(number.type, lanes), ir.Undefined)
+    first = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+    return builder.shuffle_vector(builder.insert_element(empty, number, ir.IntType(32)(0)), empty, first)
+
+
+def _masked(access: str, context: Any, builder: Any, kind: Any, array: Any, at: Any, count: Any, value: Any) -> Any:
+    """LLVM's masked "load" or "store" of a vector: numbers behind the first `count` are not touched."""
+    vector, size = context.get_value_type(kind), kind.dtype.bitwidth
+    address = builder.bitcast(builder.gep(array.data, [at]), vector.as_pointer())
+    lane = ir.Constant(ir.VectorType(count.type, kind.lanes), list(range(kind.lanes)))
+    mask = builder.icmp_signed("<", lane, broadcast(builder, count, kind.lanes))
+    align = ir.IntType(32)(size // 8)
+    operands = [address, align, mask, value] if access == "load" else [value, address, align, mask]
+    result = vector if access == "load" else ir.VoidType()
+    function = ir.FunctionType(result, [operand.type for operand in operands])
+    name = f"llvm.masked.{access}.v{kind.lanes}f{size}.p0"
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), operands)
+
+
+@intrinsic
+def load(typingctx, array, at, count):
+    """The vector of array[at : at + count], zeros behind; a vector takes no more than it holds. The array is flat."""
+    kind = Vector(array.dtype)
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        source = context.make_array(signature.args[0])(context, builder, args[0])
+        nothing = ir.Constant(context.get_value_type(kind), None)
+        return _masked("load", context, builder, kind, source, *args[1:], nothing)
+
+    return kind(array, types.intp, types.intp), codegen
+
+
+@intrinsic
+def store(typingctx, array, at, count, vector):
+    """array[at : at + count] = vector, or as much of it as a vector holds. The array is flat."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        target = context.make_array(signature.args[0])(context, builder, args[0])
+        _masked("store", context, builder, vector, target, *args[1:])
+        return context.get_dummy_value()
+
+    return types.void(array, types.intp, types.intp, vector), codegen
 
 
 @intrinsic
 def zeros(typingctx, array):
     """A vector of zeros, of the array's dtype."""
-    kind = Vector(array.dtype, VECTOR_BYTES * 8 // array.dtype.bitwidth)
+    kind = Vector(array.dtype)
     return kind(array), lambda context, builder, signature, args: ir.Constant(context.get_value_type(kind), None)
 
 
 @intrinsic
-def load(typingctx, array, at, like):
-    """The numbers of a flat array from array[at] on."""
-    kind = _kind(array.dtype, like)
+def divide(typingctx, vector, number):
+    """Every number of the vector, divided by an integer."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer, align = _element(context, builder, signature, args, getattr(kind, "lanes", 1))
-        value, expected = builder.load(pointer, align=align), context.get_value_type(kind)
-        return value if value.type == expected else builder.zext(value, expected)
+        divisor = builder.sitofp(args[1], args[0].type.element)
+        return builder.fdiv(args[0], broadcast(builder, divisor, vector.lanes))
 
-    return kind(array, unliteral(at), like), codegen
+    return vector(vector, types.intp), codegen
 
 
 @intrinsic
-def store(typingctx, array, at, value):
-    """Write numbers into a flat array from array[at] on."""
+def where_equal(typingctx, one, other, value, otherwise):
+    """The numbers of `value` where the first two are equal, or the first is NaN; elsewhere those of `otherwise`."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        pointer, align = _element(context, builder, signature, args, getattr(value, "lanes", 1))
-        number = args[2] if args[2].type == pointer.type.pointee else builder.trunc(args[2], pointer.type.pointee)
-        builder.store(number, pointer, align=align)
-        return context.get_dummy_value()
+        one, other, value, otherwise = args
+        equal = builder.or_(builder.fcmp_ordered("==", one, other), builder.fcmp_unordered("uno", one, one))
+        return builder.select(equal, value, otherwise)
 
-    return types.void(array, unliteral(at), value), codegen
-
-
-@intrinsic
-def spread(typingctx, number, like):
-    """One number in all lanes."""
-    number = unliteral(number)
-    kind = _kind(number, like)
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = builder.trunc(args[0], ir.IntType(32)) if number == types.int64 else args[0]
-        if not isinstance(kind, Vector):
-            return value
-        empty = ir.Constant(context.get_value_type(kind), ir.Undefined)
-        first = ir.Constant(ir.VectorType(ir.IntType(32), kind.lanes), [0] * kind.lanes)
-        return builder.shuffle_vector(builder.insert_element(empty, value, ir.IntType(32)(0)), empty, first)
-
-    return kind(number, like), codegen
+    return value(one, other, value, otherwise), codegen
 
 
-@intrinsic
-def add(typingctx, one, other):
-    """one + other."""
-    return one(one, other), lambda context, builder, signature, args: builder.fadd(*args)
+def _of_two(emit: Callable[..., Any]) -> Any:
+    """A function of two vectors for kernels, from what it is in LLVM's instructions."""
+
+    def function(typingctx, one, other):
+        return one(one, other), lambda context, builder, signature, args: emit(builder, *args)
+
+    return intrinsic(function)
 
 
-@intrinsic
-def divide(typingctx, one, other):
-    """one / other."""
-    return one(one, other), lambda context, builder, signature, args: builder.fdiv(*args)
+def _maximum(builder: Any, one: Any, other: Any) -> Any:
+    function = ir.FunctionType(one.type, [one.type] * 2)
+    bits = {"float": 32, "double": 64}[str(one.type.element)]
+    name = f"llvm.maximum.v{one.type.count}f{bits}"
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [one, other])
 
 
-@intrinsic
-def where_positive(typingctx, y, value):
-    """value · (y > 0): relu's derivative by its output y."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        nothing, one = ir.Constant(args[0].type, None), context.get_constant(getattr(y, "dtype", y), 1.0)
-        one = one if args[0].type == one.type else ir.Constant(args[0].type, [one.constant] * y.lanes)
-        return builder.fmul(args[1], builder.select(builder.fcmp_ordered(">", args[0], nothing), one, nothing))
-
-    return value(y, value), codegen
+def _relu_backward(builder: Any, y: Any, dy: Any) -> Any:
+    one, nothing = ir.Constant(y.type, [1.0] * y.type.count), ir.Constant(y.type, None)
+    return builder.fmul(dy, builder.select(builder.fcmp_ordered(">", y, nothing), one, nothing))
 
 
-@intrinsic
-def larger(typingctx, value, name, best, winner):
-    """The larger of value and best, best if they are equal, NaN if one is, and the name that belongs to it."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value, name, best, winner = args
-        wins = builder.and_(builder.fcmp_unordered(">", value, best), builder.fcmp_ordered("ord", best, best))
-        members = [builder.select(wins, value, best), builder.select(wins, name, winner)]
-        return context.make_tuple(builder, signature.return_type, members)
-
-    return types.Tuple((best, winner))(value, name, best, winner), codegen
-
-
-@intrinsic
-def where_equal(typingctx, name, winner, value):
-    """The value where the two names are equal, else 0."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        name, winner, value = args
-        return builder.select(builder.icmp_signed("==", name, winner), value, ir.Constant(value.type, None))
-
-    return value(name, winner, value), codegen
-
-
-@serial
-def whole_vectors(channels, itemsize):
-    """The step from one vector of channels to the next, and how many channels fill vectors."""
-    lanes = VECTOR_BYTES // itemsize
-    return lanes, channels // lanes * lanes
+add = _of_two(lambda builder, one, other: builder.fadd(one, other))
+maximum = _of_two(_maximum)
+"""The larger of two numbers, NaN if one is."""
+relu_backward = _of_two(_relu_backward)
+"""dy · (y > 0) of y and dy."""
