@@ -1,242 +1,127 @@
-"""The gain of each optimisation of the numba backend: the time of a training step or a prediction without it.
+"""The gain of each mechanism of the CPU backend: how long the networks take without it, all others in place.
 
-    python -m benchmarks.ladder model5          a training step
-    python -m benchmarks.ladder model5 1000     a prediction for 1,000 samples
+    python -m benchmarks.ladder                          all networks, in training and in inference
+    python -m benchmarks.ladder --fill                   the same, and the tables go into docs/performance.md
+    python -m benchmarks.ladder model5 --rows pooling    one network, and the rows whose names contain a word
 
-Every variant runs in its own process with its own compiled kernels, and they take turns; the result is the ratio to the
-whole backend, round by round. `docs/performance.md` explains the optimisations.
+Every row runs in its own process, with plain code in the mechanism's place (`plain_code.py`). The rows take turns; a
+gain is a row's time divided by that of the whole backend in the same round. `docs/performance.md` explains the
+mechanisms.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
-from importlib import import_module
-from multiprocessing import get_context
-from pkgutil import walk_packages
-from time import perf_counter
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from .networks import NETWORKS, batch_size_of, model_of, network_named, samples_for
-from .report import markdown_table
+import numpy as np
+
+from .crew import ROOT, Worker, available_cpus
+from .machine import describe_machine
+from .networks import NETWORKS, TITLES, batch_size_of, model_of, network_named, samples_for
+from .plain_code import ROWS, Row
+from .report import fill_page, markdown_table
 from .rounds import interleave, ratio, summarise
 
-ROUNDS = 9
-SECONDS = 0.4  # per turn
-NEVER_SPENT = 3600.0
+ROUNDS = 5
+SECONDS = 0.1  # per turn
+NO_LIMIT = float("inf")
+SAMPLES = 1000  # of an inference
+TRAINING_STEPS, CALLS = 12, 200  # at most, in a turn
+PAGE = ROOT / "docs" / "performance.md"
+WHOLE = ROWS[0].without
 
-CPU = "minicnn.backends.cpu"
-
-
-def _change(name: str, value: Any) -> None:
-    """Give a name another value in every module of the CPU backend that has it, before any kernel is compiled.
-
-    Raises LookupError if no module has it: the row would measure nothing.
-    """
-    package = import_module(CPU)
-    for module in walk_packages(package.__path__, f"{CPU}."):
-        import_module(module.name)
-    having = [module for path, module in sys.modules.items() if path.startswith(CPU) and hasattr(module, name)]
-    if not having:
-        raise LookupError(f"The CPU backend has no {name} to change: the ladder has to follow the code.")
-    for module in having:
-        setattr(module, name, value)
+Rounds = dict[str, list[float]]
 
 
-def _part(module: str, name: str) -> Any:
-    return getattr(import_module(f"{CPU}.{module}"), name)
+def start(rows: Sequence[Row], folder: str, stack: ExitStack) -> dict[str, Worker]:
+    """A worker for each row. Those that change what is compiled have a kernel cache of their own."""
+    workers = {}
+    for number, row in enumerate(rows):
+        variables = {"LADDER_WITHOUT": row.without, "NUMBA_CACHE_DIR": f"{folder}/{number * row.recompiles}"}
+        worker = Worker("minicnn", Path(sys.executable), available_cpus(), Path(folder), variables)
+        workers[row.without] = stack.enter_context(worker)
+    return workers
 
 
-def _all_input_gradients() -> None:
-    from minicnn.network import Network
-
-    backward = Network.backward
-    Network.backward = lambda model, dy, need_dx=True: backward(model, dy)  # type: ignore[method-assign]
-
-
-def _plain_microkernels() -> None:
-    """Plain loops over the same tiles; the compiler allocates registers for the sums."""
-    MR, NR_BYTES = _part("gemm.microkernel", "MR"), _part("gemm.microkernel", "NR_BYTES")
-
-    def loops(half, a, a_at, rows, row, cols, steps, b, b_at, b_step, start, start_at, start_step, floor, out, out_at,
-              out_step):  # fmt: skip
-        width = NR_BYTES // b.itemsize // (2 if half else 1)
-        for r in range(MR):
-            sums = out[out_at + r * out_step :][:width]
-            for f in range(width):
-                sums[f] = start[start_at + r * start_step + f]
-            for k in range(steps):
-                factor = a[a_at + rows[row + r] + cols[k]]
-                terms = b[b_at + k * b_step :][:width]
-                for f in range(width):
-                    sums[f] += factor * terms[f]
-            for f in range(width):
-                sums[f] = max(sums[f], floor)
-
-    _change("microkernel", _part("runtime.compile", "serial")(loops))
+def measure(names: Sequence[str], rows: Sequence[Row]) -> Iterator[tuple[str, str, Rounds]]:
+    """Title of a table, network, and the rows' seconds in rounds."""
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        workers = start(rows, folder, stack)
+        training = {row.without: workers[row.without] for row in rows if row.training}
+        inference = {row.without: workers[row.without] for row in rows if row.inference}
+        for name in names:
+            batch_size = batch_size_of(name)
+            build(name, batch_size, workers, folder)
+            yield "training step", name, race(training, "train", batch_size, "batches", TRAINING_STEPS)
+            yield f"inference, {SAMPLES:,} images", name, race(inference, "predict", SAMPLES, "calls", CALLS)
 
 
-def _whole_tiles() -> None:
-    """Rows filled up to whole tiles, so that none is half a tile."""
-    NR_BYTES = _part("gemm.microkernel", "NR_BYTES")
-    register_jitable = _part("runtime.numba_internals", "register_jitable")
-    _change(
-        "filled_up",
-        register_jitable(lambda columns, itemsize: -(-columns * itemsize // NR_BYTES) * NR_BYTES // itemsize),
-    )
+def build(name: str, batch_size: int, workers: dict[str, Worker], folder: str) -> None:
+    """Build the network in every worker, with the same weights, and compile its kernels."""
+    network, weights, data = network_named(name), f"{folder}/weights.npz", f"{folder}/data.npz"
+    np.savez(weights, *model_of(network).get_weights())
+    x, y = samples_for(network, max(SAMPLES, (2 + TRAINING_STEPS) * batch_size))
+    np.savez(data, x=x, y=y)
+
+    def prepare(worker: Worker) -> None:
+        worker.ask("data", path=data)
+        worker.ask("build", network=network, weights=weights)
+        worker.ask("train", batches=1, batch_size=batch_size)
+        worker.ask("predict", samples=SAMPLES, calls=1)
+
+    first, *others = workers.values()
+    prepare(first)  # what it compiles, others find in the cache
+    with ThreadPoolExecutor(available_cpus()) as pool:
+        list(pool.map(prepare, others))
 
 
-def _openblas() -> None:
-    """The textbook's convolutions and dense layers: im2col and NumPy's matmul."""
-    from minicnn.backends import textbook
-
-    stages = _part("inference", "STAGES")
-    for name in ("conv2d", "dense"):
-        del stages[name]  # of inference, which then runs layer by layer
-    for name in ("conv2d", "conv2d_backward", "dense", "dense_backward"):
-        _change(name, getattr(textbook, name))
-
-
-def _plain_pooling() -> None:
-    """A loop over the channels for each cell of a window."""
-    on_image, geometry = _part("pooling", "_on_image"), _part("executor", "geometry")
-
-    def largest(x, x_at, y, y_at, count, numbers):
-        w = geometry(numbers[2:])
-        for row in range(count * w.OH):
-            for q in range(w.OW):
-                first, rows, cols = on_image(row, q, w)
-                best = y[y_at + (row * w.OW + q) * w.C :][: w.C]
-                best[:] = x[x_at + first :][: w.C]
-                for i in range(rows):
-                    for j in range(cols):
-                        values = x[x_at + first + (i * w.W + j) * w.C :][: w.C]
-                        for c in range(w.C):
-                            best[c] = values[c] if (not (values[c] <= best[c])) & (best[c] == best[c]) else best[c]
-
-    _change("_pool", _part("runtime.compile", "serial")(largest))
+def race(workers: dict[str, Worker], call: str, samples: int, count: str, most: int) -> Rounds:
+    """Seconds per step or prediction, in rounds; a turn has up to `most` of them."""
+    size = {"train": "batch_size", "predict": "samples"}[call]
+    turns: dict[str, Callable[[], float]] = {}
+    for name, worker in workers.items():
+        once = worker.ask(call, **{size: samples, count: 2})
+        turns[name] = partial(worker.ask, call, **{size: samples, count: int(np.clip(SECONDS / once, 2, most))})
+    return interleave(turns, ROUNDS, NO_LIMIT)
 
 
-def _count_references() -> None:
-    cgutils = _part("runtime.numba_internals", "cgutils")
-    _change("_borrowed", lambda context, builder, kinds, values: cgutils.unpack_tuple(builder, values))
-
-
-def _anywhere() -> None:
-    import numpy as np
-
-    _change("empty", _part("runtime.compile", "serial")(lambda size, like: np.empty(size, like.dtype)))
-
-
-def _layer_by_layer() -> None:
-    from minicnn.network import Network
-
-    Network.infer = lambda model, x: model.forward(x)  # type: ignore[method-assign]
-
-
-def _whole_batches() -> None:
-    for name in ("BLOCK_BYTES", "BLOCK_TILES", "MAX_BLOCK"):
-        _change(name, 2**40)
-
-
-Variants = dict[str, Callable[[], object]]
-
-EVERYWHERE: Variants = {
-    "nothing: the whole backend": lambda: None,
-    "compiled kernels: the textbook": lambda: import_module("minicnn").use_backend("numpy"),
-    "a second thread": lambda: import_module("minicnn").use_backend("numba", threads=1),
-    "the microkernel (plain Numba loops)": _plain_microkernels,
-    "the implicit GEMM (im2col and OpenBLAS)": _openblas,
-    "the half microkernel": _whole_tiles,
-    "Winograd's minimal filtering": lambda: _change("suits", lambda *_: False),
-    "a cache line between points": partial(_change, "POINT_GAP_BYTES", 0),
-    "vectors in max pooling's forward (plain Numba loops)": _plain_pooling,
-    "arrays that begin at a cache line (anywhere)": _anywhere,
-    "blocks that fit the cache (all samples at once)": _whole_batches,
-    "keeping freed memory": partial(os.environ.setdefault, "MALLOC_TOP_PAD_", str(128 * 1024)),
-}
-TRAINING: Variants = EVERYWHERE | {
-    "leaving out the first layer's input gradient": _all_input_gradients,
-    "short passes on one thread": lambda: _change("small", lambda _: False),
-    "borrowed arrays (references counted)": _count_references,
-}
-INFERENCE: Variants = EVERYWHERE | {
-    "depth first (layer by layer)": _layer_by_layer,
-}
-
-
-def work(change: Callable[[], object], model_name: str, samples: int, cache: str, pipe: Any) -> None:
-    """The process of one variant: it answers every message with the seconds of a prediction for `samples` samples or,
-    if samples is 0, of a training step."""
-    os.environ["NUMBA_CACHE_DIR"] = cache
-    change()
-    network, batch_size = network_named(model_name), batch_size_of(model_name)
-    model = model_of(network)
-    model.compile("adam", "categorical_crossentropy")
-    images, _ = samples_for(network, samples or 1)
-
-    def seconds(times: int) -> float:
-        if samples:
-            start = perf_counter()
-            for _ in range(times):
-                model.predict_on_batch(images)
-        else:
-            x, y = samples_for(network, times * batch_size)
-            start = perf_counter()
-            model.fit(x, y, batch_size=batch_size, verbose=0)
-        return (perf_counter() - start) / times
-
-    seconds(3)  # compiles
-    times = max(2, int(SECONDS / seconds(5)))
-    pipe.send("ready")
-    while pipe.recv():
-        pipe.send(seconds(times))
-
-
-def measure(model_name: str, samples: int) -> dict[str, list[float]]:
-    """Seconds of every variant, in rounds."""
-    context, turns, pipes = get_context("spawn"), {}, []
-
-    def turn(pipe: Any) -> float:
-        pipe.send(True)
-        return pipe.recv()
-
-    with tempfile.TemporaryDirectory() as caches:
-        for name in INFERENCE if samples else TRAINING:
-            ours, theirs = context.Pipe()
-            arguments = (name, model_name, samples, f"{caches}/{len(pipes)}", theirs)
-            context.Process(target=_work, args=arguments, daemon=True).start()
-            ours.recv()
-            turns[name] = partial(turn, ours)
-            pipes.append(ours)
-        rounds = interleave(turns, ROUNDS, NEVER_SPENT)
-        for pipe in pipes:
-            pipe.send(False)
-    return rounds
-
-
-def _work(name: str, *rest: Any) -> None:
-    """`work` for a new process: only module-level functions can be pickled, and most variants are lambdas."""
-    work((TRAINING | INFERENCE)[name], *rest)
+def table(rows: Sequence[Row], found: dict[str, Rounds]) -> str:
+    """Milliseconds of the whole backend, then how many times as long it takes without each mechanism."""
+    lines = [[WHOLE, *(f"{1e3 * summarise(rounds[WHOLE]).median:.3g} ms" for rounds in found.values())]]
+    for name in (row.without for row in rows[1:]):
+        gains = [ratio(rounds[name], rounds[WHOLE]) if name in rounds else None for rounds in found.values()]
+        if any(gains):
+            lines.append([name, *(f"{gain.median:.2f}" if gain else "" for gain in gains)])
+    return markdown_table(["without", *(TITLES[name] for name in found)], lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", nargs="?", default="model5", choices=NETWORKS)
-    parser.add_argument("samples", nargs="?", type=int, default=0, help="samples to predict (default: train)")
+    parser.add_argument("networks", nargs="*", metavar="network", help=f"of {', '.join(NETWORKS)} (default: all)")
+    parser.add_argument("--rows", default="", help="only rows whose names contain this")
+    parser.add_argument("--fill", action="store_true", help=f"write the tables into {PAGE.relative_to(ROOT)}")
     options = parser.parse_args()
-    rounds = measure(options.model, options.samples)
-    whole, *others = rounds
-    rows = [[whole, f"{1e3 * summarise(rounds[whole]).median:.3g}", ""]]
-    for name in others:
-        gain = ratio(rounds[name], rounds[whole])
-        milliseconds = f"{1e3 * summarise(rounds[name]).median:.3g}"
-        rows.append([name, milliseconds, f"{gain.median:.2f} ({gain.low:.2f}–{gain.high:.2f})"])
-    print(markdown_table(["without", "ms", "times as long"], rows))
+    names = options.networks or [name for name in NETWORKS if name != "model6"]  # the same network as Model 5
+    if unknown := set(names) - set(NETWORKS):
+        parser.error(f"{', '.join(sorted(unknown))}: expected some of {', '.join(NETWORKS)}")
+    rows = [row for row in ROWS if row is ROWS[0] or options.rows in row.without]
+    tables: dict[str, dict[str, Rounds]] = {}
+    for title, name, rounds in measure(names, rows):
+        tables.setdefault(title, {})[name] = rounds
+    machine = describe_machine()
+    text = f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores. Medians of {ROUNDS} rounds.\n"
+    for title, found in tables.items():
+        text += f"\n{title.capitalize()}:\n\n{table(rows, found)}\n"
+    print(text)
+    if options.fill:
+        fill_page(PAGE, "ladder", text)
 
 
 if __name__ == "__main__":

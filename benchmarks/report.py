@@ -15,7 +15,6 @@ from .networks import TITLES
 from .results import Measurement, Results
 from .rounds import Summary, ratio, summarise
 
-BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 PAGE = ROOT / "docs" / "benchmarks.md"
 FIGURES = "images/benchmarks"
 
@@ -27,14 +26,22 @@ def write(results: Results, out: Path) -> None:
 
 
 def fill(results: Results, page: Path) -> None:
-    """Replace the text between the page's markers, and its figures."""
-    text = page.read_text(encoding="utf-8")
-    if BEGIN not in text or END not in text:
-        raise ValueError(f"{page} has no place for results. Write '{BEGIN}' and '{END}' where they belong.")
+    """Replace the page's results and its figures."""
     names = draw_all(results, page.parent / FIGURES)
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    content = body(results, {name: f"{FIGURES}/{name}" for name in names})
-    _write(page, f"{before}{BEGIN}\n\n{content}\n{END}{after}")
+    fill_page(page, "results", body(results, {name: f"{FIGURES}/{name}" for name in names}))
+
+
+def markers(section: str) -> tuple[str, str]:
+    """The lines before and after the measurements of a page."""
+    return f"<!-- {section}: begin -->", f"<!-- {section}: end -->"
+
+
+def fill_page(page: Path, section: str, content: str) -> None:
+    """Replace the text between the page's markers. Raises ValueError if it has none."""
+    text, (begin, end) = page.read_text(encoding="utf-8"), markers(section)
+    if begin not in text or end not in text:
+        raise ValueError(f"{page} has no place for {section}. Write '{begin}' and '{end}' where they belong.")
+    _write(page, f"{text.split(begin)[0]}{begin}\n\n{content}\n{end}{text.split(end)[1]}")
 
 
 def body(results: Results, figures: dict[str, str]) -> str:

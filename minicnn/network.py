@@ -85,6 +85,19 @@ class Network:
             dy = self.layers[index].backward(dy, need_dx=need_dx or index > last_stop)
         return dy if need_dx else None
 
+    def add_penalties(self, loss: Array) -> Array:
+        """loss + the penalties of all trainable parameters with a regularizer, such as a layer's kernel_regularizer."""
+        for parameter in self.parameters():
+            if parameter.regularizer is not None:
+                loss = parameter.regularizer.add_penalty(loss, parameter.value)
+        return loss
+
+    def add_penalty_gradients(self) -> None:
+        """Add the penalties' gradients to the parameters' `grad`, once after each backward."""
+        for parameter in self.parameters():
+            if parameter.regularizer is not None:
+                parameter.grad = parameter.regularizer.add_gradient(parameter.grad, parameter.value)
+
     def infer(self, x: Array) -> Array:
         """y = model(x) without a backward: faster, equal up to rounding. It changes nothing in the model.
 

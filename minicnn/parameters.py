@@ -19,16 +19,21 @@ from typing import Any
 from .backends import to_device
 from .backends.contract import Array
 from .errors import explain, shown
+from .regularizers import Regularizer
 
 
 class Parameter:
-    """One array of a layer: `name`, `value` and, if it is trainable, `grad` (None before a backward)."""
+    """One array of a layer: `name`, `value` and, if it is trainable, `grad` (None before a backward).
 
-    def __init__(self, name: str, value: Array, trainable: bool = True) -> None:
+    `regularizer` is the penalty on its value in the loss, or None.
+    """
+
+    def __init__(self, name: str, value: Array, trainable: bool = True, regularizer: Regularizer | None = None) -> None:
         self.name = name
         self.value = value
         self.grad: Array | None = None
         self.trainable = trainable
+        self.regularizer = regularizer
         self._handed_out = False  # whether a snapshot holds the array
         self._before: tuple[Array, _Step] | None = None  # what other threads see until that step ends
 

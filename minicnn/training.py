@@ -65,11 +65,12 @@ class Trainer(Network):
         self.ensure_built(x)
         network, loss = self.objective()
         y_pred = network.forward(x, training=True)
-        value = loss.forward(y, y_pred)
+        value = network.add_penalties(loss.forward(y, y_pred))
         number = active().read_if_ready(value)  # None on a GPU: fit reads the loss at the end of the epoch
         if number is not None and not np.isfinite(number):
             raise non_finite_error(self, x, number, self.optimizer.iterations + 1)
         network.backward(loss.backward(), need_dx=False)
+        network.add_penalty_gradients()
         self.optimizer.step(self.parameters())
         return value, y_pred
 
@@ -213,7 +214,7 @@ class Trainer(Network):
         network, loss = network.snapshot(), copy(loss)  # a training step of another thread keeps its own `saved`
         for x, y in batches.in_order(self.dtype):
             y_pred = network.infer(x)
-            mean_loss.update(loss.forward(y, y_pred), len(x))
+            mean_loss.update(network.add_penalties(loss.forward(y, y_pred)), len(x))
             for accuracy in accuracies:
                 accuracy.update(y, y_pred)
         return dict(RunningLogs([mean_loss, *accuracies]))

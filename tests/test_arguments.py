@@ -41,6 +41,8 @@ def calls(dtype):
         "take": [numbers((5, 3, 2), dtype), np.array([3, 3, 0]), "float32"],
         "one_hot": [np.array([2, 0, 1, 1]), 3, dtype],
         "smooth_labels": [numbers((6, 4), dtype), 0.25],
+        "add_penalty": [np.array(0.5, dtype), numbers((6, 4), dtype), 0.25, 0.125],
+        "add_penalty_gradient": [numbers((6, 4), dtype, 1), numbers((6, 4), dtype), 0.25, 0.125],
         "count_correct": [numbers((6, 4), dtype), np.array([2, 0, 1, 1, 3, 0])],
         "accumulate": [np.array(0.5), np.array(numbers((), dtype, 1)), 3.0],
         "sgd_step": [*lists[:3], 0.125, 0.5, True, 0.25],

@@ -583,6 +583,17 @@ def test_smooth_labels(backend, dtype):
     np.testing.assert_allclose(found, np.where(target > 0, 0.7, 0.1), rtol=TOLERANCES[dtype])
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("size", [7, 70_000])
+def test_penalties(backend, size, dtype):
+    loss, value, grad = np.array(0.5, dtype), numbers(size, dtype), numbers(size, dtype, 1)
+    for name, first in {"add_penalty": loss, "add_penalty_gradient": grad}.items():
+        found = getattr(backend, name)(backend.to_device(first), backend.to_device(value), 0.25, 0.125)
+        expected = getattr(textbook, name)(first, value, 0.25, 0.125)
+        np.testing.assert_allclose(backend.to_host(found), expected, rtol=10 * TOLERANCES[dtype])
+        assert found.dtype == dtype
+
+
 def test_one_hot_count_and_take(backend):
     labels, scores = np.array([2, 0, 1, 1]), numbers((4, 3))
     for name, arguments in {

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmark is a tool of the repository, not a part of the installed package
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import agreement, channels_first, environments, layer_times, machine, networks, report  # noqa: E402
+from benchmarks import agreement, channels_first, environments, ladder, layer_times, machine, networks, report  # noqa: E402
 from benchmarks.crew import Worker, WorkerError  # noqa: E402
 from benchmarks.results import Agreement, Measurement, Results  # noqa: E402
 from benchmarks.rivals import variants  # noqa: E402
@@ -342,7 +342,8 @@ def test_the_roofline_counts_flops_against_peak_and_roof(results):
 def test_the_page_is_filled_between_its_markers_and_nowhere_else(results, tmp_path):
     pytest.importorskip("matplotlib")
     page = tmp_path / "page.md"
-    page.write_text(f"# Method\n\n{report.BEGIN}\nold\n{report.END}\n\nThe end.\n", encoding="utf-8")
+    begin, end = report.markers("results")
+    page.write_text(f"# Method\n\n{begin}\nold\n{end}\n\nThe end.\n", encoding="utf-8")
     report.fill(results, page)
     once = page.read_text(encoding="utf-8")
     report.fill(results, page)
@@ -363,9 +364,10 @@ def test_a_page_without_a_place_for_results_is_an_error(results, tmp_path):
         report.fill(results, tmp_path / "page.md")
 
 
-def test_the_documentation_s_page_has_a_place_for_results():
-    text = report.PAGE.read_text(encoding="utf-8")
-    assert text.index(report.BEGIN) < text.index(report.END)
+@pytest.mark.parametrize(("page", "section"), [(report.PAGE, "results"), (ladder.PAGE, "ladder")])
+def test_the_documentation_s_page_has_a_place_for_results(page, section):
+    begin, end = map(page.read_text(encoding="utf-8").index, report.markers(section))
+    assert begin < end
 
 
 @pytest.mark.parametrize(("load", "busy"), [(0.1, False), (1.5, True)])
@@ -404,11 +406,11 @@ def test_the_ladder_finds_all_that_it_changes():
     """A row whose name is gone would compare the backend with itself."""
     pytest.importorskip("numba")
     code = """
-from benchmarks import ladder
-for change in (ladder.TRAINING | ladder.INFERENCE).values():
-    change()
+from benchmarks import plain_code
+for row in plain_code.ROWS:
+    plain_code.put_in_place(row.without)
 try:
-    ladder._change("gone", 0)
+    plain_code._change("gone", 0)
 except LookupError as error:
     print(error)
 """

@@ -264,6 +264,16 @@ class Backend(Protocol):
     def mean_squared_error_backward(self, saved: Saved) -> Array:
         """-> dprediction."""
 
+    # penalties on large weights
+    @shapes(loss="", value="...")
+    def add_penalty(self, loss: Array, value: Array, l1: float, l2: float) -> Array:
+        """loss + l1 · Σ |value| + l2 · Σ value²; loss () and value of any shape -> ()."""
+
+    @shapes(grad="...", value="...")
+    def add_penalty_gradient(self, grad: Array, value: Array, l1: float, l2: float) -> Array:
+        """grad + the penalty's gradient with respect to value; both of one shape."""
+
+    # metrics
     @shapes(scores="... K", target="... | ... K, reals")
     def count_correct(self, scores: Array, target: Array) -> Array:
         """scores (..., K), target integer labels (...) or one-hot (..., K) -> (), how often the largest score is right.

@@ -157,6 +157,8 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "height_factor": limits,
     "horizontal": flag,
     "interpolation": interpolation,
+    "l1": non_negative,
+    "l2": non_negative,
     "label_smoothing": fraction,
     "learning_rate": number,
     "max_value": bound,

@@ -168,6 +168,16 @@ def _smooth_labels(ops: Backend, dtype: str) -> Call:
     return lambda: ops.smooth_labels(target, 0.125)
 
 
+def _add_penalty(ops: Backend, dtype: str) -> Call:
+    loss, value = ops.to_device(np.array(0.5, dtype)), ops.to_device(_scores(dtype))
+    return lambda: ops.add_penalty(loss, value, 0.25, 0.125)
+
+
+def _add_penalty_gradient(ops: Backend, dtype: str) -> Call:
+    grad, value = ops.to_device(_eighths((16, 10), dtype, 2)), ops.to_device(_scores(dtype))
+    return lambda: ops.add_penalty_gradient(grad, value, 0.25, 0.125)
+
+
 def _count_correct(ops: Backend, dtype: str) -> Call:
     labels = _scores(dtype).argmax(axis=1)
     labels[::3] = (labels[::3] + 1) % 10  # some right, some wrong
@@ -218,6 +228,8 @@ SINGLE: dict[str, Callable[[Backend, str], Call]] = {
     "compile_inference": _compile_inference,
     "one_hot": _one_hot,
     "smooth_labels": _smooth_labels,
+    "add_penalty": _add_penalty,
+    "add_penalty_gradient": _add_penalty_gradient,
     "count_correct": _count_correct,
     "accumulate": _accumulate,
     "sgd_step": _sgd_step,

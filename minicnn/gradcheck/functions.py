@@ -184,10 +184,13 @@ class ModelFunction(LayeredFunction):
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         self.place(handed, dtype)
         self.network, self.loss = self.model.objective()
-        return self.loss.call(self.targets, self.network.forward(handed["x"], self.training))
+        loss = self.loss.call(self.targets, self.network.forward(handed["x"], self.training))
+        return self.network.add_penalties(loss)
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
-        return self.gradients(self.network.backward(self.loss.backward(), need_dx))
+        dx = self.network.backward(self.loss.backward(), need_dx)
+        self.network.add_penalty_gradients()
+        return self.gradients(dx)
 
 
 def parameters_of(layer: Layer) -> list[Parameter]:

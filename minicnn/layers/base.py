@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import arguments, initializers
+from .. import arguments, initializers, regularizers
 from ..backends import active, check_memory, to_device, to_host
 from ..backends.contract import WITH_ACTIVATION, Array, Backend, Saved, Step
 from ..config import check_precision, floatx
@@ -243,7 +243,9 @@ class Layer(Configurable):
         self.input_shape = (None, *input_shape[1:])
         self.output_shape = (None, *output_shape[1:])
 
-    def add_weight(self, name: str, shape: Shape, initializer: Any, trainable: bool = True) -> Parameter:
+    def add_weight(
+        self, name: str, shape: Shape, initializer: Any, trainable: bool = True, regularizer: Any = None
+    ) -> Parameter:
         """A new parameter of this layer on the device, with its initial or its stored value."""
         where, name = f"{self} {name}", f"{self.name}/{arguments.text('add_weight name', name)}"
         shape = arguments.shape(f"{where} shape", shape, unknown=False)
@@ -253,7 +255,7 @@ class Layer(Configurable):
             initializers.get(initializer)  # raises if it does not exist
             array = self.stored_weights.pop(name, None)  # type: ignore[arg-type]
             check_array(name, array, shape, self.dtype)
-        weight = Parameter(name, to_device(array, self.dtype, copy=True), trainable)
+        weight = Parameter(name, to_device(array, self.dtype, copy=True), trainable, regularizers.get(regularizer))
         self.weights.append(weight)
         return weight
 

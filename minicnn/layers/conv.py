@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import arguments, initializers
+from .. import arguments, initializers, regularizers
 from ..backends.contract import Array, Step
 from .base import Shape
 from .windowed import SlidingWindow
@@ -26,6 +26,8 @@ class _Conv(SlidingWindow):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(kernel_size, strides, padding, **options)
@@ -34,11 +36,19 @@ class _Conv(SlidingWindow):
         self.use_bias = arguments.flag(f"{self} use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def build(self, input_shape: Shape) -> None:
-        channels = input_shape[-1]
-        self.kernel = self.add_weight("kernel", (*self.window, channels, self.filters), self.kernel_initializer)
-        self.bias = self.add_weight("bias", (self.filters,), self.bias_initializer) if self.use_bias else None
+        kernel_shape = (*self.window, input_shape[-1], self.filters)
+        self.kernel = self.add_weight(
+            "kernel", kernel_shape, self.kernel_initializer, regularizer=self.kernel_regularizer
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                "bias", (self.filters,), self.bias_initializer, regularizer=self.bias_regularizer
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], *self.output_axes(input_shape), self.filters)
@@ -66,7 +76,7 @@ class Conv1D(_Conv):
     y[n, p] = activation(bias + Σ_i x[n, p·stride + i] · kernel[i])
 
     Arguments are Keras's: filters, kernel_size, strides, padding ("valid" or "same"), activation, use_bias,
-    kernel_initializer, bias_initializer; name, dtype, input_shape, trainable.
+    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer; name, dtype, input_shape, trainable.
     """
 
     spatial_rank = 1
@@ -78,7 +88,7 @@ class Conv2D(_Conv):
     y[n, p, q] = activation(bias + Σ_ij x[n, p·SH + i, q·SW + j] · kernel[i, j])
 
     Arguments are Keras's: filters, kernel_size, strides, padding ("valid" or "same"), activation, use_bias,
-    kernel_initializer, bias_initializer; name, dtype, input_shape, trainable.
+    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer; name, dtype, input_shape, trainable.
     """
 
     spatial_rank = 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import arguments, initializers
+from .. import arguments, initializers, regularizers
 from ..backends.contract import Array, Step
 from ..errors import explain
 from .base import Layer, Shape
@@ -13,8 +13,8 @@ from .base import Layer, Shape
 class Dense(Layer):
     """y = activation(x · kernel + bias): (..., C) -> (..., units), kernel (C, units).
 
-    Arguments are Keras's: units, activation, use_bias, kernel_initializer, bias_initializer;
-    name, dtype, input_shape, trainable.
+    Arguments are Keras's: units, activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
+    bias_regularizer; name, dtype, input_shape, trainable.
     """
 
     def __init__(
@@ -24,6 +24,8 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -32,6 +34,8 @@ class Dense(Layer):
         self.use_bias = arguments.flag(f"{self} use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def check_rank(self, shape: Any) -> None:
         if len(shape) < 2:
@@ -45,8 +49,13 @@ class Dense(Layer):
             )
 
     def build(self, input_shape: Shape) -> None:
-        self.kernel = self.add_weight("kernel", (input_shape[-1], self.units), self.kernel_initializer)
-        self.bias = self.add_weight("bias", (self.units,), self.bias_initializer) if self.use_bias else None
+        kernel_shape = (input_shape[-1], self.units)
+        self.kernel = self.add_weight(
+            "kernel", kernel_shape, self.kernel_initializer, regularizer=self.kernel_regularizer
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight("bias", (self.units,), self.bias_initializer, regularizer=self.bias_regularizer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)

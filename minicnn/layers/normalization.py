@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import arguments, initializers
+from .. import arguments, initializers, regularizers
 from ..backends import to_device
 from ..backends.contract import Array, Step
 from ..errors import explain
@@ -31,6 +31,8 @@ class BatchNormalization(Layer):
         gamma_initializer: Any = "ones",
         moving_mean_initializer: Any = "zeros",
         moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -44,6 +46,8 @@ class BatchNormalization(Layer):
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.moving_mean_initializer = initializers.get(moving_mean_initializer)
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         rank = len(input_shape)
@@ -60,8 +64,11 @@ class BatchNormalization(Layer):
 
     def build(self, input_shape: Shape) -> None:
         C = (input_shape[self.axis],)
-        gamma = self.add_weight("gamma", C, self.gamma_initializer) if self.scale else None
-        beta = self.add_weight("beta", C, self.beta_initializer) if self.center else None
+        gamma = beta = None
+        if self.scale:
+            gamma = self.add_weight("gamma", C, self.gamma_initializer, regularizer=self.gamma_regularizer)
+        if self.center:
+            beta = self.add_weight("beta", C, self.beta_initializer, regularizer=self.beta_regularizer)
         self.moving_mean = self.add_weight("moving_mean", C, self.moving_mean_initializer, trainable=False)
         self.moving_variance = self.add_weight("moving_variance", C, self.moving_variance_initializer, trainable=False)
         self.gamma, self.beta = gamma or self._constant("gamma", 1, C), beta or self._constant("beta", 0, C)

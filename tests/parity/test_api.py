@@ -15,6 +15,7 @@ KINDS = {
     "layers": sorted(minicnn.layers.CLASSES),
     "losses": sorted(minicnn.losses.CLASSES),
     "optimizers": sorted(minicnn.optimizers.CLASSES),
+    "regularizers": sorted(minicnn.regularizers.CLASSES),
     "initializers": sorted(minicnn.initializers.CLASSES),
     "callbacks": ["CSVLogger", "EarlyStopping", "LearningRateScheduler", "ModelCheckpoint", "ReduceLROnPlateau"],
 }

@@ -134,6 +134,33 @@ def test_a_schedule_over_steps_with_decoupled_weight_decay():
     check_same(ours, theirs, *samples(), batch_size=8, epochs=3)
 
 
+def test_penalties_on_weights():
+    models = []
+    for framework in (minicnn, keras):
+        layers, regularizers = framework.layers, framework.regularizers
+        model = framework.Sequential(
+            [
+                framework.Input((8, 6, 2)),
+                layers.Conv2D(4, 3, activation="relu", kernel_regularizer=regularizers.L2(0.0625)),
+                layers.BatchNormalization(gamma_regularizer="l1", beta_regularizer=regularizers.L1L2(0.25, 0.125)),
+                layers.Dense(2, kernel_regularizer="l2", trainable=False),
+                layers.Flatten(),
+                layers.Dense(3, "softmax", kernel_regularizer=regularizers.L1(0.03125), bias_regularizer="l2"),
+            ]
+        )
+        options = {"jit_compile": False} if framework is keras else {}
+        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], **options)
+        models.append(model)
+    ours, theirs = models
+    theirs.set_weights(ours.get_weights())
+    x, y = samples()
+    histories = [model.fit(x, y, batch_size=8, epochs=3, shuffle=False, verbose=0).history for model in models]
+    np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-6)  # Keras's 0.01 is float32
+    for weight, expected in zip(ours.weights, theirs.get_weights(), strict=True):
+        np.testing.assert_allclose(weight.value, expected, atol=1e-7, err_msg=weight.name)
+    assert ours.evaluate(x, y, verbose=0) == pytest.approx(theirs.evaluate(x, y, verbose=0), rel=1e-6)
+
+
 @pytest.mark.parametrize("options", [{"patience": 1}, {"patience": 2, "cooldown": 1, "min_delta": 0.1, "min_lr": 0.05}])
 def test_reduce_lr_on_plateau(options):
     rates = []

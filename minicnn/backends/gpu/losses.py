@@ -239,7 +239,7 @@ def mean_squared_error(prediction: Array, target: Array) -> tuple[Array, Saved]:
     count = prediction.size
     check_size(count)
     loss, dprediction = cupy.empty((), prediction.dtype), cupy.empty(prediction.shape, prediction.dtype)
-    _launch_sum(
+    launch_sum(
         SOURCE.kernel("mean_squared_error", prediction.dtype), min(-(-count // THREADS), MOST_BLOCKS), prediction.dtype,
         prediction, target, loss, dprediction, np.int32(count),
     )  # fmt: skip
@@ -262,7 +262,7 @@ def count_correct(scores: Array, target: Array) -> Array:
     samples = scores.size // K
     blocks = max(1, min(-(-samples // THREADS), MOST_BLOCKS))
     correct = cupy.empty((), np.int64)
-    _launch_sum(
+    launch_sum(
         COUNT_CORRECT.kernel("count_correct", scores.dtype, target.dtype), blocks, np.int64,
         scores, target, correct, np.bool_(one_hot), np.int32(samples), np.int32(K),
     )  # fmt: skip
@@ -284,14 +284,14 @@ def _of_samples(name: str, scores: Array, target: Array) -> tuple[Array, Array]:
     samples = scores.size // K
     check_size(samples * WARP)
     loss, gradient = cupy.empty((), scores.dtype), cupy.empty(scores.shape, scores.dtype)
-    _launch_sum(
+    launch_sum(
         SOURCE.kernel(name, scores.dtype), -(-samples // (THREADS // WARP)), scores.dtype,
         scores, target, loss, gradient, np.int32(samples), np.int32(K),
     )  # fmt: skip
     return loss, gradient
 
 
-def _launch_sum(kernel: Any, blocks: int, dtype: Any, *arguments: Any) -> None:
+def launch_sum(kernel: Any, blocks: int, dtype: Any, *arguments: Any) -> None:
     """Launch a kernel that ends with `grid_sum`: its last parameters are the blocks' sums and their counter."""
     kernel((blocks,), (THREADS,), (*arguments, cupy.empty(blocks, dtype), counters(1)))
 

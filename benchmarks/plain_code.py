@@ -1,0 +1,333 @@
+"""The rows of the ladder: each mechanism of the CPU backend, and plain code that does the same in its place.
+
+The code is put in place in a process that has compiled no kernel yet. A name that is gone raises LookupError: the row
+would compare the backend with itself.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import partial, wraps
+from importlib import import_module
+from pkgutil import walk_packages
+from typing import Any, NamedTuple
+
+import numpy as np
+
+CPU = "minicnn.backends.cpu"
+
+
+class Row(NamedTuple):
+    """A mechanism, and what runs in its place."""
+
+    without: str
+    change: Callable[[], object]
+    recompiles: bool = False
+    """Whether other kernels are compiled."""
+    training: bool = True
+    inference: bool = True
+
+
+def put_in_place(without: str) -> None:
+    """Replace the mechanism of this row."""
+    next(row for row in ROWS if row.without == without).change()
+
+
+def _change(name: str, value: Any, package: str = CPU) -> None:
+    """Give a name another value in every module of the package that has it. Raises LookupError if none has it."""
+    for module in walk_packages(import_module(CPU).__path__, f"{CPU}."):
+        import_module(module.name)
+    modules = [module for path, module in sys.modules.items() if f"{path}.".startswith(f"{package}.")]
+    having = [module for module in modules if hasattr(module, name)]
+    if not having:
+        raise LookupError(f"{package} has no {name} to change: the ladder has to follow the code.")
+    for module in having:
+        setattr(module, name, value)
+
+
+def _part(module: str, name: str) -> Any:
+    return getattr(import_module(f"{CPU}.{module}"), name)
+
+
+def _kernel(function: Any) -> Any:
+    return _part("runtime.compile", "serial")(function)
+
+
+def _constant(*change: Any) -> Callable[[], None]:
+    return partial(_change, *change)
+
+
+def _textbook(*operations: str) -> Callable[[], None]:
+    """The textbook's operations, in training."""
+
+    def change() -> None:
+        from minicnn.backends import textbook
+
+        for name in operations:
+            _change(name, getattr(textbook, name))
+
+    return change
+
+
+# GEMM
+
+
+def _plain_microkernels() -> None:
+    """Loops over the same tiles; the compiler allocates registers for the sums."""
+    MR, NR = _part("gemm.microkernel", "MR"), _part("gemm.microkernel", "NR")
+
+    def loops(parts: int) -> Any:
+        def kernel(a, a_at, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
+                   floor, out, out_at, out_stride):  # fmt: skip
+            width = NR(b.itemsize) // parts
+            for r in range(MR):
+                sums = out[out_at + r * out_stride :][:width]
+                for f in range(width):
+                    sums[f] = start[start_at + r * start_stride + f]
+                for k in range(steps):
+                    factor = a[a_at + rows[first_row + r] + cols[first_col + k]]
+                    terms = b[b_at + k * b_stride :][:width]
+                    for f in range(width):
+                        sums[f] += factor * terms[f]
+                for f in range(width):
+                    sums[f] = max(sums[f], floor)
+
+        return _kernel(kernel)
+
+    _change("microkernel", loops(1))
+    _change("half_microkernel", loops(2))
+
+
+def _separate_relu() -> None:
+    """Bias in the GEMM, ReLU in a pass of its own."""
+    conv, activations, inference = (import_module(f"{CPU}.{name}") for name in ("conv", "activations", "inference"))
+    backward = conv.conv2d_backward
+
+    def stages(shape, itemsize, weights, strides, padding, activation):
+        first = conv_stages(shape, itemsize, weights, strides, padding, "linear")[0]
+        return [first, *activations.stages((shape[0], *first.shape), itemsize, (), activation)]
+
+    @wraps(backward)
+    def conv2d_backward(dy, saved, need_dx=True):
+        *others, y, strides, padding, activation = saved
+        dz = activations.activate_backward(dy, y, activation)
+        return backward(dz, (*others, y, strides, padding, "linear"), need_dx)
+
+    conv_stages = conv.stages
+    conv.stages = inference.STAGES["conv2d"] = stages
+    _change("conv2d_backward", conv2d_backward)
+    import_module("minicnn.backends.operations").assemble(CPU)
+
+
+# Winograd
+
+
+def _plain_transforms() -> None:
+    """target = L · source · Rᵀ as loops over the channels of a vector."""
+    transforms, buffer = import_module(f"{CPU}.convolution.transforms"), _part("gemm.microkernel", "tile_buffer")
+    vector_bytes = _part("runtime.vectors", "VECTOR_BYTES")
+
+    def loops(forms: Any, add: bool = False) -> Any:
+        (l0, r0), (l1, r1), (l2, r2) = ((np.ascontiguousarray(a), np.ascontiguousarray(b)) for a, b in forms)
+
+        def transform(form, source, source_at, source_row, source_col, target, target_at, target_row, target_col):
+            left, right = (l0, r0) if form == 0 else (l1, r1) if form == 1 else (l2, r2)
+            lanes, sums = vector_bytes // source.itemsize, buffer(source)  # a row of L · source
+            for i in range(left.shape[0]):
+                sums[: right.shape[1] * lanes] = 0
+                for k in range(left.shape[1]):
+                    weight = source.dtype.type(left[i, k])
+                    if weight != 0:
+                        for j in range(right.shape[1]):
+                            row = source[source_at + k * source_row + j * source_col :][:lanes]
+                            total = sums[j * lanes :][:lanes]
+                            for c in range(lanes):
+                                total[c] += weight * row[c]
+                for j in range(right.shape[0]):
+                    out = target[target_at + i * target_row + j * target_col :][:lanes]
+                    if not add:
+                        out[:] = 0
+                    for k in range(right.shape[1]):
+                        weight = source.dtype.type(right[j, k])
+                        if weight != 0:
+                            total = sums[k * lanes :][:lanes]
+                            for c in range(lanes):
+                                out[c] += weight * total[c]
+
+        return _kernel(transform)
+
+    A_T, G, B_T = transforms._A_T, transforms._G, transforms._B_T
+    for name, forms in (("input", B_T), ("kernel", G), ("output", A_T)):
+        _change(f"{name}_transform", loops(forms))
+        _change(f"{name}_adjoint", loops(transforms._adjoint(forms), add=name == "input"))
+
+
+# passes over arrays
+
+
+def _plain_pooling() -> None:
+    """A loop over the channels for each cell of a window, and for each pixel of dz."""
+    on_image = _part("pooling", "_on_image")
+    geometry, array_at = _part("executor", "geometry"), _part("executor", "array_at")
+    share, parallel = _part("runtime.compile", "share"), _part("runtime.compile", "parallel")
+    clear = _part("gemm.gemm", "clear")
+
+    def largest(x, x_at, y, y_at, count, numbers):
+        w = geometry(numbers[2:])
+        winners = array_at(numbers[1], y_at + count * w.OH * w.OW * w.C, np.empty(0, np.uint8))
+        named = numbers[1] != 0
+        for row in range(count * w.OH):
+            for q in range(w.OW):
+                cell, name, rows, cols = on_image(row, q, w)
+                out = y_at + (row * w.OW + q) * w.C
+                best = y[out : out + w.C]
+                best[:] = x[x_at + cell : x_at + cell + w.C]
+                if named:
+                    winners[out : out + w.C] = name
+                for i in range(rows):
+                    for j in range(cols):
+                        values = x[x_at + cell + (i * w.W + j) * w.C :][: w.C]
+                        number = np.uint8(name + i * w.KW + j)
+                        for c in range(w.C):
+                            wins = (not (values[c] <= best[c])) & (best[c] == best[c])
+                            if named:
+                                winners[out + c] = number if wins else winners[out + c]
+                            best[c] = values[c] if wins else best[c]
+
+    def give_back(threads, thread, dy, winners, dx, once, w):
+        w, zero, one = geometry(w), dx.dtype.type(0), dx.dtype.type(1)
+        first, last = share(w.N, threads, thread)
+        if not once:
+            clear(dx, first * w.H * w.W * w.C, (last - first) * w.H * w.W * w.C)
+        for row in range(first * w.OH, last * w.OH):
+            for q in range(w.OW):
+                cell, name, rows, cols = on_image(row, q, w)
+                at, part = (row * w.OW + q) * w.C, zero if len(winners) else one / dx.dtype.type(rows * cols)
+                d, winner = dy[at:][: w.C], winners[at:][: w.C]
+                for i in range(rows):
+                    for j in range(cols):
+                        target, number = dx[cell + (i * w.W + j) * w.C :][: w.C], np.uint8(name + i * w.KW + j)
+                        for c in range(w.C):
+                            mine = d[c] * (part if not len(winners) else one if winner[c] == number else zero)
+                            target[c] = mine if once else target[c] + mine
+
+    _change("_max", _kernel(largest))
+    _change("_give_back", parallel(give_back))
+
+
+def _plain_load_dz() -> None:
+    """A loop over the filters for each pixel of dz."""
+    NR = _part("gemm.microkernel", "NR")
+
+    def load_dz(dy, y, relu, first, count, dz, pixel_step, panel_step, image, dbias, w):
+        HP, WP, top, left, SH, SW = image
+        W, zero, sums = NR(dz.itemsize), dz.dtype.type(0), np.empty(w.F, dz.dtype)
+        for n in range(count):
+            for p in range(w.OH):
+                sums[:] = 0
+                for q in range(w.OW):
+                    source = (((first + n) * w.OH + p) * w.OW + q) * w.F
+                    target = ((n * HP + top + p * SH) * WP + left + q * SW) * pixel_step
+                    for f0 in range(0, w.F, W):
+                        width = min(W, w.F - f0)
+                        d, output = dy[source + f0 :][:width], y[source + f0 :][:width]
+                        out, total = dz[target + f0 // W * panel_step :][:width], sums[f0:][:width]
+                        for f in range(width):
+                            out[f] = zero if relu and output[f] <= zero else d[f]
+                            total[f] += out[f]
+                for f in range(w.F):
+                    dbias[f] += sums[f]
+
+    _change("load_dz", _kernel(load_dz))
+
+
+def _library_exponential() -> None:
+    """The C library's, one number at a time."""
+    _change("exp", _kernel(lambda x, like: np.exp(x)))
+    _change("tanh", _kernel(lambda x, like: np.tanh(x)))
+
+
+# how work is divided
+
+
+def _one_block() -> None:
+    """One block size for the whole network."""
+    plan, most = _part("inference", "plan"), _part("executor", "MAX_BLOCK")
+
+    def one_group(*arguments: Any) -> Any:
+        first, *others = plan(*arguments)
+        block = min(stage.block or most for stage in (first, *others))
+        return [first._replace(block=block), *(stage._replace(block=0) for stage in others)]
+
+    _change("plan", one_group)
+
+
+def _layer_by_layer() -> None:
+    from minicnn.network import Network
+
+    Network.infer = lambda model, x: model.forward(x)  # type: ignore[method-assign]
+
+
+def _whole_batches() -> None:
+    for name in ("BLOCK_BYTES", "BLOCK_TILES", "MAX_BLOCK"):
+        _change(name, 2**40)
+
+
+def _always_all_threads() -> None:
+    _change("small", lambda _: False)
+    _change("MIN_PARALLEL_WORK", 0)
+
+
+def _all_input_gradients() -> None:
+    from minicnn.network import Network
+
+    backward = Network.backward
+    Network.backward = lambda model, dy, need_dx=True: backward(model, dy)  # type: ignore[method-assign]
+
+
+def _count_references() -> None:
+    cgutils = _part("runtime.numba_internals", "cgutils")
+    _change("_borrowed", lambda context, builder, kinds, values: cgutils.unpack_tuple(builder, values))
+
+
+def _anywhere() -> None:
+    _change("empty", _kernel(lambda size, like: np.empty(size, like.dtype)))
+
+
+ROWS = [
+    Row("nothing: the whole backend", lambda: None),
+    Row("compiled kernels (the textbook)", lambda: import_module("minicnn").use_backend("numpy")),
+    Row("a second thread", lambda: import_module("minicnn").use_backend("numba", threads=1)),
+    Row("the implicit GEMM (im2col and OpenBLAS)",
+        _textbook("conv2d", "conv2d_backward", "dense", "dense_backward"), inference=False),
+    Row("the microkernel (Numba loops)", _plain_microkernels, recompiles=True),
+    Row("the half microkernel", lambda: _change("fits_half", _kernel(lambda *_: False)), recompiles=True),
+    Row("packing (kernels read as they are stored)", _constant("PACK_ROWS", 2**40)),
+    Row("kernels read in place (always packed)", _constant("PACK_ROWS", 0)),
+    Row("small dense layers by NumPy", _constant("SMALL", 0)),
+    Row("ReLU in the epilogue (a pass of its own)", _separate_relu),
+    Row("Winograd's minimal filtering", _constant("suits", lambda *_: False)),
+    Row("Winograd's transforms in registers (Numba loops)", _plain_transforms, recompiles=True),
+    Row("a cache line between points", _constant("POINT_GAP_BYTES", 0), recompiles=True),
+    Row("batch norm and ReLU as one operation", _constant("with_activations", list, "minicnn"), inference=False),
+    Row("vectors in pooling (Numba loops)", _plain_pooling, recompiles=True),
+    Row("vectors in loading dz (Numba loops)", _plain_load_dz, recompiles=True, inference=False),
+    Row("the vectorised exponential (the C library's)", _library_exponential, recompiles=True),
+    Row("compiled batch norm (the textbook's)", _textbook("batch_norm", "batch_norm_backward"), inference=False),
+    Row("compiled pooling (the textbook's)", _textbook("max_pool2d", "max_pool2d_backward"), inference=False),
+    Row("compiled dropout (the textbook's)", _textbook("dropout", "dropout_backward"), inference=False),
+    Row("compiled losses (the textbook's)",
+        _textbook("softmax_crossentropy", "softmax_crossentropy_backward"), inference=False),
+    Row("compiled optimisers (the textbook's)", _textbook("adam_step"), inference=False),
+    Row("arrays that begin at a cache line (anywhere)", _anywhere, recompiles=True),
+    Row("blocks that fit the cache (all samples at once)", _whole_batches, recompiles=True),
+    Row("groups (one block size for the network)", _one_block, training=False),
+    Row("depth first (layer by layer)", _layer_by_layer, training=False),
+    Row("leaving out the first layer's input gradient", _all_input_gradients, inference=False),
+    Row("short passes on one thread", _always_all_threads),
+    Row("threads that spin briefly (OpenMP's default)", partial(os.environ.setdefault, "GOMP_SPINCOUNT", "300000")),
+    Row("borrowed arrays (references counted)", _count_references, recompiles=True),
+    Row("keeping freed memory", partial(os.environ.setdefault, "MALLOC_TOP_PAD_", str(128 * 1024))),
+]  # fmt: skip
