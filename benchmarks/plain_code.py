@@ -76,28 +76,32 @@ def _textbook(*operations: str) -> Callable[[], None]:
 
 def _plain_microkernels() -> None:
     """Loops over the same tiles; the compiler allocates registers for the sums."""
-    MR, NR = _part("gemm.microkernel", "MR"), _part("gemm.microkernel", "NR")
+    MR, NR_BYTES = _part("gemm.microkernel", "MR"), _part("gemm.microkernel", "NR_BYTES")
 
-    def loops(parts: int) -> Any:
-        def kernel(a, a_at, rows, first_row, cols, first_col, steps, b, b_at, b_stride, start, start_at, start_stride,
-                   floor, out, out_at, out_stride):  # fmt: skip
-            width = NR(b.itemsize) // parts
-            for r in range(MR):
-                sums = out[out_at + r * out_stride :][:width]
+    def loops(half, a, a_at, rows, row, cols, steps, b, b_at, b_step, start, start_at, start_step, floor, out, out_at,
+              out_step):  # fmt: skip
+        width = NR_BYTES // b.itemsize // (2 if half else 1)
+        for r in range(MR):
+            sums = out[out_at + r * out_step :][:width]
+            for f in range(width):
+                sums[f] = start[start_at + r * start_step + f]
+            for k in range(steps):
+                factor = a[a_at + rows[row + r] + cols[k]]
+                terms = b[b_at + k * b_step :][:width]
                 for f in range(width):
-                    sums[f] = start[start_at + r * start_stride + f]
-                for k in range(steps):
-                    factor = a[a_at + rows[first_row + r] + cols[first_col + k]]
-                    terms = b[b_at + k * b_stride :][:width]
-                    for f in range(width):
-                        sums[f] += factor * terms[f]
-                for f in range(width):
-                    sums[f] = max(sums[f], floor)
+                    sums[f] += factor * terms[f]
+            for f in range(width):
+                sums[f] = max(sums[f], floor)
 
-        return _kernel(kernel)
+    _change("microkernel", _kernel(loops))
 
-    _change("microkernel", loops(1))
-    _change("half_microkernel", loops(2))
+
+def _whole_tiles() -> None:
+    """Rows filled up to whole tiles, so that none is half a tile."""
+    tile_bytes = _part("gemm.microkernel", "NR_BYTES")
+    for_kernels = _part("runtime.numba_internals", "register_jitable")
+    filled_up = for_kernels(lambda columns, itemsize: -(-columns * itemsize // tile_bytes) * tile_bytes // itemsize)
+    _change("filled_up", filled_up)
 
 
 def _separate_relu() -> None:
@@ -105,7 +109,7 @@ def _separate_relu() -> None:
     conv, activations, inference = (import_module(f"{CPU}.{name}") for name in ("conv", "activations", "inference"))
     backward = conv.conv2d_backward
 
-    def stages(shape, itemsize, weights, strides, padding, activation):
+    def stages(shape, itemsize, weights, strides, padding, activation, training=False):
         first = conv_stages(shape, itemsize, weights, strides, padding, "linear")[0]
         return [first, *activations.stages((shape[0], *first.shape), itemsize, (), activation)]
 
@@ -126,7 +130,7 @@ def _separate_relu() -> None:
 
 def _plain_transforms() -> None:
     """target = L · source · Rᵀ as loops over the channels of a vector."""
-    transforms, buffer = import_module(f"{CPU}.convolution.transforms"), _part("gemm.microkernel", "tile_buffer")
+    transforms = import_module(f"{CPU}.convolution.transforms")
     vector_bytes = _part("runtime.vectors", "VECTOR_BYTES")
 
     def loops(forms: Any, add: bool = False) -> Any:
@@ -134,7 +138,8 @@ def _plain_transforms() -> None:
 
         def transform(form, source, source_at, source_row, source_col, target, target_at, target_row, target_col):
             left, right = (l0, r0) if form == 0 else (l1, r1) if form == 1 else (l2, r2)
-            lanes, sums = vector_bytes // source.itemsize, buffer(source)  # a row of L · source
+            lanes = vector_bytes // source.itemsize
+            sums = np.empty(right.shape[1] * lanes, source.dtype)  # a row of L · source
             for i in range(left.shape[0]):
                 sums[: right.shape[1] * lanes] = 0
                 for k in range(left.shape[1]):
@@ -168,77 +173,71 @@ def _plain_transforms() -> None:
 
 
 def _plain_pooling() -> None:
-    """A loop over the channels for each cell of a window, and for each pixel of dz."""
-    on_image = _part("pooling", "_on_image")
-    geometry, array_at = _part("executor", "geometry"), _part("executor", "array_at")
+    """A loop over the channels for each cell of a window."""
+    on_image, geometry, clear = (
+        _part("pooling", "_on_image"),
+        _part("executor", "geometry"),
+        _part("gemm.gemm", "clear"),
+    )
     share, parallel = _part("runtime.compile", "share"), _part("runtime.compile", "parallel")
-    clear = _part("gemm.gemm", "clear")
 
-    def largest(x, x_at, y, y_at, count, numbers):
-        w = geometry(numbers[2:])
-        winners = array_at(numbers[1], y_at + count * w.OH * w.OW * w.C, np.empty(0, np.uint8))
-        named = numbers[1] != 0
+    def pool(x, x_at, y, y_at, count, numbers):
+        average, w = numbers[1] != 0, geometry(numbers[2:])
         for row in range(count * w.OH):
             for q in range(w.OW):
-                cell, name, rows, cols = on_image(row, q, w)
-                out = y_at + (row * w.OW + q) * w.C
-                best = y[out : out + w.C]
-                best[:] = x[x_at + cell : x_at + cell + w.C]
-                if named:
-                    winners[out : out + w.C] = name
+                first, rows, cols = on_image(row, q, w)
+                best, part = y[y_at + (row * w.OW + q) * w.C :][: w.C], x.dtype.type(1) / x.dtype.type(rows * cols)
+                best[:] = 0 if average else x[x_at + first :][: w.C]
                 for i in range(rows):
                     for j in range(cols):
-                        values = x[x_at + cell + (i * w.W + j) * w.C :][: w.C]
-                        number = np.uint8(name + i * w.KW + j)
+                        values = x[x_at + first + (i * w.W + j) * w.C :][: w.C]
                         for c in range(w.C):
                             wins = (not (values[c] <= best[c])) & (best[c] == best[c])
-                            if named:
-                                winners[out + c] = number if wins else winners[out + c]
-                            best[c] = values[c] if wins else best[c]
+                            best[c] = best[c] + values[c] * part if average else values[c] if wins else best[c]
 
-    def give_back(threads, thread, dy, winners, dx, once, w):
+    def give_back(threads, thread, dy, x, y, dx, average, once, w):
         w, zero, one = geometry(w), dx.dtype.type(0), dx.dtype.type(1)
         first, last = share(w.N, threads, thread)
+        rest = np.empty(w.C, dx.dtype)
         if not once:
             clear(dx, first * w.H * w.W * w.C, (last - first) * w.H * w.W * w.C)
         for row in range(first * w.OH, last * w.OH):
             for q in range(w.OW):
-                cell, name, rows, cols = on_image(row, q, w)
-                at, part = (row * w.OW + q) * w.C, zero if len(winners) else one / dx.dtype.type(rows * cols)
-                d, winner = dy[at:][: w.C], winners[at:][: w.C]
+                cell, rows, cols = on_image(row, q, w)
+                at, part = (row * w.OW + q) * w.C, one / dx.dtype.type(rows * cols) if average else one
+                rest[:] = dy[at:][: w.C] * part
+                largest = y[at:][: w.C]
                 for i in range(rows):
                     for j in range(cols):
-                        target, number = dx[cell + (i * w.W + j) * w.C :][: w.C], np.uint8(name + i * w.KW + j)
+                        target = dx[cell + (i * w.W + j) * w.C :][: w.C]
+                        values = target if average else x[cell + (i * w.W + j) * w.C :][: w.C]
                         for c in range(w.C):
-                            mine = d[c] * (part if not len(winners) else one if winner[c] == number else zero)
+                            hit = average or values[c] == largest[c] or values[c] != values[c]
+                            mine = rest[c] if hit else zero
+                            rest[c] = zero if hit and not average else rest[c]
                             target[c] = mine if once else target[c] + mine
 
-    _change("_max", _kernel(largest))
+    _change("_pool", _kernel(pool))
     _change("_give_back", parallel(give_back))
 
 
 def _plain_load_dz() -> None:
     """A loop over the filters for each pixel of dz."""
-    NR = _part("gemm.microkernel", "NR")
+    filled_up = _part("gemm.gemm", "filled_up")
 
-    def load_dz(dy, y, relu, first, count, dz, pixel_step, panel_step, image, dbias, w):
-        HP, WP, top, left, SH, SW = image
-        W, zero, sums = NR(dz.itemsize), dz.dtype.type(0), np.empty(w.F, dz.dtype)
-        for n in range(count):
-            for p in range(w.OH):
-                sums[:] = 0
-                for q in range(w.OW):
-                    source = (((first + n) * w.OH + p) * w.OW + q) * w.F
-                    target = ((n * HP + top + p * SH) * WP + left + q * SW) * pixel_step
-                    for f0 in range(0, w.F, W):
-                        width = min(W, w.F - f0)
-                        d, output = dy[source + f0 :][:width], y[source + f0 :][:width]
-                        out, total = dz[target + f0 // W * panel_step :][:width], sums[f0:][:width]
-                        for f in range(width):
-                            out[f] = zero if relu and output[f] <= zero else d[f]
-                            total[f] += out[f]
+    def load_dz(dy, y, relu, first, count, dz, HP, WP, dbias, w):
+        F, zero, sums = filled_up(w.F, dz.itemsize), dz.dtype.type(0), np.empty(w.F, dz.dtype)
+        for row in range(count * w.OH):
+            n, p = divmod(row, w.OH)
+            sums[:] = 0
+            for q in range(w.OW):
+                source, target = ((first * w.OH + row) * w.OW + q) * w.F, ((n * HP + p) * WP + q) * F
+                d, output, out = dy[source:][: w.F], y[source:][: w.F], dz[target:][: w.F]
                 for f in range(w.F):
-                    dbias[f] += sums[f]
+                    out[f] = zero if relu and output[f] <= zero else d[f]
+                    sums[f] += out[f]
+            for f in range(w.F):
+                dbias[f] += sums[f]
 
     _change("load_dz", _kernel(load_dz))
 
@@ -303,9 +302,7 @@ ROWS = [
     Row("the implicit GEMM (im2col and OpenBLAS)",
         _textbook("conv2d", "conv2d_backward", "dense", "dense_backward"), inference=False),
     Row("the microkernel (Numba loops)", _plain_microkernels, recompiles=True),
-    Row("the half microkernel", lambda: _change("fits_half", _kernel(lambda *_: False)), recompiles=True),
-    Row("packing (kernels read as they are stored)", _constant("PACK_ROWS", 2**40)),
-    Row("kernels read in place (always packed)", _constant("PACK_ROWS", 0)),
+    Row("the half microkernel", _whole_tiles, recompiles=True),
     Row("small dense layers by NumPy", _constant("SMALL", 0)),
     Row("ReLU in the epilogue (a pass of its own)", _separate_relu),
     Row("Winograd's minimal filtering", _constant("suits", lambda *_: False)),
