@@ -13,7 +13,7 @@ comma = ,
 CARD = $(wildcard /dev/nvidia[0-9]* /usr/lib/wsl/lib/libcuda.so.1)
 GPU_EXTRAS = gpu-test$(if $(CARD),$(comma)gpu)
 KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
-MODELS = baseline model1 model2 model3 model4 model5 model6
+MODELS = baseline model1 model2 model3 model4 model5 model6 model7
 
 .DEFAULT_GOAL = help
 .PHONY: help reproduce test test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
@@ -23,7 +23,7 @@ MODELS = baseline model1 model2 model3 model4 model5 model6
 help:
 	@echo "make TARGET [ARGS=\"...\"] [PYTHON=python3.12]"
 	@echo
-	@echo "  model5    train Model 5 and show its metrics; likewise: baseline, model1 ... model6"
+	@echo "  model5    train Model 5 and show its metrics; likewise: baseline, model1 ... model7"
 	@echo "            (make model5 ARGS=\"--epochs 3\", make model5 ARGS=--help)"
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/\1@\2/p' Makefile | awk -F@ '{ printf "  %-13s %s\n", $$1, $$2 }'
 

@@ -13,7 +13,7 @@ from . import environments, report
 from .bench import LONGEST, Bench, Settings
 from .crew import available_cpus
 from .machine import busy_note, describe_machine
-from .measures import epoch, imports, inference, layers, profile, scaling, startup, training
+from .measures import accuracy, epoch, imports, inference, layers, profile, scaling, startup, training
 from .networks import NETWORKS, TITLES, batch_size_of, network_named
 from .results import Results
 from .rivals import variants
@@ -26,8 +26,11 @@ ONCE = {
     "scaling": scaling.measure,
     "profile": profile.measure,
     "layers": layers.measure,
+    "accuracy": accuracy.measure,
 }
 MEASURES = [*PER_MODEL, *ONCE]
+LONG = ("accuracy",)
+"""Measured only if --only names it: it takes hours."""
 QUICK = {
     "only": ["training", "inference", "import"],
     "models": ["baseline", "model3", "model5"],
@@ -43,7 +46,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     names = list(variants())
     parser.add_argument("--quick", action="store_true", help="a few models and rivals, in under three minutes")
     parser.add_argument(
-        "--only", type=_list_of(MEASURES), metavar="A,B", help=f"what to measure: {', '.join(MEASURES)}"
+        "--only",
+        type=_list_of(MEASURES),
+        metavar="A,B",
+        help=f"what to measure: {', '.join(MEASURES)} (default: all but {', '.join(LONG)}, which takes hours)",
     )
     parser.add_argument("--models", type=_list_of(NETWORKS), metavar="A,B", help=f"of {', '.join(NETWORKS)}")
     parser.add_argument("--rivals", type=_list_of(names), metavar="A,B", help=f"of {', '.join(names)}")
@@ -70,7 +76,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         parser.error(f"--threads {chosen.threads}: expected 1 to {available_cpus()}, the CPUs of this process.")
     if chosen.rounds is not None and chosen.rounds < 1:
         parser.error(f"--rounds {chosen.rounds}: expected at least 1.")
-    defaults = QUICK if chosen.quick else {"only": MEASURES, "models": list(NETWORKS), "rivals": names}
+    defaults = (
+        QUICK
+        if chosen.quick
+        else {"only": [name for name in MEASURES if name not in LONG], "models": list(NETWORKS), "rivals": names}
+    )
     for name, default in defaults.items():
         setattr(chosen, name, getattr(chosen, name) or default)
     if "minicnn" not in chosen.rivals:

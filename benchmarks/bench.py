@@ -134,8 +134,15 @@ class Bench:
         self.say(f"{case if x else f'{measure}, {case}'} ({unit}): {', '.join(medians)}")
 
     def fastest_keras(self) -> str | None:
-        """The Keras backend with the shortest total time of all training cases so far; without any, the first one."""
-        contestants = [rival for rival in self.crew if rival.startswith(KERAS)]
+        """The fastest of Keras's backends."""
+        return self.fastest(KERAS)
+
+    def fastest(self, library: str) -> str | None:
+        """The rival with the shortest total time of all training cases so far; without any, the first one.
+
+        Only rivals whose names begin with `library` are considered.
+        """
+        contestants = [rival for rival in self.crew if rival.startswith(library)]
         training = list(self.results.of("training"))
         cases = {m.case for m in training}
 

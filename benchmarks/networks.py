@@ -6,6 +6,7 @@ import sys
 import warnings
 from functools import cache
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -47,10 +48,15 @@ def network_named(name: str) -> Network:
     """One of NETWORKS: a model from its script in examples/, or the standard CNN."""
     if name == "standard":
         return standard_cnn()
+    return network_of(example(name).build_model())
+
+
+def example(name: str) -> ModuleType:
+    """A script of examples/, imported."""
     folder = str(ROOT / "examples")
     if folder not in sys.path:
         sys.path.insert(0, folder)
-    return network_of(import_module(name).build_model())
+    return import_module(name)
 
 
 def standard_cnn() -> Network:

@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 
+Optimizer = str | dict[str, Any]
+""""adam" (Keras's defaults), "sgd" at a rate of 1, or AdamW with a schedule, as minicnn describes it:
+{"class": "AdamW", "config": {"learning_rate": {"class": "CosineDecay", "config": {…}}, "weight_decay": …}}."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -33,7 +37,8 @@ class Rival:
     """A library in a worker process. Arrays come and go as NumPy's: channels last, weights in Keras's order and shapes.
 
     A network is {"input_shape": [28, 28, 1], "layers": [{"class": "Conv2D", "config": {"filters": 32, …}}, …]}, with
-    Keras's names. The last layer is Dense with a softmax, the loss categorical cross-entropy of one-hot targets.
+    Keras's names. The last layer is Dense with a softmax, the loss categorical cross-entropy; a target is one-hot or
+    another distribution over the classes.
     """
 
     def __init__(self, variant: str, threads: int) -> None:
@@ -44,8 +49,8 @@ class Rival:
         """The versions of the relevant libraries, by name."""
         raise NotImplementedError
 
-    def build(self, network: dict[str, Any], weights: Sequence[np.ndarray], optimizer: str) -> None:
-        """Make the network, with these weights. optimizer: "adam" (Keras's defaults), or "sgd" at a rate of 1."""
+    def build(self, network: dict[str, Any], weights: Sequence[np.ndarray], optimizer: Optimizer) -> None:
+        """Make the network, with these weights."""
         raise NotImplementedError
 
     def train(self, x: np.ndarray, y: np.ndarray, batch_size: int, tick: Callable[[], None]) -> None:

@@ -21,9 +21,10 @@ from typing import Any
 import numpy as np
 
 from . import rivals
-from .rival import Rival
+from .rival import Optimizer, Rival
 
 LEAD = 2  # batches of each training turn before the clock starts, so that the cost of starting a fit is not in the step
+EVALUATED = 1000  # samples of a batch in an evaluation
 
 
 class Session:
@@ -40,7 +41,7 @@ class Session:
         with np.load(path) as arrays:
             self.x, self.y = arrays["x"], arrays["y"]
 
-    def build(self, network: dict[str, Any], weights: str, optimizer: str = "adam") -> None:
+    def build(self, network: dict[str, Any], weights: str, optimizer: Optimizer = "adam") -> None:
         """Make a network with the weights of a file."""
         with np.load(weights) as arrays:
             values = [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
@@ -73,6 +74,14 @@ class Session:
         for _ in range(calls):
             self.rival.predict(x)
         return (perf_counter() - start) / calls
+
+    def accuracy(self, path: str) -> float:
+        """The share of the samples in a file, x (N, …) and one-hot y (N, 10), whose class is predicted correctly."""
+        with np.load(path) as arrays:
+            x, y = arrays["x"], arrays["y"]
+        batches = range(0, len(x), EVALUATED)
+        classes = np.concatenate([self.rival.predict(x[at : at + EVALUATED]).argmax(axis=1) for at in batches])
+        return float((classes == y.argmax(axis=1)).mean())
 
     def backpropagate(self, calls: int) -> float:
         """Median seconds of a forward and a backward on all samples as one batch."""

@@ -43,6 +43,9 @@ class Callback:
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         """Before an epoch, counted from 0."""
 
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Before an epoch's validation."""
+
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """After an epoch and its validation; logs has loss, the metrics, and both for validation with prefix val_.
 
@@ -71,6 +74,7 @@ SIGNATURES = {
     "on_train_begin": ("logs",),
     "on_train_end": ("logs",),
     "on_epoch_begin": ("epoch", "logs"),
+    "on_test_begin": ("logs",),
     "on_epoch_end": ("epoch", "logs"),
     "on_checkpoint": ("epoch", "logs"),
     "on_train_batch_begin": ("batch", "logs"),
@@ -427,8 +431,8 @@ class WeightAveraging(Callback):
     with noisy gradients ends beside the minimum; the mean of many steps is nearer to it (Izmailov et al., 2018,
     "Averaging Weights Leads to Wider Optima and Better Generalization").
 
-    At an epoch's end the model gets the mean, so a checkpoint saves it; the next epoch continues with the weights of
-    the last step. An epoch's validation comes before that and measures the weights of the last step.
+    At an epoch's end, before its validation, the model gets the mean, and a checkpoint saves it; the next epoch
+    continues with the weights of the last step.
     Its state: the number of steps, the mean and the weights of the last step.
     """
 
@@ -456,10 +460,13 @@ class WeightAveraging(Callback):
         means = zip(self.mean or weights, weights, strict=True)
         self.mean = [mean + (weight - mean) / self.steps for mean, weight in means]
 
-    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        if self.steps:
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        if self.steps and not self.latest:
             self.latest = self.model.get_weights()
             self.model.set_weights(self.mean)
+
+    def on_epoch_end(self, epoch: int, logs: Logs) -> None:
+        self.on_test_begin()  # without validation data, nothing called it yet
 
     def get_state(self) -> dict[str, Any]:
         return {"steps": self.steps, "mean": self.mean, "latest": self.latest} if self.steps else {}

@@ -142,6 +142,7 @@ class Trainer(Network):
                 watchers.on_epoch_begin(epoch, {})
                 logs = self._train_epoch(train, shuffle, watchers)
                 if validation is not None:
+                    watchers.on_test_begin({})
                     logs |= {f"val_{name}": value for name, value in self._measure(validation).items()}
                 self.epochs_trained += 1
                 watchers.on_epoch_end(epoch, logs)

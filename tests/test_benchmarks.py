@@ -19,13 +19,28 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # the benchmark is a tool of the repository, not a part of the installed package
 
 from benchmarks import __main__ as command  # noqa: E402
-from benchmarks import agreement, channels_first, environments, ladder, layer_times, machine, networks, report  # noqa: E402
+from benchmarks import (  # noqa: E402
+    ablation,
+    agreement,
+    bench,
+    channels_first,
+    environments,
+    ladder,
+    layer_times,
+    machine,
+    networks,
+    report,
+)
 from benchmarks.crew import Worker, WorkerError  # noqa: E402
+from benchmarks.measures import accuracy  # noqa: E402
+from benchmarks.recipe import Recipe, model7  # noqa: E402
 from benchmarks.results import Agreement, Measurement, Results  # noqa: E402
 from benchmarks.rivals import variants  # noqa: E402
 from benchmarks.rounds import interleave, ratio, summarise  # noqa: E402
 from minicnn import Input, Sequential  # noqa: E402
 from minicnn.layers import BatchNormalization, Conv1D, Conv2D, Dense, Dropout, Flatten, MaxPooling1D  # noqa: E402
+from minicnn.optimizers import AdamW  # noqa: E402
+from minicnn.optimizers.schedules import CosineDecay  # noqa: E402
 
 TINY = Sequential(
     [
@@ -240,6 +255,100 @@ def test_every_rival_says_what_to_install():
         assert set(variant.requirements) <= set(environments.requirements_of(variant.environment))
 
 
+# the time to an accuracy
+
+
+class FakeBench:
+    """A bench without a crew; `said` is all that it prints."""
+
+    excused, record = bench.Bench.excused, bench.Bench.record
+
+    def __init__(self, labels, scratch=None):
+        self.scratch, self.said = scratch, []
+        self.results = Results({}, {}, labels)
+        self.say = self.note = self.said.append
+
+
+@pytest.mark.usefixtures("needs_numba")
+def test_a_race_to_an_accuracy(worker, tiny, tmp_path):
+    """Two rivals of the same library and seed, so the same curve; a third one fails in its second epoch."""
+    network, weights, _ = tiny
+    with np.load(weights) as arrays:
+        values = list(arrays.values())
+    schedule = CosineDecay(0.001, 20, warmup_target=0.01, warmup_steps=4)
+    recipe = Recipe(
+        network=networks.without_dropout(network),
+        weights=values,
+        optimizer=AdamW(schedule, weight_decay=0.01).describe(),
+        label_smoothing=0.1,
+        batch_size=16,
+        epochs=3,
+        augmentation=Sequential([Input((8, 3)), Dropout(0.2)]),
+    )
+    x, y = networks.samples_for(network, 64)
+
+    class Failing:
+        epochs = 0
+
+        def ask(self, call, **arguments):
+            self.epochs += call == "epoch"
+            if self.epochs == 2:
+                raise WorkerError("out of memory")
+            return worker.ask(call, **arguments)
+
+    fake = FakeBench({"minicnn": "minicnn"}, tmp_path)
+    curves = accuracy.race(fake, recipe, (x, y), (x[:32], y[:32]), {"minicnn": worker, "failing": Failing()})
+    assert list(curves) == ["minicnn"]
+    assert len(curves["minicnn"]) == 3
+    seconds, accuracies = zip(*curves["minicnn"], strict=True)
+    assert 0 < seconds[0] < seconds[1] < seconds[2]
+    assert all(0 <= accuracy <= 1 for accuracy in accuracies)
+    assert "Left out of Model 7: out of memory" in fake.said
+
+
+def test_the_targets_are_recorded_and_missed_ones_told():
+    fake = FakeBench({"minicnn": "minicnn", "torch": "PyTorch"})
+    ours, theirs = [(10.0, 0.91), (20.0, 0.935), (30.0, 0.941)], [(20.0, 0.89), (40.0, 0.93), (60.0, 0.939)]
+    accuracy.record(fake, {"minicnn": [ours, ours], "torch": [theirs, ours]})
+    times = {m.case: m.rounds for m in fake.results.of("time to accuracy") if m.rival == "minicnn"}
+    assert times == {"Model 7, 0.90": [10, 10], "Model 7, 0.92": [20, 20], "Model 7, 0.94": [30, 30]}
+    assert fake.results.rounds("time to accuracy", "Model 7, 0.92")["torch"] == [40, 20]
+    assert "PyTorch reaches 0.94 with 1 of 2 seeds." in fake.said
+    assert any("PyTorch: test accuracy 0.9400 (0.9390, 0.9410) after 3 epochs in 60, 30 s" in s for s in fake.said)
+
+
+def test_every_epoch_of_a_recipe_has_its_own_images_and_targets_of_sum_1():
+    recipe = model7(seed=3, images=10)
+    assert not any(layer["class"].startswith("Random") for layer in recipe.network["layers"])
+    x, y = networks.samples_for(recipe.network, 10)
+    epochs = list(recipe.data(x, y))
+    assert len(epochs) == recipe.epochs
+    (first, targets), (second, _) = epochs[:2]
+    assert first.shape == second.shape == x.shape
+    assert not np.array_equal(first, second)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-6)
+    assert (targets.argmax(axis=1) == y.argmax(axis=1)).all()
+    for mine, again in zip(model7(seed=3, images=10).data(x, y), epochs, strict=True):
+        np.testing.assert_array_equal(mine[0], again[0])
+
+
+# the ablation of the recipe
+
+
+@pytest.mark.parametrize("variant", ablation.VARIANTS)
+def test_every_variant_of_the_recipe_trains(variant):
+    x, y = networks.samples_for(networks.network_named("model5"), 40)
+    run = ablation.train(variant, seed=0, epochs=2, x=x, y=y, held_out=10)
+    assert (run["variant"], run["seed"], run["epochs"]) == (variant, 0, 2)
+    assert 0 <= run["accuracy"] <= 1
+
+
+def test_a_variant_is_compared_with_the_whole_recipe_of_the_same_seed():
+    rows = [("whole recipe", 0, 0.94), ("whole recipe", 1, 0.92), ("without flips", 1, 0.91)]
+    runs = [{"variant": v, "seed": s, "epochs": 2, "accuracy": a, "mirrored": a + 0.01} for v, s, a in rows]
+    assert "| without flips | 1 | 0.9100 | 0.0000 | -0.0100 | 0.9200 |" in ablation.table(runs)
+
+
 # the command line
 
 
@@ -258,7 +367,7 @@ def test_interpreters_can_be_given_by_rival_by_environment_and_for_all(tmp_path)
     ("arguments", "message"),
     [
         (["--only", "speed"], "speed: expected some of training, inference"),
-        (["--models", "model7"], "model7: expected some of baseline"),
+        (["--models", "model9"], "model9: expected some of baseline"),
         (["--rivals", "caffe"], "caffe: expected some of minicnn"),
         (["--python", "caffe=python"], "expected one of .* before the '='"),
         (["--python", "torch=no/such/python"], "no/such/python is not a file"),

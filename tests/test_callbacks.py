@@ -169,13 +169,16 @@ class TestReduceLROnPlateau:
 class TestWeightAveraging:
     """Two batches an epoch; the layer of batch norm has weights that no gradient moves."""
 
-    def fit(self, callbacks, first, last, model=None):
+    X = np.random.default_rng(0).normal(size=(10, 2))
+    Y = X[:, :1]
+
+    def fit(self, callbacks, first, last, model=None, **options):
         if model is None:
             set_random_seed(3)
             model = Sequential([Input((2,)), BatchNormalization(), Dense(1)])
             model.compile(SGD(0.1, momentum=0.9), "mse")
-        x = np.random.default_rng(0).normal(size=(10, 2))
-        model.fit(x, x[:, :1], batch_size=5, epochs=last, initial_epoch=first, verbose=0, callbacks=callbacks)
+        options |= {"batch_size": 5, "verbose": 0, "callbacks": callbacks}
+        self.history = model.fit(self.X, self.Y, epochs=last, initial_epoch=first, **options)
         return model
 
     def assert_equal(self, model, weights, **tolerance):
@@ -196,6 +199,10 @@ class TestWeightAveraging:
         averaging = WeightAveraging()
         self.fit([averaging], 0, 3)
         self.assert_equal(self.fit([], 0, 3), averaging.latest, rtol=0)
+
+    def test_validation_measures_the_mean(self):
+        model = self.fit([WeightAveraging()], 0, 3, validation_data=(self.X, self.Y))
+        assert model.evaluate(self.X, self.Y) == pytest.approx(self.history.history["val_loss"][-1])
 
     def test_before_its_first_epoch_nothing_changes(self):
         self.assert_equal(self.fit([WeightAveraging(2)], 0, 2), self.fit([], 0, 2).get_weights(), rtol=0)

@@ -222,8 +222,8 @@ def test_the_models_are_those_of_the_examples(name, monkeypatch):
         assert layer.output_shape == other.output_shape
 
 
-def test_there_are_as_many_models_as_examples():
-    assert sorted(networks.MODELS) == sorted(path.stem for path in ROOT.glob("examples/*.py"))
+def test_there_are_as_many_models_as_in_the_report():
+    assert sorted(networks.MODELS) == sorted({path.stem for path in ROOT.glob("examples/*.py")} - {"model7"})
 
 
 def test_a_model_that_fails_is_reported_and_the_others_are_timed(monkeypatch):

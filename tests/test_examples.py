@@ -31,6 +31,7 @@ PARAMETERS = {
     "model4": 93_322,
     "model5": 241_546,
     "model6": 241_546,
+    "model7": 289_962,
 }
 FILES = {
     "settings.json",
@@ -229,6 +230,14 @@ def test_no_run_is_replaced_unasked_or_resumed_as_another(arguments, sentence, f
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
+def test_a_run_with_a_schedule_is_not_trained_for_longer(finished, tmp_path):
+    _, folder = finished("model7")
+    for epochs, code in ((3, 2), (2, 0)):
+        done = start("model7", "--resume", "--epochs", epochs, "--quiet", "--out", folder, cwd=tmp_path)
+        assert done.returncode == code
+        assert ("has a learning-rate schedule for 2 epochs; with 3 it is another run" in done.stderr) == bool(code)
+
+
 def test_a_run_of_another_model_is_not_resumed(finished, tmp_path):
     done = start("model1", "--resume", "--out", finished("baseline")[1], cwd=tmp_path)
     assert done.returncode == 2
@@ -291,16 +300,16 @@ def test_a_damaged_run_is_a_sentence(name, content, finished, tmp_path, monkeypa
     from experiment.checkpoint import Checkpoint, RunError
 
     folder = shutil.copytree(finished("baseline")[1], tmp_path / "run")
-    typed = {"resume": True, **dict.fromkeys(OPTIONS)}
+    typed, defaults = {"resume": True, **dict.fromkeys(OPTIONS)}, {"epochs": 10}
     checkpoint, settings = Checkpoint(folder), json.loads((folder / "settings.json").read_text(encoding="utf-8"))
-    assert checkpoint.options(Namespace(**typed), 10).epochs == checkpoint.resume(settings).epochs_trained == 2
+    assert checkpoint.options(Namespace(**typed), defaults).epochs == checkpoint.resume(settings).epochs_trained == 2
     (folder / name).write_bytes(content)
     with pytest.raises(RunError, match=r"the run in .* is damaged: .*; replace it with --overwrite"):
-        _ = checkpoint.options(Namespace(**typed), 10), checkpoint.resume(settings)
+        _ = checkpoint.options(Namespace(**typed), defaults), checkpoint.resume(settings)
     typed |= {"resume": False, "overwrite": False}
     with pytest.raises(RunError, match="holds a run already"):
-        checkpoint.options(Namespace(**typed), 10)
-    assert checkpoint.options(Namespace(**typed | {"overwrite": True}), 10).epochs == 10
+        checkpoint.options(Namespace(**typed), defaults)
+    assert checkpoint.options(Namespace(**typed | {"overwrite": True}), defaults).epochs == 10
 
 
 def test_help_names_every_option_and_its_default(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib import import_module
 
 from ..rival import Rival, Variant
@@ -44,11 +45,11 @@ class Library(Rival):
 
     def build(self, network, weights, optimizer):
         self.keras.utils.clear_session()
-        layers, optimizers = self.keras.layers, self.keras.optimizers
+        layers = self.keras.layers
         stack = [getattr(layers, layer["class"])(**layer["config"]) for layer in network["layers"]]
         self.model = self.keras.Sequential([self.keras.Input(network["input_shape"]), *stack])
         self.model.set_weights(weights)
-        self.model.compile("adam" if optimizer == "adam" else optimizers.SGD(1.0), "categorical_crossentropy")
+        self.model.compile(self._optimizer(optimizer), "categorical_crossentropy")
 
     def train(self, x, y, batch_size, tick):
         from keras.callbacks import Callback
@@ -66,3 +67,12 @@ class Library(Rival):
 
     def get_weights(self):
         return self.model.get_weights()
+
+    def _optimizer(self, optimizer):
+        optimizers = self.keras.optimizers
+        if isinstance(optimizer, str):
+            return {"adam": optimizers.Adam, "sgd": partial(optimizers.SGD, 1.0)}[optimizer]()
+        config = dict(optimizer["config"])
+        schedule = config.pop("learning_rate")
+        rate = getattr(optimizers.schedules, schedule["class"])(**schedule["config"])
+        return getattr(optimizers, optimizer["class"])(rate, **config)

@@ -27,11 +27,11 @@ class Library(Rival):
         return {"minicnn": self.minicnn.__version__} | {name: version(name) for name in ("numpy", "numba")}
 
     def build(self, network, weights, optimizer):
-        layers, optimizers = self.minicnn.layers, self.minicnn.optimizers
+        layers = self.minicnn.layers
         stack = [getattr(layers, layer["class"])(**layer["config"]) for layer in network["layers"]]
         self.model = self.minicnn.Sequential([self.minicnn.Input(network["input_shape"]), *stack])
         self.model.set_weights(weights)
-        self.model.compile("adam" if optimizer == "adam" else optimizers.SGD(1.0), "categorical_crossentropy")
+        self.model.compile(self._optimizer(optimizer), "categorical_crossentropy")
 
     def train(self, x, y, batch_size, tick):
         from minicnn.callbacks import Callback
@@ -56,3 +56,6 @@ class Library(Rival):
 
     def get_weights(self):
         return self.model.get_weights()
+
+    def _optimizer(self, optimizer):
+        return self.minicnn.optimizers.SGD(1.0) if optimizer == "sgd" else self.minicnn.optimizers.get(optimizer)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from math import cos, pi
+
 from .. import channels_first
 from ..rival import Rival, Variant
 
@@ -37,8 +40,7 @@ class Library(Rival):
             self.network.to(memory_format=torch.channels_last)
         self.model = torch.compile(self.network) if self.variant == "torch-compile" else self.network
         parameters = list(self.network.parameters()) or [torch.nn.Parameter(torch.zeros(1))]  # a layer without any
-        adam = optimizer == "adam"
-        self.optimizer = torch.optim.Adam(parameters, eps=1e-7) if adam else torch.optim.SGD(parameters, lr=1.0)
+        self.optimizer, self.rate = self._optimizer(optimizer, parameters)
 
     def train(self, x, y, batch_size, tick):
         torch, loss = self.torch, self.torch.nn.CrossEntropyLoss()
@@ -48,6 +50,7 @@ class Library(Rival):
             self.optimizer.zero_grad()
             loss(self.model(x[batch]), y[batch]).backward()
             self.optimizer.step()
+            self.rate.step()
             tick()
 
     def backpropagate(self, x):
@@ -88,7 +91,7 @@ class Library(Rival):
                 "MaxPooling1D": lambda: nn.MaxPool1d(config["pool_size"]),
                 "MaxPooling2D": lambda: nn.MaxPool2d(config["pool_size"]),
                 "Dropout": lambda: nn.Dropout(config["rate"]),
-                "BatchNormalization": lambda: batch_norm(channels, eps=1e-3, momentum=0.01),
+                "BatchNormalization": lambda: batch_norm(channels, eps=1e-3, momentum=1 - config.get("momentum", 0.99)),
                 "Flatten": nn.Flatten,
                 "GlobalAveragePooling2D": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
                 "ReLU": lambda: nn.LeakyReLU(slope) if (slope := config.get("negative_slope")) else nn.ReLU(),
@@ -99,9 +102,29 @@ class Library(Rival):
         main.spatial = spatial
         return [main, nn.ReLU()] if config.get("activation") == "relu" else [main]
 
+    def _optimizer(self, optimizer, parameters):
+        """The optimiser, and a scheduler that gives it the learning rate of every step."""
+        optim, rate = self.torch.optim, lambda step: 1.0
+        if optimizer == "adam":
+            made = optim.Adam(parameters, lr=1e-3, eps=1e-7)
+        elif optimizer == "sgd":
+            made = optim.SGD(parameters, lr=1.0)
+        else:
+            config = optimizer["config"]
+            rate = partial(cosine_decay, **config["learning_rate"]["config"])
+            made = optim.AdamW(parameters, lr=1.0, eps=1e-7, weight_decay=config["weight_decay"])
+        return made, optim.lr_scheduler.LambdaLR(made, rate)
+
     def _slots(self):
         """Every weight in Keras's order, with the spatial axes of its kernel."""
         for module in self.network:
             for name in ("weight", "bias", "running_mean", "running_var"):
                 if (tensor := getattr(module, name, None)) is not None:
                     yield tensor, module.spatial
+
+
+def cosine_decay(step, initial_learning_rate, decay_steps, warmup_target, warmup_steps):
+    """Keras's schedule: on a straight line up to warmup_target, then down to 0 on half a cosine."""
+    if step < warmup_steps:
+        return initial_learning_rate + (warmup_target - initial_learning_rate) * step / warmup_steps
+    return warmup_target * (1 + cos(pi * min((step - warmup_steps) / decay_steps, 1))) / 2

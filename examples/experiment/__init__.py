@@ -1,4 +1,4 @@
-"""The common part of the seven examples: the command line, the run, and the comparison with the report.
+"""The common part of the examples: the command line, the run, and the comparison with the report.
 
 console        output, and how a run ends early, also while the libraries are still being imported
 command_line   how options are typed, and errors as sentences

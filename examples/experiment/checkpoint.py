@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -53,17 +53,16 @@ class Checkpoint(Callback):
         self.folder = folder
         self.rows: list[dict[str, float]] = []
 
-    def options(self, typed: Namespace, epochs: int) -> Namespace:
+    def options(self, typed: Namespace, defaults: Mapping[str, Any]) -> Namespace:
         """The options of this run: those of a new run, or with --resume those of the run in the folder.
 
         Raises RunError if a new run would replace another one unasked, or if what was typed contradicts the one to
         resume.
         """
-        defaults = {**options.DEFAULTS, "epochs": epochs}
         if typed.resume:
             with self._readable():
                 settings = self._settings()
-                defaults |= options.remembered(settings)
+                defaults = {**defaults, **options.remembered(settings)}
             self._compare(settings, vars(typed), options.contradictions(typed, settings))
         elif not typed.overwrite and (found := self._found()):
             raise RunError(f"{self.folder} holds a run already: {found}.{CHOICES}")
@@ -87,6 +86,10 @@ class Checkpoint(Callback):
             model, begun, rows = self._read()
         fixed = [name for name in settings if name not in ("data", *options.MAY_CHANGE)]
         self._compare(begun, settings, [name for name in fixed if begun.get(name) != settings[name]])
+        scheduled = isinstance(model.optimizer.describe()["config"]["learning_rate"], dict)
+        if scheduled and begun["epochs"] != settings["epochs"]:
+            planned = f"a learning-rate schedule for {begun['epochs']} epochs"
+            raise RunError(f"the run in {self.folder} has {planned}; with {settings['epochs']} it is another run")
         if model.epochs_trained > settings["epochs"]:
             done = f"{model.epochs_trained} epochs already, more than {settings['epochs']}"
             raise RunError(f"the run in {self.folder} has {done}")

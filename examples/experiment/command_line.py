@@ -16,13 +16,13 @@ from minicnn.datasets import DataFileError
 
 from .checkpoint import RunError
 from .console import end, program
-from .options import DEFAULTS, folder, natural_number, positive_int, positive_number
+from .options import folder, natural_number, positive_int, positive_number
 from .report import Row
 
 FORESEEN = (BackendError, DataFileError, ModelFileError, NonFiniteError, RunError, OSError)
 
 EPILOG = """examples:
-  python examples/{name}.py                               train as the report does
+  python examples/{name}.py                               train as in {source}
   python examples/{name}.py --limit 6000 --epochs 3       have a first look
   python examples/{name}.py --resume                      go on after an interruption
   python examples/{name}.py --resume --epochs 20          train the same model for longer
@@ -34,7 +34,7 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
     """The given options, None for others. Ends the process with code 2 and an error message if one is wrong."""
     parser = argparse.ArgumentParser(
         description=description,
-        epilog=EPILOG.format(name=row.name),
+        epilog=EPILOG.format(name=row.name, source=row.source),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -48,21 +48,21 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         "--epochs",
         type=positive_int,
         metavar="N",
-        help=f"how often to see all images (default: {row.epochs}, as in the report)",
+        help=f"how often to see all images (default: {row.epochs}, as in {row.source})",
     )
-    add("--batch-size", type=positive_int, metavar="N", help=f"images a step (default: {DEFAULTS['batch_size']})")
+    add("--batch-size", type=positive_int, metavar="N", help=f"images a step (default: {row.defaults['batch_size']})")
     add(
         "--lr",
         dest="learning_rate",
         type=positive_number,
         metavar="RATE",
-        help=f"Adam's learning rate (default: {DEFAULTS['learning_rate']})",
+        help=f"Adam's learning rate (default: {row.defaults['learning_rate']})",
     )
     add(
         "--seed",
         type=natural_number,
         metavar="N",
-        help=f"of weights, dropout and order: the same seed, the same run (default: {DEFAULTS['seed']})",
+        help=f"of weights, dropout and order: the same seed, the same run (default: {row.defaults['seed']})",
     )
     add("--limit", type=positive_int, metavar="N", help="use the first N training and N test images (default: all)")
     add("--data-dir", metavar="DIR", help="folder of the four IDX files (default: search, else download)")

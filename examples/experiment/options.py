@@ -16,6 +16,7 @@ from minicnn.arguments import LARGEST, LARGEST_INT
 from minicnn.backends import DEVICES, MODULES
 
 DEFAULTS = {"batch_size": 64, "learning_rate": 0.001, "seed": 0}
+"""Those of the report's models; the number of epochs is in a model's row."""
 
 MAY_CHANGE = ("epochs", "data_dir")
 """What a resumed run may be given anew: it may be trained for longer, and its data may have moved."""

@@ -39,10 +39,10 @@ class Outcome:
         return self.probabilities.argmax(axis=1)
 
 
-def measure(model: Sequential, x: np.ndarray, y: np.ndarray) -> Outcome:
+def measure(model: Sequential, x: np.ndarray, y: np.ndarray, batch_size: int) -> Outcome:
     """All metrics of the model on images x with one-hot labels y."""
-    loss, accuracy = model.evaluate(x, y, batch_size=64, verbose=0)
-    labels, probabilities = y.argmax(axis=1), model.predict(x, batch_size=64)
+    loss, accuracy = model.evaluate(x, y, batch_size, verbose=0)
+    labels, probabilities = y.argmax(axis=1), model.predict(x, batch_size)
     scores = np.column_stack(scores_by_class(labels, probabilities.argmax(axis=1), len(CLASS_NAMES))[:3])
     by_class = {name: Scores(*map(float, triple)) for name, triple in zip(CLASS_NAMES, scores, strict=True)}
     macro = map(float, scores.mean(axis=0))
@@ -57,7 +57,7 @@ def show(row: Row, outcome: Outcome, checkpoint: Checkpoint, quiet: bool) -> Non
     epochs, images = len(checkpoint.rows), checkpoint.settings["training_images"]
     if (epochs, images) != (row.epochs, REPORT_IMAGES):
         theirs, ours = f"{row.epochs} epochs on {REPORT_IMAGES:,} images", f"{epochs} on {images:,}"
-        print(f"\nNot comparable: the report trained for {theirs}, this run for {ours}.")
+        print(f"\nNot comparable: in {row.source}, {row.title} is trained for {theirs}, in this run for {ours}.")
     if row.by_class and not quiet:
         print(f"\n{_comparison_by_class(row, outcome)}")
 

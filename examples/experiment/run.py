@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minicnn import Sequential, backend_name, device_name, set_random_seed
+from minicnn.callbacks import Callback
 from minicnn.datasets import FashionMNIST, load_fashion_mnist, to_categorical
 from minicnn.optimizers import Adam
 
@@ -20,9 +21,16 @@ from .checkpoint import Checkpoint
 from .report import Row
 
 Split = tuple[np.ndarray, np.ndarray]
+Compile = Callable[[Sequential, Namespace, int], list[Callback]]
 
 
-def run(build_model: Callable[[], Sequential], row: Row) -> None:
+def compile_as_in_report(model: Sequential, options: Namespace, steps: int) -> list[Callback]:
+    """Compile the model for `steps` steps per epoch; returns the callbacks that its training needs."""
+    model.compile(optimizer=Adam(options.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
+    return []
+
+
+def run(build_model: Callable[[], Sequential], row: Row, compile_model: Compile = compile_as_in_report) -> None:
     """Train an example's model and compare it with its row of the report.
 
     Ends the process with a sentence if that cannot be done.
@@ -30,14 +38,14 @@ def run(build_model: Callable[[], Sequential], row: Row) -> None:
     typed = command_line.parse(row, sys.modules[build_model.__module__].__doc__)
     with command_line.errors_as_sentences():
         checkpoint = Checkpoint(typed.out)
-        options = checkpoint.options(typed, row.epochs)
+        options = checkpoint.options(typed, row.defaults)
         command_line.choose_backend(options)
         data = load_fashion_mnist(options.data_dir, quiet=options.quiet)
 
         set_random_seed(options.seed)
         model = build_model()
-        model.compile(optimizer=Adam(options.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
         train, test = (prepare(split, options.limit, model) for split in data)
+        callbacks = compile_model(model, options, -(-len(train[0]) // options.batch_size))
 
         settings = describe(row.title, data, model, train, test, options)
         if options.resume:
@@ -54,10 +62,10 @@ def run(build_model: Callable[[], Sequential], row: Row) -> None:
                 initial_epoch=model.epochs_trained,
                 epochs=options.epochs,
                 validation_data=test,  # as the report does
-                callbacks=[checkpoint],
+                callbacks=[*callbacks, checkpoint],
                 verbose=0 if options.quiet else "auto",
             )
-            outcome = results.measure(model, *test)
+            outcome = results.measure(model, *test, options.batch_size)
             results.show(row, outcome, checkpoint, options.quiet)
             results.write(row, outcome, checkpoint)
             results.draw(row, outcome, checkpoint, test[0])
@@ -104,8 +112,8 @@ def introduce(row: Row, model: Sequential, settings: dict[str, Any]) -> None:
         f"Data: {settings['data']}{sample}, {settings['training_images']:,} training and "
         f"{settings['test_images']:,} test images",
         f"Backend: {settings['backend']} on the {settings['device']}",
-        f"Adam, learning rate {settings['learning_rate']:g}, batches of {settings['batch_size']}, "
-        f"seed {settings['seed']}\n",
+        f"{type(model.optimizer).__name__}, learning rate {settings['learning_rate']:g}, "
+        f"batches of {settings['batch_size']}, seed {settings['seed']}\n",
         sep="\n",
     )
     model.summary()
