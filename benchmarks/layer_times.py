@@ -46,7 +46,7 @@ def profile(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[s
             "backward": milliseconds[f"{layer.name}.call_backward"],
             **work(layer, batch_size, need_dx=layer is not first),
         }
-        for layer in model.layers
+        for layer in network.layers
     ]
     optimizer, step = milliseconds["optimizer.step"], milliseconds["step"]
     known = optimizer + sum(layer["forward"] + layer["backward"] for layer in layers)

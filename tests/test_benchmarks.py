@@ -38,7 +38,16 @@ from benchmarks.results import Agreement, Measurement, Results  # noqa: E402
 from benchmarks.rivals import variants  # noqa: E402
 from benchmarks.rounds import interleave, ratio, summarise  # noqa: E402
 from minicnn import Input, Sequential  # noqa: E402
-from minicnn.layers import BatchNormalization, Conv1D, Conv2D, Dense, Dropout, Flatten, MaxPooling1D  # noqa: E402
+from minicnn.layers import (  # noqa: E402
+    BatchNormalization,
+    Conv1D,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPooling1D,
+    ReLU,
+)
 from minicnn.optimizers import AdamW  # noqa: E402
 from minicnn.optimizers.schedules import CosineDecay  # noqa: E402
 
@@ -496,6 +505,15 @@ def test_a_layer_s_work_by_hand():
     assert flatten["forward_flops"] == 0
     assert dense["forward_flops"] == 2 * 2 * 64 * 7
     assert dense["backward_flops"] == 2 * dense["forward_flops"]
+
+
+def test_a_profile_has_layers_that_are_one_operation_in_one_row():
+    layers = [Input((6, 5, 3)), BatchNormalization(), ReLU(), Flatten(), Dense(10, activation="softmax")]
+    model = Sequential(layers)
+    model.compile("adam", "categorical_crossentropy")
+    x, y = networks.samples_for(networks.network_of(model), 48)
+    found = layer_times.profile(model, x, y, 8)
+    assert [layer["class"] for layer in found["layers"]] == ["BatchNormalization", "Flatten", "Dense"]
 
 
 def test_a_profile_names_every_layer_and_leaves_no_trace(tiny):

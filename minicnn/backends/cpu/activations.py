@@ -6,7 +6,7 @@ All stand on one exponential, which is arithmetic alone: calls into the C librar
 from __future__ import annotations
 
 from functools import partial
-from math import prod
+from math import factorial, prod
 from typing import Any
 
 import numpy as np
@@ -173,6 +173,9 @@ def _softmax_backward(dy, y, dz):
         dz[c] = y[c] * (dy[c] - mean)
 
 
+_FACTORIALS = tuple(factorial(k) for k in range(14))
+
+
 @inlined
 def exp(x, like):
     """eˣ of x ≤ 0, in the dtype of the array `like`, within 2 units in the last place; 0 where it would be denormal."""
@@ -193,7 +196,7 @@ def tanh(x, like):
 def _exponential(x, like):
     """p and 2ⁿ with eˣ = (1 + p) · 2ⁿ for x ≤ 0: n is the nearest integer to x / ln 2, p = eʳ − 1 of what is left.
 
-    p is Taylor's series, r · (1 + r/2 · (1 + r/3 · …)), of |r| ≤ ln 2 / 2, as far as the dtype has digits.
+    p is Taylor's series, Σ rᵏ / k! from k = 1 on, of |r| ≤ ln 2 / 2, as far as the dtype has digits.
     """
     number, digits = like.dtype.type, np.finfo(like.dtype)
     terms, lowest = (7, number(-87)) if digits.bits == 32 else (13, number(-708))
@@ -202,11 +205,10 @@ def _exponential(x, like):
     rounded = bounded * number(1.4426950408889634) + rounder
     n = rounded - rounder
     r = bounded - n * number(0.693359375) + n * number(2.1219444005469057e-4)  # ln 2 in two parts, n · the first exact
-    p = number(0)
+    total = number(0)
     for k in range(terms, 0, -1):
-        term = r * (number(1) / number(k))
-        p = p * term + term
-    return p, number(0) if x < lowest else _power_of_two(rounded)
+        total = total * r + number(1 / _FACTORIALS[k])
+    return total * r, number(0) if x < lowest else _power_of_two(rounded)
 
 
 @intrinsic
