@@ -286,11 +286,6 @@ def _all_input_gradients() -> None:
     Network.backward = lambda model, dy, need_dx=True: backward(model, dy)  # type: ignore[method-assign]
 
 
-def _count_references() -> None:
-    cgutils = _part("runtime.numba_internals", "cgutils")
-    _change("_borrowed", lambda context, builder, kinds, values: cgutils.unpack_tuple(builder, values))
-
-
 def _anywhere() -> None:
     _change("empty", _kernel(lambda size, like: np.empty(size, like.dtype)))
 
@@ -325,6 +320,5 @@ ROWS = [
     Row("leaving out the first layer's input gradient", _all_input_gradients, inference=False),
     Row("short passes on one thread", _always_all_threads),
     Row("threads that spin briefly (OpenMP's default)", partial(os.environ.setdefault, "GOMP_SPINCOUNT", "300000")),
-    Row("borrowed arrays (references counted)", _count_references, recompiles=True),
     Row("keeping freed memory", partial(os.environ.setdefault, "MALLOC_TOP_PAD_", str(128 * 1024))),
 ]  # fmt: skip

@@ -8,7 +8,8 @@ explicitly: every thread runs the same kernel, is told how many threads there ar
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache, wraps
+from contextlib import nullcontext
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from . import cache as kernel_cache
 from .numba_internals import (
     address_of,
     call_by_address,
-    call_on_all_threads,
     compile_for,
     forbid_python_calls,
     keep_in,
@@ -62,20 +62,20 @@ def parallel(function: Callable[..., None]) -> Callable[..., None]:
     alone=True the calling thread does all of it.
     """
     kernel = serial(function)
-    addresses: dict[bytes, int] = {}  # of the machine code, by the arguments' types
+    addresses: dict[Any, int] = {}  # of the machine code, by the arguments' types
 
     @wraps(function)
     def launch(*args: Any, alone: bool = False) -> None:
-        fingerprint = type_fingerprint(args)
-        if fingerprint not in addresses:
-            compile_for(_launch, (types.intp, types.intp, types.intp, typeof(args)))
-            addresses[fingerprint] = machine_code(kernel, (1, 0, *args))
         threads = 1 if alone else thread_count()
-        if threads == 1:
-            _launch(0, 1, addresses[fingerprint], args)
-        else:
-            with pool_lock:
-                _launch(_fan_out_address(), threads, addresses[fingerprint], args)
+        run = _run_alone if threads == 1 else _run_on_threads
+        types_of_arguments = run, type_fingerprint(args)
+        if types_of_arguments not in addresses:
+            compile_for(run, (types.intp, types.intp, typeof(args)))
+            addresses[types_of_arguments] = machine_code(kernel, (1, 0, *args))
+        with nullcontext() if threads == 1 else pool_lock:
+            failures = run(addresses[types_of_arguments], threads, args)
+        if failures:
+            raise MemoryError("There is no memory for the arrays of a kernel. Smaller batches need less.")
 
     return launch
 
@@ -91,28 +91,22 @@ def share(items, threads, thread):
     return items * thread // threads, items * (thread + 1) // threads
 
 
-def _fan_out(threads, unpack, arguments):
-    """Call the function at the address `unpack` on all threads."""
+def _run_alone(kernel, threads, args):
+    """Run the kernel at this address. Returns whether it failed."""
+    return call_by_address(kernel, (threads, 0) + args)
+
+
+def _run_on_threads(kernel, threads, args):
+    """Run the kernel at this address on all threads. Returns on how many it failed.
+
+    In a `prange`, arrays have no owner. Slicing updates the owner's reference count, which the threads would share; if
+    several update one counter, they slow each other down.
+    """
+    failures = 0
     for thread in prange(threads):
-        call_by_address(unpack, (threads, np.intp(thread), arguments))
+        failures += call_by_address(kernel, (threads, np.intp(thread)) + args)
+    return failures
 
 
-_fan_out = _cached(njit(parallel=True, **KERNEL_OPTIONS)(_fan_out))
-
-
-@cache
-def _fan_out_address() -> int:
-    return address_of(_fan_out, types.void(types.intp, types.intp, types.intp))
-
-
-def _launch(fan_out, threads, address, args):
-    """Run the kernel at this address, on the calling thread or by `fan_out` on all."""
-    if threads == 1:
-        failed = call_by_address(address, (np.intp(1), np.intp(0)) + args)
-    else:
-        failed = call_on_all_threads(fan_out, threads, address, args)
-    if failed:
-        raise MemoryError("There is no memory for the arrays of a kernel. Smaller batches need less.")
-
-
-_launch = _cached(njit(**OPTIONS)(_launch))
+_run_alone = _cached(njit(**OPTIONS)(_run_alone))
+_run_on_threads = _cached(njit(parallel=True, **OPTIONS)(_run_on_threads))

@@ -10,9 +10,10 @@ import pickle
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from hashlib import sha256
 from importlib import import_module
-from typing import Any, Protocol
+from typing import Any
 
 import llvmlite
 import numba
@@ -20,7 +21,7 @@ from llvmlite import ir
 from llvmlite.binding import ffi
 from numba import carray, config, get_num_threads, njit, prange, typeof, types
 from numba._dispatcher import compute_fingerprint
-from numba.core import cgutils, event
+from numba.core import cgutils
 from numba.core.caching import NullCache
 from numba.core.compiler import CompileResult
 from numba.core.compiler_lock import global_compiler_lock
@@ -33,40 +34,6 @@ from numba.np.ufunc import parallel
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from ....interrupts import delayed_interrupt
-
-__all__ = [
-    "Store",
-    "address_of",
-    "call_by_address",
-    "call_on_all_threads",
-    "carray",
-    "cgutils",
-    "compile_for",
-    "compiler_locks",
-    "cpu_features",
-    "forbid_python_calls",
-    "get_num_threads",
-    "intrinsic",
-    "ir",
-    "keep_in",
-    "load_openmp",
-    "models",
-    "njit",
-    "numba_cache_dir",
-    "pool_started",
-    "populate_array",
-    "prange",
-    "register_jitable",
-    "register_model",
-    "to_fixed_tuple",
-    "type_fingerprint",
-    "typeof",
-    "types",
-    "unliteral",
-    "versions",
-]
-
-PACKAGE = __name__.removesuffix(".runtime.numba_internals")
 
 versions = f"numba {numba.__version__}, llvmlite {llvmlite.__version__}"
 numba_cache_dir: str = getattr(config, "CACHE_DIR", "")
@@ -113,16 +80,11 @@ def pool_started() -> bool:
     return parallel._is_initialized
 
 
-class Store(Protocol):
-    """Where compiled functions are kept between two runs, by name; `cache` is one."""
+def keep_in(store: Any, function: Any) -> Any:
+    """The compiled function, which from now on is loaded from this store if it is there, else compiled and saved.
 
-    def load(self, name: str) -> bytes | None: ...
-    def save(self, name: str, content: bytes) -> None: ...
-    def drop(self, name: str) -> None: ...
-
-
-def keep_in(store: Store, function: Any) -> Any:
-    """The compiled function, which from now on is loaded from this store if it is there, else compiled and saved."""
+    A store has load(name) -> bytes or None, save(name, content) and drop(name), as the module `cache`.
+    """
     function._cache = _KernelCache(store, function.py_func)
     return function
 
@@ -130,19 +92,19 @@ def keep_in(store: Store, function: Any) -> Any:
 class _KernelCache(NullCache):
     """What Numba asks before it compiles a function for a signature, and tells afterwards."""
 
-    def __init__(self, store: Store, function: Any) -> None:
+    def __init__(self, store: Any, function: Any) -> None:
         self._store, self._function = store, function
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         target_context.refresh()  # Numba's own cache does so: registers what the loaded code may call
         name = self._name(sig, target_context.codegen())
-        if (content := self._store.load(name)) is None:
-            return None
-        try:
-            return CompileResult._rebuild(target_context, *pickle.loads(content))
-        except Exception:  # saved by another build of the same versions, say; whatever it is, compiling mends it
-            self._store.drop(name)
-            return None
+        if (content := self._store.load(name)) is not None:
+            try:
+                return CompileResult._rebuild(target_context, *pickle.loads(content))
+            except Exception:  # saved by another build of the same versions, say; whatever it is, compiling mends it
+                self._store.drop(name)
+        _announce()
+        return None
 
     def save_overload(self, sig: Any, cres: Any) -> None:
         if not cres.library.has_dynamic_globals:  # addresses, that mean nothing in another process
@@ -156,85 +118,21 @@ class _KernelCache(NullCache):
         return f"{function.__name__.strip('<>')}-{sha256(repr(facts).encode()).hexdigest()[:24]}"
 
 
+@cache
+def _announce() -> None:
+    """Say once that kernels are being compiled."""
+    print("minicnn: compiling its kernels for this machine, once (some 15 seconds) …", file=sys.stderr)
+
+
 @intrinsic
 def call_by_address(typingctx, address, args):
-    """Call the kernel at an address. True if it failed, for want of memory."""
+    """Call the kernel at an address, which returns nothing. True if it raised: all that it raises is MemoryError."""
 
     def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kinds = signature.args[1]
-        return _failed(context, builder, values[0], kinds.types, _borrowed(context, builder, kinds, values[1]))
+        kinds = signature.args[1].types
+        function_type = context.call_conv.get_function_type(types.none, kinds)
+        function = builder.inttoptr(values[0], function_type.as_pointer())
+        members = cgutils.unpack_tuple(builder, values[1])
+        return context.call_conv.call_function(builder, function, types.none, kinds, members)[0].is_error
 
     return types.boolean(address, unliteral(args)), codegen
-
-
-@intrinsic
-def call_on_all_threads(typingctx, fan_out, threads, address, args):
-    """Call the kernel at an address on all threads; `fan_out` is the address of `_fan_out`.
-
-    That function is compiled once, whatever the arguments are: it takes the address of a function that unpacks them,
-    and their address. True if a thread failed, for want of memory.
-    """
-    fan_out_types = (types.intp,) * 3
-    kernel_types = (types.intp, types.intp, *args.types)
-
-    def codegen(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        members = [context.get_constant(types.intp, 0), values[2], *_borrowed(context, builder, args, values[3])]
-        packed = cgutils.alloca_once_value(builder, cgutils.pack_struct(builder, members))
-
-        convention, integer = context.call_conv, context.get_value_type(types.intp)
-        function_type = convention.get_function_type(types.none, fan_out_types)
-        unpack = ir.Function(builder.module, function_type, builder.module.get_unique_name("unpack"))
-        unpack.linkage = "internal"
-        inside = ir.IRBuilder(unpack.append_basic_block())
-        threads, thread, packed_address = convention.get_arguments(unpack)
-        pack = inside.inttoptr(packed_address, packed.type)
-        _, address, *rest = cgutils.unpack_tuple(inside, inside.load(pack))
-        with inside.if_then(_failed(context, inside, address, kernel_types, [threads, thread, *rest]), likely=False):
-            inside.store(context.get_constant(types.intp, 1), cgutils.gep_inbounds(inside, pack, 0, 0))
-        convention.return_value(inside, context.get_dummy_value())
-
-        arguments = [values[1], builder.ptrtoint(unpack, integer), builder.ptrtoint(packed, integer)]
-        failed = _failed(context, builder, values[0], fan_out_types, arguments)
-        mark = builder.load(cgutils.gep_inbounds(builder, packed, 0, 0))
-        return builder.or_(failed, cgutils.is_not_null(builder, mark))
-
-    return types.boolean(fan_out, threads, address, args), codegen
-
-
-def _borrowed(context: Any, builder: Any, kinds: Any, values: Any) -> list[Any]:
-    """The members of a tuple, arrays without their owner: the caller owns them while the call lasts.
-
-    Slicing updates an array's shared reference count; threads that update one counter slow each other down.
-    """
-    members = cgutils.unpack_tuple(builder, values)
-    for at, kind in enumerate(kinds.types):
-        if isinstance(kind, types.Array):
-            array = context.make_array(kind)(context, builder, members[at])
-            array.meminfo = cgutils.get_null_value(array.meminfo.type)
-            members[at] = array._getvalue()
-    return members
-
-
-def _failed(context: Any, builder: Any, address: Any, kernel_types: Any, arguments: Any) -> Any:
-    """Call compiled code that returns nothing; whether it raised. All that kernels raise is MemoryError."""
-    function_type = context.call_conv.get_function_type(types.none, kernel_types)
-    function = builder.inttoptr(address, function_type.as_pointer())
-    return context.call_conv.call_function(builder, function, types.none, kernel_types, arguments)[0].is_error
-
-
-class _Notice(event.Listener):
-    """Says once, on stderr, that kernels are being compiled. Kernels from the cache raise no such event."""
-
-    def __init__(self) -> None:
-        self.said = False
-
-    def on_start(self, event: Any) -> None:
-        if not self.said and event.data["dispatcher"].py_func.__module__.startswith(PACKAGE):
-            self.said = True
-            print("minicnn: compiling its kernels for this machine, once (some 15 seconds) …", file=sys.stderr)
-
-    def on_end(self, event: Any) -> None:
-        pass
-
-
-event.register("numba:compile", _Notice())
