@@ -2,7 +2,7 @@
 
 Each rule takes M models' probabilities, shape (M, N, K), or a list of M arrays (N, K) as `predict` returns them, and
 gives scores of shape (N, K). A model's vote is its most probable class. The largest score of a row is the ensemble's
-confidence, its column the ensemble's answer; of equal ones the first counts, everywhere.
+confidence, and its column is the ensemble's answer. If scores or votes are equal, the lowest class number wins.
 
 The report that the examples reproduce only names these rules, in the caption of its cutoff curves. The definitions are
 our reading of these names.
@@ -27,7 +27,7 @@ def average(probabilities: Any) -> np.ndarray:
 
 
 def maximum(probabilities: Any) -> np.ndarray:
-    """The highest probability that any model gives: max_m p[m, n, k]. The surest model decides; rows may exceed 1.
+    """The maximum probability over the models: max_m p[m, n, k]. A row's sum may exceed 1.
 
     Raises as `average`.
     """
@@ -35,9 +35,10 @@ def maximum(probabilities: Any) -> np.ndarray:
 
 
 def voting_average(probabilities: Any) -> np.ndarray:
-    """The mean probability over the models that vote for the winning class; the others are not heard. Rows add up to 1.
+    """The mean probability over the models that vote for the winning class. Rows add up to 1.
 
-    The winning class has the most votes; of classes with equally many, that whose voters are surer of it on average.
+    The winning class has the most votes; among classes with equally many, the one with the highest mean probability
+    among the models that vote for it.
 
     Raises as `average`.
     """
@@ -46,12 +47,12 @@ def voting_average(probabilities: Any) -> np.ndarray:
     count = votes.sum(axis=0)  # (N, K)
     certainty = (votes * probabilities).sum(axis=0) / np.maximum(count, 1)  # (N, K), at most 1: less than a vote
     winner = (count + certainty / 2).argmax(axis=1)  # (N,)
-    heard = np.take_along_axis(votes, winner[None, :, None], axis=2)  # (M, N, 1)
-    return (heard * probabilities).sum(axis=0) / heard.sum(axis=0)
+    voters = np.take_along_axis(votes, winner[None, :, None], axis=2)  # (M, N, 1)
+    return (voters * probabilities).sum(axis=0) / voters.sum(axis=0)
 
 
 def voting_proportion(probabilities: Any) -> np.ndarray:
-    """The share of models that vote for a class. Rows add up to 1; how sure a model is does not count.
+    """The share of models that vote for a class. Rows add up to 1.
 
     Raises as `average`.
     """
@@ -64,7 +65,7 @@ RULES: dict[str, Callable[[Any], np.ndarray]] = {
     "voting average": voting_average,
     "voting proportion": voting_proportion,
 }
-"""The four rules by name, in the report's order."""
+"""The four rules by name, in the order of the report."""
 
 
 def _votes(probabilities: np.ndarray) -> np.ndarray:

@@ -47,7 +47,7 @@ class Calibration(NamedTuple):
 
 
 class CutoffCurve(NamedTuple):
-    """What happens if a model answers only where its largest score reaches a cutoff; C cutoffs."""
+    """Metrics of a model that answers only samples whose largest score reaches a cutoff; C cutoffs."""
 
     cutoffs: np.ndarray
     """Shape (C,)."""
@@ -56,10 +56,10 @@ class CutoffCurve(NamedTuple):
     accuracy: np.ndarray
     """Share of correct answers among those given, shape (C,); NaN where none is given."""
     precision: np.ndarray
-    """Of the samples answered with a class, the share that is of it, shape (C, K); NaN where there is none."""
+    """Share of correct answers among the answers with a class, shape (C, K); NaN where none is given."""
     recall: np.ndarray
-    """Of all samples of a class, the share answered with it, shape (C, K): an unanswered sample is not found. NaN where
-    the class has no sample."""
+    """Share of a class's samples that are answered correctly, shape (C, K); an unanswered sample counts as wrong. NaN
+    where the class has no sample."""
 
 
 def confusion_matrix(y_true: Labels, y_pred: Labels, classes: int) -> np.ndarray:
@@ -93,8 +93,8 @@ def roc_curve(positive: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
     """False and true positive rate for every threshold on the scores, from (0, 0) to (1, 1).
 
     Args:
-        positive: shape (N,), True for the samples to be found; both kinds must occur.
-        scores: shape (N,), higher for what is taken for positive.
+        positive: shape (N,), True for positive samples; there must be positive and negative ones.
+        scores: shape (N,); a higher score means more likely positive.
 
     Points on a straight line between their neighbours are left out. Raises TypeError or ValueError for other arrays.
     """
@@ -102,7 +102,7 @@ def roc_curve(positive: Any, scores: Any) -> tuple[np.ndarray, np.ndarray]:
     positive = to_host(arguments.array("roc_curve: positive", "truth values", positive)).astype(bool)
     if scores.ndim != 1 or positive.shape != scores.shape or positive.all() or not positive.any():
         found = f"shapes {positive.shape} and {scores.shape}, {np.count_nonzero(positive)} of {positive.size} positive"
-        raise ValueError(explain("roc_curve", "two 1-D arrays, some positive, some not", found, "Leave it out."))
+        raise ValueError(explain("roc_curve", "two 1-D arrays, some positive, some not", found, "Leave the curve out."))
     order = np.argsort(-scores, kind="stable")
     last_of_its_score = np.append(np.diff(scores[order]) != 0, True)
     found_true = np.append(0, np.cumsum(positive[order])[last_of_its_score])
@@ -140,7 +140,7 @@ def calibration(y_true: Labels, probabilities: Any, bins: int = 15) -> Calibrati
 
 
 def cutoff_curve(y_true: Labels, probabilities: Any, cutoffs: Any = None) -> CutoffCurve:
-    """What a model's answers are worth if it answers only where its largest score is at least a cutoff.
+    """Metrics of a model that answers only samples whose largest score is at least a cutoff.
 
     Args:
         y_true: class numbers, shape (N,), integers in 0 … K−1.
@@ -177,7 +177,7 @@ def check_labels(where: str, labels: Any, classes: int) -> np.ndarray:
     if labels.min() < 0 or labels.max() >= classes:
         expected = f"class numbers from 0 to {classes - 1}"
         found = f"values from {labels.min()} to {labels.max()}"
-        raise ValueError(explain(where, expected, found, "There are as many classes as names or scores."))
+        raise ValueError(explain(where, expected, found, "Give a name, or a column of probabilities, for every class."))
     return labels.astype(np.int64)
 
 

@@ -21,19 +21,19 @@ DELAY = 0.3
 
 
 class ProgressBar(Callback):
-    """Shows a training: nothing (verbose 0), a line per epoch (2), or a bar as well (1 and "auto").
+    """Shows the progress of a training: nothing (verbose 0), a line per epoch (2), or also a bar (1 and "auto").
 
-    The bar tells the time left of the epoch and of the whole fit. It needs a terminal of known width or a notebook.
+    The bar shows the time left in the epoch and in the whole fit. It needs a terminal of known width or a notebook.
     """
 
     bar: Any = None
-    """tqdm's, while an epoch runs."""
+    """tqdm's bar, while an epoch runs."""
     validation_time = 0.0
     """Seconds that the last epoch took after its last batch."""
 
     def __init__(self, verbose: str | int, batches: int, epochs: int) -> None:
         self.level = arguments.verbose("fit verbose", verbose)
-        self.place = _place_for_a_bar() if self.level in (1, "auto") else None
+        self.output = _output_for_a_bar() if self.level in (1, "auto") else None
         self.batches, self.epochs = batches, epochs
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -41,10 +41,10 @@ class ProgressBar(Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch, self.title = epoch, f"Epoch {epoch + 1}/{self.epochs}"
-        if self.place is not None:
+        if self.output is not None:
             from tqdm import tqdm
 
-            self.bar = tqdm(total=self.batches, desc=self.title, file=self.place, leave=False, delay=DELAY)
+            self.bar = tqdm(total=self.batches, desc=self.title, file=self.output, leave=False, delay=DELAY)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
         self.batches_ended = perf_counter()
@@ -60,7 +60,7 @@ class ProgressBar(Callback):
         fit_left = epoch_left + (self.epochs - self.epoch - 1) * epoch_time
         text = f"{self.title} {state['n'] / self.batches:4.0%} |{{bar}}| "
         text += f"left {clock(epoch_left)}, fit {clock(fit_left)}"
-        self.bar.ncols = (_columns(self.place) or 80) - 3  # room for the ^C that a terminal shows
+        self.bar.ncols = (_columns(self.output) or 80) - 3  # a terminal shows ^C behind it
         for metric in _metrics(logs):
             if len(f"{text} - {metric}") - len("{bar}") + LEAST_BAR <= self.bar.ncols:
                 text += f" - {metric}"
@@ -77,9 +77,9 @@ class ProgressBar(Callback):
             _print(line)
 
     def on_train_end(self, logs: Logs | None = None) -> None:
-        self._remove_bar()  # that of an interrupted epoch
-        if isinstance(self.place, Cell):
-            self.place.end(f"Trained for {perf_counter() - self.began:.1f} seconds.")
+        self._remove_bar()  # the bar of an interrupted epoch
+        if isinstance(self.output, Cell):
+            self.output.end(f"Trained for {perf_counter() - self.began:.1f} seconds.")
 
     def _remove_bar(self) -> None:
         if self.bar is not None:
@@ -88,7 +88,7 @@ class ProgressBar(Callback):
 
 
 def _print(line: str) -> None:
-    """Print a line at once, above bars that are the caller's own."""
+    """Print a line at once, above the bars that the caller shows."""
     from tqdm import tqdm
 
     with tqdm.external_write_mode():
@@ -96,13 +96,13 @@ def _print(line: str) -> None:
 
 
 def _metrics(logs: Logs) -> list[str]:
-    return [f"{name}: {figure:{'.4e' if 0 < figure < 0.001 else '.4f'}}" for name, figure in logs.items()]
+    return [f"{name}: {value:{'.4e' if 0 < value < 0.001 else '.4f'}}" for name, value in logs.items()]
 
 
 class Cell:
-    """The output of a notebook's cell as a file that shows the last thing written, as plain text.
+    """The output of a notebook's cell as a file that shows only the last text written to it.
 
-    A saved notebook holds what was shown last. (A widget is saved as its first state, "0%".)
+    A saved notebook contains that text. (A widget is saved as its first state, "0%".)
     """
 
     encoding = "utf-8"
@@ -113,10 +113,10 @@ class Cell:
             self._show(text)
 
     def flush(self) -> None:
-        """Everything is shown when it is written."""
+        """Nothing to do: `write` shows the text at once."""
 
     def end(self, text: str) -> None:
-        """Put this in the place of what was shown, if anything was."""
+        """Replace the text that is shown, if there is any."""
         if self.handle is not None:
             self._show(text)
 
@@ -129,17 +129,17 @@ class Cell:
             self.handle.update({"text/plain": text}, raw=True)
 
 
-def _place_for_a_bar() -> TextIO | Cell | None:
-    """Where a line can be written over: a notebook's cell, a terminal; None if there is no such place."""
+def _output_for_a_bar() -> TextIO | Cell | None:
+    """The output on which a bar can be redrawn: a notebook's cell or a terminal; None if there is neither."""
     if "IPython" in sys.modules and hasattr(sys.modules["IPython"].get_ipython(), "kernel"):
         return Cell()
     return sys.stderr if os.environ.get("TERM") != "dumb" and _columns(sys.stderr) else None
 
 
 def _columns(file: Any) -> int:
-    """The width of the terminal that a file writes to; 0 if it is none, or one of unknown width.
+    """The width of the terminal that a file writes to; 0 if it is not one, or of unknown width.
 
-    A notebook's file is none, whatever its descriptor is: that may be the terminal from which the server was started.
+    A notebook's file is not a terminal, even if its descriptor is the terminal from which the server was started.
     """
     try:
         return os.get_terminal_size(file.fileno()).columns if file.isatty() else 0

@@ -16,8 +16,8 @@ from .contract import ACTIVATIONS, FILL_MODES, Pair, Range
 MOST_CLASSES = 2**15
 """Maximum number of classes: the textbook's one_hot makes a square matrix of this size, 4 GiB in float32."""
 
-
 LARGEST = float(np.finfo(np.float64).max)
+"""Largest finite number."""
 
 
 def whole(where: str, value: Any) -> int:
@@ -48,7 +48,7 @@ def pair(where: str, value: Any) -> Pair:
     """Two integers from 1 to 2³¹ − 1, along height and width."""
     ints = type(value) is tuple and len(value) == 2 and type(value[0]) is type(value[1]) is int
     if ints and min(value) >= 1 and max(value) < 2**31:
-        return value  # nearly always, and in every step
+        return value  # the usual case, in every training step
     if type(value) not in (tuple, list) or len(value) != 2:
         raise TypeError(explain(where, "a pair of integers, (height, width)", shown(value), "Write (2, 2) for 2."))
     if max(value := (count(where, value[0]), count(where, value[1]))) < 2**31:

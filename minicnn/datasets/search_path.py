@@ -46,7 +46,7 @@ def require_files(directory: Path, named_by: str) -> Path:
         return directory
     finding = f"no {', no '.join(missing)}" if os.path.isdir(directory) else "no such directory"
     expected = f"the four files of Fashion-MNIST in {directory} ({', '.join(NAMES)}; each plain or .gz)"
-    remedy = f"Put them there, or leave {named_by} unset to search the usual places."
+    remedy = f"Put them there, or leave {named_by} unset to search the usual directories."
     raise FileNotFoundError(explain(named_by, expected, finding, remedy))
 
 

@@ -41,7 +41,7 @@ def pixel_statistics(images: Any) -> PixelStatistics:
     if images.ndim == 0 or finite.size == 0:
         found = f"shape {images.shape} with {finite.size} finite pixels"
         raise ValueError(explain("pixel_statistics", "images with finite pixels", found, "Give at least one image."))
-    # Of 47 million pixels few values differ: powers are taken of these, and memory stays small.
+    # 47 million pixels have only a few distinct values: computing with these needs little memory.
     values, counts = np.unique(finite, return_counts=True)
     values = values.astype("float64")
     share = counts / finite.size

@@ -1,4 +1,4 @@
-"""Right and wrong by class: confusion matrix, and precision, recall and F1, alone or beside another source's."""
+"""Confusion matrix, and a report of precision, recall and F1 by class, alone or beside those of another source."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LOWEST_SCORE = 0.5
-"""The lowest score with a colour of its own in a classification report; fixed, so that two models compare by eye."""
+"""Lowest score with its own colour in a classification report; fixed, so that two reports can be compared by eye."""
 
 LARGEST_DIFFERENCE = 10
-"""The difference to another source, in percentage points, from which on colours stay the same."""
+"""Largest difference to another source, in percentage points, with its own colour."""
 
 SCORES = ("precision", "recall", "F1")
 
@@ -33,7 +33,7 @@ def plot_confusion_matrix(
     *,
     style: str = "light",
 ) -> Figure:
-    """How often each true class (row) was predicted as each class (column): counts, and percentages of the row.
+    """Counts of each true class (row) predicted as each class (column), and percentages of the row.
 
     The diagonal, in blue, holds the correct predictions, so its percentages are the recalls; mistakes are orange.
 
@@ -81,8 +81,8 @@ def plot_classification_report(
 ) -> Figure:
     """Precision, recall and F1 of each class and their plain (macro) averages, as a heat map.
 
-    With a `reference`, its scores stand beside these, and the differences beside both. A score without a meaning, such
-    as the precision of a class that was never predicted, counts as 0.
+    With a `reference`, its scores stand beside these, and the differences beside both. An undefined score, such as the
+    precision of a class that was never predicted, counts as 0.
 
     Args:
         y_true: class numbers, shape (N,), integers in 0 … K−1.
@@ -91,7 +91,7 @@ def plot_classification_report(
         reference: precision, recall and F1 of each class from another source, shape (K, 3), in [0, 1].
         reference_name: that source.
 
-    Raises `ValueError` on labels as `plot_confusion_matrix`, and on a reference of another shape.
+    Raises `ValueError` for labels that `plot_confusion_matrix` refuses, and for a reference of another shape.
     """
     names, y_true, y_pred = _label_pair("plot_classification_report", y_true, y_pred, class_names)
     *scores, support = scores_by_class(y_true, y_pred, len(names))
@@ -124,7 +124,7 @@ def plot_classification_report(
 def _draw_table(
     axes: Axes, table: np.ndarray, form: str, colours: Sequence[str], limits: tuple[float, float], style: Style
 ) -> Any:
-    """A heat map with its numbers in the cells; the last row, the averages, stands apart."""
+    """A heat map with its numbers in the cells; a gap separates the last row, the averages."""
     heat = axes.imshow(table, cmap=style.scale(colours), vmin=limits[0], vmax=limits[1], aspect="auto")
     for row, column in np.ndindex(table.shape):
         ink = ink_on(heat.to_rgba(table[row, column])[:3])

@@ -1,4 +1,4 @@
-"""Confidence: whether it can be believed, and what answers are worth that are given only above a cutoff."""
+"""Confidence: calibration, and cutoff curves of models that answer only if they are confident enough."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def plot_calibration(
     y_true: Labels, probabilities: Any, title: str = "Calibration", bins: int = 15, *, style: str = "light"
 ) -> Figure:
-    """Reliability diagram: how often predictions are right, over how sure the model is of them.
+    """Reliability diagram: the accuracy of predictions over the model's confidence in them.
 
     Bars below the diagonal are overconfidence. The lower panel shows how many samples each bin holds; the heading gives
     the expected calibration error, as `minicnn.evaluation.calibration` defines it.
@@ -42,7 +42,7 @@ def plot_calibration(
     hatched = {"facecolor": "none", "hatch": "////", "edgecolor": look.curves[1], "linewidth": 0}
     bottom = found.accuracy[filled]
     upper.bar(left[filled], gap, bottom=bottom, label="gap to mean confidence", **(box | hatched))
-    upper.plot([0, 1], [0, 1], color=look.ink, linewidth=1, linestyle="--", label="as sure as right")
+    upper.plot([0, 1], [0, 1], color=look.ink, linewidth=1, linestyle="--", label="perfect calibration")
     upper.set(ylabel="accuracy (fraction correct)", ylim=(0, 1.02), xlim=(0, 1))
     add_legend(upper, look, loc="upper left")
     lower.bar(left, found.samples / found.samples.sum(), width, align="edge", color=look.faint, edgecolor=look.paper)
@@ -63,10 +63,10 @@ def plot_cutoff_curves(
     *,
     style: str = "light",
 ) -> Figure:
-    """The share of samples answered, and the accuracy among them, if a model answers only from a cutoff on.
+    """The share of samples whose largest score reaches the cutoff, and the accuracy of the answers to these.
 
-    A line is the mean over the seeds, its band one standard deviation to both sides. Accuracy ends where a seed
-    answers nothing any more.
+    A line is the mean over the seeds, its band one standard deviation to both sides. The line of
+    the accuracy ends at the first cutoff at which a seed answers no sample.
 
     Args:
         y_true: class numbers, shape (N,), integers in 0 … K−1.
@@ -85,7 +85,7 @@ def plot_cutoff_curves(
     left.set(ylabel="answered (fraction of all samples)", ylim=(-0.02, 1.02))
     right.set(ylabel="accuracy (fraction of the answered)")
     for axes in (left, right):
-        axes.set(xlabel="cutoff (least score to answer)", xlim=(0, 1))
+        axes.set(xlabel="cutoff (minimum score to answer)", xlim=(0, 1))
         tidy(axes, look)
     add_legend(right, look, loc="best")
     return figure
@@ -100,10 +100,11 @@ def plot_class_cutoff_curves(
     *,
     style: str = "light",
 ) -> Figure:
-    """Each class's precision and recall, one panel a class, if a model answers only from a cutoff on.
+    """Precision and recall of each class over the cutoff, one panel per class.
 
-    Precision is taken among the answers, recall among all samples of the class: what is not answered is not found. Mean
-    and standard deviation over the seeds as in `plot_cutoff_curves`.
+    A model answers only samples whose largest score reaches the cutoff. Precision counts the answers, recall all
+    samples of the class: an unanswered sample counts as not found. Mean and standard deviation over the seeds are drawn
+    as in `plot_cutoff_curves`.
 
     Args:
         y_true: class numbers, shape (N,), integers in 0 … K−1.
@@ -132,16 +133,16 @@ def plot_class_cutoff_curves(
         tidy(axes, look)
     for unused in panels[len(names) :]:
         unused.set_axis_off()
-    figure.supxlabel("cutoff (least score to answer)", fontsize=10, color=look.ink)
+    figure.supxlabel("cutoff (minimum score to answer)", fontsize=10, color=look.ink)
     figure.supylabel("precision, recall (fraction)", fontsize=10, color=look.ink)
     add_legend(figure, look, *panels[0].get_legend_handles_labels(), loc="outside lower right", ncols=2)
     return figure
 
 
 def _of_seeds(where: str, y_true: Labels, probabilities: Any, cutoffs: Any) -> list[CutoffCurve]:
-    """The cutoff curve of every seed; (N, K) is one seed's."""
+    """The cutoff curve of every seed; an array (N, K) holds a single seed."""
     seeds = to_host(arguments.array(where, "probabilities", probabilities))
     if seeds.ndim not in (2, 3) or len(seeds) == 0:
-        remedy = "numpy.stack puts seeds on top of each other."
+        remedy = "numpy.stack adds the axis of the seeds."
         raise ValueError(explain(where, "shape (N, K) or (S, N, K)", f"shape {seeds.shape}", remedy))
     return [cutoff_curve(y_true, of_seed, cutoffs) for of_seed in seeds.reshape(-1, *seeds.shape[-2:])]

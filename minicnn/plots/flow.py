@@ -1,4 +1,4 @@
-"""A sample's way through a whole network, and the gradient of its loss on the way back."""
+"""A figure of one sample's forward and backward pass through a whole network."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDE, GAP, MARGIN = 2.0, 0.36, 0.35
-"""Of a picture, between two, and at the figure's edges, in inches."""
+"""Side of a picture, gap between two, and margin of the figure, in inches."""
 
 NAMES_WIDTH, BARS_WIDTH = 1.15, 1.9
+"""Width of the names of the outputs and of their bars, in inches."""
+
 ABOVE, BELOW, HEIGHT = 3.95, 0.75, 6.95
 """The lower edges of the two rows, and the figure's height, in inches."""
 
 MOST_BARS = 32
-"""The most outputs that become bars with names."""
+"""Maximum number of outputs that are drawn as bars with names."""
 
 WORDS = {
     "Conv1D": "convolution",
@@ -43,14 +45,14 @@ WORDS = {
     "Dropout": "",  # in inference it does nothing
     "Flatten": "",
 }
-"""What the headings call a layer; a layer of another class goes by its name."""
+"""The names of layer classes in the headings; a layer of another class is headed by its own name."""
 
 
 class Column(NamedTuple):
     """One picture in each row."""
 
-    place: int
-    """In a Passage: 0 for the sample, i + 1 for layer i."""
+    entry: int
+    """The index of its arrays in a Passage: 0 for the sample, i + 1 for layer i."""
     heading: str
 
 
@@ -59,17 +61,17 @@ def plot_flow(
     x: Any,
     y: Any,
     class_names: Sequence[str] | None = None,
-    title: str = "One sample's way through the network and back",
+    title: str = "Forward and backward pass of one sample",
     *,
     style: str = "light",
 ) -> Figure:
-    """What each layer makes of a sample, and below it the gradient of the loss with respect to that.
+    """Each layer's output for one sample, and below it the gradient of the loss with respect to that output.
 
     There is a column for the sample, for each Conv1D, Conv2D and Dense (with the batch norm and activation behind it),
-    and bars for the outputs, up to 32. Of maps (H, W, C) the 16 with the largest sums are drawn as tiles; (L, C) is
-    drawn as it is, steps downwards and channels across; units stand in rows. Every picture has a scale of its own.
-    Dropout and batch norm act as in inference; the model is left as it is. For a softmax at the end and a
-    cross-entropy, the last gradient is that of the logits, p − y.
+    and bars for the outputs, up to 32. Of maps (H, W, C), the 16 with the largest absolute sums are drawn as tiles;
+    (L, C) is drawn as a matrix, steps downwards and channels across; units fill rows. Every picture has its own scale.
+    Dropout and batch norm act as in inference; the model is not changed. If the model ends in a softmax and its loss is
+    the cross-entropy, the last gradient is that with respect to the logits, p − y.
 
     Args:
         model: a compiled Sequential.
@@ -93,7 +95,7 @@ def plot_flow(
     columns = _columns(model.layers)
     with_bars = output.ndim == 1 and len(output) <= MOST_BARS
     pictures = columns[:-1] if with_bars else columns
-    widths = [SIDE / 2 if passage.outputs[column.place].ndim == 2 else SIDE for column in pictures]
+    widths = [SIDE / 2 if passage.outputs[column.entry].ndim == 2 else SIDE for column in pictures]
     width = 2 * MARGIN + sum(widths) + GAP * len(widths) + (NAMES_WIDTH + BARS_WIDTH if with_bars else 0)
     figure, look = empty_figure(title, width, HEIGHT, style)
     figure.set_layout_engine("none")
@@ -103,7 +105,7 @@ def plot_flow(
         left += column_width + GAP
     if with_bars:
         _draw_bars(figure, columns[-1], passage, left + NAMES_WIDTH, names, look)
-    _caption(figure, ABOVE, "forward", look.wrong[-1], "what each layer makes of the sample", look)
+    _caption(figure, ABOVE, "forward", look.wrong[-1], "the output of each layer", look)
     words = "the gradient of the loss: dark blue should rise, bright orange should fall"
     _caption(figure, BELOW, "backward", look.right[-1], words, look)
     return figure
@@ -117,7 +119,7 @@ def _columns(layers: Sequence[Layer]) -> list[Column]:
         if getattr(layer, "kernel", None) is not None:
             columns.append(Column(index, ", ".join([*waiting, word])))
             waiting = []
-        elif not waiting and len(columns) > 1 and layer.output_shape == layers[columns[-1].place - 1].output_shape:
+        elif not waiting and len(columns) > 1 and layer.output_shape == layers[columns[-1].entry - 1].output_shape:
             columns[-1] = Column(index, ", ".join(filter(None, [columns[-1].heading, word])))
         elif word:
             waiting.append(word)
@@ -127,11 +129,11 @@ def _columns(layers: Sequence[Layer]) -> list[Column]:
 
 
 def _draw_column(figure: Figure, column: Column, passage: Passage, left: float, width: float, style: Style) -> None:
-    seen, wanted = passage.outputs[column.place][0], passage.gradients[column.place][0]
+    seen, wanted = passage.outputs[column.entry][0], passage.gradients[column.entry][0]
     channels = strongest(seen, MOST_MAPS) if seen.ndim == 3 else np.arange(0)
     upper, lower = (_axes(figure, left, bottom, width, style) for bottom in (ABOVE, BELOW))
     stretched = seen.ndim < 3
-    if column.place == 0:
+    if column.entry == 0:
         draw_input(upper, seen, style)
     else:
         draw_picture(upper, picture_of(seen, channels), bool(seen.min() < 0), stretched, style)
@@ -167,7 +169,7 @@ def _draw_bars(
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, style: Style) -> Axes:
-    """Axes at a place given in inches."""
+    """Axes at a position given in inches."""
     across, up = figure.get_size_inches()
     axes = figure.add_axes((left / across, bottom / up, width / across, SIDE / up))
     dress(axes, style)

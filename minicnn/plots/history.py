@@ -51,9 +51,9 @@ def plot_learning_curves(
 ) -> Figure:
     """Loss and accuracy of several runs over the epochs: thin lines for training, thick ones for validation.
 
-    A line is the mean over the seeds, its band one standard deviation to both sides. Where the training loss falls on
-    and the validation loss rises from its lowest point, which a ring marks, a model overfits: the legend gives the
-    validation's best mean and its last one.
+    A line is the mean over the seeds, its band one standard deviation to both sides. A ring marks the best epoch of the
+    validation, and the legend gives its best and its last mean. If the training loss keeps falling after the ring while
+    the validation loss rises, the model overfits.
 
     Args:
         runs: for each run's name one history per seed, each as `History.history`, all of a run equally long.
@@ -97,7 +97,7 @@ def _finish(axes: Axes, metric: str, epochs: int, style: Style) -> None:
 
 
 def _check_history(where: str, history: Any) -> None:
-    """Raise TypeError or ValueError unless this is what a History has: lists of one number per epoch."""
+    """Raise TypeError or ValueError unless this is a dict like `History.history`: lists of one number per epoch."""
     if not isinstance(history, Mapping):
         remedy = "model.fit returns a History: plot its .history."
         raise TypeError(explain(where, "a dict of lists", type(history).__name__, remedy))
@@ -109,7 +109,7 @@ def _check_history(where: str, history: Any) -> None:
     if not lengths.get("loss"):
         raise ValueError(explain(where, "a history with a non-empty list 'loss'", found, "Train first."))
     if len(set(lengths.values())) > 1:
-        raise ValueError(explain(where, "one number per epoch for every metric", found, "Make them agree."))
+        raise ValueError(explain(where, "one number per epoch for every metric", found, "Give lists of equal length."))
 
 
 def _check_seeds(where: str, histories: Any) -> None:
@@ -122,4 +122,4 @@ def _check_seeds(where: str, histories: Any) -> None:
         lengths.append({metric: len(values) for metric, values in history.items()})
         if lengths[-1] != lengths[0]:
             expected = f"lists of lengths {lengths[0]}, as for the first seed"
-            raise ValueError(explain(where, expected, lengths[-1], "Plot it as a run of its own."))
+            raise ValueError(explain(where, expected, lengths[-1], "Plot it as a separate run."))

@@ -63,10 +63,10 @@ def plot_confident_mistakes(
     *,
     style: str = "light",
 ) -> Figure:
-    """The `count` images that a model gets wrong with the highest probability, the surest first.
+    """The `count` misclassified images with the highest predicted probabilities, in descending order.
 
-    Each has the predicted class with its probability above it and the true class with its own below: where both would
-    do for a person, the label may be the mistake.
+    Above each image is the predicted class with its probability, below it the true class with its probability. If both
+    seem right to a person, the label may be wrong.
 
     Args:
         images: shape (N, H, W), (N, H, W, 1) or (N, H, W, 3).

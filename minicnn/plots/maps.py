@@ -1,4 +1,4 @@
-"""What one layer has learned and what it does: its kernel, its outputs, and the gradients that reach it."""
+"""Figures of one layer: its kernel, its outputs, and the gradients of the loss with respect to both."""
 
 from __future__ import annotations
 
@@ -18,22 +18,21 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_MAPS = 16
-"""How many maps of a layer are drawn, and how many channels of a kernel on each side: the strongest."""
+"""Maximum number of maps of a layer, and of filters or channels of a kernel, that are drawn: the strongest ones."""
 
 
 def plot_kernels(model: Any, layer: Any, title: str | None = None, *, style: str = "light") -> Figure:
     """The kernel of a layer: darker than the grey of zero is negative, brighter is positive.
 
-    Of Conv2D a tile for each filter (column) and input channel (row), or, where there is one channel only, a square of
-    tiles; of Conv1D a tile for each filter, steps downwards and channels across; of Dense the whole matrix, a row for
-    each input. Of more than 16 filters or channels the 16 with the largest absolute sums are drawn, and the heading
-    says so.
+    Conv2D has a tile for each filter (column) and input channel (row), or, with only one channel, a square of tiles.
+    Conv1D has a tile for each filter, steps downwards and channels across. Dense has the whole matrix, a row for each
+    input. Of more than 16 filters or channels, the 16 with the largest absolute sums are drawn; the heading says so.
 
     Args:
         model: a built Sequential.
         layer: a name, an index, or the layer itself.
 
-    Raises `TypeError` for anything but a model, `ValueError` for a layer that it has not, or that has no kernel.
+    Raises `TypeError` for anything but a model, `ValueError` for an unknown layer or one without a kernel.
     """
     index = find_layer("plot_kernels", model, layer)
     layer = model.layers[index]
@@ -46,18 +45,18 @@ def plot_kernels(model: Any, layer: Any, title: str | None = None, *, style: str
 
 
 def plot_activations(model: Any, x: Any, layer: Any, title: str | None = None, *, style: str = "light") -> Figure:
-    """What a layer makes of some samples, each with its own panel, in inference; above it the sample itself.
+    """A layer's outputs in inference, one panel per sample, below the sample itself.
 
-    Of (H, W, C) the 16 channels with the largest absolute sums are drawn as tiles, the same for all samples; (L, C) is
-    drawn as it is, steps downwards and channels across; units (U,) stand in rows. All panels have one scale.
+    Of (H, W, C), the 16 channels with the largest absolute sums are drawn as tiles, the same for all samples; (L, C) is
+    drawn as a matrix, steps downwards and channels across; units (U,) fill rows. All panels share one scale.
 
     Args:
         model: a Sequential.
         x: 1 to 16 samples, shape (N, …).
         layer: a name, an index, or the layer itself.
 
-    Raises `TypeError` for anything but a model, `ValueError` for a layer that it has not, and for samples that do not
-    fit it.
+    Raises `TypeError` for anything but a model, `ValueError` for an unknown layer and for samples that do not fit the
+    model.
     """
     index = find_layer("plot_activations", model, layer)
     passage = forward("plot_activations", model, x)
@@ -70,9 +69,10 @@ def plot_gradients(
 ) -> Figure:
     """The gradient of the loss with respect to a layer's output, or to its kernel.
 
-    Of the output, each sample's panel shows the gradient of its own loss, arranged as in `plot_activations`; of the
-    kernel, that of the mean loss, arranged as in `plot_kernels`. Dropout and batch norm act as in inference. For a
-    softmax at the end and a cross-entropy, the gradient of the last output is that of the logits, p − y.
+    For the output, each sample's panel shows the gradient of its own loss, arranged as in `plot_activations`; for the
+    kernel, the figure shows the gradient of the mean loss, arranged as in `plot_kernels`. Dropout and batch norm act as
+    in inference. If the model ends in a softmax and its loss is the cross-entropy, the gradient of the last output is
+    that with respect to the logits, p − y.
 
     Args:
         model: a compiled Sequential.
@@ -81,8 +81,8 @@ def plot_gradients(
         layer: a name, an index, or the layer itself.
         of: "output" or "kernel".
 
-    Raises `TypeError` for anything but a model, `RuntimeError` if it is not compiled, `ValueError` for a layer that it
-    has not or that has no kernel, and for samples that do not fit it.
+    Raises `TypeError` for anything but a model, `RuntimeError` if it is not compiled, `ValueError` for an unknown layer
+    or one without a kernel, and for samples that do not fit the model.
     """
     of = arguments.choice("plot_gradients of", of, ("output", "kernel"), '"output" or "kernel"')
     index = find_layer("plot_gradients", model, layer)
@@ -108,7 +108,7 @@ def _draw_kernel(kernel: np.ndarray, title: str, unit: str, style: str) -> Figur
 
 
 def _kernel_picture(kernel: np.ndarray) -> tuple[np.ndarray, str]:
-    """The picture of a kernel (KH, KW, C, F), (K, C, F) or (C, F), and what is on it."""
+    """The picture of a kernel (KH, KW, C, F), (K, C, F) or (C, F), and its description in words."""
     filters = strongest(kernel, MOST_MAPS)
     if kernel.ndim == 2:
         return kernel, f"{kernel.shape[0]} inputs (downwards) × {kernel.shape[1]} units (across)"
@@ -133,7 +133,7 @@ def _amount(drawn: int, all_of_them: int, what: str) -> str:
 def _draw_samples(
     x: np.ndarray, arrays: np.ndarray, title: str, unit: str, style: str, signed: bool | None = None
 ) -> Figure:
-    """The samples in the upper row, their arrays in the lower one, all of these on one scale."""
+    """Draw the samples in the upper row, their arrays in the lower one, the arrays on one scale."""
     signed = bool(arrays.min() < 0) if signed is None else signed
     channels = strongest(arrays, MOST_MAPS) if arrays.ndim == 4 else np.arange(0)
     figure, look, panels = new_figure(title, 1.6 + 2.4 * len(x), 5.6, style, 2, len(x))
@@ -152,7 +152,7 @@ def _draw_samples(
 
 
 def draw_input(axes: Axes, sample: np.ndarray, style: Style) -> None:
-    """A sample as the model gets it: grey or in colour where it is an image."""
+    """Draw a sample as the model gets it; an image is grey or in colour."""
     if sample.ndim == 3 and sample.shape[-1] == 3:
         low, high = sample.min(), sample.max()
         axes.imshow((sample - low) / (high - low if high > low else 1))
@@ -166,7 +166,7 @@ def draw_input(axes: Axes, sample: np.ndarray, style: Style) -> None:
 def draw_picture(
     axes: Axes, picture: np.ndarray, signed: bool, stretched: bool, style: Style, limit: float | None = None
 ) -> Any:
-    """A picture from 0, or from −limit, to limit: by default nearly its largest value. NaN shows the paper."""
+    """Draw a picture on a scale from 0, or −limit, to limit, by default nearly its largest value; NaN stays blank."""
     limit = limit or float(np.nanpercentile(np.abs(picture), 99.7)) or 1.0
     scale, aspect = style.scale(SIGNED if signed else ACTIVE), "auto" if stretched else "equal"
     options: dict[str, Any] = {

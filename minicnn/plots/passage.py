@@ -1,4 +1,4 @@
-"""A batch through a model and back, with everything on the way kept, and arrays of any rank as pictures."""
+"""A forward and backward pass that keeps the outputs and gradients of all layers; arrays of any rank as pictures."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from ..network import Network
 from ..training import on_logits
 
 MOST_SAMPLES = 16
-"""The largest batch that is drawn: a panel for each sample."""
+"""Maximum number of samples in a figure, which has a panel for each."""
 
 
 class Passage(NamedTuple):
-    """What a batch of N samples leaves behind; entry 0 belongs to x, entry i + 1 to layer i."""
+    """The outputs and gradients of a batch of N samples; entry 0 belongs to x, entry i + 1 to layer i."""
 
     outputs: list[np.ndarray]
     """Arrays (N, …)."""
     gradients: list[np.ndarray]
-    """Of each sample's own loss with respect to `outputs`, arrays (N, …); empty without targets. Where softmax and
-    cross-entropy are one operation, the last is that with respect to the logits: p − y."""
+    """Gradients of each sample's own loss with respect to `outputs`, arrays (N, …); empty without targets. If softmax
+    and cross-entropy are one operation, the last one is with respect to the logits: p − y."""
     kernel_gradients: list[np.ndarray | None]
-    """Of the mean loss, for each layer; None for a layer without a kernel."""
+    """Gradients of the mean loss with respect to each layer's kernel; None for a layer without one."""
     fused: bool
     """Whether softmax and cross-entropy are one operation."""
 
 
 def forward(where: str, model: Any, x: Any) -> Passage:
-    """Send x (N, …) through the model, as in inference; the model stays as it is.
+    """The forward pass of x (N, …), as in inference; the model is not changed.
 
     Raises TypeError or ValueError for anything but a Sequential and a batch that fits it.
     """
@@ -46,7 +46,7 @@ def forward(where: str, model: Any, x: Any) -> Passage:
 
 
 def forward_and_backward(where: str, model: Any, x: Any, y: Any) -> Passage:
-    """Send x (N, …) through a compiled model as in inference, and the gradient of its loss back; it stays as it is.
+    """The forward and backward pass of x (N, …) in a compiled model, as in inference; the model is not changed.
 
     y holds N targets as the model's loss takes them. Raises as `forward`, and RuntimeError for a model not compiled.
     """
@@ -73,7 +73,7 @@ def forward_and_backward(where: str, model: Any, x: Any, y: Any) -> Passage:
 
 
 def find_layer(where: str, model: Any, layer: Any) -> int:
-    """The index of a layer given by name, by index or itself. Raises TypeError or ValueError if it is none of them."""
+    """The index of a layer given by name, by index or itself. Raises TypeError or ValueError for an unknown layer."""
     _check_model(where, model)
     if isinstance(layer, str):
         layer = model.get_layer(layer)
@@ -99,19 +99,19 @@ def tiled(maps: np.ndarray, columns: int | None = None) -> np.ndarray:
 
 
 def strongest(maps: np.ndarray, count: int) -> np.ndarray:
-    """Which `count` channels of (…, C) have the largest absolute sums, in their own order."""
+    """The indices of the `count` channels of (…, C) with the largest absolute sums, in ascending order."""
     return np.sort(np.abs(maps).reshape(-1, maps.shape[-1]).sum(axis=0).argsort(kind="stable")[-count:])
 
 
 def picture_of(sample: np.ndarray, channels: np.ndarray) -> np.ndarray:
-    """One sample as a picture: the chosen maps of (H, W, C) as tiles, (L, C) as it is, (U,) in rows."""
+    """One sample as a picture: the given channels of (H, W, C) as tiles, (L, C) unchanged, (U,) in rows."""
     if sample.ndim == 1:
         return tiled_units(sample)
     return sample if sample.ndim == 2 else tiled(np.moveaxis(sample[:, :, channels], -1, 0))
 
 
 def tiled_units(units: np.ndarray) -> np.ndarray:
-    """Units (U,) in rows, the picture about as wide as half its height; NaN where the last row ends early."""
+    """Units (U,) in rows, about twice as many rows as columns; NaN fills up the last row."""
     columns = max(int((len(units) / 2) ** 0.5), 1)
     cells = np.full(-(-len(units) // columns) * columns, np.nan)
     cells[: len(units)] = units
@@ -129,8 +129,8 @@ def _prepare(where: str, model: Any, x: Any) -> tuple[Sequential, Any]:
     """A snapshot of the model, built, and the batch checked."""
     _check_model(where, model)
     if type(model).forward is not Network.forward or "forward" in vars(model):
-        remedy = "Only then are its layers all that happens to a batch."
-        raise TypeError(explain(f"{where}: model", "a model with Sequential's forward", "one of its own", remedy))
+        remedy = "Build a Sequential of the same layers: its forward calls them and nothing else."
+        raise TypeError(explain(f"{where}: model", "a model with Sequential's forward", "another forward", remedy))
     x = arguments.array(f"{where}: x", "x", x, model.dtype, finite=True)
     if x.ndim < 2 or not 0 < len(x) <= MOST_SAMPLES:
         expected = f"a batch of 1 to {MOST_SAMPLES} samples"
@@ -142,5 +142,5 @@ def _prepare(where: str, model: Any, x: Any) -> tuple[Sequential, Any]:
 
 def _check_model(where: str, model: Any) -> None:
     if not isinstance(model, Sequential):
-        remedy = "Of a scikit-learn estimator, take its model_."
+        remedy = "For a scikit-learn estimator, pass its model_."
         raise TypeError(explain(f"{where}: model", "a Sequential", type(model).__name__, remedy))

@@ -31,7 +31,7 @@ COLUMNS = {
     "max": "{0.maximum:.4g}",
     "skew": "{0.skew:.3f}",
 }
-"""The columns of the table, and how a PixelStatistics fills them."""
+"""The columns of the table, and the format of a PixelStatistics in each."""
 
 
 def plot_pixel_summary(
@@ -90,7 +90,7 @@ def plot_pixel_summary(
 
 
 def _draw_table(axes: Axes, rows: dict[str, PixelStatistics], style: Style) -> None:
-    """The statistics in rows, as text in axes without a frame; missing values, where there are any, in bold."""
+    """Draw the statistics as a table of text without a frame; missing values are in bold."""
     axes.set(xlim=(0, len(COLUMNS) + 1.4), ylim=(len(rows) + 0.5, -0.5))
     axes.set_axis_off()
     for column, heading in enumerate(COLUMNS):

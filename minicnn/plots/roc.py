@@ -26,19 +26,19 @@ def plot_roc_curves(
     *,
     style: str = "light",
 ) -> Figure:
-    """Each class against all others: the share of it that is found, over the share of others taken for it.
+    """Each class against all others: the true positive rate over the false positive rate.
 
     The legend gives the area under each curve (AUC: 1 is perfect, 0.5 is guessing). The macro average is the mean of
     the curves and of their areas; the micro average is one curve of all N·K questions "is sample n of class k?". The
-    right panel enlarges the corner where the curves of a good model meet. A class has no curve where `y_true` holds no
-    sample of it, or of nothing else, and the legend says so.
+    right panel enlarges the corner where the curves of a good model meet. A class has no curve if `y_true` holds no
+    sample of it, or samples of no other class; the legend says so.
 
     Args:
         y_true: class numbers, shape (N,), integers in 0 … K−1.
         probabilities: shape (N, K), the model's score for each class.
         class_names: the K names, K ≥ 2.
 
-    Raises `ValueError` on labels as in `plot_confusion_matrix`, on scores of another shape and on scores not finite.
+    Raises `ValueError` for labels that `plot_confusion_matrix` refuses, and for scores of another shape or not finite.
     """
     names = check_names("plot_roc_curves", class_names)
     y_true = check_labels("plot_roc_curves: y_true", y_true, len(names))

@@ -1,7 +1,7 @@
-"""What all figures share: two styles, light and dark, a figure to start from, and the file that it becomes.
+"""What all figures share: the styles "light" and "dark", new figures, legends, scales, and saving.
 
-Colours go with a dash pattern or a lightness of their own, and numbers stand in the cells of heat maps, so that every
-figure can be read in grey.
+Every figure can be read in grey: curves also differ in their dashes or their lightness, and the cells of heat maps
+contain their numbers.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ DASHES: tuple[Any, ...] = ("-", (0, (5, 1.5)), (0, (1.5, 1)), (0, (6, 1.2, 1.2, 
 
 @dataclass(frozen=True)
 class Style:
-    """The colours of a figure: those of paper and ink, of curves, and the scales of heat maps from low to high."""
+    """The colours of a figure: background (paper), text (ink), curves, and the scales of heat maps from low to high."""
 
     paper: str
     ink: str
     faint: str
-    """Of text beside the matter."""
+    """Colour of secondary text."""
     grid: str
     curves: tuple[str, ...]
-    """Twice as many as dash patterns; the first half stands out from the second in grey."""
+    """Twice as many colours as dash patterns; in grey, the first half differs from the second in lightness."""
     right: tuple[str, ...]
     """Scale of scores and of correct predictions."""
     wrong: tuple[str, ...]
@@ -49,7 +49,7 @@ class Style:
     """matplotlib's colour map of grey images: clothes stand out from the paper."""
 
     def line(self, number: int) -> dict[str, Any]:
-        """How the curve of this number looks: no two of ten share both dashes and lightness."""
+        """matplotlib's options for the curve of this number: no two of ten share both dashes and lightness."""
         return {"color": self.curves[number % len(self.curves)], "linestyle": DASHES[number % len(DASHES)]}
 
     def scale(self, colours: Sequence[str]) -> Colormap:
@@ -91,7 +91,7 @@ ACTIVE = ("#000000", "#3b1c5a", "#a8325e", "#ff9e64", "#fff3d6")
 """Scale of activations, from zero up."""
 
 SIGNED = ("#04152e", "#2b6cb0", "#94979c", "#f0a35a", "#fff3d6")
-"""Scale of weights and gradients, from negative (blue) to positive (orange): in grey as well, darker is less."""
+"""Scale of weights and gradients, from negative (blue) to positive (orange): also in grey, darker is less."""
 
 
 def new_figure(
@@ -106,7 +106,7 @@ def new_figure(
 
 
 def empty_figure(title: str, width: float, height: float, style: str) -> tuple[Figure, Style]:
-    """A figure without panels. Every drawing starts here, so this is where a missing library is explained."""
+    """A figure without panels. All figures are created here, so a missing matplotlib is reported here."""
     chosen = STYLES[arguments.choice("plots style", style, STYLES, '"light" or "dark"')]
     if find_spec("matplotlib") is None:
         raise ModuleNotFoundError(
@@ -153,7 +153,7 @@ def add_scale(figure: Figure, heat: Any, axes: Axes | list[Axes], label: str, st
 
 
 def draw_band(axes: Axes, x: np.ndarray, band: Band, look: dict[str, Any], **options: Any) -> None:
-    """A mean with one standard deviation to both sides; a single seed has none."""
+    """Draw a mean, and a band of one standard deviation to both sides; a single seed has no band."""
     mean, deviation = band
     axes.plot(x, mean, **look, **options)
     if np.nanmax(deviation, initial=0) > 0:
@@ -171,7 +171,7 @@ def band_of(seeds: Sequence[Any]) -> Band:
 
 
 def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], style: Style) -> None:
-    """Names beside the rows and columns of a heat map, and lines of the paper's colour between its cells."""
+    """Write the names of a heat map's rows and columns, and draw lines of the background colour between its cells."""
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
     axes.set_xticks(np.arange(1, len(columns)) - 0.5, minor=True)
@@ -207,10 +207,10 @@ def check_groups(function: str, what: str, groups: Any, example: str) -> dict[st
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> Path:
-    """Write the figure to `path`, in the format that its ending names (png, pdf, svg …), and return the path.
+    """Write the figure to `path`, in the format of its extension (png, pdf, svg …), and return the path.
 
-    The folder is made if need be. The file appears complete or not at all, even if the process is killed meanwhile.
-    Raises `ValueError` for an ending that matplotlib cannot write, `TypeError` for something else than a figure.
+    A missing folder is created. The file appears complete or not at all, even if the process is killed meanwhile.
+    Raises `ValueError` for a format that matplotlib cannot write, `TypeError` for anything but a figure.
     """
     path = arguments.path("save_figure path", path)
     if not hasattr(figure, "savefig"):
