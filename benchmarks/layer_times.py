@@ -34,7 +34,7 @@ def profile(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[s
     finally:
         del model.objective
         for owner, name in wrapped:
-            delattr(owner, name)  # uncovers the class's method
+            delattr(owner, name)  # restores the class's method
 
     count = len(steps["step"]) - LEAD
     milliseconds = {label: 1e3 * float(np.median(times[-count:])) if times else 0.0 for label, times in steps.items()}

@@ -31,7 +31,7 @@ def describe_machine() -> dict[str, Any]:
 
 
 def load_average() -> float:
-    """The average number of processes that wanted a CPU in the last minute."""
+    """The average number of processes that ran or waited for a CPU in the last minute."""
     return round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else 0.0
 
 

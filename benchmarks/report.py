@@ -40,7 +40,7 @@ def fill_page(page: Path, section: str, content: str) -> None:
     """Replace the text between the page's markers. Raises ValueError if it has none."""
     text, (begin, end) = page.read_text(encoding="utf-8"), markers(section)
     if begin not in text or end not in text:
-        raise ValueError(f"{page} has no place for {section}. Write '{begin}' and '{end}' where they belong.")
+        raise ValueError(f"{page} has no markers for {section}. Write '{begin}' and '{end}' where they belong.")
     _write(page, f"{text.split(begin)[0]}{begin}\n\n{content}\n{end}{text.split(end)[1]}")
 
 
@@ -64,7 +64,7 @@ def about(results: Results) -> str:
     caches = ", ".join(f"{level} {size}" for level, size in machine["caches"].items()) or "unknown"
     lines = [
         f"Measured on {machine['date']}: {machine['cpu']}, {machine['cores']} cores, caches {caches}, "
-        f"{machine['memory_gib']} GiB of memory, {machine['system']}; {settings['threads']} threads for everyone.",
+        f"{machine['memory_gib']} GiB of memory, {machine['system']}; {settings['threads']} threads for each library.",
         "Absolute times vary from machine to machine and from run to run. Compare the ratios.",
         *results.notes,
     ]

@@ -41,7 +41,7 @@ class Agreement:
 
     def sentence(self) -> str:
         return (
-            f"{self.rival} computes something else than minicnn: outputs differ by {self.output:.1e} and gradients by "
+            f"{self.rival} disagrees with minicnn: outputs differ by {self.output:.1e} and gradients by "
             f"{self.gradient:.1e} of their norm; the limit is {TOLERANCE:g}."
         )
 

@@ -34,7 +34,7 @@ class Variant:
 
 
 class Rival:
-    """A library in a worker process. Arrays come and go as NumPy's: channels last, weights in Keras's order and shapes.
+    """A library in a worker process. All arrays are NumPy's: channels last, weights in Keras's order and shapes.
 
     A network is {"input_shape": [28, 28, 1], "layers": [{"class": "Conv2D", "config": {"filters": 32, …}}, …]}, with
     Keras's names. The last layer is Dense with a softmax, the loss categorical cross-entropy; a target is one-hot or

@@ -1,10 +1,10 @@
-"""The process that one rival lives in: a question a line on stdin, an answer a line on stdout, both JSON.
+"""The process of one rival: it reads a request per line from stdin and writes an answer per line to stdout, as JSON.
 
     python -m benchmarks.worker keras-jax 2
     {"call": "train", "with": {"batches": 20, "batch_size": 64}}
     {"result": 0.0137}
 
-Between questions it sleeps. What libraries print goes to stderr, so that it never mixes with answers.
+What libraries print goes to stderr, so that it never mixes with the answers.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Session:
         return self.rival.versions()
 
     def data(self, path: str) -> None:
-        """Take these samples, x (N, …) and one-hot y (N, 10), in place of any before."""
+        """Load samples, x (N, …) and one-hot y (N, 10), which replace earlier ones."""
         with np.load(path) as arrays:
             self.x, self.y = arrays["x"], arrays["y"]
 
@@ -55,20 +55,20 @@ class Session:
         np.savez(path, *map(np.array, self.rival.get_weights()), output=output)
 
     def train(self, batches: int, batch_size: int) -> float:
-        """Seconds a step, in one epoch over so many batches and a few more before the clock starts."""
+        """Seconds per step, in an epoch of this many batches after a few that are not timed."""
         samples = (LEAD + batches) * batch_size
         ticks: list[float] = []
         self.rival.train(self.x[:samples], self.y[:samples], batch_size, lambda: ticks.append(perf_counter()))
         return (perf_counter() - ticks[LEAD - 1]) / batches
 
     def epoch(self, samples: int, batch_size: int) -> float:
-        """Seconds for one epoch over so many samples, everything included."""
+        """Seconds for one epoch over this many samples, everything included."""
         start = perf_counter()
         self.rival.train(self.x[:samples], self.y[:samples], batch_size, lambda: None)
         return perf_counter() - start
 
     def predict(self, samples: int, calls: int) -> float:
-        """Seconds a call on one batch."""
+        """Seconds per call on one batch."""
         x = self.x[:samples]
         start = perf_counter()
         for _ in range(calls):
@@ -93,7 +93,7 @@ class Session:
         return float(np.median(times))
 
     def peak_memory(self) -> float:
-        """The most bytes that this process has held at once."""
+        """Peak memory of this process, in bytes."""
         status = Path("/proc/self/status")
         if status.exists():  # Linux's ru_maxrss would include what the parent process held when it started this one
             line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -101,13 +101,13 @@ class Session:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
     def ceilings(self) -> dict[str, float]:
-        """What this machine can do at most, with this worker's threads; needs minicnn's environment."""
+        """The machine's peak FLOP rate and memory bandwidth with this worker's threads; minicnn only."""
         from .ceilings import ceilings
 
         return ceilings()
 
     def profile(self, batches: int, batch_size: int) -> dict[str, Any]:
-        """Where a training step's time goes, layer by layer; minicnn only."""
+        """The time of each layer in a training step; minicnn only."""
         from .layer_times import profile
 
         samples = batches * batch_size
@@ -124,7 +124,7 @@ def main() -> None:
         try:
             session = session or Session(rivals.make(name, threads))
             answer = {"result": getattr(session, question["call"])(**question["with"])}
-        except Exception as error:  # whatever it is, the driver has to hear of it
+        except Exception as error:  # the driver reports every error
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)

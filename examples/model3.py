@@ -1,8 +1,8 @@
-"""Model 3: Model 2 with kernels of three rows in place of two, and more dropout.
+"""Model 3: Model 2 with kernels of three rows instead of two, and more dropout.
 
 147,274 parameters. The report prints a loss of 0.3197 and an accuracy of 0.8832 after 10 epochs; with these layers
 Keras reached 0.3579 and 0.8644, and another seed moves the accuracy by about 0.008. The report's metrics are doubtful:
-the loss is Model 2's to four digits, and its text gives Model 2's accuracy.
+its loss equals Model 2's to four digits, and its text gives Model 2's accuracy.
 """
 
 from experiment import report, run

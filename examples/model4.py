@@ -19,7 +19,7 @@ def build_model() -> Sequential:
             Conv2D(64, 3, padding="same", activation="relu"),  # -> 14 × 14 × 64
             MaxPooling2D(2),  # -> 7 × 7 × 64
             Conv2D(64, 3, padding="same", activation="relu"),  # -> 7 × 7 × 64
-            MaxPooling2D(2),  # -> 3 × 3 × 64: the last row and column fall off
+            MaxPooling2D(2),  # -> 3 × 3 × 64: the last row and column are dropped
             Flatten(),  # -> 576
             Dense(64, activation="relu"),
             Dropout(0.2),

@@ -1,4 +1,4 @@
-"""The benchmark compares what is equal, takes turns, stores its measurements, and explains failures. No timings."""
+"""The benchmark compares equal networks in turns, stores its measurements, and explains failures. No timings."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_rivals_take_turns():
     assert order == list("ABABAB")
 
 
-def test_a_spent_budget_ends_the_rounds_but_not_before_there_is_a_spread():
+def test_a_spent_budget_ends_the_rounds_but_at_least_two_are_run():
     assert interleave({"A": lambda: 1.0}, rounds=9, seconds=0) == {"A": [1.0, 1.0]}
 
 
@@ -209,7 +209,7 @@ def test_a_network_agrees_with_itself_and_not_with_another(worker, tiny, tmp_pat
     assert twin.holds
     assert twin.gradient < 1e-5  # the batch was shuffled
     assert not impostor.holds
-    assert "impostor computes something else" in impostor.sentence()
+    assert "impostor disagrees with minicnn" in impostor.sentence()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_the_distance_is_relative_to_the_expected_arrays_norm(found, far):
 
 
 @pytest.mark.usefixtures("needs_numba")
-def test_a_worker_trains_and_predicts_and_tells_its_memory(worker, tiny):
+def test_a_worker_trains_and_predicts_and_reports_its_memory(worker, tiny):
     network, weights, data = tiny
     assert "numba" in worker.ask("versions")
     worker.ask("data", path=data)
@@ -236,13 +236,13 @@ def test_a_worker_trains_and_predicts_and_tells_its_memory(worker, tiny):
 
 
 @pytest.mark.usefixtures("needs_numba")
-def test_a_worker_s_error_comes_with_its_reason_and_the_worker_lives_on(worker):
+def test_a_worker_s_error_has_its_reason_and_the_worker_goes_on(worker):
     with pytest.raises(WorkerError, match=r"minicnn, asked to data: FileNotFoundError: .*none\.npz.*minicnn\.log"):
         worker.ask("data", path="none.npz")
     assert "numpy" in worker.ask("versions")
 
 
-def test_a_worker_that_ended_is_an_error_not_a_hang(tmp_path):
+def test_a_worker_that_ended_is_an_error(tmp_path):
     with (
         Worker("minicnn", Path(shutil.which("true") or "true"), 1, tmp_path) as dead,
         pytest.raises(WorkerError, match="minicnn's process ended"),
@@ -384,7 +384,7 @@ def test_interpreters_can_be_given_by_rival_by_environment_and_for_all(tmp_path)
         (["--rounds", "0"], "expected at least 1"),
     ],
 )
-def test_a_bad_argument_is_answered_with_a_sentence(arguments, message, capsys):
+def test_a_bad_argument_is_an_error_in_a_sentence(arguments, message, capsys):
     with pytest.raises(SystemExit):
         command.parse(arguments)
     assert re.search(message, capsys.readouterr().err)
@@ -405,7 +405,7 @@ def test_quick_is_a_subset_and_minicnn_always_takes_part():
     assert command.parse(["--quick", "--models", "model4"]).models == ["model4"]
 
 
-def test_a_missing_rival_is_told_in_a_sentence(tmp_path):
+def test_a_missing_rival_is_reported_in_a_sentence(tmp_path):
     assert environments.why_missing("torch", tmp_path / "python").startswith("torch is left out: there is no .venvs/")
     assert environments.why_missing("dezero", Path(sys.executable)).endswith("has no module dezero.")
     assert environments.why_missing("minicnn", Path(sys.executable)) == ""
@@ -457,7 +457,7 @@ def test_the_roofline_counts_flops_against_peak_and_roof(results):
     assert "| Model 5 | conv2d forward | 1.00 | 50.0 | 50% | 100% |" in report.roofline_table(results)
 
 
-def test_the_page_is_filled_between_its_markers_and_nowhere_else(results, tmp_path):
+def test_the_page_is_filled_only_between_its_markers(results, tmp_path):
     pytest.importorskip("matplotlib")
     page = tmp_path / "page.md"
     begin, end = report.markers("results")
@@ -476,20 +476,20 @@ def test_the_page_is_filled_between_its_markers_and_nowhere_else(results, tmp_pa
         assert (tmp_path / report.FIGURES / f"{name}.png").is_file()
 
 
-def test_a_page_without_a_place_for_results_is_an_error(results, tmp_path):
+def test_a_page_without_markers_for_results_is_an_error(results, tmp_path):
     (tmp_path / "page.md").write_text("# Nothing\n", encoding="utf-8")
-    with pytest.raises(ValueError, match="has no place for results"):
+    with pytest.raises(ValueError, match="has no markers for results"):
         report.fill(results, tmp_path / "page.md")
 
 
 @pytest.mark.parametrize(("page", "section"), [(report.PAGE, "results"), (ladder.PAGE, "ladder")])
-def test_the_documentation_s_page_has_a_place_for_results(page, section):
+def test_the_documentation_s_pages_have_markers(page, section):
     begin, end = map(page.read_text(encoding="utf-8").index, report.markers(section))
     assert begin < end
 
 
 @pytest.mark.parametrize(("load", "busy"), [(0.1, False), (1.5, True)])
-def test_a_busy_machine_is_told(load, busy):
+def test_a_busy_machine_is_reported(load, busy):
     assert bool(machine.busy_note(load, cpus=2)) is busy
 
 
@@ -499,7 +499,7 @@ def test_a_busy_machine_is_told(load, busy):
 def test_a_layer_s_work_by_hand():
     model = Sequential([Input((5, 6, 3)), Conv2D(4, (2, 3)), Flatten(), Dense(7)])
     conv, flatten, dense = (layer_times.work(layer, 2, need_dx=layer is not model.layers[0]) for layer in model.layers)
-    # 2 images, 4 × 4 places, 4 filters of 2 × 3 × 3 weights; without an input gradient the backward costs the same
+    # 2 images, 4 × 4 positions, 4 filters of 2 × 3 × 3 weights; without an input gradient the backward costs the same
     assert conv["forward_flops"] == conv["backward_flops"] == 2 * 2 * (4 * 4) * 4 * (2 * 3 * 3)
     assert conv["forward_bytes"] == 4 * (2 * 5 * 6 * 3 + 2 * 3 * 3 * 4 + 2 * 4 * 4 * 4)
     assert flatten["forward_flops"] == 0

@@ -62,7 +62,7 @@ def start(model: str, *arguments: object, cwd: Path, **environment: str) -> subp
 
 
 def hidden(folder: Path, *packages: str) -> dict[str, str]:
-    """The environment of a process that does not find these packages."""
+    """The environment of a process that cannot import these packages."""
     lines = ["import sys", *(f"sys.modules[{package!r}] = None" for package in packages)]
     (folder / "sitecustomize.py").write_text("\n".join(lines), encoding="utf-8")
     return {"PYTHONPATH": os.pathsep.join([str(folder), str(EXAMPLES.parent)])}
@@ -124,7 +124,7 @@ def test_a_run_compares_itself_with_the_report_and_writes_all_files(model, finis
     assert "Total params" in done.stdout
 
 
-def test_quiet_prints_figures_only_and_another_seed_gives_others(finished, tmp_path):
+def test_quiet_prints_metrics_only_and_another_seed_gives_others(finished, tmp_path):
     done = start("model3", *SMALL, "--epochs", 2, "--seed", 1, "--out", "results", "--quiet", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
@@ -162,7 +162,7 @@ def test_a_run_interrupted_by_ctrl_c_resumes_bit_for_bit(finished, tmp_path):
     assert "model4.py --resume --out parts\n" in errors
     assert 1 <= minicnn.load_model(tmp_path / "parts" / "model.safetensors").epochs_trained < 4
 
-    resumed = start("model4", "--resume", "--out", "parts", cwd=tmp_path)  # all else is remembered
+    resumed = start("model4", "--resume", "--out", "parts", cwd=tmp_path)  # the other options come from the run
     assert resumed.returncode == 0, resumed.stderr
     for ours, theirs in zip(weights_in(tmp_path / "parts"), weights_in(tmp_path / "whole"), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -177,7 +177,7 @@ def test_ctrl_c_while_the_libraries_are_imported_is_a_sentence(tmp_path):
     assert (done.returncode, done.stderr) == (130, "baseline.py: interrupted\n")
 
 
-def test_a_package_that_cannot_be_imported_costs_its_pictures_only(tmp_path):
+def test_without_a_working_matplotlib_only_the_figures_are_missing(tmp_path):
     (tmp_path / "matplotlib.py").write_text("raise ValueError('a wrong MPLBACKEND')")
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = start("baseline", *SMALL, "--epochs", "1", cwd=tmp_path, PYTHONPATH=path)
@@ -207,20 +207,20 @@ def test_a_console_without_unicode_and_one_without_stderr(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--resume", "--seed", "7"], "was begun with seed 0; to resume it with seed 7 is another run"),
-        (["--resume", "--limit", "5"], "was begun with limit 100; to resume it with limit 5 is another run"),
-        (["--resume", "--device", "gpu"], "was begun with device cpu; to resume it with device gpu is another run"),
+        (["--resume", "--seed", "7"], "was started with seed 0 and cannot be resumed with seed 7"),
+        (["--resume", "--limit", "5"], "was started with limit 100 and cannot be resumed with limit 5"),
+        (["--resume", "--device", "gpu"], "was started with device cpu and cannot be resumed with device gpu"),
         (["--resume", "--epochs", "1"], "has 2 epochs already, more than 1"),
         (
             SMALL,
             "holds a run already: Baseline, 2 of 2 epochs on 100 images, val_accuracy {val_accuracy:.4f}, saved on ",
         ),
-        (["--limit", "5"], "  --resume      go on with it\n  --overwrite   replace it\n  --out DIR     keep it"),
+        (["--limit", "5"], "  --resume      resume it\n  --overwrite   replace it\n  --out DIR     keep it"),
         (["--resume", "--overwrite"], "not allowed with argument --resume"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, (list, tuple)) else "",
 )
-def test_no_run_is_replaced_unasked_or_resumed_as_another(arguments, sentence, finished, tmp_path):
+def test_no_run_is_replaced_without_overwrite_or_resumed_with_other_options(arguments, sentence, finished, tmp_path):
     _, folder = finished("baseline")
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     done = start("baseline", *arguments, "--out", folder, cwd=tmp_path)
@@ -241,10 +241,10 @@ def test_a_run_with_a_schedule_is_not_trained_for_longer(finished, tmp_path):
 def test_a_run_of_another_model_is_not_resumed(finished, tmp_path):
     done = start("model1", "--resume", "--out", finished("baseline")[1], cwd=tmp_path)
     assert done.returncode == 2
-    assert "was begun with model Baseline; to resume it with model Model 1 is another run" in done.stderr
+    assert "was started with model Baseline and cannot be resumed with model Model 1" in done.stderr
 
 
-def test_a_resumed_run_remembers_its_options_and_may_be_trained_for_longer(finished, tmp_path):
+def test_a_resumed_run_keeps_its_options_and_may_train_for_longer(finished, tmp_path):
     options = "--batch-size", 32, "--lr", 0.002, "--seed", 5, "--backend", "numpy", "--limit", 60, "--out", "run"
     whole = start("model2", *options[:-1], "whole", "--epochs", 3, cwd=tmp_path)
     begun = start("model2", *options, "--epochs", 1, cwd=tmp_path)
@@ -269,7 +269,7 @@ def test_overwrite_replaces_a_run_and_its_results(finished, tmp_path):
     assert not list(folder.glob("*.png"))  # those of the earlier run
 
 
-def test_a_run_without_an_epoch_is_no_loss(tmp_path):
+def test_a_run_without_a_complete_epoch_may_be_replaced(tmp_path):
     failed = start("baseline", *SMALL, "--lr", "1e30", "--out", "run", cwd=tmp_path)
     assert failed.returncode == 2
     done = start("baseline", *SMALL, "--epochs", 1, "--out", "run", cwd=tmp_path)

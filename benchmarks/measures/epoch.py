@@ -1,4 +1,4 @@
-"""How long is an epoch of 60,000 images, end to end, and how much memory does it need? Model 5, in new processes."""
+"""Time and memory of an epoch of 60,000 images, end to end: Model 5, in new processes."""
 
 from __future__ import annotations
 

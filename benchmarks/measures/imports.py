@@ -1,4 +1,4 @@
-"""How long does the import take? The time of a new interpreter with the import, minus that without."""
+"""Time of the import: that of a new interpreter with the import, minus that without."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long does a prediction take? One call on a batch of 1, 64 and 1,000 images."""
+"""Time of a prediction: one call on a batch of 1, 64 and 1,000 images."""
 
 from __future__ import annotations
 

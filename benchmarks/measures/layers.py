@@ -1,4 +1,4 @@
-"""How long does a layer take, compared with PyTorch's? Forward and backward of single layers, on a CNN's shapes."""
+"""Time of forward and backward of single layers, compared with PyTorch's, on the shapes of a CNN."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long does each of minicnn's layers take, and how much of the machine's limits does it reach?"""
+"""The time of each of minicnn's layers, and its fraction of the machine's limits."""
 
 from __future__ import annotations
 

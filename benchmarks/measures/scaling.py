@@ -1,4 +1,4 @@
-"""How does a training step scale, for minicnn and the fastest Keras? With batch, image, channels and threads."""
+"""Time of a training step over batch size, image size, channels and threads, for minicnn and the fastest Keras."""
 
 from __future__ import annotations
 

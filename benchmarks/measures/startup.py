@@ -1,4 +1,4 @@
-"""How long does it take from the start of the process to the first trained batch? Model 5, in a new process each time.
+"""Time from the start of a process to the first trained batch: Model 5, in a new process each time.
 
 minicnn's kernels are compiled in the first run and loaded from a cache later: both are measured, the first with a new,
 empty cache folder.

@@ -1,4 +1,4 @@
-"""How long is a training step? With the network's batch size, in each rival's ordinary training loop."""
+"""Time of a training step with the network's batch size, in each rival's ordinary training loop."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ FILES = ("minicnn", "keras", "torch", "dezero")  # in the order of the tables
 
 
 def variants() -> dict[str, Variant]:
-    """All variants by name, without an import of a library."""
+    """All variants by name; no library is imported."""
     return {name: variant for file in FILES for name, variant in _open(file).VARIANTS.items()}
 
 

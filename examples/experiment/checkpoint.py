@@ -31,9 +31,9 @@ DAMAGED = (ValueError, TypeError, KeyError, RecursionError, csv.Error)
 """The exceptions that reading a damaged file may raise."""
 
 CHOICES = """
-  --resume      go on with it
+  --resume      resume it
   --overwrite   replace it
-  --out DIR     keep it, and begin another run there"""
+  --out DIR     keep it, and start another run there"""
 
 
 class RunError(ValueError):
@@ -56,8 +56,8 @@ class Checkpoint(Callback):
     def options(self, typed: Namespace, defaults: Mapping[str, Any]) -> Namespace:
         """The options of this run: those of a new run, or with --resume those of the run in the folder.
 
-        Raises RunError if a new run would replace another one unasked, or if what was typed contradicts the one to
-        resume.
+        Raises RunError if a new run would replace another one without --overwrite, or if the given options
+        contradict the run to resume.
         """
         if typed.resume:
             with self._readable():
@@ -69,7 +69,7 @@ class Checkpoint(Callback):
         return options.complete(typed, defaults)
 
     def begin(self, model: Sequential, settings: dict[str, Any]) -> Sequential:
-        """Keep this model's first state, and return it. An earlier run in the folder cannot be resumed any more."""
+        """Save and return the initial model. It replaces an earlier run in the folder."""
         with explained(self.folder, "cannot be written", "Nothing was trained: --out names another folder."):
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "model.safetensors").unlink(missing_ok=True)
@@ -78,9 +78,9 @@ class Checkpoint(Callback):
         return model
 
     def resume(self, settings: dict[str, Any]) -> Sequential:
-        """The model as the run in the folder left it, to be trained up to settings["epochs"].
+        """The model of the run in the folder, to be trained up to settings["epochs"].
 
-        Raises RunError if there is no run, if it was begun with other settings or is past that epoch.
+        Raises RunError if there is no run, if it was started with other settings, or if it is past that epoch.
         """
         with self._readable():
             model, begun, rows = self._read()
@@ -102,10 +102,10 @@ class Checkpoint(Callback):
         for name in differences:
             word = name.replace("_", " ")
             was, now = (f"no {word}" if of.get(name) is None else f"{word} {of[name]}" for of in (begun, asked))
-            raise RunError(f"the run in {self.folder} was begun with {was}; to resume it with {now} is another run")
+            raise RunError(f"the run in {self.folder} was started with {was} and cannot be resumed with {now}")
 
     def _found(self) -> str:
-        """What the run in the folder has reached, in words; "" if there is none, or no epoch that would be lost."""
+        """How far the run in the folder has come, in words; "" if there is none, or none with a complete epoch."""
         if not (self.folder / "model.safetensors").exists():
             return ""
         try:
@@ -139,7 +139,7 @@ class Checkpoint(Callback):
         write_json(self.folder / "settings.json", settings)
 
     def _settings(self) -> dict[str, Any]:
-        """What the run in the folder was begun with."""
+        """The settings that the run in the folder was started with."""
         settings = json.loads((self.folder / "settings.json").read_text(encoding="utf-8"))
         if not isinstance(settings, dict):
             raise ValueError(f"settings.json holds {settings!r:.40} instead of settings")
@@ -153,7 +153,7 @@ class Checkpoint(Callback):
         remembered = model.callbacks.get_state().get("History", {})
         for name in remembered.keys() & set(COLUMNS):
             if not np.array_equal([row[name] for row in rows], remembered[name], equal_nan=True):
-                raise ValueError(f"{name} in history.csv is not what the model remembers")
+                raise ValueError(f"{name} in history.csv differs from the history in model.safetensors")
         return rows
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:

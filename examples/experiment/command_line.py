@@ -24,7 +24,7 @@ FORESEEN = (BackendError, DataFileError, ModelFileError, NonFiniteError, RunErro
 EPILOG = """examples:
   python examples/{name}.py                               train as in {source}
   python examples/{name}.py --limit 6000 --epochs 3       have a first look
-  python examples/{name}.py --resume                      go on after an interruption
+  python examples/{name}.py --resume                      resume after an interruption
   python examples/{name}.py --resume --epochs 20          train the same model for longer
 
 Exit code: 0 done, 2 the command cannot be executed, 130 interrupted."""
@@ -41,16 +41,16 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
     add(
         "--device",
         choices=(*DEVICES, "auto"),
-        help="where to compute; auto takes the GPU if one works (default: cpu, or where --backend runs)",
+        help="device that computes; auto takes the GPU if one works (default: cpu, or the device of --backend)",
     )
-    add("--backend", choices=tuple(MODULES), help="what computes (default: the fastest that --device has)")
+    add("--backend", choices=tuple(MODULES), help="implementation that computes (default: the fastest on --device)")
     add(
         "--epochs",
         type=positive_int,
         metavar="N",
-        help=f"how often to see all images (default: {row.epochs}, as in {row.source})",
+        help=f"passes over the training images (default: {row.epochs}, as in {row.source})",
     )
-    add("--batch-size", type=positive_int, metavar="N", help=f"images a step (default: {row.defaults['batch_size']})")
+    add("--batch-size", type=positive_int, metavar="N", help=f"images per step (default: {row.defaults['batch_size']})")
     add(
         "--lr",
         dest="learning_rate",
@@ -62,7 +62,7 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         "--seed",
         type=natural_number,
         metavar="N",
-        help=f"of weights, dropout and order: the same seed, the same run (default: {row.defaults['seed']})",
+        help=f"of initial weights, dropout and shuffling; equal seeds give equal runs (default: {row.defaults['seed']})",
     )
     add("--limit", type=positive_int, metavar="N", help="use the first N training and N test images (default: all)")
     add("--data-dir", metavar="DIR", help="folder of the four IDX files (default: search, else download)")
@@ -75,7 +75,7 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
     )
     earlier = parser.add_mutually_exclusive_group()
     earlier.add_argument(
-        "--resume", action="store_true", help="go on with the run in --out, with the options that it was begun with"
+        "--resume", action="store_true", help="resume the run in --out, with the options that it was started with"
     )
     earlier.add_argument("--overwrite", action="store_true", help="replace the run in --out")
     add("--quiet", action="store_true", help="print the results only")

@@ -25,7 +25,7 @@ def program() -> str:
 
 
 def explain_interrupt(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
-    """Python's hook for an error that nobody has caught: Ctrl-C is a sentence and exit code 130."""
+    """Python's hook for uncaught exceptions: Ctrl-C prints a sentence and gives exit code 130."""
     if isinstance(error, KeyboardInterrupt):
         end(130, str(error) or "interrupted")
     sys.__excepthook__(kind, error, traceback)

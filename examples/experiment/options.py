@@ -1,6 +1,6 @@
-"""The options that decide a run: typed on the command line, else remembered from the resumed run, else defaults.
+"""The options of a run: from the command line, else from the settings of the resumed run, else the defaults.
 
-An option that was not typed is None.
+An option that was not given is None.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ DEFAULTS = {"batch_size": 64, "learning_rate": 0.001, "seed": 0}
 """Those of the report's models; the number of epochs is in a model's row."""
 
 MAY_CHANGE = ("epochs", "data_dir")
-"""What a resumed run may be given anew: it may be trained for longer, and its data may have moved."""
+"""The options that may change when a run is resumed: it may train for longer, and its data may have moved."""
 
 
 def complete(typed: Namespace, defaults: Mapping[str, Any]) -> Namespace:
-    """The options as typed, and the defaults of those that were not."""
+    """The given options, and the defaults of the others."""
     return Namespace(**vars(typed) | {name: value for name, value in defaults.items() if getattr(typed, name) is None})
 
 
 def remembered(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The options among a run's settings. Raises ValueError if one of them has no sense."""
+    """The options among a run's settings. Raises ValueError if one of them is not valid."""
     values = {}
     for name, check in CHECKS.items():
         if settings.get(name) is not None:
@@ -40,7 +40,7 @@ def remembered(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def contradictions(typed: Namespace, settings: Mapping[str, Any]) -> list[str]:
-    """The names of the typed options that would make another run of the one with these settings."""
+    """The names of the given options that contradict the settings of the run to resume."""
     fixed = {name: getattr(typed, name) for name in CHECKS if name not in MAY_CHANGE}
     return [name for name, value in fixed.items() if value not in (None, "auto", settings.get(name))]
 
@@ -64,7 +64,7 @@ def folder(text: str) -> Path:
             raise ArgumentTypeError(f"expected a folder, found a file: {text!r}")
     except FileNotFoundError:
         return path
-    except OSError as error:  # too long a name, behind a file, in a circle of links, not to be entered
+    except OSError as error:  # a name that is too long, a file as a folder, circular links, no permission
         raise ArgumentTypeError(f"expected a folder, found {text!r}: {error.strerror}") from None
     return path
 
@@ -97,4 +97,4 @@ CHECKS: dict[str, Callable[[str], Any]] = {
     "limit": positive_int,
     "data_dir": str,
 }
-"""The options that a run remembers in its settings, and what each of them has to be."""
+"""The options that are stored in a run's settings, and the check of each."""

@@ -60,8 +60,8 @@ BASELINE = Row(
     "Baseline",
     10,
     Metrics(0.9232, 0.6832, 0.8488, 0.8440, 0.8427),
-    note="The report's row contradicts itself: on as many test images of each class, recall equals accuracy, "
-    "but it prints 0.8440 and 0.6832.",
+    note="The report's row contradicts itself: as each class has equally many test images, recall equals "
+    "accuracy, but it prints 0.8440 and 0.6832.",
 )
 MODEL_1 = Row("Model 1", 10, Metrics(0.3822, 0.8586, 0.8664, 0.8586, 0.8609))
 MODEL_2 = Row("Model 2", 10, Metrics(0.3197, 0.8807, 0.8830, 0.8807, 0.8802))

@@ -33,7 +33,7 @@ def compile_as_in_report(model: Sequential, options: Namespace, steps: int) -> l
 def run(build_model: Callable[[], Sequential], row: Row, compile_model: Compile = compile_as_in_report) -> None:
     """Train an example's model and compare it with its row of the report.
 
-    Ends the process with a sentence if that cannot be done.
+    Ends the process with an error message if that cannot be done.
     """
     typed = command_line.parse(row, sys.modules[build_model.__module__].__doc__)
     with command_line.errors_as_sentences():
