@@ -1,4 +1,4 @@
-"""What the tests of the GPU share. They run on a real device if there is one, else on the pretend device.
+"""Fixtures of the GPU's tests, which run on a real device if there is one, else on the pretend device.
 
 Fixtures:
 
@@ -55,7 +55,7 @@ def guarded():
     import cupy
 
     pool = cupy.cuda.get_allocator()
-    cupy.cuda.set_allocator(None)  # a pool would cut the program's arrays out of few allocations
+    cupy.cuda.set_allocator(None)  # a pool would place several arrays into one allocation
     try:
         with mockgpu.knobs(guard=1):
             yield
@@ -72,7 +72,7 @@ def lazily():
 
 
 class DeviceCounts:
-    """What the device was asked for since the last reset, the part that gates look at."""
+    """Counts of the device's work since the last reset: those that the tests check."""
 
     NAMES = ("launches", "host_to_device", "device_to_host", "synchronisations", "driver_allocations")
 

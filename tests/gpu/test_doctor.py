@@ -52,7 +52,7 @@ def test_the_seven_models_are_timed_on_the_cpu_and_on_the_gpu_with_tf32_and_with
     assert all(time["ms"] > 0 for time in steps["times"])
 
 
-def test_what_tf32_costs_is_told(findings):
+def test_the_error_of_tf32_is_reported(findings):
     told = {(error["operation"], error["tf32"]): error["error"] for error in findings["rounding"]}
     assert set(told) == {(operation, tf32) for operation in ("conv2d", "dense") for tf32 in MODES}
     for (_, tf32), error in told.items():

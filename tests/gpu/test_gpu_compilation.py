@@ -1,4 +1,4 @@
-"""How kernels get to CuPy: in ASCII, in every locale, and with a line that says so when they are compiled."""
+"""Kernels are compiled by CuPy: sources are ASCII, so that every locale can write them; a line announces it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ model.fit(np.ones((2, 5, 4, 3)), np.ones((2, 3)), verbose=0)
 
 
 def run_step(**environment):
-    """What a training step in a process of its own writes to stderr."""
+    """What a training step in a new process writes to stderr."""
     command = [sys.executable, "-c", STEP, *(["pretend"] if mockgpu.is_installed() else [])]
     done = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -46,7 +46,7 @@ def test_all_sources_are_ascii():
     assert [name for name, (text, _) in kernels.all_sources().items() if not text.isascii()] == []
 
 
-def test_a_step_where_the_locale_knows_ascii_alone(tmp_path):
+def test_a_step_in_an_ascii_locale(tmp_path):
     run_step(LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0", CUPY_CACHE_DIR=str(tmp_path))
 
 

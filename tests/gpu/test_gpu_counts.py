@@ -1,4 +1,4 @@
-"""What a training step of Model 5 asks of the device: few launches, and nothing that waits, crosses or allocates."""
+"""A training step of Model 5 needs few launches, and no synchronisation, transfer or allocation."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ LAUNCHES = 29
 """Gather x and y 2, convolutions 3, poolings 3, dense 2, dropout 1, loss 1, running loss 1, accuracy 2;
 backward: dense 4, dropout 1, poolings 3, convolutions 5 (the first has no dx); Adam 1."""
 ENOUGH = 256 * 2**20
-"""Bytes: several times what a test here needs at once."""
+"""Bytes: several times the memory that a test needs."""
 
 
 class CountingSteps(Callback):
-    """Notes what the device was asked for from the end of one step to the end of the next, and what is in use then."""
+    """Records the device's counters from the end of one step to the end of the next, and the memory in use then."""
 
     def __init__(self, counts):
         self.counts, self.steps, self.used = counts, [], []
@@ -50,8 +50,8 @@ def model5(monkeypatch):
 
 
 def leave_one_block():
-    """Leave one free block in CuPy's pool. Which of several it cuts up is chance, and so would be when it asks the
-    driver for one more; a block that has room for everything leaves it no choice."""
+    """Leave one free block in CuPy's pool, large enough for everything. With several blocks it would be chance which
+    one the pool divides, and when it asks the driver for more."""
     import cupy
 
     gc.collect()
@@ -83,7 +83,7 @@ def test_a_step_of_model_5(model5, device_counts, dtype):
     assert len(set(counting.used)) == 1  # nothing grows
 
 
-def test_what_an_epoch_adds(model5, device_counts):
+def test_transfers_per_epoch(model5, device_counts):
     """The order of its samples is transferred, its two metrics come back; the data set was transferred before."""
     x, y = images(2 * 64)
 

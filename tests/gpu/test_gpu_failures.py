@@ -1,4 +1,4 @@
-"""What CUDA and CuPy raise is a BackendError with one sentence and a remedy; programs end with exit code 2."""
+"""Errors of CUDA and CuPy become a BackendError with one sentence and a remedy; programs end with exit code 2."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ILLEGAL_ADDRESS, LAUNCH_TIMEOUT, ASSERT = 700, 702, 710
 
 @pytest.fixture(autouse=True)
 def _on_the_gpu():
-    """Where nothing is kept of the memory that other tests had."""
+    """On the GPU, after CuPy's pool has freed the memory of other tests."""
     cupy.get_default_memory_pool().free_all_blocks()
     with minicnn.use_backend("cupy"):
         yield
@@ -46,7 +46,7 @@ def model():
 
 
 def fails(sentence):
-    """A BackendError of one line, and a way out in it."""
+    """Expects a BackendError of one line with a remedy."""
     return pytest.raises(BackendError, match=rf"^{sentence}[^\n]*minicnn\.use_device\(\"cpu\"\)\.$")
 
 
@@ -88,7 +88,7 @@ NOTHING_TO_DO = {  # on the device
 
 
 @pytest.mark.parametrize("operation", [name for name in OPERATIONS if name not in NOTHING_TO_DO])
-def test_every_operation_passes_through_the_translation(operation):
+def test_every_operation_translates_errors(operation):
     call = prepare(operation, gpu, "float32")
     with mockgpu.knobs(broken=ILLEGAL_ADDRESS), fails(r"\w+: the GPU reports an error"):
         call()
@@ -119,7 +119,7 @@ def test_a_compiler_that_fails(monkeypatch):
         gpu.dropout(minicnn.to_device(X), 0.5, 1, 1)
 
 
-def test_the_pretend_device_s_own_complaints_stay_what_they_are():
+def test_errors_of_the_pretend_device_are_not_translated():
     with pytest.raises(mockgpu.PretendDeviceError, match="expected 0"):
         as_sentences(cupy.cuda.Device(1).use)()
 

@@ -1,4 +1,4 @@
-"""The two memories: nothing grows, arrays on the wrong side are named, models move from one device to the other."""
+"""Host and device memory: nothing grows, arrays in the wrong memory are named, models move between devices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Y = np.random.default_rng(1).integers(4, size=10)
 
 
 def make_model():
-    """Its Adam has a large epsilon: without it, gradients that are nothing but rounding would move weights visibly."""
+    """Adam has a large epsilon: with a small one, gradients that are only rounding errors would change weights."""
     model = Sequential(
         [
             Input((8, 7, 1)),
@@ -74,7 +74,7 @@ def test_a_saved_model_goes_on_on_another_device(first, second, tmp_path):
     with minicnn.use_backend(first):
         model.fit(X, Y, batch_size=4, epochs=2, initial_epoch=1, verbose=0)
         goes_on = model.get_weights()
-    for one, other in zip(goes_on, loaded.get_weights(), strict=True):  # read while yet another backend may be in force
+    for one, other in zip(goes_on, loaded.get_weights(), strict=True):  # get_weights works on any active backend
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
@@ -90,13 +90,13 @@ def test_to_host_and_to_device():
     moved = minicnn.to_device(X)
     assert minicnn.to_device(moved) is moved
     np.testing.assert_array_equal(minicnn.to_host(moved), X)
-    with minicnn.use_backend("numpy"):  # it comes home from there too
+    with minicnn.use_backend("numpy"):  # to_host also works there
         assert isinstance(minicnn.to_host(moved), np.ndarray)
         assert isinstance(minicnn.to_device(moved), np.ndarray)
 
 
 @pytest.mark.usefixtures("on_gpu")
-def test_arrays_on_the_wrong_side_are_named():
+def test_arrays_in_the_wrong_memory_are_named():
     x = X.reshape(10, -1)
     layer, moved = Dense(3), minicnn.to_device(x)
     with pytest.raises(TypeError, match=r"Dense 'dense': expected input on the GPU.*found one on the host.*to_device"):
@@ -106,7 +106,7 @@ def test_arrays_on_the_wrong_side_are_named():
         layer.backward(np.ones((10, 3), np.float32))
     with pytest.raises(TypeError, match=r"MeanSquaredError: expected y_pred on the GPU"):
         MeanSquaredError().forward(np.zeros((10, 3)), np.zeros((10, 3), np.float32))
-    assert minicnn.to_host(MeanSquaredError().forward(np.zeros((10, 3)), y)) > 0  # targets cross by themselves
+    assert minicnn.to_host(MeanSquaredError().forward(np.zeros((10, 3)), y)) > 0  # targets are transferred
     layer.kernel.value = np.zeros((56, 3), np.float32)
     with pytest.raises(TypeError, match=r"dense: expected kernel on the GPU.*to_device"):
         layer.forward(moved)

@@ -1,4 +1,4 @@
-"""The naive convolution kernel, which is there to be read, computes what the textbook and the tiled kernel do."""
+"""The naive convolution kernel, an example for readers, gives the results of the textbook and of the tiled kernel."""
 
 from __future__ import annotations
 

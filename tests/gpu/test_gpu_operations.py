@@ -12,7 +12,7 @@ from minicnn.backends import active
 
 pytestmark = pytest.mark.usefixtures("order")
 
-# all tests that ask for a backend find the one below
+# all these tests get the fixture `backend` below
 ABOUT_BACKENDS = {
     name: test
     for name, test in vars(test_backends).items()

@@ -1,4 +1,4 @@
-"""Every operation again, in memory whose borders fault and which is full of NaNs: nothing may be read unwritten."""
+"""Every operation again, in guarded memory full of NaNs: no result may depend on memory that was not written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every operation again, on a device that does nothing until somebody waits for it."""
+"""Every operation again, on a device that does nothing before the program synchronises."""
 
 from __future__ import annotations
 

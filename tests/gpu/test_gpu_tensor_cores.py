@@ -1,4 +1,4 @@
-"""The way over tensor cores, on request: right where no digits are lost, and taken by float32 alone."""
+"""Products on tensor cores (TF32), on request: exact for short numbers, and only for float32."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from minicnn.backends.contract import ACTIVATIONS
 
 
 def calls(monkeypatch):
-    """Notes with which compute type each product goes to cuBLAS."""
+    """Records the compute type of each product in cuBLAS."""
     import cupy
     from cupy._core import get_compute_type
 
@@ -28,7 +28,7 @@ def calls(monkeypatch):
 @pytest.mark.parametrize("need_dx", [True, False])
 @pytest.mark.usefixtures("order")
 def test_convolution_and_dense(activation, need_dx, monkeypatch):
-    """Eighths below 2 have no more than 10 bits, so that TF32 loses nothing but what sums lose."""
+    """Eighths below 2 have no more than 10 bits, so that TF32 rounds only the sums."""
     from cupy._core._routines_linalg import COMPUTE_TYPE_TF32
 
     made = calls(monkeypatch)
@@ -45,7 +45,7 @@ def test_convolution_and_dense(activation, need_dx, monkeypatch):
     assert made == [COMPUTE_TYPE_TF32] * 2 * (3 if need_dx else 2)
 
 
-def test_float64_and_the_default_stay_away_from_it(monkeypatch):
+def test_float64_and_the_default_do_not_use_it(monkeypatch):
     made = calls(monkeypatch)
     with minicnn.use_device("gpu", tf32=True):
         run(active(), "conv2d", *conv_arguments("float64"))
@@ -54,7 +54,7 @@ def test_float64_and_the_default_stay_away_from_it(monkeypatch):
     assert not made
 
 
-def test_cupy_s_own_setting_is_left_as_it_was():
+def test_cupy_s_own_setting_is_not_changed():
     from cupy._core import get_compute_type
 
     before = get_compute_type(np.float32)
@@ -63,7 +63,7 @@ def test_cupy_s_own_setting_is_left_as_it_was():
     assert get_compute_type(np.float32) == before
 
 
-def test_a_gpu_without_tensor_cores_warns_once_and_takes_the_ordinary_way(monkeypatch):
+def test_a_gpu_without_tensor_cores_warns_once_and_computes_in_float32(monkeypatch):
     import cupy
 
     class Turing(cupy.cuda.Device):

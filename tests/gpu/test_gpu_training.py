@@ -1,4 +1,4 @@
-"""Whole training steps on the GPU against the textbook: what fit does to the weights, for all seven example models."""
+"""Whole training steps on the GPU against the textbook: the weights after fit, for all seven example models."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def batch(shape, samples, classes=10, seed=5):
 
 @pytest.fixture
 def in_float64():
-    """Models made here compute in float64: two backends then agree to many digits, and ReLUs open alike in both."""
+    """Models made here compute in float64: two backends then agree to many digits, and on every ReLU's mask."""
     minicnn.config.set_floatx("float64")
     yield
     minicnn.config.set_floatx("float32")
@@ -167,7 +167,7 @@ def test_a_label_of_no_class_is_an_error_in_the_explicit_loop_too():
         for labels in (np.array([0, 3]), [-1, 0]):
             with pytest.raises(ValueError, match=r"labels in 0 … 2 for 3 outputs"):
                 loss.forward(labels, scores)
-        unchecked = minicnn.to_device(np.array([0, 3]))  # on the device nobody can look without waiting
+        unchecked = minicnn.to_device(np.array([0, 3]))  # a check on the device would synchronise
         assert np.isnan(minicnn.to_host(loss.forward(unchecked, scores)))
 
 

@@ -351,7 +351,7 @@ def test_a_pinned_buffer_that_is_used_again_too_early(lazily):
     x.set(pinned, stream=stream)
     pinned[:] = 2  # before the copy is done
     stream.synchronize()
-    assert x.get()[0] == 2, "the copy was done at once, so that the bug would not show"
+    assert x.get()[0] == 2, "the copy was done at once, so the bug has no effect"
 
 
 def test_a_result_that_is_read_too_early(lazily):
@@ -381,6 +381,6 @@ def test_a_kernel_without_c_name_is_not_found():
         launch("__global__ void k() {}", "k", (1,), (1,))
 
 
-def test_a_source_that_not_every_locale_can_write():
+def test_a_source_that_is_not_ascii():
     with pytest.raises(mockgpu.PretendDeviceError, match=r"expected a source in ASCII, found 'Σ' in line 2"):
         launch('extern "C" __global__ void k() {}\n// Σ', "k", (1,), (1,))

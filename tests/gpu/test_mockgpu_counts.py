@@ -52,7 +52,7 @@ def test_every_kind_of_synchronisation(device_counts, wait):
     assert device_counts.read()["synchronisations"] >= 1
 
 
-def test_work_that_waits_for_nobody_is_no_synchronisation(device_counts):
+def test_asynchronous_work_is_no_synchronisation(device_counts):
     x = cp.ones((8, 8), np.float32)
     device_counts.reset()
     (x @ x + 1).sum(axis=0)

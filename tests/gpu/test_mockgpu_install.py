@@ -10,7 +10,7 @@ from pathlib import Path
 import mockgpu
 import pytest
 from mockgpu import cache, conditions, pointers
-from mockgpu.installing import entrance_modules
+from mockgpu.installing import modules_with_entry_points
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.skipif(not mockgpu.is_installed(), reason="tests the pretend device, and this is a real one")
@@ -62,18 +62,18 @@ def test_it_refuses_without_compiler(monkeypatch, tmp_path):
     ],
 )
 def test_nothing_is_swapped_where_a_signature_has_changed(monkeypatch, changed, found):
-    ours = [replace(e, **changed) if e.function == "malloc" else e for e in pointers.entrances()]
-    monkeypatch.setattr(pointers, "entrances", lambda: ours)
-    monkeypatch.setattr(pointers, "swap_entrance", lambda *arguments: pytest.fail("swapped"))
+    ours = [replace(e, **changed) if e.function == "malloc" else e for e in pointers.entry_points()]
+    monkeypatch.setattr(pointers, "entry_points", lambda: ours)
+    monkeypatch.setattr(pointers, "swap_entry_point", lambda *arguments: pytest.fail("swapped"))
     with pytest.raises(mockgpu.PretendDeviceError, match=found):
-        pointers.swap(entrance_modules())
+        pointers.swap(modules_with_entry_points())
 
 
 def test_the_cache_is_the_users():
     assert not cache.directory().is_relative_to(ROOT)
 
 
-def test_the_cache_keeps_no_halves(monkeypatch, tmp_path):
+def test_the_cache_keeps_no_incomplete_files(monkeypatch, tmp_path):
     monkeypatch.setattr(cache, "directory", lambda: tmp_path)
 
     def break_off(path):

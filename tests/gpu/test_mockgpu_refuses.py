@@ -1,4 +1,4 @@
-"""What the pretend device cannot run raises, instead of returning nonsense."""
+"""Functions that the pretend device cannot run raise an error instead of returning wrong results."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@
         ...
     print(mockgpu.counts()["launches"])
 
-`docs/pretend-device.md` says how it works, what it proves and what it cannot prove. In the order of reading:
-installing.py takes the steps; conditions.py says where it refuses to; pointers.py swaps CuPy's entrances to CUDA for
-those of the device's core, whose C sources lie in core/; nvrtc.py stands in the place of NVIDIA's compiler, and
-kernels.py compiles CUDA C with g++, with the headers of cuda/; cublas.py and products.py multiply matrices; refusals.py
-makes what cannot be run raise.
+`docs/pretend-device.md` says how it works, what it proves and what it cannot prove. The files,
+in the order of reading: installing.py installs it step by step; conditions.py says where it cannot be installed;
+pointers.py replaces CuPy's entry points to CUDA by those of the device's core, whose C sources are in core/; nvrtc.py
+replaces NVIDIA's compiler, and kernels.py compiles CUDA C with g++ and the headers in cuda/; cublas.py and products.py
+multiply matrices; refusals.py makes everything else raise.
 """
 
 from .controls import counts, knobs, reset

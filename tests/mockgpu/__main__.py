@@ -23,7 +23,7 @@ def main() -> None:
     except PretendDeviceError as error:
         sys.exit(str(error))
     sys.argv = sys.argv[1:]
-    sys.path[0] = str(script.resolve().parent)  # it was the folder in which python -m ran
+    sys.path[0] = str(script.resolve().parent)  # was the folder in which python -m ran
     runpy.run_path(str(script), run_name="__main__")
 
 

@@ -33,7 +33,7 @@ def fingerprint_of_all() -> str:
 
 
 def processor() -> str:
-    """What -march=native looks at."""
+    """The properties of the processor that -march=native depends on."""
     lines = Path("/proc/cpuinfo").read_text("utf-8").split("\n\n")[0].splitlines()
     return "\n".join(line for line in lines if line.startswith(("model", "vendor_id", "flags")))
 
@@ -43,9 +43,9 @@ def fingerprint(texts: Iterable[str]) -> str:
 
 
 def cached(name: str, make: Callable[[Path], None]) -> Path:
-    """The file of this name in the cache; `make` writes it if it's not there.
+    """The file of this name in the cache; `make` writes it if it is missing.
 
-    It appears there all at once: another process sees the whole file or none.
+    The file appears complete or not at all, also to other processes.
     """
     finished = directory() / name
     if not finished.exists():

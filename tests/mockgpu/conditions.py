@@ -30,13 +30,13 @@ def wrong_platform() -> str | None:
 
 
 def real_gpu() -> str | None:
-    """A real GPU must be used itself; its libraries would also meet pointers that mean nothing to them."""
+    """Tests must use a real GPU if there is one; its libraries cannot handle the pretend device's pointers."""
     found = sorted(str(path) for path in Path("/dev").glob("nvidia[0-9]*"))
     if not found and driver_initialises():
         found = ["libcuda.so.1, which initialises"]
     if not found:
         return None
-    return f"expected no GPU, found {', '.join(found)}. Use the real one: do without mockgpu.install()."
+    return f"expected no GPU, found {', '.join(found)}. Use the real one: leave mockgpu.install() out."
 
 
 def driver_initialises() -> bool:
@@ -60,7 +60,7 @@ def wrong_cupy() -> str | None:
         return f"expected {CUPY} {CUPY_VERSION}, and it is not installed: {remedy}"
     if found == CUPY_VERSION:
         return None
-    return f"expected {CUPY} {CUPY_VERSION}, whose entrances to CUDA it knows, found {found}: {remedy}"
+    return f"expected {CUPY} {CUPY_VERSION}, whose entry points to CUDA it knows, found {found}: {remedy}"
 
 
 def missing_compiler() -> str | None:

@@ -1,4 +1,4 @@
-"""What a test reads and turns: the device's counters and its knobs."""
+"""The device's counters, which tests read, and its knobs, which tests set."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ SYNCHRONISATIONS = (
 
 
 def counts() -> dict[str, int]:
-    """What was asked of the device since the last reset, by name.
+    """The counters since the last reset, by name.
 
-    `launches` has cuBLAS's calls in it, and `synchronisations` is the sum of every kind: each stops the host.
+    `launches` includes cuBLAS's calls, and `synchronisations` is the sum of all kinds: each makes the host wait.
     """
     library = core()
     names = counter_names(library)
@@ -51,9 +51,9 @@ def knobs(**settings: int) -> Any:
     order: 0 runs blocks and threads forward, 1 backward, 2 shuffled: a result that depends on it is a race.
     guard: 1 borders each new allocation with pages that fault, and fills it, and shared memory, with NaNs. Allocations
         must reach the driver one by one: `cupy.cuda.set_allocator(None)`.
-    lazy: 1 does nothing before the next synchronisation: a buffer that is used again too early shows.
-    memory: so many bytes; for a larger allocation the device has no memory. 0 for no limit.
-    broken: CUDA's number of an error, with which the device answers every launch, copy and synchronisation; 0 for none.
+    lazy: 1 does nothing before the next synchronisation, which reveals buffers that are reused too early.
+    memory: the largest allocation that succeeds, in bytes; 0 for no limit.
+    broken: the number of the CUDA error that every launch, copy and synchronisation raises; 0 for none.
     """
     previous = {name: knob(name).value for name in settings}
     turn(settings)
@@ -66,7 +66,7 @@ def turn(settings: dict[str, int]) -> None:
             raise ValueError(f"knobs: {name} is one of {KNOBS[name]}, not {value!r}")
         knob(name).value = value
     if settings.get("lazy") == 0:
-        core().mock_finish_queue()  # raises what the waiting work raises
+        core().mock_finish_queue()  # raises the errors of the queued work
 
 
 def knob(name: str) -> ctypes.c_int:

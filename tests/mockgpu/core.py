@@ -12,7 +12,7 @@ from .cache import HERE, cached
 from .errors import PretendDeviceError
 from .signatures import refusals_in_c
 
-DEVICE = {  # an H100, as far as programs look
+DEVICE = {  # the properties of an H100 that programs read
     "name": b"pretend device (this machine's processor)",
     "totalGlobalMem": 80 << 30,
     "sharedMemPerBlock": 49152,

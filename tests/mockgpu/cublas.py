@@ -1,4 +1,4 @@
-"""Stands for cuBLAS: takes the calls that CuPy makes for matrix products, and has products.py compute them."""
+"""Replaces cuBLAS: takes CuPy's calls for matrix products, which products.py computes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TYPES_OF_FACTORS = {68: FLOAT, 69: FLOAT, 77: FLOAT, 70: DOUBLE, 71: DOUBLE, FLO
 
 
 def type_of_factors(compute_type: int) -> int:
-    """The type of alpha and beta; older interfaces give a data type in the place of the compute type."""
+    """The type of alpha and beta; older interfaces give a data type instead of the compute type."""
     if compute_type not in TYPES_OF_FACTORS:
         raise PretendDeviceError(
             f"cuBLAS: expected to compute in float32 or float64, found compute type {compute_type}."
@@ -37,7 +37,7 @@ def type_of_factors(compute_type: int) -> int:
 
 
 def scalar(address: int, code: int) -> float:
-    """alpha or beta, which lie in the host's memory."""
+    """alpha or beta, which are in the host's memory."""
     kind = ctypes.c_double if code == DOUBLE else ctypes.c_float
     return kind.from_address(address).value
 
@@ -88,7 +88,7 @@ def gemm_strided_batched(
 
 
 def by_pointers(product, batch, places):
-    """A batch of products whose matrices' addresses lie in the device's memory: (address of addresses, ld)."""
+    """A batch of products whose matrices' addresses are in the device's memory: (address of addresses, ld)."""
     lists = [(ctypes.c_ssize_t * batch).from_address(address) for address, _ in places]
     for addresses in zip(*lists, strict=True):
         product.multiply(
@@ -106,7 +106,7 @@ class CUBLASError(RuntimeError):
 
 
 class Cublas(ModuleType):
-    """The module that CuPy imports; what it lacks raises when it is called."""
+    """The module that CuPy imports; functions that it lacks raise when they are called."""
 
     CUBLASError = CUBLASError
 

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class PretendDeviceError(RuntimeError):
-    """A program did what a GPU would punish, or asked for what the pretend device does not have."""
+    """A program made a mistake that is an error on a GPU, or used something that the pretend device does not have."""

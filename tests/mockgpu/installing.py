@@ -18,7 +18,7 @@ def is_installed() -> bool:
 def install(check_bounds: bool = False) -> None:
     """Makes CuPy, which must not have been imported yet, run on the pretend device. A second call does nothing.
 
-    With `check_bounds`, an index outside of an array that a kernel declares, shared or its own, stops the kernel.
+    With `check_bounds`, an index outside of a shared or local array that a kernel declares stops the kernel.
 
     Raises PretendDeviceError where a real GPU is present, CuPy has another version than the one this was written for,
     or g++ is missing.
@@ -27,7 +27,7 @@ def install(check_bounds: bool = False) -> None:
         return
     check_conditions()
     os.environ["CUPY_ACCELERATORS"] = ""  # the others are precompiled for GPUs
-    pointers.swap(entrance_modules())
+    pointers.swap(modules_with_entry_points())
     refusals.put_module(cublas.stand_in("cupy_backends.cuda.libs.cublas"))
     nvrtc.replace_functions(check_bounds)
     refusals.refuse_libraries()
@@ -36,7 +36,7 @@ def install(check_bounds: bool = False) -> None:
     state["installed"] = True
 
 
-def entrance_modules() -> dict[str, ModuleType]:
+def modules_with_entry_points() -> dict[str, ModuleType]:
     from cupy_backends.cuda.api import driver, runtime
 
     return {"runtime": runtime, "driver": driver}

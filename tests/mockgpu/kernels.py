@@ -11,15 +11,15 @@ from pathlib import Path
 from .cache import HERE, cached, fingerprint
 from .errors import PretendDeviceError
 
-IMAGE = b"mockgpu:"  # core/launches.c knows a compiled module by this
+IMAGE = b"mockgpu:"  # core/launches.c recognises a compiled module by this prefix
 HEADER = HERE / "cuda" / "cuda.h"
-# No contraction of a * b + c: with it, results would depend on how g++ optimises. No strict aliasing: programmers of
-# CUDA C read floats as ints. No warnings: they are NVRTC's business.
+# No contraction of a * b + c: with it, results would depend on g++'s optimisations. No strict aliasing: CUDA C programs
+# read floats as ints. No warnings: NVRTC gives them.
 FLAGS = (
     *("-O3", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fno-math-errno", "-fno-trapping-math"),
     *("-fPIC", "-shared", "-fvisibility=hidden", "-w", "-fno-exceptions", "-fno-rtti"),
 )
-# For arrays in shared memory and local ones, of which guard pages know nothing. With it, a product takes twice as long.
+# For shared and local arrays, which guard pages do not protect. With it, a matrix product takes twice as long.
 CHECK_BOUNDS = ("-fsanitize=bounds", "-fsanitize-undefined-trap-on-error")
 
 DYNAMIC_SHARED = re.compile(r"extern\s+__shared__\s+([^;\[\]]*?)(\w+)\s*\[\s*\]\s*;")
@@ -43,7 +43,7 @@ class Declaration:
 
     name: str
     parameters: str  # their names: "x, y, n"
-    has_c_name: bool  # is found by its plain name: no template, and inside of extern "C"
+    has_c_name: bool  # can be found by its plain name: no template, and inside of extern "C"
 
 
 def declarations_of(source: str) -> list[Declaration]:
@@ -60,7 +60,7 @@ def declarations_of(source: str) -> list[Declaration]:
 
 
 def names_of(parameters: str) -> str:
-    """The last word of each parameter, between commas that are not inside of <> or ()."""
+    """The last word of each parameter, between commas outside of <> and ()."""
     outer = parameters
     while (inner := re.sub(r"<[^<>]*>|\([^()]*\)", "", outer)) != outer:
         outer = inner
@@ -78,14 +78,14 @@ def translate(source: str, name_expressions: Sequence[str]) -> tuple[str, dict[s
         lines.append(f'MOCK_KERNEL({symbol}, "{parameters.get(plain_name, "")}", {expression})')
     code = DYNAMIC_SHARED.sub(r"\1*const &\2 = reinterpret_cast<\1*const &>(mock_dynamic_shared);", source)
     code = UNROLL.sub(lambda found: f"#pragma GCC unroll {found[1].strip() or 16}", code)
-    code = code.replace(COMPLEX_HEADER, "")  # most of the compiler's time would go there
+    code = code.replace(COMPLEX_HEADER, "")  # compiling it would take most of the time
     return code + "\n" + "\n".join(lines) + "\n", symbols
 
 
 def compile_module(
     source: str, options: Sequence[str], name_expressions: Sequence[str], flags: Sequence[str]
 ) -> tuple[bytes, dict[str, str]]:
-    """What NVRTC would return: the module's image, and its names for the name expressions."""
+    """The results of NVRTC: the module's image, and its names for the name expressions."""
     code, symbols = translate(source, name_expressions)
     words = [*flags, *(option for option in options if option.startswith(("-I", "-D")) and not is_cudas(option))]
     words.append(next((option for option in options if "std=" in option), "--std=c++17"))
@@ -94,7 +94,7 @@ def compile_module(
 
 
 def is_cudas(option: str) -> bool:
-    """Whether the option is the folder of CUDA's own headers, in whose place ours are."""
+    """Whether the option is the folder of CUDA's own headers, which the ones here replace."""
     return option.startswith("-I") and (Path(option[2:]) / "cuda_runtime.h").exists()
 
 
@@ -106,7 +106,7 @@ def run_gxx(code: str, options: Sequence[str], target: Path) -> None:
 
 
 class MemoryCache:
-    """CuPy's cache of compiled kernels, for this process only: what outlives it lies in cache.py's."""
+    """CuPy's cache of compiled kernels, for this process only; cache.py keeps files between processes."""
 
     def __init__(self) -> None:
         self.images: dict[str, bytes] = {}
@@ -119,11 +119,11 @@ class MemoryCache:
 
 
 def compile_with_nvrtc_only() -> None:
-    """Makes CuPy, which this imports, compile by nvrtc.py alone, and keep nothing on disk."""
+    """Imports CuPy and makes it compile with nvrtc.py only, without files of its own."""
     from cupy.cuda import compiler
 
     def refuse_nvcc(*arguments, **options):
-        raise PretendDeviceError("the pretend device compiles in the place of NVRTC only. Leave out backend='nvcc'.")
+        raise PretendDeviceError("the pretend device replaces NVRTC only. Leave out backend='nvcc'.")
 
     compiler.compile_using_nvcc = refuse_nvcc
     compiler._set_kernel_cache_backend(MemoryCache())

@@ -1,7 +1,7 @@
-"""What CuPy calls in the place of NVRTC, at the end of its own path and with its own options: g++.
+"""Replaces NVRTC by g++; CuPy calls it as it calls NVRTC, with the same options.
 
-It takes what NVRTC takes in every version and on every system. CuPy writes each source to a file in the locale's
-encoding, and NVRTC 12.0 to 12.5 sets that to ASCII: sources have to be ASCII.
+It accepts only sources that NVRTC accepts in every version and on every system. CuPy writes each source to a file in
+the locale's encoding, and NVRTC 12.0 to 12.5 sets that to ASCII: sources have to be ASCII.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from .errors import PretendDeviceError
 from .kernels import CHECK_BOUNDS, COMPLEX_HEADER, FLAGS, CompilerError, compile_module
 
 VERSION = (12, 9)
-EMPTY_PTX = b"// g++ in the place of NVRTC"  # what an empty source becomes: CuPy asks for the compiler's version so
+EMPTY_PTX = b"// g++ instead of NVRTC"  # of an empty source, which CuPy compiles to find the compiler's version
 FLUSHING = "-ftz=true"  # CuPy's option: float32 numbers below 1.2e-38 become 0; core/faults.c always does that
 
 
 class NVRTCError(RuntimeError):
-    """What NVRTC's functions raise in CuPy."""
+    """The exception of NVRTC's functions in CuPy."""
 
 
 @dataclass
 class Program:
-    """A source on its way to machine code."""
+    """A source that is being compiled."""
 
     source: str
     expressions: list[str] = field(default_factory=list)
@@ -78,7 +78,7 @@ def check_source(source: str) -> None:
 
 
 def replace_functions(check_bounds: bool) -> None:
-    """Puts this compiler's functions where CuPy's Python code finds NVRTC's. No Cython code calls them here."""
+    """Replaces the functions through which CuPy's Python code calls NVRTC. No Cython code calls them."""
     from cupy_backends.cuda.libs import nvrtc
 
     compiler = Compiler(FLAGS + CHECK_BOUNDS if check_bounds else FLAGS)

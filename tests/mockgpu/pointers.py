@@ -1,4 +1,4 @@
-"""Swaps CuPy's entrances to CUDA for the device's own.
+"""Replaces CuPy's entry points to CUDA by the device's own.
 
 CuPy's Cython modules call CUDA through two of them, `runtime` and `driver`, which offer C functions to the others: each
 is a capsule with a pointer, named by its signature. Every other module copies the pointers when it is imported. So the
@@ -14,7 +14,7 @@ from typing import Any
 
 from .core import core
 from .errors import PretendDeviceError
-from .signatures import Entrance, entrances
+from .signatures import EntryPoint, entry_points
 
 TYPES = {
     "PyObject *": ctypes.py_object,
@@ -32,16 +32,16 @@ set_capsule_pointer.argtypes = [ctypes.py_object, ctypes.c_void_p]
 
 
 def swap(modules: dict[str, ModuleType]) -> None:
-    """Swaps the entrances of `runtime` and `driver`."""
+    """Replaces the entry points of `runtime` and `driver`."""
     check_signatures(modules)
-    for entrance in entrances():
-        if entrance.treatment != "kept":
-            swap_entrance(modules[entrance.module], entrance)
+    for entry_point in entry_points():
+        if entry_point.treatment != "kept":
+            swap_entry_point(modules[entry_point.module], entry_point)
 
 
 def check_signatures(modules: dict[str, ModuleType]) -> None:
-    """Raises unless CuPy's entrances are exactly those of signatures.txt."""
-    expected = {(entrance.module, entrance.function): entrance.signature for entrance in entrances()}
+    """Raises unless CuPy's entry points are exactly those of signatures.txt."""
+    expected = {(entry_point.module, entry_point.function): entry_point.signature for entry_point in entry_points()}
     found = {
         (name, function): capsule_name(capsule).decode()
         for name, module in modules.items()
@@ -55,24 +55,24 @@ def check_signatures(modules: dict[str, ModuleType]) -> None:
     if changed:
         listed = "\n".join(changed)
         raise PretendDeviceError(
-            f"pretend device: CuPy's entrances to CUDA have changed:\n{listed}\n"
-            "Bring tests/mockgpu/signatures.txt and core/ up to them, or install the version that pyproject.toml names."
+            f"pretend device: CuPy's entry points to CUDA have changed:\n{listed}\n"
+            "Update tests/mockgpu/signatures.txt and core/, or install the version that pyproject.toml names."
         )
 
 
-def swap_entrance(module: ModuleType, entrance: Entrance) -> None:
-    answer = getattr(core(), entrance.symbol)
-    set_capsule_pointer(module.__pyx_capi__[entrance.function], ctypes.cast(answer, ctypes.c_void_p))
-    if hasattr(module, entrance.function):  # Python code finds it by its name
-        setattr(module, entrance.function, python_function(entrance, answer))
+def swap_entry_point(module: ModuleType, entry_point: EntryPoint) -> None:
+    answer = getattr(core(), entry_point.symbol)
+    set_capsule_pointer(module.__pyx_capi__[entry_point.function], ctypes.cast(answer, ctypes.c_void_p))
+    if hasattr(module, entry_point.function):  # Python code finds it by its name
+        setattr(module, entry_point.function, python_function(entry_point, answer))
 
 
-def python_function(entrance: Entrance, answer: Any) -> Any:
-    if entrance.treatment == "refused":
+def python_function(entry_point: EntryPoint, answer: Any) -> Any:
+    if entry_point.treatment == "refused":
         refuse = ctypes.PYFUNCTYPE(ctypes.py_object)(ctypes.cast(answer, ctypes.c_void_p).value)
         return lambda *arguments, **options: refuse()
-    parameters, options = parameters_of(entrance.signature)
-    result = TYPES[entrance.result]
+    parameters, options = parameters_of(entry_point.signature)
+    result = TYPES[entry_point.result]
     prototype = ctypes.PYFUNCTYPE(result, *parameters, ctypes.c_int, *[ctypes.c_void_p] * options)
     call = prototype(ctypes.cast(answer, ctypes.c_void_p).value)
     count = len(parameters)

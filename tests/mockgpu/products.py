@@ -20,7 +20,7 @@ TYPES = {0: np.dtype(np.float32), 1: np.dtype(np.float64)}  # CUDA_R_32F, CUDA_R
 
 @dataclass(frozen=True)
 class Matrix:
-    """A matrix in the device's memory, as cuBLAS is told of it: `rows` and `columns` are those that are stored."""
+    """A matrix in the device's memory, as described to cuBLAS: `rows` and `columns` are those that are stored."""
 
     address: int
     rows: int
@@ -35,7 +35,7 @@ class Matrix:
         if not core().mock_is_device_memory(self.address, size):
             raise PretendDeviceError(
                 f"cuBLAS, matrix {name}: expected {size} bytes of the device's memory, found {self.address:#x}, "
-                "which is not, or ends before. Check the shapes and strides of the arrays."
+                "which is not device memory, or ends earlier. Check the shapes and strides of the arrays."
             )
         flat = np.frombuffer((ctypes.c_char * size).from_address(self.address), self.dtype)
         strides = (self.dtype.itemsize, self.ld * self.dtype.itemsize)

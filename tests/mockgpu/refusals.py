@@ -1,4 +1,4 @@
-"""What the pretend device cannot run raises, in words, instead of returning nonsense.
+"""Functions that the pretend device cannot run raise an error instead of returning wrong results.
 
 Sorting, cuFFT and cuRAND's generators are machine code for GPUs inside CuPy's wheel, or libraries of NVIDIA.
 """
@@ -30,20 +30,20 @@ def refuse(what: str) -> NoReturn:
 
 
 class RefusedLibrary(ModuleType):
-    """Stands for a library: whatever a program takes of it raises."""
+    """Replaces a library: every access raises."""
 
     def __init__(self, name: str, what: str):
         super().__init__(name)
         self.what = what
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # Python's own questions to a module
+        if name.startswith("__"):  # Python itself asks for these
             raise AttributeError(name)
         refuse(self.what)
 
 
 class RefusedCall:
-    """Stands for a function or a class of code that is precompiled for GPUs."""
+    """Replaces a function or a class of code that is precompiled for GPUs."""
 
     def __init__(self, what: str):
         self.what = what
@@ -58,7 +58,7 @@ class RefusedCall:
 
 
 def refuse_libraries() -> None:
-    """Puts stand-ins where CuPy imports NVIDIA's libraries from. To be done before CuPy is imported."""
+    """Replaces the modules from which CuPy imports NVIDIA's libraries. Call it before CuPy is imported."""
     for name, what in LIBRARIES.items():
         put_module(RefusedLibrary(f"cupy_backends.cuda.libs.{name}", what))
 
@@ -78,7 +78,7 @@ def refuse_precompiled_code() -> None:
     put_module(RefusedLibrary("cupy.cuda.cufft", "cuFFT (cupy.fft). Compute with NumPy"))
     put_module(RefusedLibrary("cupy.cuda.nccl", LIBRARIES["nccl"]))
     put_module(RefusedLibrary("cupyx._cusolver", LIBRARIES["cusolver"]))
-    cupy.cuda.get_elapsed_time = RefusedCall("clock. Do without times")
+    cupy.cuda.get_elapsed_time = RefusedCall("clock. Leave the timing out")
     for module, what in ((cupy.cuda.thrust, PRECOMPILED["thrust"]), (cupy.cuda.cub, PRECOMPILED["cub"])):
         for name in vars(module).copy():
             if callable(getattr(module, name)) and name[0] != "_" and name not in ("available",):

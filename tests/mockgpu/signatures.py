@@ -1,4 +1,4 @@
-"""CuPy's entrances to CUDA: what signatures.txt says of them, and C functions that refuse those without an answer here.
+"""CuPy's entry points to CUDA: their list in signatures.txt, and C functions that refuse those not implemented here.
 
 A line of signatures.txt is
 
@@ -14,12 +14,12 @@ from functools import cache
 
 from .cache import HERE
 
-# What a refusal returns beside the exception: the value at which CuPy looks for one.
+# The return value of a refusal: the value at which CuPy checks for an exception.
 FAILURES = {"PyObject *": "NULL", "int": "-1", "intptr_t": "0", "size_t": "0", "float": "-1", "unsigned int": "-1"}
 
 
 @dataclass(frozen=True)
-class Entrance:
+class EntryPoint:
     treatment: str
     module: str
     function: str
@@ -31,25 +31,26 @@ class Entrance:
 
     @property
     def symbol(self) -> str:
-        """Its answer's name in the core."""
+        """The name of its implementation in the core."""
         return f"api_{self.function}" if self.treatment == "answered" else f"refuse_{self.function}"
 
 
 @cache
-def entrances() -> tuple[Entrance, ...]:
+def entry_points() -> tuple[EntryPoint, ...]:
     lines = (HERE / "signatures.txt").read_text("utf-8").splitlines()
-    return tuple(Entrance(*(part.strip() for part in line.split("|"))) for line in lines if not line.startswith("#"))
+    return tuple(EntryPoint(*(part.strip() for part in line.split("|"))) for line in lines if not line.startswith("#"))
 
 
 def refusals_in_c() -> str:
-    """A refusal takes no arguments: in x86-64's calling convention a function may ignore those that it is given."""
-    refused = [entrance for entrance in entrances() if entrance.treatment == "refused"]
-    return '#include "device.h"\n' + "\n".join(refusal_in_c(entrance) for entrance in refused)
+    """A refusal takes no arguments: in x86-64's calling convention a function may ignore its arguments."""
+    refused = [entry_point for entry_point in entry_points() if entry_point.treatment == "refused"]
+    return '#include "device.h"\n' + "\n".join(refusal_in_c(entry_point) for entry_point in refused)
 
 
-def refusal_in_c(entrance: Entrance) -> str:
-    result = entrance.result
+def refusal_in_c(entry_point: EntryPoint) -> str:
+    result = entry_point.result
     failure = FAILURES.get(result, "NULL")
     result = result if result in FAILURES else "void *"
-    message = f"the pretend device has no {entrance.module}.{entrance.function}. Do without it, or run on a real GPU."
-    return f'{result} {entrance.symbol}(void) {{ fail("{message}"); return {failure}; }}'
+    name = f"{entry_point.module}.{entry_point.function}"
+    message = f"the pretend device has no {name}. Leave it out, or run on a real GPU."
+    return f'{result} {entry_point.symbol}(void) {{ fail("{message}"); return {failure}; }}'

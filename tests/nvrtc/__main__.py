@@ -1,4 +1,4 @@
-"""Compiles every kernel for every architecture, prints what each needs, and fails where one spills."""
+"""Compiles every kernel for every architecture, prints the resources of each, and fails if one spills."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from cupy.cuda import compiler
 
 
 class NoModule:
-    """What CuPy loads machine code into; nothing is loaded here, for that takes a device."""
+    """Replaces CuPy's module, into which it would load machine code; loading needs a device."""
 
     def load(self, code: bytes) -> None:
         pass
@@ -34,7 +34,7 @@ class NoCache:
 
 @cache
 def without_device() -> Any:
-    """CuPy's compiler, where it asks the device for nothing any more."""
+    """Inside the block, CuPy's compiler does not use a device."""
     try:
         version = compiler._get_nvrtc_version()
     except RuntimeError as missing:

@@ -1,4 +1,4 @@
-"""Reads what the assembler says of kernels, and judges it.
+"""Reads the assembler's log: registers, shared memory and spills of each kernel.
 
 A kernel that needs more registers than a thread may have keeps values in "local" memory, which is as slow as the
 device's main memory: spills. So does an array whose index the compiler does not know.
@@ -18,7 +18,7 @@ SHARED = re.compile(r"(?P<shared>\d+) bytes smem")
 
 @dataclass
 class Usage:
-    """What one kernel needs on one architecture; bytes, but for registers."""
+    """The resources of one kernel on one architecture, in bytes except for registers."""
 
     source: str
     kernel: str
@@ -34,7 +34,7 @@ class Usage:
 
 
 def usages(source: str, log: str) -> list[Usage]:
-    """The kernels that a log names. What it says of functions that a kernel calls counts for the kernel."""
+    """The kernels that a log names. The functions that a kernel calls count for the kernel."""
     found: list[Usage] = []
     for line in log.splitlines():
         if entry := ENTRY.search(line):

@@ -78,7 +78,7 @@ def test_local_memory_fails_on_every_architecture(capsys, name, source):
         assert f"planted: {name} on sm_{architecture}: expected no local memory" in problems
 
 
-def test_an_error_fails_and_shows_the_compilers_words(capsys):
+def test_an_error_fails_and_shows_the_compilers_message(capsys):
     assert main({"wrong": ("__global__ void k() { undeclared_name = 1; }", ())}) == 1
     assert "undeclared_name" in capsys.readouterr().err
 
@@ -96,5 +96,5 @@ def test_the_options_are_cupys(monkeypatch):
     assert {"--std=c++17", "-ftz=true", "-arch=sm_75", "--device-as-default-execution-space"} <= {*used}
 
 
-def test_the_sources_are_what_every_locale_can_write():
+def test_the_sources_are_ascii():
     assert all(source.isascii() for source, _ in all_sources().values())

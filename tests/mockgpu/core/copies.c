@@ -8,7 +8,7 @@ enum Kind { HOST_TO_HOST, HOST_TO_DEVICE, DEVICE_TO_HOST, DEVICE_TO_DEVICE, BY_A
 struct Copy {
     void *to;
     const void *from;
-    void *staged; /* what `from` held when the copy was asked for; NULL if it's read later */
+    void *staged; /* the content of `from` at the time of the call; NULL if it is read later */
     size_t size;
 };
 
@@ -30,11 +30,9 @@ static enum Kind kind_by_address(intptr_t to, intptr_t from) {
 
 static int check_ends(intptr_t to, intptr_t from, size_t size, enum Kind kind) {
     if ((kind == HOST_TO_DEVICE || kind == DEVICE_TO_DEVICE) && !is_device_memory(to, size))
-        return fail("copy of %zu bytes to %p: expected so much memory of the device, and it is not there.", size,
-                    (void *)to);
+        return fail("copy of %zu bytes to %p: expected device memory of this size.", size, (void *)to);
     if ((kind == DEVICE_TO_HOST || kind == DEVICE_TO_DEVICE) && !is_device_memory(from, size))
-        return fail("copy of %zu bytes from %p: expected so much memory of the device, and it is not there.", size,
-                    (void *)from);
+        return fail("copy of %zu bytes from %p: expected device memory of this size.", size, (void *)from);
     return 0;
 }
 
@@ -49,7 +47,7 @@ static void *duplicate(const void *from, size_t size) {
     return memcpy(copy, from, size);
 }
 
-/* CUDA returns at once only where the host's side is pinned. From pageable memory it takes a copy first, into pageable
+/* CUDA returns at once only if the host's memory is pinned. From pageable memory it makes a copy first; into pageable
    memory it waits for the end. */
 static int copy(intptr_t to, intptr_t from, size_t size, enum Kind kind, int asynchronous) {
     if (size == 0) return 0;

@@ -1,4 +1,4 @@
-/* Counts what a program asks of the device. */
+/* Counters of the device's work. */
 #include "device.h"
 
 #define COUNTER_NAME(name) #name,

@@ -1,10 +1,10 @@
-/* What the parts of the pretend device know of each other; each .c file is one part. */
+/* Declarations that the parts of the pretend device share; each .c file is one part. */
 #pragma once
 #include <Python.h>
 #include <stdint.h>
 #include "kernel.h"
 
-/* CuPy's Cython functions all have this last argument; it means nothing here. */
+/* The last argument of all Cython functions of CuPy; it has no effect here. */
 #define SKIP int skip_dispatch
 
 /* counters.c */

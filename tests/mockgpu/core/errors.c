@@ -10,7 +10,7 @@ void mock_set_error_class(PyObject *class) {
     error_class = class;
 }
 
-/* `function` makes the exception that CuPy would raise of an interface, "runtime" or "driver", and CUDA's number. */
+/* `function` makes CuPy's exception for an interface, "runtime" or "driver", and CUDA's number. */
 void mock_set_cuda_error(PyObject *function) {
     Py_INCREF(function);
     cuda_error = function;
@@ -23,7 +23,7 @@ int fail_as_cuda(const char *interface, int number) {
     return -1;
 }
 
-/* After an error of a kernel, CUDA answers everything with it. */
+/* After an error of a kernel, all calls of CUDA fail with it. */
 int raise_if_broken(const char *interface) { return mock_broken ? fail_as_cuda(interface, mock_broken) : 0; }
 
 int fail(const char *format, ...) {
@@ -34,7 +34,7 @@ int fail(const char *format, ...) {
     return -1;
 }
 
-/* For work that ends where nothing can be raised, as in a destructor: the next call of the device raises instead. */
+/* For work that ends where nothing can be raised, such as a destructor: the next call of the device raises it. */
 void keep_error_for_later(void) {
     if (!kept_type) PyErr_Fetch(&kept_type, &kept_value, &kept_traceback);
     PyErr_Clear();

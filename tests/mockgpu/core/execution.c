@@ -1,7 +1,7 @@
 /* Runs a grid: block after block, and in each block thread after thread.
 
-   One fiber runs threads in a loop, and as long as none of them waits it runs all threads of all blocks: a kernel
-   without barriers costs no switch at all. A thread that waits at a barrier keeps its fiber, and another fiber goes on
+   One fiber runs threads in a loop. If none of them waits, it runs all threads of all blocks: a kernel without
+   barriers needs no switch. A thread that waits at a barrier keeps its fiber, and another fiber goes on
    with the block's remaining threads. When all of them wait or have ended, a round is over, and barriers open. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,7 +99,7 @@ static int begin_block(void) {
     return 1;
 }
 
-/* Called by the running fiber when its thread has ended: which thread now? 0 if there is none to begin. */
+/* Ends the running fiber's thread and begins its next one; 0 if there is none to begin. */
 int mock_next_thread(void) {
     if (current->position >= 0) {
         ended_last = current->position;
@@ -122,7 +122,7 @@ int mock_lane(void) { return number_at[current->position] % WARP; }
 
 static int lanes_of_warp(int warp) { return thread_count - warp < WARP ? thread_count - warp : WARP; }
 
-/* A lane of its mask for which this one waits: -1 if all that the warp has wait, too, and with the same mask. */
+/* A lane of the mask for which this lane waits; -1 if all lanes of the mask wait with the same mask. */
 static int missing_lane(int warp, int lane) {
     unsigned mask = warp_mask[position_of[warp + lane]];
     for (int other = 0; other < lanes_of_warp(warp); other++) {
@@ -133,7 +133,8 @@ static int missing_lane(int warp, int lane) {
 }
 
 static int open_warp_barriers(void) {
-    static unsigned char opens[MOST_THREADS]; /* found before any opens: an open lane is missed by the others */
+    /* Found before any barrier opens: other lanes would miss a lane that is runnable again. */
+    static unsigned char opens[MOST_THREADS];
     int opened = 0;
     for (int number = 0; number < thread_count; number++)
         opens[number] = state[position_of[number]] == AT_WARP_BARRIER &&
@@ -146,7 +147,7 @@ static int open_warp_barriers(void) {
     return opened;
 }
 
-/* To a GPU it is undefined what happens if not all lanes in a mask take part, with the same mask. */
+/* On a GPU the result is undefined unless all lanes in a mask take part with the same mask. */
 static void report_stuck_lane(int warp, int lane) {
     int missing = missing_lane(warp, lane), position = position_of[warp + missing];
     unsigned mask = warp_mask[position_of[warp + lane]];
@@ -167,7 +168,7 @@ static void report_stuck_threads(void) {
                 "same shuffle.", at_block_barrier, at_warp, ended);
 }
 
-/* At the end of a round no thread can go on: all wait or have ended. */
+/* At the end of a round every thread waits or has ended. */
 static void open_barriers(void) {
     if (at_block_barrier == thread_count) {
         memset(state, RUNNABLE, (size_t)thread_count);
@@ -243,13 +244,13 @@ void mock_warp_barrier(unsigned mask) {
     wait_at(AT_WARP_BARRIER);
 }
 
-/* Shows a value to the warp and copies what all its lanes show. */
+/* Publishes a value to the warp and copies the values of all its lanes. */
 void mock_warp_exchange(unsigned mask, uint64_t value, uint64_t values[WARP]) {
     int number = number_at[current->position];
     exchanged[number] = value;
     mock_warp_barrier(mask);
     memcpy(values, exchanged + number / WARP * WARP, WARP * sizeof *values);
-    mock_warp_barrier(mask); /* nobody shows a new value before all have seen this one */
+    mock_warp_barrier(mask); /* no lane publishes a new value before all have read this one */
 }
 
 int mock_warp_size(void) { /* the last warp of a block may have fewer lanes */
@@ -258,13 +259,13 @@ int mock_warp_size(void) { /* the last warp of a block may have fewer lanes */
 
 void mock_check_source(unsigned mask, int from) {
     if (from >= mock_warp_size() || !(mask >> from & 1))
-        stop_kernel("warp: lane %d takes the value of lane %d, which takes no part in the shuffle with the mask 0x%08x. "
-                    "What it would get is undefined.", mock_lane(), from, mask);
+        stop_kernel("warp: lane %d takes the value of lane %d, which takes no part in the shuffle with the mask "
+                    "0x%08x. The result would be undefined.", mock_lane(), from, mask);
 }
 
 /* ---- grids ---- */
 
-/* The dynamic shared memory ends where a page begins that faults. */
+/* The dynamic shared memory ends at the beginning of a page that faults. */
 static char *shared_memory_of(size_t size) {
     static char *end;
     if (!end) {

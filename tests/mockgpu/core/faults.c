@@ -1,4 +1,4 @@
-/* A kernel that touches memory that isn't its own ends as a Python exception, not as the end of Python. */
+/* A kernel that accesses wrong memory raises a Python exception instead of ending the process. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -40,7 +40,7 @@ void mock_assertion_failed(const char *condition, int line) {
     stop_kernel("the assertion %s in line %d does not hold.", condition, line);
 }
 
-/* The handlers are there only while a kernel runs: a fault elsewhere is none of ours. */
+/* The handlers are installed only while a kernel runs: other faults have other causes. */
 static void watch_signals(struct sigaction saved[]) {
     struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER};
     for (int i = 0; i < SIGNAL_COUNT; i++) sigaction(SIGNALS[i], &action, &saved[i]);

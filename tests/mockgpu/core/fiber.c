@@ -5,11 +5,11 @@
 enum {
     MOST_FIBERS = 1024, /* threads of the largest block */
     CACHE_LINE = 64,
-    /* Not a power of two: else the tops of the stacks, which all are in use, would compete for the same cache lines. */
+    /* Not a power of two: otherwise the tops of all stacks would compete for the same cache sets. */
     STACK_SIZE = 32 * 1024 + 9 * CACHE_LINE,
 };
 
-/* Of the registers, the System V calling convention lets a callee overwrite all but these six and the stack pointer. */
+/* In the System V calling convention, a callee must preserve these six registers and the stack pointer. */
 __asm__(
     ".text\n"
     ".globl fiber_switch\n"
@@ -20,7 +20,7 @@ __asm__(
     "  movq %rsp, (%rdi)\n"
     "  movq %rsi, %rsp\n"
     "  popq %r15\n  popq %r14\n  popq %r13\n  popq %r12\n  popq %rbx\n  popq %rbp\n"
-    "  popq %rcx\n  jmpq *%rcx\n" /* not ret: the processor would predict that it returns to the last caller */
+    "  popq %rcx\n  jmpq *%rcx\n" /* not ret: the processor would predict a return to the last caller */
     ".size fiber_switch, .-fiber_switch\n");
 
 static char *stacks(void) {
@@ -28,7 +28,7 @@ static char *stacks(void) {
     if (!memory) {
         size_t size = (size_t)MOST_FIBERS * STACK_SIZE;
         memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        madvise(memory, size, MADV_HUGEPAGE); /* a page for each stack is more than the processor remembers */
+        madvise(memory, size, MADV_HUGEPAGE); /* small pages would need too many TLB entries */
     }
     return memory;
 }
@@ -36,7 +36,7 @@ static char *stacks(void) {
 void fiber_prepare(struct Fiber *fiber, int number, void (*entry)(void)) {
     enum { SAVED_REGISTERS = 6 };
     void **top = (void **)(stacks() + (size_t)(number + 1) * STACK_SIZE);
-    *--top = NULL; /* where entry's return address would be: keeps the stack aligned, and ends backtraces */
+    *--top = NULL; /* instead of entry's return address: keeps the stack aligned, and ends backtraces */
     *--top = (void *)entry;
     for (int i = 0; i < SAVED_REGISTERS; i++) *--top = NULL;
     fiber->stack_pointer = top;

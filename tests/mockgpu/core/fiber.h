@@ -1,4 +1,4 @@
-/* Fibers: stacks of their own that take turns on one processor, so that a thread can wait at a barrier half-way. */
+/* Fibers: functions with their own stacks that take turns, so that a thread can wait at a barrier in its middle. */
 #pragma once
 
 struct Fiber {

@@ -1,4 +1,4 @@
-/* What a compiled kernel tells the device of itself. The C core and the kernels' C++ header both include this. */
+/* A compiled kernel's description for the device. The C core and the kernels' C++ header both include this. */
 #pragma once
 #include <stddef.h>
 

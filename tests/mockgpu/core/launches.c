@@ -1,4 +1,4 @@
-/* Loads compiled kernels, checks what a launch asks for, and launches. */
+/* Loads compiled kernels, checks the arguments of launches, and launches. */
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,10 +1,10 @@
-/* The device's memory: ordinary memory that is kept account of.
+/* The device's memory: ordinary memory, with a list of its allocations.
 
-   With guards, an allocation ends where pages begin that may not be touched:
+   With guards, an allocation lies between pages that may not be accessed:
 
        | pages that fault | border | allocation | border (< 16 bytes) | pages that fault |
 
-   All of it starts as 0xFF, which is NaN to a float. A border that has changed was written to. */
+   All bytes are first set to 0xFF, which is NaN for a float. A border that has changed was written to. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,7 +12,7 @@
 
 enum {
     PAGE = 4096,
-    GUARD = 256 * PAGE, /* an index that is far off must not reach the next allocation: 1 MiB, of addresses only */
+    GUARD = 256 * PAGE, /* 1 MiB of addresses, so that an index that is far off does not reach the next allocation */
     ALIGNMENT = 16,
     POOL_ALIGNMENT = 512,
     POISON = 0xFF,
@@ -109,7 +109,7 @@ static size_t distance_to(const struct Allocation *a, const char *address) {
 
 static const struct Allocation *nearest_allocation(const char *address) {
     const struct Allocation *nearest = NULL;
-    size_t distance = GUARD; /* farther away it's no neighbour */
+    size_t distance = GUARD; /* allocations farther away are not reported */
     for (size_t i = 0; i < allocation_count; i++) {
         const struct Allocation *a = &allocations[i];
         if (a->mapping && address >= a->mapping && address < a->mapping + a->mapping_size) return a;

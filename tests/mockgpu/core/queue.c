@@ -1,4 +1,4 @@
-/* Work in the order in which it was asked for: done at once, or, when lazy, at the next synchronisation.
+/* Work in the order of the calls: done at once or, if lazy, at the next synchronisation.
 
    There is one queue for all streams, so that streams never overtake each other. */
 #include <stdlib.h>
@@ -30,7 +30,7 @@ int submit(Work work, void *data, void (*discard)(void *data)) {
     return 0;
 }
 
-/* After an error the rest of the queue is dropped: what follows a failed launch has no meaning. */
+/* After an error the rest of the queue is dropped: the results of later work would have no meaning. */
 int finish_queue(void) {
     int status = raise_kept_error();
     while (first) {

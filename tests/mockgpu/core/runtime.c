@@ -1,4 +1,4 @@
-/* The rest of CUDA's interface as far as CuPy asks for it: the device itself, its memory, streams and events. */
+/* The rest of CUDA's interface that CuPy uses: the device itself, its memory, streams and events. */
 #include "device.h"
 
 enum { CUDA_VERSION = 12090, MAJOR = 9, MINOR = 0, NOT_READY = 600, CONTEXT = 0x1000 };
@@ -16,7 +16,7 @@ intptr_t api_streamGetCtx(intptr_t stream, SKIP) { return CONTEXT; }
 PyObject *api__ensure_context(void) { Py_RETURN_NONE; }
 
 PyObject *api_setDevice(int device, SKIP) {
-    return none_or_error(device ? fail("device %d: expected 0, the only one that is pretended.", device) : 0);
+    return none_or_error(device ? fail("device %d: expected 0, the only pretend device.", device) : 0);
 }
 
 static PyObject *properties;
@@ -74,7 +74,7 @@ PyObject *api_memGetInfo(SKIP) {
     return Py_BuildValue("(nn)", (Py_ssize_t)70 << 30, (Py_ssize_t)80 << 30); /* free, in all */
 }
 
-/* CuPy frees in destructors, perhaps while another exception is on its way: nothing may be raised here. */
+/* CuPy frees in destructors, perhaps while another exception is being raised: nothing may be raised here. */
 static PyObject *finish_and_free(intptr_t pointer) {
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -94,7 +94,7 @@ int api_pointerGetMemoryType(intptr_t pointer, SKIP) {
     return !allocation ? UNREGISTERED : allocation->on_host ? HOST : DEVICE;
 }
 
-/* ---- streams and events: names without a thing, for all work is done in one queue ---- */
+/* ---- streams and events: handles without a state, because all work is done in one queue ---- */
 
 static intptr_t new_handle(void) {
     static intptr_t last = 4096;

@@ -1,4 +1,4 @@
-// Intrinsics that look at bits.
+// Intrinsics on bits.
 #pragma once
 
 static inline int __popc(unsigned x) { return __builtin_popcount(x); }

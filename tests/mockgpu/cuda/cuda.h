@@ -1,4 +1,4 @@
-// Included before every CUDA C source: makes C++17 of it, which g++ compiles for the pretend device.
+// Included before every CUDA C source: turns it into C++17, which g++ compiles for the pretend device.
 #pragma once
 #include "language.h"
 #include "vector_types.h"

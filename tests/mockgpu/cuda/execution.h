@@ -1,4 +1,4 @@
-// Where a thread is, and where it waits: the device's core keeps account of both.
+// A thread's indices and barriers, which the device's core manages.
 #pragma once
 
 extern "C" {
@@ -18,7 +18,7 @@ static constexpr int warpSize = 32;
 
 static inline unsigned mock_mask(unsigned mask = 0xffffffffu) { return mask; }
 
-// Threads run one at a time, so that what one has written is seen by all that run after it.
+// Threads run one at a time, so all later threads see what one has written.
 static inline void __threadfence() {}
 static inline void __threadfence_block() {}
 static inline void __threadfence_system() {}

@@ -22,6 +22,6 @@
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
 
-// One copy is enough, for one block runs at a time. The section lets the device poison it before each block;
-// g++ doesn't put the variables of templates there.
+// One copy is enough, because one block runs at a time. The section lets the device poison it before each block;
+// g++ does not put the variables of templates there.
 #define __shared__ static __attribute__((section("mock_shared")))

@@ -1,4 +1,4 @@
-// CUDA's mathematical functions. The fast ones (__expf) are computed exactly: they're less exact on a GPU.
+// CUDA's mathematical functions. The fast ones (__expf) are as exact as the others here; on a GPU they are less exact.
 #pragma once
 
 using std::abs; using std::acos; using std::acosh; using std::asin; using std::asinh; using std::atan;

@@ -8,8 +8,8 @@ int mock_warp_size();
 void mock_check_source(unsigned mask, int from);
 }
 
-// Every lane shows its value; each takes that of the lane that `source` names, or keeps its own if that's outside of
-// its `width` lanes.
+// Every lane publishes its value and takes that of the lane that `source` names, or keeps its own if that lane is
+// outside of its `width` lanes.
 template <class T, class Source>
 static inline T mock_shuffle(unsigned mask, T value, int width, Source source) {
     static_assert(sizeof(T) <= sizeof(uint64_t), "a shuffle moves at most 8 bytes");
