@@ -30,7 +30,7 @@ SHAPES = (
     "(64, 14, 14, 32)",
     "(64, 6272)",
     "(64, 10)",
-)  # of what enters each layer
+)  # of each layer's input
 PITCH, HEIGHT = 1.5, 0.8
 LEFT, MIDDLE, RIGHT, EDGE = 3.95, 6.35, 9.1, 11.4  # forward, saved, backward, the end of the boxes
 
@@ -44,7 +44,7 @@ def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], colo
 
 
 def layer(axes: Axes, y: float, name: str, forward: str, backward: str, has_parameters: bool) -> None:
-    """A box with the layer's two operations; what the first keeps, the second gets."""
+    """A box with the layer's two operations; the backward uses what the forward saved."""
     style = {"boxstyle": "round,pad=0,rounding_size=0.12", "linewidth": 0}
     axes.add_patch(FancyBboxPatch((0.2, y), EDGE - 0.2, HEIGHT, facecolor=BOX, **style))
     centre = y + HEIGHT / 2
@@ -75,7 +75,7 @@ def draw() -> Figure:
             axes.text(RIGHT + 0.15, top - 0.35, shape, va="center", color=FAINT, fontsize=9)
     axes.text(LEFT, -0.95, "x: 64 images", ha="center", va="center", color=FORWARD, weight="bold")
     axes.text(
-        RIGHT, -0.35, "(the pixels' gradient: nobody needs it)", ha="center", va="center", color=FAINT, fontsize=9
+        RIGHT, -0.35, "(the gradient of the pixels is not computed)", ha="center", va="center", color=FAINT, fontsize=9
     )
     axes.text(LEFT, 7.1, "the loss, one number", ha="center", va="center", color=FORWARD, weight="bold")
     step(axes)
@@ -83,10 +83,10 @@ def draw() -> Figure:
 
 
 def step(axes: Axes) -> None:
-    """The optimiser, beside all layers: it takes every grad and moves every value."""
+    """The optimiser, beside all layers: it uses every grad and updates every value."""
     style = {"boxstyle": "round,pad=0,rounding_size=0.12", "linewidth": 0}
     axes.add_patch(FancyBboxPatch((EDGE + 2.5, 0), 1.5, 3 * PITCH + HEIGHT, facecolor="#e3f1e8", **style))
-    words = "optimizer\n.step(…)\n\nmoves\nevery value\nby its grad,\nin place"
+    words = "optimizer\n.step(…)\n\nupdates\nevery value\nby its grad,\nin place"
     axes.text(EDGE + 3.25, (3 * PITCH + HEIGHT) / 2, words, ha="center", va="center", color=STEP, linespacing=1.5)
 
 
