@@ -1,4 +1,4 @@
-"""What all tests share: the backends that they run on, and a fixed seed."""
+"""Fixtures of all tests: the backends that they run on, and a fixed seed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from minicnn.backends.availability import check_numba
 
 
 def available_backends() -> tuple[str, ...]:
-    """The CPU backends that this machine offers; `make test` fails before it starts if Numba is not among them."""
+    """The CPU backends of this machine; `make test` stops before the tests if Numba is not among them."""
     try:
         check_numba()
     except minicnn.BackendError:
@@ -29,9 +29,9 @@ def backend(request):
 
 @pytest.fixture
 def needs_numba():
-    """Skips the test where the numba backend is not to be had."""
+    """Skips the test where the numba backend is not available."""
     if "numba" not in BACKENDS:
-        pytest.skip("this machine does not offer the numba backend")
+        pytest.skip("this machine does not have the numba backend")
 
 
 @pytest.fixture(autouse=True)

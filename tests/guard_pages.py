@@ -2,8 +2,8 @@
 
     python tests/guard_pages.py numba float32 end 0     every second operation, from the first on
 
-NumPy is told to allocate in this way, so all arrays are guarded, the results too. A read or a write outside of one ends
-the process with a segmentation fault, which `test_guard_pages.py` sees.
+NumPy allocates all arrays in this way, also the results. A read or a write outside of one ends the process with a
+segmentation fault, which `test_guard_pages.py` detects.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ except ImportError:  # NumPy 1
 PAGE = mmap.PAGESIZE
 PROT_NONE, PROT_BOTH, PRIVATE_ANONYMOUS, NO_RESERVE = 0, 3, 0x22, 0x4000  # as in Linux's mman.h
 RESERVED = 2**38  # bytes of addresses
-SET_HANDLER = 304  # the place of PyDataMem_SetHandler in NumPy's table of functions
+SET_HANDLER = 304  # the index of PyDataMem_SetHandler in NumPy's table of functions
 
 libc = ctypes.CDLL(None, use_errno=True)
 libc.mmap.restype = ctypes.c_void_p
@@ -51,7 +51,7 @@ class Handler(ctypes.Structure):
 class Guarded:
     """Memory whose last byte lies before a page that faults, or whose first byte lies behind one.
 
-    Nothing is given back: NumPy frees arrays while exceptions are under way, too, when no Python may run.
+    Memory is never freed: NumPy also frees arrays while an exception is being raised, when no Python code may run.
     """
 
     def __init__(self, at_the_end: bool) -> None:
@@ -73,7 +73,7 @@ class Guarded:
         return address
 
     def calloc(self, context: int, count: int, size: int) -> int:
-        return self.malloc(context, count * size)  # what is mapped is zero
+        return self.malloc(context, count * size)  # new pages are zero
 
     def realloc(self, context: int, old: int, size: int) -> int:
         new = self.malloc(context, size)
@@ -84,7 +84,7 @@ class Guarded:
 
 @contextmanager
 def guarded_numpy(at_the_end: bool):
-    """NumPy's arrays lie in guarded memory: all that are made in this block, arguments and results."""
+    """Inside the block, NumPy allocates all arrays in guarded memory, arguments and results."""
     api = ctypes.pythonapi
     api.PyCapsule_GetPointer.restype, api.PyCapsule_GetPointer.argtypes = pointer, [ctypes.py_object, ctypes.c_char_p]
     api.PyCapsule_New.restype = ctypes.py_object
@@ -93,7 +93,7 @@ def guarded_numpy(at_the_end: bool):
     function = ctypes.cast(table, ctypes.POINTER(pointer))[SET_HANDLER]
     set_handler = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object)(function)
     guarded = Guarded(at_the_end)
-    KEPT.append(guarded)  # arrays that live on are freed by it
+    KEPT.append(guarded)  # arrays that outlive the block refer to it
     before = set_handler(api.PyCapsule_New(ctypes.addressof(guarded.handler), b"mem_handler", None))
     try:
         yield guarded
@@ -111,10 +111,10 @@ def main(name: str, dtype: str, side: str, first: str) -> None:
 
     warnings.simplefilter("ignore", RuntimeWarning)
     calls = refused = 0
-    operations = tests.CHECKED[int(first) :: 2]  # the system limits how many pages may be protected
+    operations = tests.CHECKED[int(first) :: 2]  # Linux limits the number of memory mappings
     with use_backend(name):
         ops = active()
-        for operation in operations:  # compiles what there is to compile
+        for operation in operations:  # compiles the kernels
             getattr(ops, operation)(*tests.right_arguments(ops, operation, dtype))
         with guarded_numpy(side == "end") as guarded:
             probe = np.empty(5)
@@ -127,11 +127,11 @@ def main(name: str, dtype: str, side: str, first: str) -> None:
                     except (TypeError, ValueError):
                         refused += 1
     print(f"{calls} calls, {refused} refused", flush=True)
-    os._exit(0)  # arrays that live on belong to memory that nobody takes back
+    os._exit(0)  # without freeing the arrays that are left, whose memory has no owner any more
 
 
 def variants(tests, ops, operation, dtype):
-    """The arguments of a right call, and all that one mistake in one array makes of them."""
+    """The arguments of a correct call, then these arguments with each mistake in each array."""
     right = tests.right_arguments(ops, operation, dtype)
     yield right
     for at, argument in enumerate(right):

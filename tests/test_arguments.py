@@ -1,8 +1,7 @@
-"""What operations do with wrong and unusual arguments: one body for every operation, argument, mistake and backend.
+"""Wrong and unusual arguments of operations: one test body for every operation, argument, mistake and backend.
 
-Either an error names the operation and the argument, or the result is the textbook's on clean copies. Nothing in
-between, and never a read or a write outside of an array: `test_guard_pages.py` runs the same calls beside pages that
-fault.
+Either an error names the operation and the argument, or the result is the textbook's on clean copies. No operation
+reads or writes outside of an array: `test_guard_pages.py` makes the same calls with arrays beside pages that fault.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ def backend(request):
 
 
 def calls(dtype):
-    """The arguments of one right call of each operation that has no dy."""
+    """The arguments of a correct call of each operation that has no dy."""
     lists = [[np.array(numbers(shape, dtype, seed)) for shape in ((3, 5), (7,), ())] for seed in range(4)]
     lists[3] = [np.array(np.abs(array)) for array in lists[3]]  # Adam's variances
     return ordinary_calls(dtype) | {
@@ -51,7 +50,7 @@ def calls(dtype):
 
 
 def right_arguments(ops, operation, dtype):
-    """The arguments of a right call, on the device; a backward's come from its forward."""
+    """The arguments of a correct call, on the device; those of a backward come from its forward."""
     forward = operation.removesuffix("_backward")
     arguments = [moved(ops, argument) for argument in calls(dtype)[forward]]
     if forward == operation:
@@ -84,7 +83,7 @@ def on_host(ops, argument):
 
 
 def outcome(ops, operation, arguments):
-    """The results on the host and, of a step, what it changed; or the error."""
+    """The results on the host, and the arrays that an optimiser step changed; or the error."""
     try:
         results = getattr(ops, operation)(*arguments)
     except (TypeError, ValueError) as error:
@@ -98,15 +97,15 @@ def outcome(ops, operation, arguments):
 
 
 def named(error, operation):
-    """The error, which says of which operation and argument it is."""
+    """The error, which has to name the operation and the argument."""
     assert operation in str(error)
     assert re.search(rf"\b({'|'.join(names_of(operation))})\b", str(error))
     return error
 
 
 def assert_same(found, expected):
-    """Both refused; or the same arrays up to rounding."""
-    if "in 0 …" in str(expected) and isinstance(found, list):  # a GPU would have to wait to see the indices
+    """Both are errors, or both are the same arrays up to rounding."""
+    if "in 0 …" in str(expected) and isinstance(found, list):  # the GPU does not check indices: that would synchronise
         assert all(np.isnan(array).any() or not array.all() for array in found)
         return
     if isinstance(expected, Exception) or isinstance(found, Exception):
@@ -128,7 +127,7 @@ def assert_same(found, expected):
     np.testing.assert_allclose(found, expected, rtol=0, atol=precision * scale)
 
 
-# mistakes: from an array on the device to something else
+# mistakes: each makes a wrong or unusual argument of an array on the device
 
 
 def wider(ops, array, axis):
@@ -180,7 +179,7 @@ NO_ARRAYS = {
     "a number": lambda ops, array: 0.5,
     "a list of arrays": lambda ops, array: [array],
 }
-ON_THE_HOST = {  # on a GPU: of the wrong memory, all of them
+ON_THE_HOST = {  # for a GPU, these are also in the wrong memory
     "of the host": lambda ops, array: ops.to_host(array),
     "misaligned": misaligned,
     "read-only": read_only,
@@ -205,7 +204,7 @@ def applied(mistake, ops, argument):
     """The mistake, if it can be made with this argument."""
     try:
         return mistake(ops, argument)
-    except (IndexError, ValueError, TypeError, AttributeError):  # a scalar has no axis to take away
+    except (IndexError, ValueError, TypeError, AttributeError):  # a scalar has no axis to remove
         return argument
 
 
@@ -216,7 +215,7 @@ def applied(mistake, ops, argument):
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-def test_a_wrong_argument_is_named_or_computed_like_the_textbook_does(backend, operation, data):
+def test_a_wrong_argument_is_named_or_computed_as_in_the_textbook(backend, operation, data):
     dtype = data.draw(st.sampled_from(["float32", "float64"]))
     arguments = right_arguments(backend, operation, dtype)
     at = data.draw(st.integers(0, len(arguments) - 1))
@@ -235,16 +234,16 @@ def test_a_wrong_argument_is_named_or_computed_like_the_textbook_does(backend, o
     if not any(isinstance(argument, np.ma.MaskedArray) for argument in arguments):
         clean = [on_host(backend, argument) for argument in arguments]
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # NumPy's own, about numbers
+        warnings.simplefilter("ignore", RuntimeWarning)  # of NumPy, about numbers
         found = outcome(backend, operation, arguments)
         if operation.endswith("_backward") or isinstance(found, Exception):
-            return  # an opaque saved has no copy for the textbook; see below
+            return  # the textbook cannot read what another backend saved; see below
         assert_same(found, outcome(textbook, operation, clean))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("operation", CHECKED)
-def test_the_right_arguments_are_right(backend, operation, dtype):
+def test_correct_arguments_are_accepted(backend, operation, dtype):
     assert not isinstance(outcome(backend, operation, right_arguments(backend, operation, dtype)), Exception)
 
 
@@ -265,7 +264,7 @@ def test_a_backward_takes_only_what_its_own_forward_saved(backend, operation):
             backward(*dy, wrong)
 
 
-@pytest.mark.parametrize("backend", ["numba"], indirect=True)  # on a GPU, that one
+@pytest.mark.parametrize("backend", ["numba"], indirect=True)  # tests/gpu has the GPU here
 @pytest.mark.parametrize("operation", PAIRS)
 def test_a_backward_takes_only_what_its_own_backend_saved(backend, operation):
     for one, other in ((backend, textbook), (textbook, backend)):
@@ -277,7 +276,7 @@ def test_a_backward_takes_only_what_its_own_backend_saved(backend, operation):
 
 @pytest.mark.parametrize("operation", [name for name in PAIRS if name not in LOSSES])
 def test_what_was_saved_keeps_its_shape(backend, operation):
-    """NumPy lets the shape of an array be set; the backward goes on with the arrays that the forward saw."""
+    """NumPy lets users set the shape of an array; the backward uses the arrays as the forward got them."""
     arguments = right_arguments(backend, operation, "float32")
     y, *_, saved = getattr(backend, operation)(*arguments)
     backward, dy = getattr(backend, f"{operation}_backward"), backend.to_device(numbers(y.shape, seed=9))
@@ -294,14 +293,14 @@ def test_take_reads_nothing_outside(backend, indices):
     found = outcome(backend, "take", [backend.to_device(array), backend.to_device(indices), None])
     if isinstance(found, Exception):
         assert re.search("take: expected indices in 0 … 4, found", str(found))
-    else:  # on a GPU, which would have to wait
+    else:  # on a GPU, where a check would synchronise
         rows = [array[row] if 0 <= row < 5 else np.full(3, np.nan) for row in indices]
         np.testing.assert_array_equal(found[0], rows)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_empty_batches(backend, dtype):
-    """Where there is a result it is empty; where there is none, as of a mean, an error says so."""
+    """The result is empty; if it is undefined, as a mean, an error says so."""
     for operation in PAIRS:
         arguments = right_arguments(backend, operation, dtype)
         batch = 2 if operation in LOSSES else 1
@@ -318,7 +317,7 @@ def test_empty_batches(backend, dtype):
 
 @pytest.mark.parametrize("operation", ["activation", "batch_norm", "dense", "dropout", "general_relu"])
 def test_a_sample_without_the_axis_of_samples(backend, operation):
-    """The contract's "..." may be no axis at all."""
+    """The contract's "..." stands for any number of axes, also for none."""
     x, *others = right_arguments(backend, operation, "float32")
     x = x.reshape(-1, x.shape[-1])[:1]
     if operation == "batch_norm":
@@ -360,11 +359,11 @@ def test_a_network_is_computed_by_the_textbook_s_steps(backend):
 
 @given(data=st.data())
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_a_network_s_wrong_batch_or_weight_is_named_or_computed_like_the_textbook_does(backend, data):
+def test_a_network_s_wrong_batch_or_weight_is_named_or_computed_as_in_the_textbook(backend, data):
     steps, weights = network("float32")
     arrays = [numbers((3, 8, 6, 3)), *weights]
     run, reference = backend.compile_inference(steps), textbook.compile_inference(steps)
-    run(backend.to_device(arrays[0]), moved(backend, weights))  # what it remembers must not let the next ones pass
+    run(backend.to_device(arrays[0]), moved(backend, weights))  # checks that it caches must not accept the next arrays
     arrays = moved(backend, arrays)
     at = data.draw(st.integers(0, len(arrays) - 2))
     arrays[at] = applied(MISTAKES[data.draw(st.sampled_from(sorted(MISTAKES)))], backend, arrays[at])
@@ -403,7 +402,7 @@ def test_wrong_steps_are_refused_when_they_are_compiled(backend, step, message):
 
 
 def test_a_network_s_weight_whose_shape_was_set(backend):
-    """NumPy lets the shape of an array be set; its place in memory says nothing of that."""
+    """NumPy lets users set the shape of an array; its address does not change."""
     x, kernel = backend.to_device(numbers((3, 8, 6, 2))), backend.to_device(numbers((3, 3, 2, 4)))
     run = backend.compile_inference([("conv2d", (None, None), ((1, 1), "same", "relu"))])
     run(x, [kernel, None])
@@ -412,7 +411,7 @@ def test_a_network_s_weight_whose_shape_was_set(backend):
     np.testing.assert_allclose(backend.to_host(run(x, [kernel, None])), backend.to_host(expected), rtol=1e-4, atol=1e-4)
 
 
-def test_a_network_wants_all_its_weights_and_a_batch(backend):
+def test_a_network_needs_all_its_weights_and_a_batch(backend):
     steps, weights = network("float32")
     run, x = backend.compile_inference(steps), backend.to_device(numbers((3, 8, 6, 3)))
     weights = moved(backend, weights)

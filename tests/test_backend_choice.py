@@ -1,4 +1,4 @@
-"""Choosing a backend: at call time, in a with block, by device; what is said when one is missing; a light import."""
+"""The choice of a backend: at call time, in a with block, by device; errors if one is missing; a light import."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _restored_choice():
 
 @pytest.fixture
 def without_numba(monkeypatch):
-    """As if Numba were not installed, and nobody had chosen a backend yet."""
+    """As if Numba were not installed and no backend had been chosen."""
     availability.check_numba.cache_clear()
     monkeypatch.setattr(availability, "find_spec", lambda package: None)
     monkeypatch.setattr(choice, "_chosen", None)
@@ -97,7 +97,7 @@ def test_threads_are_limited_for_a_block():
 
 
 def test_functions_of_kernels_refuse_to_be_called_from_python():
-    """They have no door for it: the call would jump to address 0."""
+    """They have no entry point for Python: the call would jump to address 0."""
     gemm = pytest.importorskip("minicnn.backends.cpu.gemm.gemm")
     for _ in range(2):
         with pytest.raises(TypeError, match="clear.py_func"):
@@ -115,7 +115,7 @@ def test_functions_of_kernels_refuse_to_be_called_from_python():
     ids=["SSE2", "AVX2", "AVX-512"],
 )
 def test_the_microkernel_fits_the_processor_that_numba_compiles_for(name, features, size):
-    """Not this machine's, if the environment names another."""
+    """The environment may name another processor than this machine's."""
     pytest.importorskip("numba")
     code = "from minicnn.backends.cpu.gemm.microkernel import MR, VECTOR_BYTES; print((VECTOR_BYTES, MR))"
     environment = os.environ | {"NUMBA_CPU_NAME": name, "NUMBA_CPU_FEATURES": features}
@@ -132,7 +132,7 @@ def test_unknown_names():
 
 
 class FakeCuPy:
-    """As much of CuPy as the search for a GPU looks at, on a machine where something is missing."""
+    """The part of CuPy that the search for a GPU uses, on a machine where something is missing."""
 
     def __init__(self, available=True, product=None, is_hip=False):
         self.cuda = SimpleNamespace(is_available=lambda: available, runtime=SimpleNamespace(is_hip=is_hip))
@@ -197,8 +197,8 @@ def test_a_cupy_that_cannot_be_imported(monkeypatch, tmp_path):
         (("cupy-cuda12x", "cupy-cuda13x"), 'pip uninstall cupy-cuda12x cupy-cuda13x, then pip install "cupy-cuda12x'),
     ],
 )
-def test_nobody_is_given_a_second_cupy(monkeypatch, tmp_path, installed, remedy):
-    """Two of its wheels in one environment break each other."""
+def test_the_remedy_never_adds_a_second_cupy(monkeypatch, tmp_path, installed, remedy):
+    """Two CuPy wheels in one environment break each other."""
     for name in installed:
         folder = tmp_path / f"{name.replace('-', '_')}-14.2.0.dist-info"
         folder.mkdir()
@@ -215,7 +215,7 @@ def test_nobody_is_given_a_second_cupy(monkeypatch, tmp_path, installed, remedy)
     assert f"this installs all of them: {remedy}" in str(error.value)
 
 
-def test_tf32_is_for_the_gpu_alone():
+def test_only_the_gpu_has_tf32():
     for choose in (lambda: minicnn.use_backend("numpy", tf32=True), lambda: minicnn.use_device("cpu", tf32=True)):
         with pytest.raises(ValueError, match="use_backend tf32"):
             choose()

@@ -1,7 +1,7 @@
 """Every backend against the textbook: one body of tests for all of them, on grids and on shapes that Hypothesis draws.
 
-The numbers drawn have few digits (eighths), so that sums of products are exact in any order: what differs between two
-backends is then a mistake, and ReLU's kink and max pooling's ties fall on the same side in both.
+The numbers drawn have few digits (eighths), so that sums of products are exact in any order: a difference between two
+backends is then a mistake, and both agree on which side of ReLU's kink a number is, and on max pooling's ties.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TOLERANCES = {"complex128": 1e-10, "float32": 2e-5, "float64": 1e-11}
 
 DTYPES = ("float32", "float64")
 
-# One fixture, the backend, serves all the examples of a test: that is meant.
+# All examples of a test share one fixture, the backend: this is intended.
 given_on_each_backend = partial(
     settings, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -44,7 +44,7 @@ def backend(request):
 
 
 def numbers(shape, dtype="float32", seed=0):
-    """Eighths between −2 and 2; no row or channel alike."""
+    """Eighths between −2 and 2; no two rows or channels are equal."""
     return (np.random.default_rng(seed).integers(-16, 17, shape) / 8).astype(dtype)
 
 
@@ -54,7 +54,7 @@ def gentle(kernel, activation):
 
 
 def run(backend, operation, *arguments, upstream=True, **options):
-    """An operation and its backward on host arrays -> all that comes out of the two, on the host."""
+    """An operation and its backward on host arrays -> all results of both, on the host."""
 
     def moved(argument):
         return backend.to_device(argument) if isinstance(argument, np.ndarray) else argument
@@ -69,8 +69,9 @@ def run(backend, operation, *arguments, upstream=True, **options):
 def assert_alike(found, expected, last_is_bias=False):
     """None where None is expected; else the same shape, dtype and NaNs, and the same numbers within the tolerance.
 
-    That is relative to an array's largest number. A bias's gradient is a sum that may cancel out, and its rounding is
-    that of its terms: as large as in the kernel's gradient before it, a sum of the same terms times inputs around 1.
+    The tolerance is relative to an array's largest number. A bias's gradient is a sum that may cancel out, but its
+    rounding error is that of its terms. Its tolerance is relative to the kernel's gradient before it, which sums the
+    same terms times inputs around 1.
     """
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
@@ -95,7 +96,7 @@ def assert_alike_exactly(found, expected):
     np.testing.assert_array_equal(found, expected)
 
 
-# every operation that has a backward, on one ordinary input: for the promises that all of them make
+# every operation with a backward, on one ordinary input: properties that all of them have
 
 
 def conv_arguments(dtype="float32", N=3, activation="relu"):
@@ -153,7 +154,7 @@ def test_like_the_textbook(backend, operation, dtype):
 
 
 @pytest.mark.parametrize("operation", PAIRS)
-def test_nobody_s_array_is_overwritten(backend, operation):
+def test_arguments_are_not_overwritten(backend, operation):
     arguments, untouched = ordinary_calls()[operation], ordinary_calls()[operation]
     call(backend, operation, arguments)
     for argument, before in zip(arguments, untouched, strict=True):
@@ -194,8 +195,8 @@ def as_tuple(result):
 
 
 @pytest.mark.parametrize("operation", PAIRS)
-def test_results_are_nobody_else_s(backend, operation):
-    """A later call changes nothing that an earlier one returned, and a backward can be repeated."""
+def test_results_share_no_memory_with_later_calls(backend, operation):
+    """A later call does not change earlier results, and a backward can be repeated."""
     arguments = map_arrays(backend.to_device, ordinary_calls()[operation])
     *results, saved = getattr(backend, operation)(*arguments)
     dy = [] if operation in LOSSES else [backend.to_device(numbers(results[0].shape, seed=9))]
@@ -210,9 +211,9 @@ def test_results_are_nobody_else_s(backend, operation):
         np.testing.assert_array_equal(backend.to_host(result), before)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, about NaN, from the textbook
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy in the textbook, about NaN
 @pytest.mark.parametrize("operation", ["conv2d", "dense", "max_pool2d", "batch_norm", "dropout", "activation"])
-def test_nan_goes_where_it_goes_in_the_textbook(backend, operation):
+def test_nan_spreads_as_in_the_textbook(backend, operation):
     arguments = ordinary_calls()[operation]
     arguments[0].reshape(-1)[17] = np.nan
     found, expected = call(backend, operation, arguments), call(textbook, operation, arguments)
@@ -258,7 +259,7 @@ def test_one_thread_or_two(operation):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_same_bits_for_any_number_of_threads(dtype):
-    """In activations, batch norm and losses each row is one thread's, and sums over rows have a fixed order."""
+    """In activations, batch norm and losses one thread computes a row, and sums over rows have a fixed order."""
     pytest.importorskip("numba")
     x, scores, target = numbers((37, 29, 31, 3), dtype), numbers((999, 37), dtype), np.abs(numbers((999, 37), dtype, 1))
     calls = [("activation", [x / x.dtype.type(3), activation]) for activation in ACTIVATIONS]
@@ -290,7 +291,7 @@ def test_calls_from_several_python_threads(backend):
 
 
 def test_other_dtypes_are_computed_too(backend):
-    """Half precision and integers are nobody's fast path, but they have to come out right."""
+    """No backend is fast in half precision and with integers, but the results have to be right."""
     x = numbers((2, 5, 5, 2), "float16")
     found, _ = backend.max_pool2d(backend.to_device(x), (2, 2), (2, 2), "valid")
     expected, _ = textbook.max_pool2d(x, (2, 2), (2, 2), "valid")
@@ -353,7 +354,7 @@ def test_conv2d_on_layers_of_the_report(backend, x, kernel, padding):
 @pytest.mark.parametrize("padding", ["same", "valid"])
 @pytest.mark.parametrize(("N", "H", "W"), [(1, 3, 3), (130, 3, 3), (45, 4, 9), (33, 8, 5), (70, 6, 6)])
 def test_conv2d_of_three_by_three_with_many_channels(backend, dtype, activation, padding, N, H, W):
-    """Kernels of 3 x 3 may be convolved in tiles of 4 x 4 outputs: images smaller, larger, of no multiple of that."""
+    """Winograd computes tiles of 4 x 4 outputs: images are smaller, larger, and no multiple of that."""
     x, kernel = numbers((N, H, W, 32), dtype), numbers((3, 3, 32, 64), dtype, seed=1)
     bias = numbers(64, dtype, seed=2) + x.dtype.type(1 / 128) if activation == "relu" else None  # away from relu's kink
     assert_like_textbook(backend, "conv2d", x, kernel, bias, (1, 1), padding, activation)
@@ -365,7 +366,7 @@ def test_conv2d_of_three_by_three_with_many_channels(backend, dtype, activation,
 @pytest.mark.parametrize("taps", [2, 3])
 @pytest.mark.parametrize(("N", "H", "W"), [(5, 1, 28), (25, 1, 28), (150, 1, 3), (40, 2, 6)])
 def test_conv2d_along_one_axis_with_many_channels(backend, dtype, padding, C, F, taps, N, H, W):
-    """Kernels of 1 x 3 or 1 x 2 may be convolved in tiles of 4 outputs, and channels be filled up to whole vectors."""
+    """Winograd computes tiles of 4 outputs of a 1 x 3 or 1 x 2 kernel, and may pad channels to whole vectors."""
     x, weights = numbers((N, H, W, C), dtype), numbers((1, taps, C, F), dtype, seed=1)
     bias = numbers(F, dtype, seed=2) + x.dtype.type(1 / 128)  # away from relu's kink
     assert_like_textbook(backend, "conv2d", x, weights, bias, (1, 1), padding, "relu")
@@ -375,8 +376,8 @@ def test_conv2d_along_one_axis_with_many_channels(backend, dtype, padding, C, F,
     ("kernel", "shape"),
     [((3, 3), (2, 9, 10, 32)), ((3, 3), (15, 9, 10, 32)), ((1, 3), (20, 1, 28, 32)), ((1, 2), (20, 1, 28, 32))],
 )
-def test_conv2d_on_black_ground_leaves_relu_shut(backend, kernel, shape):
-    """With no bias, a window of zeros gives exactly 0, and its gradient stops there; rounding must not let it pass."""
+def test_conv2d_of_zeros_passes_no_gradient_through_relu(backend, kernel, shape):
+    """Without a bias, a window of zeros gives exactly 0, whose gradient is 0; rounding must not make it positive."""
     x = np.zeros(shape, np.float32)
     x[:, :4, 2:5] = np.random.default_rng(0).random((shape[0], min(4, shape[1]), 3, 32), np.float32)
     weights = np.random.default_rng(1).normal(size=(*kernel, 32, 32)).astype(np.float32)
@@ -385,7 +386,7 @@ def test_conv2d_on_black_ground_leaves_relu_shut(backend, kernel, shape):
 
 @pytest.mark.parametrize(("side", "channels"), [(300, 3), (220, 32)])
 def test_gradient_of_a_bias_from_many_equal_terms(backend, side, channels):
-    """A plain float32 sum would round every term the same way, and the total be wrong in its fourth digit."""
+    """A plain float32 sum would round every term the same way, and its fourth digit would be wrong."""
     x, kernel = np.zeros((1, side, side, channels), np.float32), np.zeros((3, 3, channels, channels), np.float32)
     _, saved = backend.conv2d(
         backend.to_device(x), backend.to_device(kernel), backend.to_device(x[0, 0, 0]), (1, 1), "same", "linear"
@@ -398,7 +399,7 @@ def test_gradient_of_a_bias_from_many_equal_terms(backend, side, channels):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("F", [1, 9, 16, 17, 32, 40, 70])
 def test_conv2d_of_a_few_windows(backend, F, dtype):
-    """Tiles of several heights and widths, and what they leave over at the ends of their arrays."""
+    """Tiles of several heights and widths, and the remainders at the ends of the arrays."""
     for M in (*range(1, 27), 49, 62):
         x, weights = numbers((1, M, 1, 3), dtype), numbers((1, 1, 3, F), dtype, seed=1)
         bias = numbers(F, dtype, seed=2) + x.dtype.type(1 / 128)  # away from relu's kink
@@ -406,7 +407,7 @@ def test_conv2d_of_a_few_windows(backend, F, dtype):
 
 
 def test_conv2d_of_dtypes_that_no_kernel_takes(backend):
-    """Complex numbers, as the complex step feeds them, go the textbook's way there and back."""
+    """The textbook computes complex numbers, which the complex step needs, in forward and backward."""
     x, kernel, bias = (
         numbers(shape, "complex128", seed) for seed, shape in enumerate([(2, 5, 6, 3), (3, 3, 3, 4), (4,)])
     )
@@ -511,7 +512,7 @@ def test_activation(backend, activation, dtype):
 NOT_FINITE = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, -88.0, 88.0, -750.0, 0.25)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, about NaN, from the textbook
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy in the textbook, about NaN
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(
     ("operation", "options"),
@@ -519,7 +520,7 @@ NOT_FINITE = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, -8
     + [("general_relu", pieces) for pieces in [(0.0, None, 0.0), (0.25, None, 0.5), (0.0, 6.0, 0.5), (0.25, 1.5, 0.0)]],
 )
 def test_numbers_that_are_not_finite_or_large_or_small(backend, operation, options, dtype):
-    """Each in a row of its own, as softmax spreads NaN over a row; the length of rows is not that of vectors."""
+    """Each is in its own row, as softmax spreads NaN over a row; rows are no multiple of a vector."""
     x = numbers((len(NOT_FINITE), 37), dtype)
     x[:, 20] = NOT_FINITE
     found, expected = (run(ops, operation, x, *options) for ops in (backend, textbook))
@@ -561,7 +562,7 @@ def test_losses_on_any_shape(backend, operation, shape, dtype):
     assert_alike(found, expected)
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # NumPy's own, about NaN, from the textbook
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy in the textbook, about NaN
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf, 1e30, -1e30])
 @pytest.mark.parametrize("operation", LOSSES)
@@ -631,13 +632,13 @@ def test_accumulate_keeps_a_running_sum(backend):
     assert backend.to_host(total) == 64 * (numbers((), seed=1) + numbers((), "float64", seed=2) + 7)
 
 
-def test_owns_what_it_made(backend):
+def test_owns_knows_the_backend_s_arrays(backend):
     assert backend.owns(backend.to_device(numbers(3)))
     assert not backend.owns([1.0])
 
 
 @pytest.mark.parametrize("dtype", [None, "float64"])
-def test_a_copy_is_an_array_of_its_own(backend, dtype):
+def test_a_copy_shares_no_memory(backend, dtype):
     for ops in (backend, textbook):
         array = numbers((3, 5))
         moved = ops.to_device(array)
@@ -688,7 +689,7 @@ def test_adam_step(backend, weight_decay, dtype):
 
 @pytest.mark.parametrize("size", [10, 50_000])
 def test_adam_step_leaves_no_denormal_numbers(backend, size):
-    """A unit that died gets no gradient; its moments shrink, and must not linger below the smallest normal number."""
+    """A dead unit gets no gradient; its moments shrink, and must become 0 below the smallest normal number."""
     value, grad, mean, variance = (backend.to_device(np.full(size, v, "float32")) for v in (1, 0, 1e-37, 1e-37))
     for step in range(1, 31):
         backend.adam_step([value], [grad], [mean], [variance], step, 0.001, 0.9, 0.999, 1e-7, 0.0)

@@ -1,4 +1,4 @@
-"""Wrong arguments at the public entrances: always an error that names the argument, and the same on every backend."""
+"""Wrong arguments of public functions: always an error that names the argument, the same on every backend."""
 
 import numpy as np
 import pandas
@@ -171,7 +171,7 @@ class TestNumbersAndNames:
 
 
 class Foreign:
-    """What an array of another library looks like to NumPy."""
+    """An array of another library, as NumPy sees it."""
 
     def __init__(self, array):
         self.array = array
@@ -181,7 +181,7 @@ class Foreign:
 
 
 class OnAnotherGpu:
-    """What a CUDA array of another library than CuPy looks like, torch's for example."""
+    """A CUDA array of another library than CuPy, such as PyTorch."""
 
     def __init__(self, array):
         self.shape, self.dtype = array.shape, array.dtype
@@ -193,7 +193,7 @@ class OnAnotherGpu:
 
 class Broken:
     def __array__(self, dtype=None, copy=None):
-        raise RuntimeError("this tensor is on Mars")
+        raise RuntimeError("this tensor cannot be read")
 
 
 TAKEN = {
@@ -236,7 +236,7 @@ REFUSED = {
     "text": lambda a: "abc",
 }
 
-ENTRANCES = {
+CALLS = {
     "fit x": lambda x: model().fit(x, Y, batch_size=4, verbose=0).history["loss"],
     "fit y": lambda y: model().fit(X, y, batch_size=4, verbose=0).history["loss"],
     "validation x": lambda x: model().fit(X, Y, validation_data=(x, Y), verbose=0).history["val_loss"],
@@ -266,13 +266,13 @@ def outcome(call, array):
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from(sorted(ENTRANCES)), st.sampled_from(sorted(TAKEN | REFUSED)))
-def test_every_kind_of_array_has_one_outcome_on_all_backends(entrance, kind):
-    array = X if entrance.split()[-1] == "x" else Y
+@given(st.sampled_from(sorted(CALLS)), st.sampled_from(sorted(TAKEN | REFUSED)))
+def test_every_kind_of_array_has_one_outcome_on_all_backends(name_of_call, kind):
+    array = X if name_of_call.split()[-1] == "x" else Y
     outcomes = []
     for backend in ("numpy", "numba"):
         with minicnn.use_backend(backend):
-            outcomes.append(outcome(ENTRANCES[entrance], (TAKEN | REFUSED)[kind](array)))
+            outcomes.append(outcome(CALLS[name_of_call], (TAKEN | REFUSED)[kind](array)))
     assert isinstance(outcomes[0], tuple) == (kind in REFUSED), outcomes[0]
     if kind in REFUSED:
         assert outcomes[0] == outcomes[1]
@@ -303,7 +303,7 @@ def test_numbers_that_float32_cannot_hold(backend):
 
 
 class Doubling(Layer):
-    """A layer of one's own, right so far."""
+    """A custom layer without a mistake."""
 
     def build(self, input_shape):
         self.scale = self.add_weight("scale", input_shape[-1:], "ones")
@@ -359,7 +359,7 @@ MISTAKES |= {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_mistakes_in_layers_of_ones_own(backend, mistake):
+def test_mistakes_in_custom_layers(backend, mistake):
     methods, words = MISTAKES[mistake]
     mine = type("Mine", (Doubling,), methods)
     errors = (TypeError, ValueError, RuntimeError, AttributeError)
@@ -375,7 +375,7 @@ def test_gradcheck_names_mistakes_too(mistake):
         gradcheck.check_layer(mine(), (6, 4))
 
 
-def test_the_right_layer_of_ones_own_is_left_alone(backend):
+def test_a_custom_layer_without_a_mistake_is_accepted(backend):
     model(Dense(4), Doubling()).fit(X, Y, verbose=0)
     gradcheck.check_layer(Doubling(), (6, 4)).raise_if_wrong()
 

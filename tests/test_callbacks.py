@@ -81,7 +81,7 @@ class TestEarlyStopping:
         _, history = train([EarlyStopping(min_delta=0.5, patience=1)], 9, losses=[5, 4, 3.8, 1, 1, 1, 1, 1, 1])
         assert history.epoch == [0, 1, 2]
 
-    def test_accuracy_wants_to_grow(self):
+    def test_accuracy_improves_upwards(self):
         class Accuracies(Callback):
             def on_epoch_end(self, epoch, logs):
                 logs["val_accuracy"] = [0.1, 0.2, 0.15, 0.9][epoch]
@@ -104,7 +104,7 @@ class TestEarlyStopping:
         _, history = train([EarlyStopping(patience=1, start_from_epoch=3)], 6, losses=[1, 2, 3, 4, 5, 6])
         assert history.epoch == [0, 1, 2, 3, 4]
 
-    def test_unknown_figure(self):
+    def test_unknown_metric(self):
         with pytest.raises(ValueError, match="EarlyStopping monitor.*val_loss.*Known: loss"):
             train([EarlyStopping()], 2)
 
@@ -114,7 +114,7 @@ class TestEarlyStopping:
 
 
 class TestModelCheckpoint:
-    def test_writes_a_file_an_epoch_that_resumes(self, tmp_path):
+    def test_writes_a_file_per_epoch_that_resumes(self, tmp_path):
         model, _ = train([ModelCheckpoint(tmp_path / "m-{epoch:02d}-{loss:.1f}.safetensors")], 2)
         names = sorted(file.name[:5] for file in tmp_path.iterdir())
         assert names == ["m-01-", "m-02-"]
@@ -230,16 +230,16 @@ class TestWeightAveraging:
 
 
 class TestResuming:
-    """A training that was interrupted, saved and loaded goes on as if it had never been."""
+    """A training that was interrupted, saved and loaded goes on as if it had not been interrupted."""
 
     FIGURES = (5, 4, 4.5, 3, 3.5, 3.2, 3.1, 3.3, 1, 1)
 
     def fit(self, model, folder, first, last, **options):
-        """The best file's name tells when it was written; the other one is what an interrupted run goes on from."""
+        """The name of the best file contains its epoch; an interrupted run resumes from the other file."""
         x = np.random.default_rng(0).normal(size=(10, 2))
         self.stopper = EarlyStopping(patience=4, restore_best_weights=True)
         callbacks = [
-            ModelCheckpoint(folder / "last.safetensors"),  # it saves the states of those behind it
+            ModelCheckpoint(folder / "last.safetensors"),  # it also saves the states of the callbacks after it
             Scripted(self.FIGURES),
             ModelCheckpoint(folder / "best-{epoch}.safetensors", save_best_only=True),
             self.stopper,
@@ -286,7 +286,7 @@ class TestResuming:
         assert history.whole["epoch"] == [0, 1]
         assert (tmp_path / "anew" / "best-1.safetensors").exists()
 
-    def test_another_figure_to_watch_begins_anew(self, tmp_path):
+    def test_monitoring_another_metric_begins_anew(self, tmp_path):
         train([ModelCheckpoint(tmp_path / "best", "loss", save_best_only=True)], 2)
         model = Sequential.load(tmp_path / "best")
         saver = ModelCheckpoint(tmp_path / "other", "accuracy", save_best_only=True)
@@ -294,7 +294,7 @@ class TestResuming:
         saver.set_state(model.callbacks.get_state()["ModelCheckpoint"])
         assert saver.monitor.best == -np.inf
 
-    def test_a_state_of_ones_own(self, tmp_path):
+    def test_the_state_of_a_custom_callback(self, tmp_path):
         class Counter(Callback):
             seen = 0
 

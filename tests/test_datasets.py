@@ -1,4 +1,4 @@
-"""Fashion-MNIST is found in the promised order, checked before it is used, and fetched or replaced where it lacks."""
+"""Fashion-MNIST is found in the documented order, checked, and downloaded if files are missing or damaged."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def put_files(directory: Path, *, packed: bool = True) -> Path:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine of our own: an empty home and cache, no network, and a data set of 20 + 10 images as the full one."""
+    """A test machine: an empty home and cache, no network, and 20 + 10 images in place of the full data set."""
     home = tmp_path / "home"
     (home / "work").mkdir(parents=True)
     monkeypatch.chdir(home / "work")
@@ -106,7 +106,7 @@ def test_a_directory_may_mix_plain_and_gzipped_files(machine):
 
 
 def test_search_order(machine, monkeypatch):
-    """All places are filled; then the one that was used goes, and the next one in the promised order must be used."""
+    """All directories have the files; after each load the used one loses a file, and the next one has to be used."""
     monkeypatch.setenv("MINICNN_DATA", str(put_files(machine / "from-variable")))
     monkeypatch.setenv("KERAS_HOME", str(machine / "keras"))
     implicit = [machine / "cache/minicnn/fashion-mnist", *map(search_path.expand, search_path.SEARCH_PATH)]
@@ -118,13 +118,13 @@ def test_search_order(machine, monkeypatch):
     monkeypatch.setenv("MINICNN_DATA", "")  # set but empty: as if unset
     for place in implicit:
         assert_tiny(load_fashion_mnist(), place)
-        (place / f"{TRAIN_LABELS}.gz").unlink()  # a place that lacks one file is passed over
+        (place / f"{TRAIN_LABELS}.gz").unlink()  # a directory that lacks one file is skipped
     with pytest.warns(SampleDataWarning):
         assert load_fashion_mnist(download=False).is_sample
 
 
 @pytest.mark.parametrize("home_of", ["~/.keras/datasets/fashion-mnist", "~/data/FashionMNIST/raw"])
-def test_places_of_keras_and_torchvision_are_searched(machine, home_of):
+def test_directories_of_keras_and_torchvision_are_searched(machine, home_of):
     place = put_files(search_path.expand(home_of))
     assert_tiny(load_fashion_mnist(), place)
 
@@ -190,7 +190,7 @@ BOMBS = {
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_small_file_that_unpacks_to_much_takes_little_memory(machine, bomb):
-    """64 MiB of zeros, gzipped to 64 KiB, and headers that announce so much or more."""
+    """64 MiB of zeros, gzipped to 64 KiB, and headers that declare as much or more."""
     content, message = BOMBS[bomb]
     place = put_files(machine / "mine")
     (place / f"{TRAIN_IMAGES}.gz").write_bytes(gzip.compress(content))
@@ -203,7 +203,7 @@ def test_small_file_that_unpacks_to_much_takes_little_memory(machine, bomb):
         tracemalloc.stop()
 
 
-def test_file_that_cannot_be_read_is_passed_over(machine, monkeypatch):
+def test_file_that_cannot_be_read_is_skipped(machine, monkeypatch):
     """A directory stands for a file without permission, since root may read all files."""
     place = put_files(machine / "system")
     (place / TRAIN_IMAGES).mkdir()
@@ -212,7 +212,7 @@ def test_file_that_cannot_be_read_is_passed_over(machine, monkeypatch):
         assert load_fashion_mnist(download=False).is_sample
 
 
-def test_damaged_files_are_passed_over_unless_they_were_named(machine):
+def test_damaged_files_are_skipped_unless_they_were_named(machine):
     place = put_files(machine / "system")
     (place / f"{TEST_LABELS}.gz").write_bytes(b"<html>")
     good = put_files(machine / ".keras/datasets/fashion-mnist")
@@ -275,7 +275,7 @@ def absent(handler, name):
 
 
 def endless(handler, name):
-    with suppress(OSError):  # nobody listens any more
+    with suppress(OSError):  # the client has closed the connection
         reply(handler, TINY_ARCHIVES[name] + bytes(1 << 24), announced=1 << 40)
 
 
@@ -290,7 +290,7 @@ def late():
 
     def answer(handler, name):
         over.wait(5)
-        with suppress(OSError):  # nobody listens any more
+        with suppress(OSError):  # the client has closed the connection
             intact(handler, name)
 
     yield answer
@@ -306,7 +306,7 @@ def test_download_goes_to_the_cache_and_is_found_there_next_time(machine, monkey
 
 
 @pytest.mark.parametrize("first", [corrupt, cut_short, absent])
-def test_next_address_is_tried(machine, monkeypatch, first):
+def test_next_mirror_is_tried(machine, monkeypatch, first):
     with serving(first) as (bad, asked_of_bad), serving(intact) as (good, asked_of_good):
         monkeypatch.setattr(download, "MIRRORS", (bad, good))
         assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
@@ -314,7 +314,7 @@ def test_next_address_is_tried(machine, monkeypatch, first):
     assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
 
 
-def test_silent_address_times_out(machine, monkeypatch, late):
+def test_silent_mirror_times_out(machine, monkeypatch, late):
     monkeypatch.setattr(download, "PATIENCE", 0.2)
     with serving(late) as (hanging, asked_of_hanging), serving(intact) as (good, asked_of_good):
         monkeypatch.setattr(download, "MIRRORS", (hanging, good))
@@ -323,7 +323,7 @@ def test_silent_address_times_out(machine, monkeypatch, late):
     assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
 
 
-def test_files_that_one_address_gave_are_kept(machine, monkeypatch):
+def test_files_of_an_earlier_mirror_are_kept(machine, monkeypatch):
     with serving(train_only) as (half, _), serving(intact) as (whole, asked_of_whole):
         monkeypatch.setattr(download, "MIRRORS", (half, whole))
         assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
@@ -339,7 +339,7 @@ def test_files_that_one_address_gave_are_kept(machine, monkeypatch):
         (endless, r"[\d,]+ bytes of .*, which has [\d,]+"),
     ],
 )
-def test_nothing_to_download_falls_back_to_the_sample_and_says_why(machine, monkeypatch, answer, reason):
+def test_failed_download_falls_back_to_the_sample_and_says_why(machine, monkeypatch, answer, reason):
     with serving(answer) as (address, _):
         monkeypatch.setattr(download, "MIRRORS", (address, address))
         with pytest.warns(SampleDataWarning, match=f"could not be downloaded: .*{reason}") as warned:
@@ -351,7 +351,7 @@ def test_nothing_to_download_falls_back_to_the_sample_and_says_why(machine, monk
 
 def test_no_network_at_all(machine, monkeypatch):
     with serving(intact) as (address, _):
-        pass  # nobody listens at this address any more
+        pass  # no server listens at this address any more
     monkeypatch.setattr(download, "MIRRORS", (address,))
     with pytest.warns(SampleDataWarning, match="no connection"):
         assert load_fashion_mnist(quiet=True).is_sample
@@ -365,7 +365,7 @@ def test_cache_that_cannot_be_written_falls_back_to_the_sample(machine, monkeypa
             assert load_fashion_mnist(quiet=True).is_sample
 
 
-def test_download_can_be_declined(machine, monkeypatch):
+def test_download_can_be_switched_off(machine, monkeypatch):
     with serving(intact) as (address, asked):
         monkeypatch.setattr(download, "MIRRORS", (address,))
         with pytest.warns(SampleDataWarning):
@@ -393,7 +393,7 @@ def dripping(request):
             handler.send_header("Content-Length", str(len(TINY_ARCHIVES[name])))
             handler.end_headers()
         handler.flush_headers()
-        with suppress(OSError):  # nobody listens any more
+        with suppress(OSError):  # the client has closed the connection
             while not over.wait(0.02):
                 handler.wfile.write(b"x")
 
@@ -401,7 +401,7 @@ def dripping(request):
     over.set()
 
 
-def test_address_that_drips_is_left_for_the_next_one(machine, monkeypatch, dripping):
+def test_slow_mirror_is_left_for_the_next_one(machine, monkeypatch, dripping):
     monkeypatch.setattr(download, "PATIENCE", 0.3)
     with serving(dripping) as (slow, asked_of_slow), serving(intact) as (good, asked_of_good):
         monkeypatch.setattr(download, "MIRRORS", (slow, good))
@@ -410,8 +410,8 @@ def test_address_that_drips_is_left_for_the_next_one(machine, monkeypatch, dripp
     assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
 
 
-def test_one_time_limit_holds_for_all_files_and_addresses(machine, monkeypatch, dripping):
-    """Of a hundred addresses that drip, only those are asked that the one limit leaves time for."""
+def test_one_time_limit_holds_for_all_files_and_mirrors(machine, monkeypatch, dripping):
+    """Of a hundred slow mirrors, only those are tried for which the limit leaves time."""
     monkeypatch.setattr(download, "PATIENCE", 0.3)
     monkeypatch.setattr(download, "TIME_LIMIT", 1.0)
     with serving(dripping) as (slow, asked):
@@ -458,7 +458,7 @@ def test_two_processes_download_at_once(machine, tmp_path):
     assert {path.name: path.read_bytes() for path in (tmp_path / "cache").iterdir()} == TINY_ARCHIVES
 
 
-def test_addresses_and_sums_cover_the_four_files():
+def test_mirrors_and_checksums_cover_the_four_files():
     assert len(set(download.MIRRORS)) > 1
     assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in download.MIRRORS)
     assert sorted(name for name, _, _ in download.ARCHIVES) == sorted(f"{name}.gz" for name in NAMES)
@@ -568,7 +568,7 @@ def test_unpacks_and_matches_keras_load_data(machine):
         np.testing.assert_array_equal(found, expected, strict=True)
 
 
-def test_class_names_stand_in_label_order():
+def test_class_names_are_in_label_order():
     report = "T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
     assert ", ".join(CLASS_NAMES) == report
 

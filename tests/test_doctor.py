@@ -1,4 +1,4 @@
-"""python -m minicnn.doctor: what it finds and says, its exit codes, and what its report tells and does not tell."""
+"""python -m minicnn.doctor: its findings and messages, its exit codes, and what its report contains and leaves out."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_GPU = "The GPU backend needs CuPy, which is not in /home/somebody/lib."
 
 @pytest.fixture(autouse=True)
 def _without_a_gpu(monkeypatch):
-    """As if there were no GPU, whatever there is."""
+    """As if this machine had no GPU."""
 
     def missing():
         raise BackendError(NO_GPU)
@@ -34,7 +34,7 @@ def _without_a_gpu(monkeypatch):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """The command, with as few calls as can be."""
+    """The command, with as few calls as possible."""
 
     def examine_quickly(*arguments, **options):
         return examine(*arguments, **options, batch_size=2, rounds=1, calls=1)
@@ -64,7 +64,7 @@ def test_every_case_gives_numbers_that_a_mistake_would_change(operation, dtype):
     assert all(np.isfinite(np.array(result)).all() for result in results)
 
 
-def test_all_is_well_here(quick, capsys):
+def test_everything_works_here(quick, capsys):
     assert quick([]) == 0
     printed = capsys.readouterr().out
     assert f"\nEverything works: {machine.default_backend()} will be used" in printed
@@ -189,11 +189,11 @@ def test_the_report_holds_everything(quick, tmp_path, capsys):
         (str(Path.home()) + " x", "/… x"),
     ],
 )
-def test_folders_are_taken_out_of_the_report(text, written):
+def test_folders_are_removed_from_the_report(text, written):
     assert report.without_paths({"a": [text, 1, None]}) == {"a": [written, 1, None]}
 
 
-def test_of_the_environment_only_harmless_things_are_told(monkeypatch):
+def test_only_harmless_environment_variables_are_reported(monkeypatch):
     monkeypatch.setenv("CUDA_PATH", "/home/ada/cuda")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     monkeypatch.setenv("NUMBA_NUM_THREADS", "ada")

@@ -1,4 +1,4 @@
-"""What the pages tell their reader to do works: their Python runs, their commands exist, their links lead to files."""
+"""The pages' instructions work: their Python runs, their commands exist, their links lead to files."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def blocks_of(text: str) -> Iterator[Block]:
 
 
 def python_of(text: str) -> str:
-    """The page's Python blocks as one script, each line where it stands on the page, so that tracebacks point there."""
+    """The page's Python blocks as one script; lines keep their numbers, so that tracebacks point to the page."""
     script = [""] * len(text.splitlines())
     for block in blocks_of(text):
         if block.language == "python" and not QUOTED_FILE.match(block.lines[0]):
@@ -186,7 +186,7 @@ def test_one_command_installs_what_a_gpu_needs():
     sources = [*PAGES, *ROOT.glob("minicnn/**/*.py"), *ROOT.glob("examples/**/*.py")]
     texts = [path.read_text("utf-8") for path in sources]
     named = {command for text in texts for command in re.findall(r'pip install "?cupy[\w-]*(?:\[\w+\])?"?', text)}
-    assert named == {INSTALL, INSTALL.replace("12x", "13x")}  # the latter for those who have that one already
+    assert named == {INSTALL, INSTALL.replace("12x", "13x")}  # the latter for users who have that one already
     extras = {extra for text in texts for extra in re.findall(r'-e "\.\[([\w,-]*\bgpu)\]"', text)}
-    assert extras == {"fast,report,gpu", "gpu-test,gpu"}  # to use it, and to test it
+    assert extras == {"fast,report,gpu", "gpu-test,gpu"}  # for users, and for tests
     assert f'gpu = ["{INSTALL.split()[-1].strip(chr(34))}' in (ROOT / "pyproject.toml").read_text("utf-8")

@@ -1,4 +1,4 @@
-"""The four rules: answers worked out by hand, and what must hold for any models."""
+"""The four rules: answers calculated by hand, and properties that hold for any models."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def models(draw):
     [
         ("average", [[9 / 24, 13 / 24, 2 / 24], [6 / 24, 10 / 24, 8 / 24], [3 / 24, 4 / 24, 17 / 24]]),
         ("maximum", [[5 / 8, 1, 1 / 8], [4 / 8, 6 / 8, 5 / 8], [2 / 8, 2 / 8, 7 / 8]]),
-        # the first two models; then the surest one, as each class has one vote; then all
+        # the first two models; then the one with the highest probability, as each class has one vote; then all
         ("voting average", [[9 / 16, 5 / 16, 2 / 16], [1 / 8, 6 / 8, 1 / 8], [3 / 24, 4 / 24, 17 / 24]]),
         ("voting proportion", [[2 / 3, 1 / 3, 0], [1 / 3, 1 / 3, 1 / 3], [0, 0, 1]]),
     ],
@@ -66,7 +66,7 @@ def test_one_model_and_copies_of_it_are_that_model(rule, probabilities, copies):
 
 @given(probabilities=models())
 @settings(max_examples=100, deadline=None)
-def test_what_scores_are(probabilities):
+def test_sums_and_winners_of_the_rules(probabilities):
     for rule in (ensembles.average, ensembles.voting_average, ensembles.voting_proportion):
         np.testing.assert_allclose(rule(probabilities).sum(axis=1), 1)
     assert (ensembles.maximum(probabilities) >= ensembles.average(probabilities) - 1e-12).all()
@@ -77,7 +77,7 @@ def test_what_scores_are(probabilities):
 
 @given(probabilities=models())
 @settings(max_examples=50, deadline=None)
-def test_where_all_models_agree_so_does_every_rule(probabilities):
+def test_every_rule_agrees_with_models_that_agree(probabilities):
     answers = probabilities.argmax(axis=2)
     agreed = (answers == answers[0]).all(axis=0)
     for rule in ensembles.RULES.values():

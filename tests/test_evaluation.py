@@ -1,4 +1,4 @@
-"""Numbers from finished predictions: answers worked out by hand, scikit-learn's, and what must hold for all of them."""
+"""Metrics of predictions: answers calculated by hand, scikit-learn's, and properties that hold for all of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files appear complete or not at all, whatever happens to their writers; what goes wrong is a sentence."""
+"""Files appear complete or not at all, even if the writing process is killed; errors are sentences."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class TestWhatIsKept:
 
 
 @posix
-class TestWhatKilledWritersLeave:
+class TestUnfinishedFilesOfKilledProcesses:
     KILLED = """
 import os, signal, sys
 from minicnn.files import atomic_writer
@@ -105,7 +105,7 @@ with atomic_writer(sys.argv[1]) as file:
     def unfinished(self, path):
         return [name for name in os.listdir(path.parent) if name.endswith(".unfinished")]
 
-    def test_is_deleted_by_the_next_writer_of_the_same_file(self, path):
+    def test_are_deleted_by_the_next_write_of_the_same_file(self, path):
         write(path, b"old")
         with self.start(path, "dies") as process:
             process.wait()
@@ -116,7 +116,7 @@ with atomic_writer(sys.argv[1]) as file:
         write(path)
         assert sorted(os.listdir(path.parent)) == [path.name, "other"]
 
-    def test_but_not_what_a_living_one_is_writing(self, path):
+    def test_of_a_running_process_are_kept(self, path):
         with self.start(path, "lives") as process:
             assert process.stdout.readline() == "writing\n"
             write(path, b"ours")
@@ -125,7 +125,7 @@ with atomic_writer(sys.argv[1]) as file:
         assert path.read_bytes() == b"half"  # the last one to end
         assert os.listdir(path.parent) == [path.name]
 
-    def test_nor_files_that_only_look_alike(self, path):
+    def test_files_with_similar_names_are_kept(self, path):
         names = {".model.safetensors.unfinished", ".model.safetensors.0123.unfinished", "model.safetensors.bak"}
         for name in names:
             path.with_name(name).touch()
@@ -156,7 +156,7 @@ def test_threads_that_write_one_file_leave_one_of_their_contents(path):
 
 @contextmanager
 def without_root():
-    """As a user whom permissions bind."""
+    """As a user to whom permissions apply."""
     if os.geteuid() != 0:
         yield
         return
@@ -204,7 +204,7 @@ class TestSentences:
         with pytest.raises(FileNotFoundError, match="name cannot be written: no such file"):
             write("name")
 
-    def test_links_in_a_circle(self, path):
+    def test_circular_links(self, path):
         path.symlink_to(path)
         self.fails(path, OSError, "the symbolic links go round in a circle")
 
@@ -218,7 +218,7 @@ class TestSentences:
         ],
     )
     @pytest.mark.parametrize("call", ["open", "fsync", "replace"])
-    def test_whatever_the_system_reports_the_old_file_stays(self, path, monkeypatch, number, reason, call):
+    def test_the_old_file_stays_whatever_the_system_reports(self, path, monkeypatch, number, reason, call):
         write(path, b"old")
 
         def failing(*arguments):
@@ -232,7 +232,7 @@ class TestSentences:
         assert os.listdir(path.parent) == [path.name]
 
     @posix
-    def test_a_disk_that_takes_no_more(self, path):
+    def test_a_full_disk(self, path):
         import resource
 
         write(path, b"old")

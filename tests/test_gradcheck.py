@@ -1,4 +1,4 @@
-"""Gradient checks find planted mistakes, name them, and leave everything as it was."""
+"""Gradient checks find planted mistakes, name them, and change nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _textbook():
 
 
 def planted(layer, mistake):
-    """The layer with a mistake in its backward: `mistake` makes of the right dx, the layer and dy what is returned."""
+    """The layer with a mistake in its backward, which returns mistake(layer, dy, dx) for the correct dx."""
     right = layer.call_backward
 
     def call_backward(dy, need_dx):
@@ -56,7 +56,7 @@ def grad_of(name, change):
 
 
 def batch_norm_without(*paths):
-    """Batch norm's dx, some of its paths forgotten."""
+    """Batch norm's dx without the gradient through these paths."""
 
     def mistake(layer, dy, dx):
         axes, M = tuple(range(dy.ndim - 1)), dy.size // dy.shape[-1]
@@ -113,7 +113,7 @@ class LoopedDense(Layer):
 
 
 class UntransposedDense(LoopedDense):
-    """dx = dy · kernel: with as many inputs as outputs, no shape gives it away."""
+    """dx = dy · kernel: with as many inputs as outputs, no shape shows the mistake."""
 
     def call_backward(self, dy, need_dx):
         self.kernel.grad = self.saved.T @ dy
@@ -121,7 +121,7 @@ class UntransposedDense(LoopedDense):
 
 
 class UnturnedConv(Layer):
-    """A 3×3 convolution whose dx slides the kernel over dy as it is, where it has to be turned by 180°."""
+    """A 3×3 convolution whose dx slides the kernel over dy without turning it by 180°."""
 
     axes = ("batch", "height", "width", "channels")
 
@@ -148,7 +148,7 @@ class AccumulatingDense(LoopedDense):
 
 
 class Square(Layer):
-    """y = x², with room for mistakes in what it does to arrays that are not its own."""
+    """y = x², with an optional mistake: it changes an array that it must not change, for example."""
 
     def __init__(self, mistake, **options):
         super().__init__(**options)
@@ -224,7 +224,7 @@ WRONG_GRADIENTS = {
     "a strange factor": (planted(ReLU(), lambda _, dy, dx: 1.7 * dx), (3, 4), "dx", "1.7 times"),
     "dropout not scaled": (planted(Dropout(0.4), lambda _, dy, dx: 0.6 * dx), (5, 8), "dx", "0.6 times"),
     "dy not used": (planted(ReLU(), lambda layer, dy, dx: dx / dy), (3, 4), "dx", "a dy of ones: dy is not used"),
-    # places
+    # wrong positions
     "kernel gradient transposed": (
         planted(Dense(4), grad_of("kernel", np.transpose)),
         (3, 4),
@@ -283,7 +283,7 @@ WRONG_GRADIENTS = {
         "kernel.grad",
         "each filter is off by a different factor (2, 0.3, 4)",
     ),
-    "something for nothing": (
+    "a gradient of a constant": (
         planted(ReLU(), lambda _, dy, dx: dy),
         -np.arange(1.0, 7.0).reshape(2, 3),
         "dx",
@@ -298,7 +298,7 @@ WRONG_GRADIENTS = {
         "dx",
         "it would be right without the tanh: begin the backward with dz = dy · tanh'(z)",
     ),
-    # right in some places
+    # right at some positions
     "wrong at the border": (
         planted(Conv2D(3, 3, padding="same"), lambda _, dy, dx: border_spoilt(dx)),
         CONV,
@@ -437,7 +437,7 @@ def test_the_error_of_raise_if_wrong_is_the_report():
 
 
 def test_near_ties_need_the_complex_step():
-    """At 10⁻⁷ from a kink a central difference looks at both sides; the complex step stays on one."""
+    """At 10⁻⁷ from a kink a central difference uses points on both sides; the complex step stays on one."""
     x = np.array([[-1e-7, 1e-7, 2.0]])
     assert not check_layer(ReLU(), x, method="central")
     assert check_layer(ReLU(), x, method="complex")
@@ -447,7 +447,7 @@ def test_near_ties_need_the_complex_step():
 
 
 class Absolute(Layer):
-    """np.abs makes complex numbers real, and with them the imaginary part that the complex step reads."""
+    """np.abs makes complex numbers real: the imaginary part, which the complex step reads, is lost."""
 
     def call(self, x, training):
         self.saved = np.sign(x)
@@ -478,7 +478,7 @@ def test_a_forward_that_takes_no_complex_numbers_is_named(layer):
         check_layer(layer, (3, 4), method="complex")
 
 
-def test_everything_is_left_as_it_was():
+def test_nothing_is_changed():
     layer = BatchNormalization()
     y = layer.forward(np.float32(X), training=True)
     layer.backward(y)
@@ -502,7 +502,7 @@ def test_an_unbuilt_layer_can_be_used_after_its_check():
     assert len(layer.get_weights()) == 2
 
 
-def test_a_failing_check_leaves_everything_as_it_was_too():
+def test_a_failing_check_changes_nothing():
     layer = CastToReal()
     with pytest.raises(TypeError):
         check_layer(layer, (3, 4), method="complex")

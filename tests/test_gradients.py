@@ -1,6 +1,6 @@
 """Every gradient is right: of all layers, losses, and the seven example models, on both CPU backends.
 
-Central differences watch the backend itself; the complex step compares it with the textbook's forward.
+Central differences check the backend against its own forward, the complex step against the textbook's.
 """
 
 from __future__ import annotations
@@ -229,7 +229,7 @@ def test_loss(cls, method):
 
 
 def test_a_clipped_probability_has_no_gradient():
-    """Cross-entropy's clip lies nearer to its kink than a central difference can step."""
+    """The points of a central difference lie on both sides of the clip, so only the complex step can check it."""
     loss, y_pred = losses.CategoricalCrossentropy(), np.where(ONE_HOT[:, ::-1] > 0, 1.0, 1e-9)
     check_loss(loss, ONE_HOT, y_pred, method="complex").raise_if_wrong()
     assert not loss.backward().any()
@@ -248,7 +248,7 @@ PARAMETERS = {
 
 @pytest.mark.parametrize("name", PARAMETERS)
 def test_example_model(name, monkeypatch):
-    """The whole of it, as `fit` trains it: dropout and batch norm on, softmax and cross-entropy fused."""
+    """The whole model, as `fit` trains it: dropout and batch norm on, softmax and cross-entropy fused."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     model = runpy.run_path(str(EXAMPLES / f"{name}.py"))["build_model"]()
     assert model.count_params() == PARAMETERS[name]
@@ -260,7 +260,7 @@ def test_example_model(name, monkeypatch):
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
 @pytest.mark.parametrize("ending", ["activation of the dense layer", "Softmax", "Activation"])
-def test_the_fused_gradient_equals_the_chain_of_the_two(ending, loss):
+def test_the_fused_gradient_equals_that_of_softmax_and_crossentropy(ending, loss):
     """Softmax's Jacobian times the cross-entropy's gradient, against p − y on the logits."""
     own = ending == "activation of the dense layer"
     model = minicnn.Sequential([Dense(4, activation="softmax" if own else None, dtype="float64")])
@@ -307,7 +307,7 @@ def gradients_of(network, parameters, x):
     return [y, network.backward(np.cos(y)), *(parameter.grad for parameter in parameters)]
 
 
-def test_a_layer_fused_with_its_activation_gives_the_gradients_of_the_two(backend):
+def test_a_layer_fused_with_its_activation_has_the_same_gradients(backend):
     model = minicnn.Sequential([minicnn.Input((6, 7, 2)), *blocks()])
     model.compile("adam", "mse")
     x = np.random.default_rng(0).normal(size=(4, 6, 7, 2))
@@ -327,7 +327,7 @@ class Clipped(BatchNormalization):
         return super().call_backward(dy.clip(-1, 1), need_dx)
 
 
-def test_layers_that_somebody_has_changed_are_not_fused():
+def test_layers_with_changed_methods_are_not_fused():
     normal, relu, clipped, last = layers = [BatchNormalization(), ReLU(), Clipped(), ReLU()]
     model = minicnn.Sequential([minicnn.Input((5,)), *layers])
     model.compile("adam", "mse")

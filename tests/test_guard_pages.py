@@ -12,7 +12,7 @@ import pytest
 
 HERE = Path(__file__).parent
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the pages are Linux's")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="guard pages are implemented for Linux")
 
 
 def run(*arguments):
@@ -33,8 +33,8 @@ def test_nothing_outside_is_touched(dtype, side, half):
 
 
 @pytest.mark.parametrize(("side", "index"), [("end", 5), ("begin", -1)])
-def test_the_pages_do_fault(side, index):
-    """One number outside of five, read by its address."""
+def test_pages_beside_an_array_fault(side, index):
+    """A read by address, one number before or after an array of five."""
     code = f"""
 import ctypes, numpy as np
 from guard_pages import guarded_numpy

@@ -1,4 +1,4 @@
-"""Inference: the network as one function gives what its layers give, whatever happens to layers and weights."""
+"""Inference: the compiled network gives the results of its layers, also after layers and weights have changed."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def randomized(model):
 
 
 def assert_infers_as_the_textbook(model, x):
-    """Relative to the largest output: Winograd's rounding is that of the largest sums."""
+    """The tolerance is relative to the largest output: Winograd's rounding error is that of the largest sums."""
     found = minicnn.backends.to_host(model.infer(x))
     with minicnn.use_backend("numpy"):
         expected = model.forward(x)
@@ -79,12 +79,12 @@ def cnn(shape=(9, 8, 3), filters=5, dtype="float32"):
     )
 
 
-# what comes out
+# results
 
 
 @st.composite
 def networks(draw):
-    """A few layers of any kind that fit one behind the other, and how many samples go through."""
+    """A few layers of any kind that fit each other, and a number of samples."""
     rank = draw(st.sampled_from([1, 2]))
     dtype = draw(st.sampled_from(["float32", "float64"]))
     sizes = st.integers(5, 13)
@@ -145,7 +145,7 @@ def test_networks_of_all_kinds(case):
         ((64, 64, 24), lambda: [Conv2D(70, 3, activation="relu"), MaxPooling2D(2), Flatten(), Dense(9)]),
         ((300,), lambda: [Dense(200, activation="relu"), Dense(65), Dense(1, activation="sigmoid")]),
     ],
-    ids=["winograd", "filled up", "sequences", "large images", "dense"],
+    ids=["winograd", "padded channels", "sequences", "large images", "dense"],
 )
 def test_large_and_small_batches(shape, layers, threads, samples):
     pytest.importorskip("numba")
@@ -189,8 +189,8 @@ with use_backend("numba", threads=THREADS):
 @pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 @pytest.mark.parametrize(
     ("images", "threads", "megabytes"),
-    [(1, 1, 60), (2, 2, 60), (1, 1, 220)],  # the last has room for what stages hand on, and none for a padded image
-    ids=["one thread", "an image for each", "a stage's own memory"],
+    [(1, 1, 60), (2, 2, 60), (1, 1, 220)],  # the last: arrays between stages fit, a padded image does not
+    ids=["one thread", "an image per thread", "a stage's own memory"],
 )
 def test_a_kernel_without_memory_says_so(images, threads, megabytes):
     pytest.importorskip("numba")
@@ -202,13 +202,13 @@ def test_a_kernel_without_memory_says_so(images, threads, megabytes):
 
 
 @pytest.mark.parametrize("layers", [lambda: [Flatten()], lambda: [Dropout(0.5)], lambda: [Activation("linear")]])
-def test_predictions_are_not_the_samples_memory(backend, layers):
+def test_predictions_share_no_memory_with_the_samples(backend, layers):
     model, x = Sequential([Input((4,)), *layers()]), numbers((2, 4))
     assert not np.shares_memory(model.predict_on_batch(x), x)
     assert not np.shares_memory(model.predict(x), x)
 
 
-def test_what_is_no_array_is_refused_every_time(backend):
+def test_something_that_is_no_array_is_refused_every_time(backend):
     class Table:
         shape = (2, 3)
 
@@ -294,7 +294,7 @@ def test_nan_comes_through(backend):
     ],
     ids=["plain", "capped", "leaky"],
 )
-def test_rectifying_what_is_not_finite(backend, relu, expected):
+def test_relu_of_numbers_that_are_not_finite(backend, relu, expected):
     model, x = Sequential([Input((4,)), relu()]), np.array([[np.nan, np.inf, -np.inf, 0.0]], "float32")
     np.testing.assert_array_equal(minicnn.backends.to_host(model.infer(x))[0], expected)
     np.testing.assert_array_equal(minicnn.backends.to_host(model.forward(x))[0], expected)
@@ -415,7 +415,7 @@ def test_another_backend():
             assert_infers_as_the_textbook(model, x)
 
 
-def test_a_copy_does_not_look_at_the_original_s_weights(backend):
+def test_a_copy_has_its_own_weights(backend):
     model, x = randomized(cnn()), numbers((3, 9, 8, 3))
     expected = model.infer(x)
     twin = copy.deepcopy(model)
@@ -424,7 +424,7 @@ def test_a_copy_does_not_look_at_the_original_s_weights(backend):
     np.testing.assert_array_equal(twin.infer(x), expected)
 
 
-def test_a_model_that_is_gone_leaves_nothing(backend):
+def test_a_deleted_model_frees_its_memory(backend):
     model = cnn()
     model.infer(numbers((3, 9, 8, 3)))
     kernel, gone = weakref.ref(model.layers[0].kernel), weakref.ref(model)
@@ -434,7 +434,7 @@ def test_a_model_that_is_gone_leaves_nothing(backend):
     assert kernel() is None
 
 
-# who has the last word
+# what takes precedence over the compiled network
 
 
 def test_a_backward_still_belongs_to_the_last_forward(backend):
@@ -447,7 +447,7 @@ def test_a_backward_still_belongs_to_the_last_forward(backend):
     np.testing.assert_array_equal(model.backward(dy), expected)
 
 
-def test_a_layer_of_one_s_own(backend):
+def test_a_custom_layer(backend):
     class Doubling(Layer):
         def call(self, x, training):
             return x * 2
@@ -464,7 +464,7 @@ def test_a_layer_of_one_s_own(backend):
         assert_infers_as_the_textbook(model, numbers((3, 6)))
 
 
-def test_a_function_in_a_layer_s_place(backend):
+def test_a_layer_s_forward_that_is_replaced(backend):
     model, x, seen = randomized(cnn()), numbers((3, 9, 8, 3)), []
     model.predict(x)
     layer = model.layers[3]
@@ -477,7 +477,7 @@ def test_a_function_in_a_layer_s_place(backend):
     assert len(seen) == 1
 
 
-def test_a_model_of_one_s_own(backend):
+def test_a_custom_model(backend):
     class Doubled(Sequential):
         def forward(self, x, training=False):
             return 2 * super().forward(x, training)
@@ -525,7 +525,7 @@ def test_a_model_without_layers():
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_a_chain_refuses_samples_of_another_dtype(backend, dtype):
+def test_a_compiled_network_refuses_samples_of_another_dtype(backend, dtype):
     model, x = randomized(cnn()), numbers((3, 9, 8, 3))
     run = minicnn.backends.active().compile_inference([step for layer in model.layers for step in layer.steps()])
     weights = [weight.value for weight in model.weights]

@@ -1,4 +1,4 @@
-"""Initialisers: their variance is the one that they promise, and a seed makes them repeat."""
+"""Initialisers: their variance is the documented one, and a seed makes them repeat."""
 
 from __future__ import annotations
 

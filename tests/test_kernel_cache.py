@@ -1,4 +1,4 @@
-"""The kernel cache runs only code that this user has compiled, and no damage to it ends a run."""
+"""The kernel cache runs only code that this user has compiled, and a damaged cache never ends a run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ cache = pytest.importorskip("minicnn.backends.cpu.runtime.cache")
 ROOT = Path(__file__).resolve().parents[1]
 CONTENT = b"machine code" * 100
 SOMEBODY = 12345  # another user
-needs_owners = pytest.mark.skipif(os.name == "nt", reason="Windows has other permissions")
+needs_owners = pytest.mark.skipif(os.name == "nt", reason="file permissions work differently on Windows")
 
 TRAIN = """
 import numpy as np, minicnn
@@ -40,13 +40,13 @@ def place(tmp_path, monkeypatch):
 
 
 def forget() -> None:
-    """As in a new process."""
+    """Forget what has been loaded, as in a new process."""
     cache.directory.cache_clear()
     cache._report.cache_clear()
 
 
 def become_another_user(monkeypatch, *paths: Path) -> None:
-    """From now on, these paths belong to somebody else: root gives them away, others take a new name."""
+    """From now on, these paths belong to another user: root changes their owner, others change os.getuid."""
     if os.getuid() == 0:
         for path in paths:
             os.chown(path, SOMEBODY, SOMEBODY)
@@ -55,7 +55,7 @@ def become_another_user(monkeypatch, *paths: Path) -> None:
 
 
 def train(directory: Path) -> str:
-    """Train in a process of its own; what it said on stderr."""
+    """Train in a new process; returns what it wrote to stderr."""
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(directory), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", TRAIN], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
@@ -196,7 +196,7 @@ def test_a_parent_in_which_everybody_may_rename(place, capsys):
 
 
 def assert_not_used(place: Path, capsys, reason: str) -> None:
-    """Nothing is loaded or written, and one sentence says why."""
+    """Nothing is loaded or written, and one sentence says why not."""
     forget()
     before = sorted(place.iterdir())
     assert cache.load("name") is None
@@ -231,7 +231,7 @@ def test_a_full_disk_is_one_sentence(place, monkeypatch, capsys):
     assert not any(place.iterdir())
 
 
-def test_a_cache_in_which_nothing_can_be_written_is_read(place, monkeypatch, capsys):
+def test_a_read_only_cache_is_read(place, monkeypatch, capsys):
     def refuse(*args, **options):
         raise PermissionError(13, "Permission denied")
 
@@ -258,7 +258,7 @@ def test_the_kernels_of_a_few_other_versions_stay(place):
     assert left == {place.name, "kernels-of-mine", *(other.name for other in others[: cache.KEPT_DIRECTORIES - 1])}
 
 
-def test_many_write_and_read_one_name(place):
+def test_threads_write_and_read_one_name(place):
     def write_and_read(number):
         cache.save("name", bytes([number]) * 10_000)
         found = cache.load("name")
@@ -276,7 +276,7 @@ def test_a_second_process_loads_and_says_nothing(filled):
 
 
 def test_any_damage_heals(filled, tmp_path):
-    """All files of a training step are damaged in all ways; the next run mends them, the one after it only loads."""
+    """All files of a training step are damaged in all ways; the next run replaces them, the one after it only loads."""
     parent = shutil.copytree(filled, tmp_path / "copy")
     for file, damage in zip(files_of(parent), cycle(DAMAGE.values()), strict=False):
         file.write_bytes(damage(file.read_bytes()))
@@ -285,7 +285,7 @@ def test_any_damage_heals(filled, tmp_path):
 
 
 def test_content_that_numba_cannot_use_heals(filled, tmp_path):
-    """The digest is right, so it was saved like this, by another build of Numba perhaps."""
+    """The digest is correct: another build of Numba may have saved this content."""
     parent = shutil.copytree(filled, tmp_path / "copy")
     for file, content in zip(files_of(parent), cycle([b"no pickle", pickle.dumps(1), pickle.dumps(())]), strict=False):
         file.write_bytes(cache._digest(file.stem, content) + content)

@@ -1,4 +1,4 @@
-"""Layers against answers worked out by hand, and what they say to arguments and inputs that they cannot take."""
+"""Layers against answers calculated by hand, and their errors for wrong arguments and inputs."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class TestByHand:
         y = conv_with([[1, 0], [0, 2]], bias=10).forward(image([[1, 2, 3], [4, 5, 6], [7, 8, 9]]))
         np.testing.assert_array_equal(y[0, :, :, 0], [[1 + 10 + 10, 2 + 12 + 10], [4 + 16 + 10, 5 + 18 + 10]])
 
-    def test_same_padding_puts_the_odd_cell_at_the_end(self, backend):
+    def test_same_padding_puts_the_odd_pixel_at_the_end(self, backend):
         y = conv_with([[1, 2]], padding="same").forward(image([[1, 2, 3]]))
         np.testing.assert_array_equal(y[0, 0, :, 0], [1 + 4, 2 + 6, 3 + 0])
 

@@ -1,4 +1,4 @@
-"""Losses against numbers worked out by hand, at the edges where logarithms go wrong, and against each other."""
+"""Losses against numbers calculated by hand, at probabilities of 0 and 1, and against each other."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_huge_logits_neither_overflow_nor_saturate(backend):
     np.testing.assert_array_equal(loss.backward(), [[0.5, -0.5], [0, 0]])
 
 
-def test_a_probability_of_zero_costs_as_much_as_keras_epsilon(backend):
+def test_a_probability_of_zero_is_clipped_to_keras_epsilon(backend):
     value = CategoricalCrossentropy().forward(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]]))
     assert value == pytest.approx(-np.log(1e-7))
 

@@ -1,4 +1,4 @@
-"""Memory over epochs: what training needs, it needs from the first epoch on."""
+"""Memory over epochs: training needs no more after its first epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from minicnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, 
 
 
 class AllocatedMemory(Callback):
-    """Notes the bytes that Python and NumPy hold at the end of each epoch."""
+    """Records the bytes that Python and NumPy hold at the end of each epoch."""
 
     def __init__(self):
         self.held = []

@@ -56,7 +56,7 @@ def content_of(data):
 
 
 def with_header(data, header):
-    """The file with another header, and all its arrays where they were."""
+    """The file with another header and the same arrays."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + data[8 + int.from_bytes(data[:8], "little") :]
 
@@ -109,7 +109,7 @@ def test_the_error_does_not_repeat_a_header_that_is_no_text(original, path):
     assert len(str(caught.value)) < len(str(path)) + 500
 
 
-def test_a_deep_model_is_read_in_time_that_grows_with_its_depth(path, monkeypatch):
+def test_the_time_to_read_a_model_grows_linearly_with_its_depth(path, monkeypatch):
     Sequential([Input((3,)), *(Dropout(0.5) for _ in range(50))]).save(path)
     asked = []
     monkeypatch.setattr(Dropout, "compute_output_shape", lambda layer, shape: asked.append(layer) or shape)
@@ -146,7 +146,7 @@ VALUES = [None, "other", [], {}, [1], {"a": 1}, True, -1, 0, 0.5, 1e30, 10**12, 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # a learning rate of 1e30, say
 @pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_any_field_replaced_by_something_else(original, path, value):
-    """With correct digests, as only a forger makes them. What is no contradiction is another model, and read so."""
+    """The digests are correct, as in a forged file. A change without a contradiction is read as another model."""
     content, sentences = content_of(original), []
     for place in nodes(content):
         if not place:
@@ -224,7 +224,7 @@ def test_any_text_of_the_metadata_changed(original, path, key):
         assert refused(path, with_header(original, {**header, "__metadata__": metadata}))
 
 
-def test_two_arrays_that_change_places(original, path):
+def test_two_arrays_that_are_exchanged(original, path):
     arrays = load(original)
     for one, two in [("dense/kernel", "conv1d/kernel"), ("conv1d/bias", "conv1d/kernel")]:
         one, two = (f"optimizer/slots/velocities/{name}" for name in (one, two))
@@ -237,7 +237,7 @@ def place(name, shape, dtype="float32"):
 
 
 def bombs(original):
-    """Small files that declare much."""
+    """Small files that declare large contents."""
     content, header = content_of(original), header_of(original)
     weights = content["weights"]
     for index, key in [(0, "filters"), (0, "kernel_size"), (3, "units")]:
@@ -290,7 +290,7 @@ def load_model_of(data, path):
 
 @pytest.mark.skipif(os.name != "posix", reason="sparse files")
 def test_a_huge_file_is_refused_by_its_header(original, path):
-    """1 TiB on paper: nothing of it is read."""
+    """The file has a size of 1 TiB, of which nothing is read."""
     path.write_bytes(original)
     os.truncate(path, 1 << 40)
     with pytest.raises(ModelFileError, match="bytes of arrays where"):

@@ -1,4 +1,4 @@
-"""Sequential: building, looking inside, weights, the explicit way forward and back."""
+"""Sequential: building, summary, weights, explicit forward and backward."""
 
 from __future__ import annotations
 

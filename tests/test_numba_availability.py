@@ -1,4 +1,4 @@
-"""Where Numba is missing, broken, untested or switched off, the textbook computes, after one sentence that says why."""
+"""If Numba is missing, broken, untested or switched off, one sentence says why, and the textbook computes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from minicnn.backends.availability import NUMBA_VERSIONS
 ROOT = Path(__file__).resolve().parents[1]
 pytest.importorskip("numba")
 
-# argv[1] runs before minicnn looks for Numba. The default is settled twice: the sentence must come once.
+# argv[1] runs before minicnn looks for Numba. The default is chosen twice: the sentence must appear once.
 SCRIPT = """
 import sys, warnings
 exec(sys.argv[1])
@@ -78,7 +78,7 @@ def test_the_textbook_computes_after_one_sentence(trouble):
 
 
 def test_a_numba_that_cannot_be_imported(tmp_path):
-    """As Numba says it where NumPy is newer than it knows."""
+    """Numba's own error for a NumPy that is too new for it."""
     (tmp_path / "numba.py").write_text("raise ImportError('Numba needs NumPy 2.4 or less. Got NumPy 2.9.')")
     refusal = sentences("pass", tmp_path)[1]
     assert "cannot be imported: ImportError: Numba needs NumPy 2.4 or less. Got NumPy 2.9. Try: pip install" in refusal

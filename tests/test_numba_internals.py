@@ -1,4 +1,4 @@
-"""What the kernels need of Numba's private parts: calls by address, a store of compiled functions, types."""
+"""The private parts of Numba that the kernels use: calls by address, a store of compiled functions, types."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ PACKAGE = Path(minicnn.__file__).parent
 
 
 def test_one_file_imports_numba_and_llvmlite():
-    """Beside the one that looks whether Numba is there."""
+    """Apart from the one that checks whether Numba is installed."""
     importing = set()
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
@@ -97,7 +97,7 @@ def test_fingerprints_tell_types_apart():
 
 
 class MemoryStore(dict):
-    """A store of compiled functions that notes what is asked of it."""
+    """A store of compiled functions that records the requests to it."""
 
     def __init__(self):
         self.asked = []
@@ -162,7 +162,7 @@ _is_initialized = ctypes.pythonapi.Py_IsInitialized
 _is_initialized.argtypes, _is_initialized.restype = [], ctypes.c_int
 
 
-def test_what_holds_an_address_is_not_saved():
+def test_functions_that_contain_an_address_are_not_saved():
     """It would mean nothing in the next process."""
     store = MemoryStore()
     assert numba_internals.keep_in(store, numba_internals.njit(lambda: _is_initialized()))() == 1

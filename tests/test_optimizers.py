@@ -1,4 +1,4 @@
-"""Optimisers against their formulas, worked out step by step in plain Python."""
+"""Optimisers against their formulas, calculated step by step in plain Python."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_step_with_other_parameters_than_before(backend):
 
 @pytest.mark.parametrize("optimizer", [SGD, Adam])
 def test_a_gradient_of_another_shape_is_refused(backend, optimizer):
-    """A layer of one's own that forgets to sum over the batch: kernels would read and write outside of the arrays."""
+    """A custom layer that forgets to sum over the batch: kernels would read and write outside of the arrays."""
     p = parameter(np.ones((5, 3)), np.ones((4, 5, 3)))
     with pytest.raises(ValueError, match=r", p: expected .* shape \(5, 3\), found shape \(4, 5, 3\).*\.sum\(axis=0\)"):
         optimizer().step([p])
@@ -145,8 +145,8 @@ def test_parameters_that_share_memory_are_refused(backend):
 
 
 @pytest.mark.parametrize("view", [as_strided, lambda array: np.frombuffer(memoryview(array), array.dtype)])
-def test_shared_memory_is_found_whoever_owns_it(view):
-    """The owner of such a view's memory is not its base."""
+def test_shared_memory_is_found_in_any_view(view):
+    """The base of such a view is not the array that owns its memory."""
     memory = np.ones(5)
     values = [view(memory[:3]), view(memory[2:])]
     grads, velocities = ([np.ones(3), np.ones(3)] for _ in range(2))
@@ -164,7 +164,7 @@ def test_shared_memory_is_found_whoever_owns_it(view):
     ],
 )
 def test_the_state_of_other_parameters_is_refused(backend, change):
-    """As in a file whose slots have been changed: the next step would read and write outside of them."""
+    """The slots of a changed file may be too short: the next step would read and write outside of them."""
     adam, p = Adam(), parameter(np.ones((3, 2)), np.ones((3, 2)))
     adam.step([p])
     before = adam.get_state()

@@ -1,4 +1,4 @@
-"""The figures show the numbers they were given, and say what is wrong with input that they cannot draw."""
+"""The figures show the numbers that they get, and raise errors for input that they cannot draw."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of confidence, of several seeds and of the pixels show the numbers that they were given."""
+"""Figures of confidence, of several seeds and of the pixels show the numbers that they get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures of what happens inside a model: the right arrays are drawn for all layers, and the model stays as it is."""
+"""Figures of what happens inside a model: the right arrays are drawn for all layers, and the model is not changed."""
 
 from __future__ import annotations
 
@@ -212,8 +212,8 @@ def state(model):
     ],
     ids=["kernels", "activations", "gradients", "flow"],
 )
-def test_the_model_is_left_as_it_is(model, batch, draw):
-    """Between a forward and its backward, too."""
+def test_the_model_is_not_changed(model, batch, draw):
+    """Also between a forward and its backward."""
     x, y = batch
     model.train_on_batch(x, y)
     reference = model.forward(x, training=True)

@@ -1,4 +1,4 @@
-"""What holds for all figures: legible in both styles and in grey, named axes, no global state."""
+"""All figures are legible in both styles and in grey, name their axes, and use no global state."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FIGURES = {
 
 
 def luminance(colour):
-    """WCAG's relative luminance: what is left of a colour in grey."""
+    """WCAG's relative luminance: the colour's brightness in grey."""
     channels = np.array(to_rgb(colour))
     return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4) @ (
         0.2126,
@@ -64,7 +64,7 @@ def contrast(one, other):
 
 
 def below(text):
-    """The colour that a text stands on: its cell's in a heat map, else the paper's."""
+    """The background of a text: the colour of its cell in a heat map, else that of the figure."""
     figure = text.get_figure()
     if text.axes in figure.axes and text in text.axes.texts and text.get_transform() == text.axes.transData:
         column, row = (round(number) for number in text.get_position())
@@ -76,7 +76,7 @@ def below(text):
 
 @pytest.mark.parametrize("style", ["light", "dark"])
 @pytest.mark.parametrize("name", FIGURES)
-def test_every_text_stands_out_from_what_is_below_it(name, style):
+def test_every_text_stands_out_from_its_background(name, style):
     """WCAG's level AA: a contrast of 4.5 for small text, after drawing, as only then all tick labels exist."""
     figure = FIGURES[name](style=style)
     figure.draw_without_rendering()
@@ -115,7 +115,7 @@ def test_every_figure_has_a_title_and_every_axis_with_numbers_a_name(name):
         for axis, shared in ((axes.xaxis, figure.get_supxlabel()), (axes.yaxis, figure.get_supylabel())):
             labels = [label.get_text() for label in axis.get_ticklabels() if label.get_visible()]
             numbers = [label for label in labels if label.replace("−", "").replace(".", "").isdigit()]
-            if numbers and axes.axison and name != "flow":  # whose bars are named below, as its pictures are
+            if numbers and axes.axison and name != "flow":  # its pictures and bars have their names below
                 assert axis.get_label_text() or shared
 
 

@@ -1,6 +1,6 @@
 """The numba backend beside other processes and threads: forks, pools, signals, and the end of the interpreter.
 
-Each test has a process of its own; one that hangs is ended, and the test fails.
+Each test runs a new process; one that hangs is ended, and the test fails.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ if __name__ == "__main__":
     seeds = [0, 1, 2, 0]
     with multiprocessing.get_context("{method}").Pool(2) as pool:
         check(pool.map({job}, seeds), seeds)
-    assert np.array_equal(train_and_predict(), before)  # the parent has lost nothing
+    assert np.array_equal(train_and_predict(), before)  # the parent still works
 """
 
 
@@ -150,7 +150,7 @@ assert array.any()
 @needs_fork
 @pytest.mark.parametrize("work", WORK)
 def test_forks_while_another_thread_computes_or_compiles(tmp_path, work):
-    """That thread holds locks most of the time; a child that inherited a held one would wait for ever."""
+    """That thread holds locks most of the time; a child that inherits a held lock would wait for ever."""
     no_cache = tmp_path / "file"
     no_cache.touch()
     code = f"""
@@ -204,7 +204,7 @@ done.set()
 
 
 def test_threads_train_at_the_same_time(tmp_path):
-    """Four threads, each with a model of its own, find what one thread after the other finds."""
+    """Four threads, each with its own model, get the same results as one thread after the other."""
     code = """
 from concurrent.futures import ThreadPoolExecutor
 minicnn.use_backend("numba")
@@ -265,7 +265,7 @@ assert np.array_equal(train_and_predict(), expected)
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other signals")
 def test_ctrl_c_while_kernels_are_compiled_is_never_lost(tmp_path):
-    """LLVM calls back into Python, which prints exceptions that are raised there, and goes on."""
+    """LLVM calls back into Python; exceptions that are raised there are printed and lost."""
     code = f"""
 os.environ["NUMBA_CACHE_DIR"] = {str(tmp_path / "empty")!r}
 caught = threading.Event()

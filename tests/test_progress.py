@@ -1,4 +1,4 @@
-"""What a training shows, on terminals of several widths, in pipes and in a notebook."""
+"""The output of a training on terminals of several widths, in pipes and in a notebook."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def run(columns: int, streams: tuple[str, ...], code: str = TRAIN, **environment
 def _read(descriptor: int) -> bytes:
     try:
         return os.read(descriptor, 65536)
-    except OSError:  # Linux's way of saying that the other end is closed
+    except OSError:  # on Linux this means that the other end is closed
         return b""
 
 

@@ -1,4 +1,4 @@
-"""Saving and loading: everything comes back, training goes on bit for bit, damaged files say so."""
+"""Saving and loading: everything is restored, training goes on bit for bit, damaged files are errors."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_saved_on_one_backend_loads_on_the_other(path):
         np.testing.assert_allclose(load_model(path).predict(stripes(20)[0]), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_an_interrupted_save_leaves_the_old_file_and_no_litter(trained, path, monkeypatch):
+def test_an_interrupted_save_leaves_the_old_file_and_no_other(trained, path, monkeypatch):
     trained.save(path)
     before = path.read_bytes()
     monkeypatch.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -185,7 +185,7 @@ def test_what_a_file_cannot_hold_is_named_and_the_old_file_stays(trained, path, 
 
 @pytest.mark.parametrize("wrong", [None, 3, "", "a\0b", b"\0", ["model"]])
 @pytest.mark.parametrize("call", ["save", "load", "save_weights", "load_weights"])
-def test_what_is_no_path(call, wrong):
+def test_something_that_is_no_path(call, wrong):
     with pytest.raises(ValueError, match="model file: expected a path"):
         getattr(classifier(), call)(wrong)
 
@@ -211,7 +211,7 @@ def test_a_model_for_images_of_any_size(path):
     assert loaded.predict(x[:, :4]).shape == (2, 2)
 
 
-def test_what_is_frozen_stays_frozen(path):
+def test_frozen_layers_stay_frozen(path):
     model = classifier()
     model.layers[0].trainable = False
     model.fit(*stripes(20), verbose=0)
@@ -221,7 +221,7 @@ def test_what_is_frozen_stays_frozen(path):
     loaded.fit(*stripes(20), initial_epoch=1, epochs=2, verbose=0)
 
 
-def test_weights_of_layers_of_ones_own_with_one_name(path):
+def test_weights_of_a_custom_layer_with_equal_names(path):
     class Two(Dense):
         def build(self, input_shape):
             super().build(input_shape)

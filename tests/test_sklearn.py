@@ -1,4 +1,4 @@
-"""The estimator in scikit-learn's own hands: its conformity checks, searches, ensembles, pools of workers."""
+"""The estimator in scikit-learn: its conformity checks, searches, ensembles, pools of workers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def image_network(input_shape, classes, filters=4):
 
 
 def images(samples=60, seed=0):
-    """Images (N, 6, 6, 1) with a bright column in one of three places, and the place as a text."""
+    """Images (N, 6, 6, 1) with a bright column at one of three positions, and the position as a text."""
     rng = np.random.default_rng(seed)
     places = np.arange(samples) % 3
     x = rng.uniform(0, 0.3, (samples, 6, 6, 1)).astype(np.float32)
@@ -46,7 +46,7 @@ def images(samples=60, seed=0):
 
 @parametrize_with_checks(
     [CNNClassifier(dense_network, epochs=20, learning_rate=0.02, batch_size=16, random_state=0)],
-    expected_failed_checks=lambda estimator: {},  # none: what does not fit images, scikit-learn's tags leave out
+    expected_failed_checks=lambda estimator: {},  # none: tags leave out the checks that do not fit images
 )
 def test_scikit_learn_s_own_checks(estimator, check):
     check(estimator)
@@ -81,7 +81,7 @@ def test_logits_become_probabilities(data):
     )
 
 
-def test_the_seed_alone_decides(data):
+def test_equal_seeds_give_equal_results(data):
     (x, y), _ = data
     first, second, other = (classifier(random_state=seed).fit(x, y) for seed in (3, 3, 4))
     for mine, same, another in zip(*(c.model_.get_weights() for c in (first, second, other)), strict=True):
@@ -119,7 +119,7 @@ def test_a_grid_search_gives_the_same_on_every_pool_of_workers(data, backend):
             search = GridSearchCV(classifier(epochs=4), grid, cv=3).fit(x, y)
         scores.append(search.cv_results_["mean_test_score"])
         assert search.best_params_["learning_rate"] == 0.02
-    np.testing.assert_allclose(scores[0], scores[1], atol=0.02)  # workers have threads of their own number
+    np.testing.assert_allclose(scores[0], scores[1], atol=0.02)  # workers have other numbers of threads
 
 
 def test_dask_workers_fit_it(data):
@@ -154,7 +154,7 @@ def test_ensembles_with_other_estimators(data):
         ({"epochs": -1}, "epochs"),
     ],
 )
-def test_what_does_not_fit_is_said(data, options, message):
+def test_unsuitable_options_are_named(data, options, message):
     (x, y), _ = data
     with pytest.raises((ValueError, TypeError), match=message):
         classifier(**options).fit(x, y)

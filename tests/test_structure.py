@@ -1,4 +1,4 @@
-"""The modules stand on top of each other: no two of them import each other, directly or through others."""
+"""The modules form layers: no two of them import each other, directly or through others."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def imported_by(name, path, modules):
 def test_no_modules_import_each_other(package):
     graph = imports(package)
     assert sum(map(len, graph.values())) > len(graph) / 2
-    TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the cycle
 
 
 def test_the_layers_of_a_model():

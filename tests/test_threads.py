@@ -1,4 +1,4 @@
-"""Many threads predict on one model, while one trains it or others set its weights: every answer is a whole one."""
+"""Many threads predict on one model, while one trains it or others set its weights: every answer belongs to one set."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ X, Y = rng.normal(size=(48, 6, 5, 2)).astype("float32"), rng.integers(0, 3, 48)
 
 
 class Scale(Layer):
-    """A layer of one's own: only its `call` knows what it does."""
+    """A custom layer: only its `call` knows what it computes."""
 
     def build(self, input_shape):
         self.scale = self.add_weight("scale", input_shape[-1:], "ones")
@@ -37,7 +37,7 @@ class Scale(Layer):
 
 
 class Halved(Sequential):
-    """A model of one's own: only its `forward` knows what it does."""
+    """A custom model: only its `forward` knows what it computes."""
 
     def forward(self, x, training=False):
         return super().forward(x, training) / 2
@@ -50,7 +50,7 @@ KINDS = {"compiled": (Sequential, []), "own layer": (Sequential, [Scale]), "own 
 
 
 def make(kind="compiled"):
-    """A small CNN with all that moves in training: weights, moving statistics, masks; and a softmax at its end."""
+    """A small CNN with everything that changes in training: weights, moving statistics, masks; it ends in a softmax."""
     minicnn.set_random_seed(3)
     cls, own = KINDS[kind]
     layers = [Conv2D(4, 3, activation="relu"), BatchNormalization(momentum=0.5), MaxPooling2D(2), Dropout(0.3)]
@@ -62,7 +62,7 @@ def make(kind="compiled"):
 
 @contextmanager
 def asking(*questions):
-    """Threads that go on asking, each its question, while the block runs; yields the lists of their answers."""
+    """A thread for each question asks it again and again while the block runs; yields the lists of answers."""
     stop, answers = Event(), [[] for _ in questions]
 
     def ask(question, mine):
@@ -80,7 +80,7 @@ def asking(*questions):
 
 
 class Record(Callback):
-    """All sets of weights that there were, the first one and those after each step."""
+    """Records the weights before training and after each step."""
 
     def __init__(self):
         self.sets = []
@@ -97,7 +97,7 @@ def by_fit(model, record, epochs):
 
 
 def by_hand(model, record, epochs):
-    """The README's loop: nobody but the optimiser says when a step is over."""
+    """The README's loop: only the optimiser's step ends a training step."""
     loss, optimizer = minicnn.losses.SparseCategoricalCrossentropy(), minicnn.optimizers.Adam(0.05)
     record.set_model(model)
     record.on_train_begin()
@@ -119,14 +119,14 @@ def outputs_of(kind, sets, x):
 
 
 def distance(answer, outputs):
-    """From an answer to the nearest of the outputs."""
+    """The distance from an answer to the nearest of the outputs."""
     return np.abs(outputs - answer).reshape(len(outputs), -1).max(axis=1).min()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("train", [by_fit, by_hand])
 def test_predicting_while_one_trains(backend, train, kind):
-    """Every answer is that of the weights after some step, and training does not notice."""
+    """Every answer is that of the weights after some step, and training is not affected."""
     epochs, record, alone = 20, Record(), Record()
     train(make(kind), alone, epochs)
     model = make(kind)
@@ -144,7 +144,7 @@ def test_predicting_while_one_trains(backend, train, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_predicting_while_another_sets_the_weights(backend, kind):
-    """Every answer is that of one set, to the bit. Freed weights are overwritten at once."""
+    """Every answer is bit-identical to that of one set. Freed weights are overwritten at once."""
     model, x = make(kind), X[:7]
     model.add(Dense(20_000))  # weights that go back to the system when they are freed
     sets = [[rng.random(w.shape, dtype="float32") for w in model.get_weights()] for _ in range(2)]
@@ -195,7 +195,7 @@ def test_inference_between_forward_and_backward_changes_nothing(backend, kind):
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_function_in_a_layer_s_place_is_left_as_it_was(backend):
+def test_a_layer_s_forward_that_is_replaced_stays_replaced(backend):
     model = make()
     layer, seen = model.layers[0], []
     call = layer.call
@@ -207,7 +207,7 @@ def test_a_function_in_a_layer_s_place_is_left_as_it_was(backend):
     assert seen == [8, 3]
 
 
-def test_evaluating_does_not_disturb_a_loss_that_waits_for_its_backward(backend):
+def test_evaluating_between_a_loss_and_its_backward_changes_nothing(backend):
     model = make()
     model.loss.forward(Y[:8], model.forward(X[:8], training=True))
     expected = model.loss.backward()
@@ -217,7 +217,7 @@ def test_evaluating_does_not_disturb_a_loss_that_waits_for_its_backward(backend)
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_threads_see_a_step_when_it_is_complete(backend, kind):
-    """Batch norm moves its statistics in the forward; the thread that trains sees it, others see whole steps only."""
+    """Batch norm updates its statistics in the forward: the training thread sees them at once, others after a step."""
     model = make(kind)
     with ThreadPoolExecutor(1) as pool:
 
@@ -234,7 +234,7 @@ def test_other_threads_see_a_step_when_it_is_complete(backend, kind):
         np.testing.assert_array_equal(after, model.predict(X))
         assert np.abs(after - before).max() > 1e-3
 
-        model.forward(X, training=True)  # statistics alone, without a step: its own thread has the last word
+        model.forward(X, training=True)  # statistics alone, without a step: the training thread sees them
         own = model.predict(X)
         assert np.abs(own - after).max() > 1e-4
         np.testing.assert_array_equal(seen_by_another(), own)
@@ -249,7 +249,7 @@ def test_weights_set_in_the_middle_of_a_step_are_seen_at_once(backend):
         np.testing.assert_array_equal(pool.submit(model.predict, X).result(), other.predict(X))
 
 
-def test_a_snapshot_stays_as_it_is(backend):
+def test_a_snapshot_does_not_change(backend):
     model = make()
     snapshot, expected = model.snapshot(), model.predict(X)
     model.fit(X, Y, epochs=1, verbose=0)

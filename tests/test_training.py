@@ -13,7 +13,7 @@ from minicnn.utils import to_categorical
 
 
 def stripes(samples=120, classes=3, seed=0):
-    """Images with a bright row whose place is the class: easy to learn."""
+    """Images with a bright row whose position is the class: easy to learn."""
     rng = np.random.default_rng(seed)
     y = rng.integers(classes, size=samples)
     x = rng.normal(scale=0.1, size=(samples, 6, 5, 1)).astype(np.float32)
@@ -37,7 +37,7 @@ def classifier(loss="sparse_categorical_crossentropy", metrics=("accuracy",), op
     return model
 
 
-def test_learns_what_can_be_learned(backend):
+def test_learns_an_easy_task(backend):
     x, y = stripes()
     model = classifier()
     model.fit(x, y, batch_size=16, epochs=15, verbose=0)
@@ -90,7 +90,7 @@ def test_softmax_with_crossentropy_trains_as_logits_do(backend):
     assert results[0] == results[1]
 
 
-def test_the_softmax_is_back_after_training(backend):
+def test_predictions_are_probabilities_after_training(backend):
     x, y = stripes(20)
     model = classifier()
     model.fit(x, y, verbose=0)
@@ -169,7 +169,7 @@ def test_the_explicit_loop_is_what_fit_does(backend):
         np.testing.assert_array_equal(mine, its)
 
 
-def test_nothing_given_is_overwritten(backend):
+def test_arguments_are_not_overwritten(backend):
     x, y = stripes(20)
     x_before, y_before = x.copy(), y.copy()
     model = classifier()
@@ -307,7 +307,7 @@ class TestBadInput:
 
 
 class TestNonFiniteLoss:
-    def test_names_the_layer_whose_weights_went_bad(self, backend):
+    def test_names_the_layer_whose_weights_are_not_finite(self, backend):
         model = classifier()
         weights = model.get_weights()
         weights[-2][0, 0] = np.nan
@@ -323,7 +323,7 @@ class TestNonFiniteLoss:
         with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="Conv2D 'conv2d': its output holds"):
             model.fit(X, Y, verbose=0)
 
-    def test_moves_no_weight_with_the_bad_batch(self, backend):
+    def test_changes_no_weight_in_that_step(self, backend):
         model = Sequential([Input((2,)), Dense(1, kernel_initializer="ones")])
         model.compile("sgd", "mse")
         with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="step 1"):

@@ -1,4 +1,4 @@
-"""Parity runs where TensorFlow, Keras and PyTorch are installed (`make parity` does it), and is left out elsewhere."""
+"""Parity runs where TensorFlow, Keras and PyTorch are installed (`make parity` does it), and is skipped elsewhere."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def precision(request):
 
     def set_everywhere(dtype):
         keras.config.set_floatx(dtype)
-        keras.config.set_dtype_policy(dtype)  # Keras keeps the first one it meets
+        keras.config.set_dtype_policy(dtype)  # Keras keeps the first one that it gets
         minicnn.config.set_floatx(dtype)
 
     set_everywhere(request.param)

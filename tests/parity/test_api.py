@@ -62,7 +62,7 @@ def parameters(function):
 
 
 def same_default(ours, theirs):
-    """(2, 2) is 2 for both axes; what one side demands and the other does not is never a silent difference."""
+    """(2, 2) is 2 for both axes; an argument that only one side requires is never a silent difference."""
     return NO_DEFAULT in (ours, theirs) or ours == theirs or (isinstance(theirs, tuple) and set(theirs) == {ours})
 
 
@@ -113,7 +113,7 @@ def test_method_of_sequential(method):
         "utils.to_categorical",
     ],
 )
-def test_found_where_keras_has_it(path):
+def test_public_names_have_the_paths_of_keras(path):
     ours, theirs = minicnn, keras
     for name in path.split("."):
         theirs = getattr(theirs, name)
@@ -189,7 +189,7 @@ def test_names_shapes_and_order_of_weights(twins):
 
 
 @networks
-def test_weights_travel_both_ways(twins):
+def test_weights_can_be_copied_both_ways(twins):
     ours, theirs = twins
     ours.set_weights(theirs.get_weights())
     theirs.set_weights(ours.get_weights())
@@ -351,7 +351,7 @@ results = [sorted(history.history), score, same, best, np.argmax(model.predict(X
 
 
 def run(script, framework):
-    """What the script leaves in `results`, with the imports of the framework."""
+    """The script's `results`, after changing its imports to those of the framework."""
     if framework is minicnn:
         script = re.sub(r"^import tensorflow as tf\n", "", script, flags=re.M)
         script = re.sub(r"^from tensorflow import keras$|^import keras$", "import minicnn as keras", script, flags=re.M)
@@ -370,7 +370,7 @@ def data():
 
 
 def form(value):
-    """What a result is made of: types, keys, lengths and shapes, without the numbers."""
+    """The structure of a result: types, keys, lengths and shapes, without the numbers."""
     if isinstance(value, dict):
         return {key: form(value[key]) for key in sorted(value)}
     if isinstance(value, (list, tuple)):

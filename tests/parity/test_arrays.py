@@ -1,4 +1,4 @@
-"""PyTorch's tensors as data: taken where NumPy takes them, refused in a sentence where it does not."""
+"""PyTorch's tensors as data: accepted if NumPy accepts them, else refused in a sentence."""
 
 import numpy as np
 import pytest

@@ -162,7 +162,7 @@ def test_relu_at_its_threshold_is_off(twin):
 
 @twins
 @pytest.mark.parametrize("activation", ["sigmoid", "tanh", "softmax"])
-def test_activations_saturate_alike(twin, activation):
+def test_activations_saturate_equally(twin, activation):
     x = np.array([[800.0, -800.0, 0.0, 30.0], [-40.0, 40.0, 700.0, 701.0]])
     check_layer(twin, layers.Activation(activation), x.shape, True, x)
 

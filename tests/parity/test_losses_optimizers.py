@@ -92,7 +92,7 @@ def test_string_names_of_losses(name):
     generator = np.random.default_rng(4)
     y_true, y_pred = softmax(generator.normal(size=(4, 5))), softmax(generator.normal(size=(4, 5)))
     value = minicnn.losses.get(name).forward(y_true, y_pred)
-    expected = np.mean(keras.losses.get(name)(y_true, y_pred))  # a function that gives one loss a sample, or a Loss
+    expected = np.mean(keras.losses.get(name)(y_true, y_pred))  # a function that gives one loss per sample, or a Loss
     assert_close(value, expected)
 
 

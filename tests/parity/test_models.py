@@ -68,7 +68,7 @@ def prepare(name, twin, precision, seed=0):
     generator = np.random.default_rng(seed)
     model = MODELS[name][0]()
     for weight in model.weights:
-        if weight.value.ndim == 1:  # biases and batch norm's: no zero and no one may hide a mistake
+        if weight.value.ndim == 1:  # biases and batch norm's: zeros and ones would hide mistakes
             weight.value = weight.value + (generator.random(weight.value.shape) / 10).astype(precision)
     return model, TWINS[twin](model), generator
 

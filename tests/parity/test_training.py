@@ -29,7 +29,7 @@ def network(framework, last_activation="softmax"):
 
 
 def pair(optimizer, loss, metrics=("accuracy",), last_activation="softmax"):
-    """Two models of equal weights, minicnn's and Keras's, compiled alike."""
+    """Two models of equal weights, minicnn's and Keras's, compiled with equal arguments."""
     ours, theirs = network(minicnn, last_activation), network(keras, last_activation)
     theirs.set_weights(ours.get_weights())
     ours.compile(optimizer, loss, metrics=list(metrics))

@@ -1,6 +1,6 @@
 """Twins of a minicnn model: the same layers, weights and dropout masks in Keras and in PyTorch.
 
-Both have the same four methods, so that one test serves for both. Weights are in Keras's order and layouts.
+Both have the same four methods, so that one test works for both. Weights are in Keras's order and layouts.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class KerasTwin:
         return Mask() if isinstance(layer, Dropout) else getattr(keras.layers, type(layer).__name__)(**layer.arguments)
 
     def gradients(self, x, dy, training, masks=()):
-        """y, dx and the gradients by all parameters, for the upstream gradient dy."""
+        """y, dx and the gradients with respect to all parameters, for the upstream gradient dy."""
         self._set_masks(masks)
         x = tf.constant(x)
         with tf.GradientTape() as tape:
@@ -115,7 +115,7 @@ class TorchTwin:
         self.order = [weight.name for weight in model.weights]
 
     def gradients(self, x, dy, training, masks=()):
-        """y, dx and the gradients by all parameters, for the upstream gradient dy."""
+        """y, dx and the gradients with respect to all parameters, for the upstream gradient dy."""
         x = torch.tensor(x, requires_grad=True)
         y = self._forward(x, training, masks)
         dx, *grads = torch.autograd.grad(y, [x, *self.trainable], torch.tensor(dy))
@@ -170,7 +170,7 @@ class TorchTwin:
 
 
 def _pad(layer, x, fill=0.0):
-    """TensorFlow's "same": ceil(length / stride) windows, the odd cell of padding at the end."""
+    """TensorFlow's "same": ceil(length / stride) windows, the odd pixel of padding at the end."""
     if layer.padding == "valid":
         return x
     amounts = []
