@@ -126,6 +126,9 @@ class CallbackList:
         return names
 
     def __getattr__(self, method: str) -> Callable[..., None]:
+        if method not in SIGNATURES:
+            raise AttributeError(method)
+
         def call_all(*args: Any) -> None:
             for callback in self._callbacks:
                 getattr(callback, method)(*args)

@@ -51,6 +51,12 @@ class Loss(Configurable):
             raise RuntimeError(f"{type(self).__name__}: backward needs a forward before it. Call forward first.")
         return self.call_backward()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The state of a copy: without the last forward, whose backward belongs to the original."""
+        state = dict(vars(self)) | {"saved": None}
+        state.pop("ops", None)
+        return state
+
     def call(self, y_true: Array, y_pred: Array) -> Array:
         """Compute the loss with one operation and keep its `saved` in self.saved."""
         expected = "a method call(self, y_true, y_pred)"

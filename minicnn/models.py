@@ -8,6 +8,7 @@ from typing import Any
 
 from . import arguments, saving
 from .errors import explain
+from .fixed import Layers
 from .layers import Input, Layer
 from .summary import summary_text
 from .training import Trainer
@@ -133,7 +134,7 @@ class Sequential(Trainer):
                     explain(self.name, "layers of different names", f"two named {layer.name!r}", "Rename one of them.")
                 )
             layer.name = next(name for i in range(1, len(taken) + 1) if (name := f"{layer.name}_{i}") not in taken)
-        self.layers.append(layer)
+        self.layers = Layers([*self.layers, layer])
 
     def _build_if_shape_is_known(self) -> None:
         """Build all layers if there is an input shape without None."""

@@ -17,6 +17,7 @@ from . import arguments
 from .backends import to_device, to_host
 from .backends.contract import Array
 from .errors import explain
+from .fixed import Layers, Weights
 from .inference import Inference
 from .layers import Activation, Layer, ReLU, Softmax
 from .layers.base import check_weights
@@ -50,7 +51,7 @@ class Network:
         self, layers: Sequence[Layer] = (), *, name: str = "network", input_shape: Shape | None = None
     ) -> None:
         self.name = arguments.text(f"{type(self).__name__} name", name)
-        self.layers: list[Layer] = list(layers)
+        self.layers: list[Layer] = Layers(layers)
         self.input_shape = input_shape
         self._inference = Inference()
 
@@ -244,7 +245,7 @@ def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
 
     `copies` maps the id of each of them to the original and its copy.
     """
-    if type(thing) in (list, tuple):
+    if type(thing) in (list, tuple, Layers, Weights):
         return type(thing)([_copy(part, copies) for part in thing])
     if type(thing) is dict:
         return {key: _copy(part, copies) for key, part in thing.items()}
@@ -253,8 +254,6 @@ def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
     if id(thing) not in copies:
         twin = copy(thing)
         copies[id(thing)] = thing, twin
-        if isinstance(twin, Layer):
-            twin.saved = None
         vars(twin).update({name: _copy(value, copies) for name, value in vars(twin).items()})
     return copies[id(thing)][1]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -226,6 +228,27 @@ class TestErrors:
         with pytest.raises(ValueError) as error:
             layer.forward(x)
         assert all(word in str(error.value) for word in words), error.value
+
+    @pytest.mark.parametrize(
+        ("layer", "name", "value"),
+        [
+            (Dropout(0.5), "rate", np.nan),
+            (Dropout(0.5), "rate", -0.5),
+            (Dropout(0.5), "rate", 1),
+            (Conv2D(4, 3), "padding", "sane"),
+            (Conv2D(4, 3), "strides", (0, 1)),
+            (Conv2D(4, 3), "activation", "rely"),
+            (MaxPooling2D(2), "window", (0, 2)),
+            (BatchNormalization(), "epsilon", -1.0),
+            (ReLU(), "negative_slope", np.nan),
+        ],
+    )
+    def test_a_changed_attribute_is_checked_in_the_next_forward(self, backend, layer, name, value):
+        layer, x = copy.deepcopy(layer), np.ones((2, 6, 5, 3), np.float32)
+        layer.forward(x, training=True)
+        setattr(layer, name, value)
+        with pytest.raises((ValueError, TypeError), match=f"{name}|pool_size.*expected .* found"):
+            layer.forward(x, training=True)
 
     def test_other_channels_than_built_for(self, backend):
         layer = Conv2D(4, 3)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -185,6 +188,57 @@ def test_missing_channel_axis_gets_its_own_remedy():
     model = Sequential([Input((6, 5, 1)), Flatten()])
     with pytest.raises(ValueError, match=r"Add the channel axis: x\[..., numpy.newaxis\]"):
         model.forward(np.ones((2, 6, 5)))
+
+
+COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda model: pickle.loads(pickle.dumps(model))}
+
+
+@pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES)
+def test_a_copy_of_a_trained_model_trains_on_its_own_and_bit_for_bit(backend, copied):
+    model = Sequential([*small_model(activation="relu").layers, Dropout(0.5), Dense(3, activation="softmax")])
+    model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    x, y = rng.standard_normal((20, 6, 5, 2)), rng.integers(0, 3, 20)
+    model.fit(x, y, batch_size=8, epochs=1, verbose=0)
+    model.train_on_batch(x, y)
+    model.loss.forward(y, model.forward(x, training=True))  # a backward could follow
+
+    twin, before = copied(model), model.get_weights()
+    found = twin.fit(x, y, batch_size=8, epochs=3, initial_epoch=1, verbose=0)
+    assert all(map(np.array_equal, model.get_weights(), before))
+    expected = model.fit(x, y, batch_size=8, epochs=3, initial_epoch=1, verbose=0)
+    assert found.history == expected.history
+    assert all(map(np.array_equal, twin.get_weights(), model.get_weights()))
+    np.testing.assert_array_equal(twin.predict(x), model.predict(x))
+
+
+def test_a_copy_has_no_forward_to_go_back_from(backend):
+    model, loss = small_model(), minicnn.losses.MeanSquaredError()
+    y = model.forward(rng.standard_normal((3, 6, 5, 2)), training=True)
+    loss.forward(np.zeros((3, 4)), y)
+    for backward in (copy.deepcopy(loss).backward, lambda: copy.deepcopy(model).backward(y)):
+        with pytest.raises(RuntimeError, match="needs a forward before it"):
+            backward()
+
+
+TAMPERING = {
+    "append a layer": (lambda model: model.layers.append(3), r"layers: expected no change .* found append\. .*add"),
+    "replace a layer": (lambda model: model.layers.__setitem__(0, 3), "layers: expected no change .*__setitem__"),
+    "delete a layer": (lambda model: model.layers.__delitem__(0), "layers: expected no change .*__delitem__"),
+    "clear weights": (
+        lambda model: model.layers[0].weights.clear(),
+        "weights: expected no change .*clear.*set_weights",
+    ),
+    "append a weight": (lambda model: model.layers[0].weights.append(3), "weights: expected no change .*append"),
+}
+
+
+@pytest.mark.parametrize(("tamper", "words"), TAMPERING.values(), ids=TAMPERING)
+def test_lists_of_layers_and_weights_refuse_changes(tamper, words):
+    model = small_model()
+    with pytest.raises(TypeError, match=words):
+        tamper(model)
+    assert model.predict(rng.standard_normal((3, 6, 5, 2))).shape == (3, 4)
+    assert len(copy.deepcopy(model).weights) == 8
 
 
 def test_dropout_is_off_in_predict_and_evaluate(backend):

@@ -16,6 +16,7 @@ from ..backends.contract import WITH_ACTIVATION, Array, Backend, Saved, Step
 from ..config import check_precision, floatx
 from ..configurable import Configurable
 from ..errors import explain
+from ..fixed import Weights
 from ..parameters import Parameter, replace_all, snapshot_of
 
 Shape = tuple[int, ...]
@@ -74,7 +75,7 @@ class Layer(Configurable):
         if input_shape is not None:
             self.requested_input_shape = arguments.shape(f"{self} input_shape", input_shape)
         self.trainable = trainable
-        self.weights: list[Parameter] = []  # in Keras's order
+        self.weights: list[Parameter] = Weights()  # in Keras's order
         self.input_shape: tuple[int | None, ...] | None = None  # set when built; the batch axis is None
         self.output_shape: tuple[int | None, ...] | None = None
         self.saved: Saved = None
@@ -212,6 +213,12 @@ class Layer(Configurable):
     def trainable(self, value: bool) -> None:
         self._trainable = arguments.flag(f"{self} trainable", value)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """The state of a copy: without the last forward, whose backward belongs to the original."""
+        state = dict(vars(self))  # at once: another thread may be training
+        state.pop("ops", None)
+        return state | {"saved": None, "_last_input": (None, ()), "_last_output": (None, ())}
+
     def ending_in(self, activation: str) -> Layer | None:
         """A copy of a built layer with another activation at its end, sharing its weights; None if it cannot have one.
 
@@ -256,7 +263,7 @@ class Layer(Configurable):
             array = self.stored_weights.pop(name, None)  # type: ignore[arg-type]
             check_array(name, array, shape, self.dtype)
         weight = Parameter(name, to_device(array, self.dtype, copy=True), trainable, regularizers.get(regularizer))
-        self.weights.append(weight)
+        self.weights = Weights([*self.weights, weight])
         return weight
 
     def check_input(self, x: Array) -> None:

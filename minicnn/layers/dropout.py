@@ -20,7 +20,7 @@ class Dropout(RandomLayer):
         self.rate = arguments.fraction(f"{self} rate", rate)
 
     def changes_input(self) -> bool:
-        return self.rate > 0
+        return self.rate != 0
 
     def draw(self, x: Array) -> tuple[Array, Saved]:
         return self.ops.dropout(x, self.rate, self.seed, self.calls)
