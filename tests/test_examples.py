@@ -192,6 +192,19 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path):
     assert "baseline.py: error: /proc/results cannot be written: " in done.stderr
 
 
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGPIPE")
+def test_a_closed_pipe_ends_a_run_quietly(tmp_path):
+    """As in `python examples/model5.py | head -1`."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = command("baseline", *SMALL, "--epochs", "2")
+    done = subprocess.run(run, cwd=tmp_path, env=ENVIRONMENT, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    assert done.returncode == 141, done.stderr
+    (notice,) = done.stderr.splitlines()
+    assert "embedded sample" in notice
+
+
 def test_a_console_without_unicode_and_one_without_stderr(tmp_path):
     arguments = (*SMALL, "--epochs", "1")
     done = start("baseline", *arguments, cwd=tmp_path, PYTHONUTF8="0", PYTHONIOENCODING="ascii")

@@ -27,7 +27,8 @@ EPILOG = """examples:
   python examples/{name}.py --resume                      resume after an interruption
   python examples/{name}.py --resume --epochs 20          train the same model for longer
 
-Exit code: 0 done, 2 the command cannot be executed, 130 interrupted."""
+Exit code: 0 done, 2 the command cannot be executed, 130 interrupted,
+141 nobody reads the output any more."""
 
 
 def parse(row: Row, description: str | None) -> argparse.Namespace:
@@ -107,6 +108,8 @@ def errors_as_sentences() -> Iterator[None]:
     warnings.formatwarning = lambda message, *_: f"{program()}: {message}\n"
     try:
         yield
+    except BrokenPipeError:
+        raise  # see console.py
     except FORESEEN as error:
         end(2, f"error: {error}")
 
