@@ -1,5 +1,5 @@
 # Every target installs what it needs; a new machine needs only Python >= 3.10 and make.
-# The virtual environment is made once, and updated when pyproject.toml changes.
+# The virtual environment is made once and updated when pyproject.toml changes.
 
 PYTHON = python3
 ARGS =
@@ -34,7 +34,7 @@ reproduce: $(VENV)/.has-fast,report  ## train all models with three seeds and wr
 	@$(VENV)/bin/python -m examples.reproduce $(ARGS)
 
 test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" selects some)
-	@$(VENV)/bin/python -c "from minicnn.backends.availability import check_numba; check_numba()"  # here Numba's tests must not be skipped
+	@$(VENV)/bin/python -c "from minicnn.backends.availability import check_numba; check_numba()"  # without Numba, its tests would be skipped
 	@$(VENV)/bin/python -m pytest --ignore=tests/parity --ignore=tests/gpu --ignore=tests/nvrtc $(ARGS)
 
 test-gpu: compiler $(GPU_VENV)/.has-$(GPU_EXTRAS)  ## run the GPU's tests, on a pretend device if there is no GPU
@@ -72,7 +72,7 @@ compiler:
 bench: $(VENV)/.has-bench  ## compare the speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)
 	@$(VENV)/bin/python -m benchmarks --install $(ARGS)
 
-clean:  ## remove all files that make has made, also environments; trained models in runs/ stay
+clean:  ## remove all files made by make, also environments; keep trained models in runs/
 	rm -rf .venv .venvs site build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

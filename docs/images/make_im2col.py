@@ -71,7 +71,12 @@ def forward(axes: Axes, top: float) -> None:
     grid(axes, 0, top + 1.5, X, COLOURS, "x   (3, 4)")
     arrow(axes, 4.5, 6.5, top + 3, "im2col")
     grid(
-        axes, 7, top, rows, COLOURS.reshape(-1)[windows_of(np.arange(12).reshape(3, 4))], "R   (6, 4): one row a window"
+        axes,
+        7,
+        top,
+        rows,
+        COLOURS.reshape(-1)[windows_of(np.arange(12).reshape(3, 4))],
+        "R   (6, 4): one row per window",
     )
     sign(axes, 11.75, top + 3, "·")
     grid(axes, 12.5, top + 1, KERNEL.reshape(4, 1), GREY, "K   (4, 1)")
@@ -91,8 +96,8 @@ def backward(axes: Axes, top: float) -> None:
     dx = col2im(drows.reshape(1, 2, 3, 2, 2, 1), (1, 3, 4, 1), (1, 1), "valid")[0, :, :, 0]
     grid(axes, 0, top + 1.5, dx, COLOURS, "dx   (3, 4)")
     arrow(axes, 6.5, 4.5, top + 3, "col2im")
-    cells = COLOURS.reshape(-1)[windows_of(np.arange(12).reshape(3, 4))]
-    grid(axes, 7, top, drows, cells, "dR = dz · Kᵀ   (6, 4)")
+    colours = COLOURS.reshape(-1)[windows_of(np.arange(12).reshape(3, 4))]
+    grid(axes, 7, top, drows, colours, "dR = dz · Kᵀ   (6, 4)")
     sign(axes, 11.75, top + 3, "=")
     grid(axes, 12.5, top, DZ.reshape(6, 1), GREY, "dz   (6, 1)")
     sign(axes, 14.25, top + 3, "·")
