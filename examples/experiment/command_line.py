@@ -63,7 +63,7 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         "--seed",
         type=natural_number,
         metavar="N",
-        help=f"of initial weights, dropout and shuffling; equal seeds give equal runs (default: {row.defaults['seed']})",
+        help=f"of weights, dropout and shuffling; equal seeds give equal runs (default: {row.defaults['seed']})",
     )
     add("--limit", type=positive_int, metavar="N", help="use the first N training and N test images (default: all)")
     add("--data-dir", metavar="DIR", help="folder of the four IDX files (default: search, else download)")
