@@ -228,7 +228,12 @@ def _mean(values: Sequence[float | None]) -> str:
 
 
 def _learning_curves(results: Results) -> list[Block]:
-    blocks: list[Block] = [Heading("Learning curves"), Picture("learning-all", "All models; bands over the seeds.")]
+    blocks: list[Block] = [Heading("Learning curves")]
+    for i, (ensemble, content) in enumerate(results["ensembles"].items(), start=1):
+        trained = [model["title"] for model in results["models"].values() if model["title"] in content["members"]]
+        if trained:
+            kind = "Conv1D" if ensemble == "Ensemble I" else "Conv2D"
+            blocks.append(Picture(f"learning-ensemble{i}", f"The {kind} models. Bands: one standard deviation."))
     if "model6" in results["models"]:
         runs = results["models"]["model6"]["runs"]
         losses = [run["history"]["val_loss"] for run in runs]

@@ -47,12 +47,20 @@ def drawings(data: FashionMNIST, predictions: Predictions, results: Mapping[str,
         found[f"mistakes-{name}"] = partial(
             plots.plot_confident_mistakes, test_images, y, scores, CLASS_NAMES, f"{title}: most confident mistakes", 16
         )
-    histories = {model["title"]: [run["history"] for run in model["runs"]] for model in models.values()}
-    found["learning-all"] = partial(plots.plot_learning_curves, histories, "Learning curves of all models")
-    if "model6" in models:
-        of = {"Model 6": histories["Model 6"]}
-        found["learning-model6"] = partial(plots.plot_learning_curves, of, "Model 6 overfits")
-    return found | _figures_of_ensembles(y, predictions)
+    return found | _learning_curves(models) | _figures_of_ensembles(y, predictions)
+
+
+def _learning_curves(models: Mapping[str, Any]) -> dict[str, Drawing]:
+    """Of the members of each ensemble, which are of one kind, and of Model 6 alone."""
+    groups = {f"learning-ensemble{i}": names for i, names in enumerate(ENSEMBLES.values(), start=1)}
+    found: dict[str, Drawing] = {}
+    for figure, names in {**groups, "learning-model6": ("model6",)}.items():
+        histories = {
+            models[name]["title"]: [run["history"] for run in models[name]["runs"]] for name in names if name in models
+        }
+        if histories:
+            found[figure] = partial(plots.plot_learning_curves, histories, f"Learning curves: {', '.join(histories)}")
+    return found
 
 
 def _figures_of_report(
