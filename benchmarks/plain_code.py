@@ -187,7 +187,10 @@ def _plain_pooling() -> None:
             for q in range(w.OW):
                 first, rows, cols = on_image(row, q, w)
                 best, part = y[y_at + (row * w.OW + q) * w.C :][: w.C], x.dtype.type(1) / x.dtype.type(rows * cols)
-                best[:] = 0 if average else x[x_at + first :][: w.C]
+                if average:
+                    best[:] = 0
+                else:
+                    best[:] = x[x_at + first :][: w.C]
                 for i in range(rows):
                     for j in range(cols):
                         values = x[x_at + first + (i * w.W + j) * w.C :][: w.C]
