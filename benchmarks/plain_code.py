@@ -99,8 +99,9 @@ def _plain_microkernels() -> None:
 def _whole_tiles() -> None:
     """Rows filled up to whole tiles, so that none is half a tile."""
     tile_bytes = _part("gemm.microkernel", "NR_BYTES")
-    for_kernels = _part("runtime.numba_internals", "register_jitable")
-    filled_up = for_kernels(lambda columns, itemsize: -(-columns * itemsize // tile_bytes) * tile_bytes // itemsize)
+    filled_up = _part("runtime.compile", "shared")(
+        lambda columns, itemsize: -(-columns * itemsize // tile_bytes) * tile_bytes // itemsize
+    )
     _change("filled_up", filled_up)
 
 
@@ -256,14 +257,14 @@ def _library_exponential() -> None:
 
 def _one_block() -> None:
     """One block size for the whole network."""
-    plan, most = _part("inference", "plan"), _part("executor", "MAX_BLOCK")
+    plan, most = _part("inference", "_plan"), _part("executor", "MAX_BLOCK")
 
     def one_group(*arguments: Any) -> Any:
         first, *others = plan(*arguments)
         block = min(stage.block or most for stage in (first, *others))
         return [first._replace(block=block), *(stage._replace(block=0) for stage in others)]
 
-    _change("plan", one_group)
+    _change("_plan", one_group)
 
 
 def _layer_by_layer() -> None:
@@ -301,7 +302,6 @@ ROWS = [
         _textbook("conv2d", "conv2d_backward", "dense", "dense_backward"), inference=False),
     Row("the microkernel (Numba loops)", _plain_microkernels, recompiles=True),
     Row("the half microkernel", _whole_tiles, recompiles=True),
-    Row("small dense layers by NumPy", _constant("SMALL", 0)),
     Row("ReLU in the epilogue (a pass of its own)", _separate_relu),
     Row("Winograd's minimal filtering", _constant("suits", lambda *_: False)),
     Row("Winograd's transforms in registers (Numba loops)", _plain_transforms, recompiles=True),

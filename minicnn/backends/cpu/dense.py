@@ -5,16 +5,9 @@ from __future__ import annotations
 from math import prod
 
 from ..contract import Array, Saved
-from ..textbook.dense import dense as small_dense
-from ..textbook.dense import dense_backward as small_dense_backward
 from . import conv
 from .conv import conv2d, conv2d_backward
 from .executor import Shape, Stage
-
-SMALL = 2**18
-"""Multiply-adds below which a product is NumPy's: it cannot pay for packing. From this size on, NumPy's OpenBLAS would
-wake threads of its own, which spin for a tenth of a second after each product and take the processor from the kernels'.
-"""
 
 
 def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
@@ -23,8 +16,6 @@ def dense(x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple
     x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)
     """
     C, F = kernel.shape
-    if x.size * F < SMALL:
-        return small_dense(x, kernel, bias, activation)
     y, saved = conv2d(x.reshape(-1, 1, 1, C), kernel.reshape(1, 1, C, F), bias, (1, 1), "valid", activation)
     return y.reshape(*x.shape[:-1], F), saved
 
@@ -34,10 +25,7 @@ def dense_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array
 
     dy (..., F) -> dx (..., C) or None, dkernel (C, F), dbias (F,) or None
     """
-    x, kernel, *_ = saved
-    C, F = kernel.shape[-2:]
-    if x.size * F < SMALL:
-        return small_dense_backward(dy, saved, need_dx)
+    C, F = saved[1].shape[-2:]
     dx, dkernel, dbias = conv2d_backward(dy.reshape(-1, 1, 1, F), saved, need_dx)
     return None if dx is None else dx.reshape(*dy.shape[:-1], C), dkernel.reshape(C, F), dbias
 

@@ -62,8 +62,6 @@ class Stage(NamedTuple):
 
 def forward(make_stages: Callable[..., list[Stage]], x: Array, weights: Sequence[Array | None], *options: Any) -> Array:
     """y of one operation, whose stages are make_stages(x.shape, x.itemsize, the weights' shapes, *options)."""
-    if x.ndim == 1:  # a single sample, without the axis of samples
-        return forward(make_stages, x[None], weights, *options)[0]
     shapes = tuple(None if weight is None else weight.shape for weight in weights)
     return _operation(make_stages, x.shape, x.dtype, shapes, options)(x, addresses_of(weights))
 

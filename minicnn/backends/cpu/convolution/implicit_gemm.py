@@ -20,9 +20,8 @@ from ...geometry import Windows, transposed
 from ..executor import MAX_BLOCK, Stage, array_at, geometry
 from ..gemm.gemm import clear, copy, filled_up, multiply, multiply_add
 from ..gemm.microkernel import MR, NR_BYTES
-from ..runtime.compile import parallel, serial, share
+from ..runtime.compile import parallel, serial, share, shared
 from ..runtime.memory import empty
-from ..runtime.numba_internals import register_jitable
 from ..runtime.threads import MIN_PARALLEL_WORK, thread_count
 from ..runtime.vectors import add, lanes, load, relu_backward, store, zeros
 
@@ -98,14 +97,14 @@ def _whole_tiles(w: Windows) -> Array:
     return np.pad(cells, (0, -len(cells) % MR), mode="edge")
 
 
-@register_jitable
+@shared
 def _kernel_size(w, itemsize):
     """How many numbers the kernel with filled up rows is; 0 if the rows need no filling."""
     F = filled_up(w.F, itemsize)
     return w.KH * w.KW * w.C * F if F > w.F else 0
 
 
-@register_jitable
+@shared
 def _padded_size(w):
     """How many numbers the padded images are; 0 if there is no padding."""
     return w.N * w.HP * w.WP * w.C if w.HP > w.H or w.WP > w.W else 0

@@ -27,9 +27,8 @@ from ...geometry import Windows
 from ..executor import Stage, array_at, geometry
 from ..gemm.gemm import clear, copy, filled_up, multiply, multiply_add
 from ..gemm.microkernel import MR, NR_BYTES
-from ..runtime.compile import parallel, serial, share
+from ..runtime.compile import parallel, serial, share, shared
 from ..runtime.memory import LINE_BYTES, empty
-from ..runtime.numba_internals import register_jitable
 from ..runtime.threads import thread_count
 from ..runtime.vectors import lanes
 from .implicit_gemm import exchange_channels, fill_up, filled_up_bias, load_dz, pad, unpad
@@ -104,7 +103,7 @@ def _in_tiles(w: Windows) -> Windows:
     return w._replace(N=block, HP=height * TH + w.KH - 1, WP=OUTPUTS * TW + w.KW - 1)
 
 
-@register_jitable
+@shared
 def tiling(w):
     """The height of a tile, its points along the second axis and in all, the tiles along the axes of an image."""
     height = OUTPUTS if w.KH > 1 else 1
@@ -118,7 +117,7 @@ def _form(w):
     return 0 if w.KH == 3 else 4 - w.KW
 
 
-@register_jitable
+@shared
 def _point_step(size, itemsize):
     """From the matrix of one point to the next."""
     return size + POINT_GAP_BYTES // itemsize

@@ -11,15 +11,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..runtime.compile import serial
-from ..runtime.numba_internals import register_jitable
+from ..runtime.compile import serial, shared
 from .microkernel import MR, NR_BYTES, microkernel
 
 KC = 256
 """Rows of B that `multiply_add` uses at a time: KC x NR of them, 32 KB, stay in the first-level cache."""
 
 
-@register_jitable
+@shared
 def filled_up(columns, itemsize):
     """So many columns, filled up to halves of tiles: all rows of B are as long as that."""
     half = NR_BYTES // 2 // itemsize

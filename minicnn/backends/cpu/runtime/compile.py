@@ -24,6 +24,7 @@ from .numba_internals import (
     keep_in,
     njit,
     prange,
+    register_jitable,
     type_fingerprint,
     typeof,
     types,
@@ -53,6 +54,11 @@ def serial(function: Callable[..., Any], **options: Any) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """Decorator: the same, inlined wherever it is called: for few instructions with many arguments, in inner loops."""
     return serial(function, forceinline=True)
+
+
+def shared(function: Callable[..., Any]) -> Any:
+    """Decorator: a function for Python to call as it is, and for kernels, in which it is inlined."""
+    return register_jitable(error_model="numpy", forceinline=True)(function)
 
 
 def parallel(function: Callable[..., None]) -> Callable[..., None]:

@@ -49,9 +49,10 @@ def _masked(access: str, context: Any, builder: Any, kind: Any, array: Any, at: 
     """LLVM's masked "load" or "store" of a vector: numbers behind the first `count` are not touched."""
     vector, size = context.get_value_type(kind), kind.dtype.bitwidth
     address = builder.bitcast(builder.gep(array.data, [at]), vector.as_pointer())
-    lane = ir.Constant(ir.VectorType(count.type, kind.lanes), list(range(kind.lanes)))
-    mask = builder.icmp_signed("<", lane, broadcast(builder, count, kind.lanes))
-    align = ir.IntType(32)(size // 8)
+    int32 = ir.IntType(32)
+    lane = ir.Constant(ir.VectorType(int32, kind.lanes), list(range(kind.lanes)))
+    mask = builder.icmp_signed("<", lane, broadcast(builder, builder.trunc(count, int32), kind.lanes))
+    align = int32(size // 8)
     operands = [address, align, mask, value] if access == "load" else [value, address, align, mask]
     result = vector if access == "load" else ir.VoidType()
     function = ir.FunctionType(result, [operand.type for operand in operands])
@@ -127,7 +128,8 @@ def _maximum(builder: Any, one: Any, other: Any) -> Any:
     function = ir.FunctionType(one.type, [one.type] * 2)
     bits = {"float": 32, "double": 64}[str(one.type.element)]
     name = f"llvm.maximum.v{one.type.count}f{bits}"
-    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), [one, other])
+    declared = cgutils.get_or_insert_function(builder.module, function, name)
+    return builder.call(declared, [one, other], fastmath=["nsz"])  # −0 and 0 are equal
 
 
 def _relu_backward(builder: Any, y: Any, dy: Any) -> Any:
