@@ -124,6 +124,21 @@ def test_a_longer_training_goes_on_where_the_shorter_one_ended(tmp_path):
     assert (tmp_path / "longer/predictions.npy").read_bytes() == (tmp_path / "at once/predictions.npy").read_bytes()
 
 
+@pytest.mark.parametrize("content", [b"\x93NUMPY", b"\xff\xfe", b"epoch,loss\n1,0.5\n"])
+def test_a_damaged_file_is_a_sentence(content, tmp_path):
+    from experiment.checkpoint import RunError
+    from reproduce.files import load_array
+    from reproduce.network import Network
+    from reproduce.plan import build_model
+
+    for name in ("history.csv", "predictions.npy"):
+        (tmp_path / name).write_bytes(content + b"\n0")
+    with pytest.raises(RunError, match=r"history.csv is damaged: .*; delete its folder to train this again"):
+        Network("baseline", "Baseline", 0, 3, 1.0, build_model("baseline"), tmp_path).history()
+    with pytest.raises(RunError, match=r"predictions.npy is damaged: "):
+        load_array(tmp_path / "predictions.npy", (100, 10))
+
+
 def test_the_metrics_are_scikit_learns():
     metrics = pytest.importorskip("sklearn.metrics")
     from reproduce.results import evaluate

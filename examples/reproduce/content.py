@@ -346,7 +346,6 @@ def _variant_row(title: str, parameters: int, runs: Runs, base: Runs, report: Ma
 
 def _method(results: Results) -> list[Block]:
     settings, versions = results["settings"], results["versions"]
-    total = sum(run["seconds"] for model in results["models"].values() for run in model["runs"])
     packages = ", ".join(f"{name} {of}" for name, of in versions.items() if of)
     return [
         Heading("How this page was made"),
@@ -361,7 +360,6 @@ def _method(results: Results) -> list[Block]:
                 f"Backend {settings['backend']} on the {settings['device']}; {packages}; {results['processor']}.",
                 "Adam with a learning rate of 0.001, batches of 64, pixels divided by 255, categorical cross-entropy.",
                 "Model 6 is Model 5 of the same seed, trained on from epoch 10 to 25: bit for bit 25 epochs at once.",
-                f"Training the models took {total / 60:.0f} minutes on a machine that was shared with other work.",
             ]
         ),
     ]

@@ -37,13 +37,15 @@ def _recall_is_accuracy(results: Results) -> list[Block]:
         report = model["report"]
         difference = f"{abs(report['accuracy'] - report['recall']):.4f}"
         rows.append([model["title"], accuracies, f"{worst:.1e}", difference])
-    same = "the same number" if len(set(counts)) == 1 else "not the same number here"
+    images = f"{counts[0]:,} images of each class"
+    if len(set(counts)) > 1:
+        images = f"1,000 images of each class (this short run {min(counts)} to {max(counts)}, so its numbers differ)"
     return [
         Heading("1. The Baseline's accuracy and recall", 3),
         Paragraph(
-            f"The test set has {min(counts):,} to {max(counts):,} images of each class, {same}. Then macro recall, "
-            "(1/10) Σ hitsₖ / 1,000, is the sum of all hits over 10,000, and that is the accuracy. The report's "
-            "Baseline has 0.6832 and 0.8440: these belong to different predictions."
+            f"The test set has {images}. Then macro recall, (1/10) Σ hitsₖ / 1,000, is the sum of all hits over "
+            "10,000, and that is the accuracy. The report's Baseline has 0.6832 and 0.8440: these belong to different "
+            "predictions."
         ),
         Table(["model", "accuracy = macro recall, by seed", "largest difference", "difference in the report"], rows),
     ]

@@ -21,7 +21,7 @@ from minicnn.datasets import FashionMNIST
 from minicnn.files import atomic_writer
 from minicnn.optimizers import Adam
 
-from .files import save_array
+from .files import readable, save_array
 from .progress import PREDICTIONS, Progress
 
 MODEL = "model.safetensors"
@@ -59,11 +59,12 @@ class Network:
 
     def history(self) -> dict[str, list[float]]:
         """Metrics and seconds of every epoch so far."""
-        if not (self.folder / "history.csv").exists():
+        path = self.folder / "history.csv"
+        if not path.exists():
             return {name: [] for name in COLUMNS}
-        with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
+        with readable(path), path.open(newline="", encoding="utf-8") as file:
             rows = list(DictReader(file))
-        return {name: [float(row[name]) for row in rows] for name in COLUMNS}
+            return {name: [float(row[name]) for row in rows] for name in COLUMNS}
 
     def run(self, data: FashionMNIST, options: Namespace, progress: Progress) -> None:
         """Train, or go on training, then predict the test images."""

@@ -94,7 +94,7 @@ def train(jobs: Sequence[Job], data: FashionMNIST, options: Namespace, images: i
 
 def write_report(jobs: Sequence[Job], data: FashionMNIST, options: Namespace, settings: dict) -> None:
     """Write results.json, the figures, the page and the Markdown file, of everything that is finished."""
-    predictions = load_predictions(jobs)
+    predictions = load_predictions(jobs, settings["test_images"])
     if not predictions:
         raise RunError(f"nothing in {options.out} is finished yet; start without --report-only")
     results = collect(jobs, predictions, data, settings)

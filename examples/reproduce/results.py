@@ -17,6 +17,7 @@ from minicnn.datasets.statistics import pixel_statistics
 from minicnn.ensembles import RULES
 from minicnn.evaluation import area_under_curve, calibration, confusion_matrix, cutoff_curve, roc_curve, scores_by_class
 
+from .files import load_array, readable
 from .network import Network
 from .plan import ROWS, Job, build_model
 from .progress import PREDICTIONS
@@ -43,12 +44,16 @@ Predictions = dict[str, dict[int, np.ndarray]]
 """Scores (N, 10) by the name of a model or ensemble rule, and by seed."""
 
 
-def load_predictions(jobs: Sequence[Job]) -> Predictions:
-    """The predictions of all finished jobs, and those of the ensembles whose members are all finished."""
+def load_predictions(jobs: Sequence[Job], test_images: int) -> Predictions:
+    """The predictions of all finished jobs, and those of the ensembles whose members are all finished.
+
+    Raises RunError if a file of them is damaged.
+    """
     found: Predictions = {}
+    shape = (test_images, len(CLASS_NAMES))
     for job in jobs:
         if job.finished:
-            found.setdefault(job.name, {})[job.seed] = np.load(job.folder / PREDICTIONS)
+            found.setdefault(job.name, {})[job.seed] = load_array(job.folder / PREDICTIONS, shape)
     for ensemble, members in ENSEMBLES.items():
         seeds = set.intersection(*(set(found.get(name, ())) for name in members))
         for seed in sorted(seeds):
@@ -156,7 +161,9 @@ def _machines(
 ) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for job in jobs:
-        record = json.loads((job.folder / "settings.json").read_text(encoding="utf-8"))
+        path = job.folder / "settings.json"
+        with readable(path):
+            record = json.loads(path.read_text(encoding="utf-8"))
         run = {"seed": job.seed, **evaluate(labels, predictions[job.name][job.seed], probabilities=False)}
         first = {"title": job.title, "training_images": record["training_images"], "runs": []}
         machine = found.setdefault(job.name, first)
