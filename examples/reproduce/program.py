@@ -101,7 +101,8 @@ def write_report(jobs: Sequence[Job], data: FashionMNIST, options: Namespace, se
     text = document(results)
     draw(drawings(data, predictions, results), text.pictures, options.out, results)
     write_text(options.out / "reproduction.html", page(text, options.out / FIGURES))
-    docs = options.docs or (ROOT / "docs" if command.is_whole(options) else options.out)
+    complete = command.is_whole(options) and all(job.finished for job in jobs)
+    docs = options.docs or (ROOT / "docs" if complete else options.out)
     write_docs(docs, results, options.out / FIGURES)
     print(f"The page is {options.out / 'reproduction.html'}; reproduction.md is in {docs}")
 
