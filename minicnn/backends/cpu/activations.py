@@ -153,7 +153,7 @@ def softmax(z, y):
     """A row z -> y; its largest number and Σ e^(z − largest)."""
     top, total = z[0], z.dtype.type(0)
     for c in range(len(z)):
-        top = _maximum(top, z[c])
+        top = z[c] if z[c] > top else top  # NaN makes the total NaN
     for c in range(len(z)):
         y[c] = exp(z[c] - top, z)
     for c in range(len(z)):
@@ -222,15 +222,3 @@ def _power_of_two(typingctx, rounded):
         return builder.bitcast(builder.add(exponent, one), args[0].type)
 
     return rounded(rounded), codegen
-
-
-@intrinsic
-def _maximum(typingctx, one, other):
-    """The larger of two numbers, NaN if one is: LLVM finds it in vectors, too."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        kind = args[0].type
-        function = builder.module.declare_intrinsic("llvm.maximum", [kind], ir.FunctionType(kind, [kind, kind]))
-        return builder.call(function, args)
-
-    return one(one, other), codegen

@@ -148,7 +148,7 @@ def _convolve(x, x_at, y, y_at, count, numbers):
     bias, padded = filled_up_bias(numbers[2], w.F, x), prepared[U_size:]
     V, M, outputs = empty(points * V_step, x), empty(points * M_step, x), np.empty(height * OUTPUTS * F, x.dtype)
     pad(x, x_at, w.C, count, padded, C, w, 1, 1)
-    _transform_inputs(padded, tiles, V, V_step, w)
+    _transform_inputs(padded, _tile_offsets(count, w.HP, w.WP, C, w), V, V_step, w)
     rows, channels = np.arange(tiles) * C, np.arange(w.C)
     no_bias, no_floor, one = np.zeros_like(bias), x.dtype.type(-np.inf), 1 + across * (height > 1)
     for e in range(points):  # what is added at the point 1 (of both axes) is added to each output
@@ -156,39 +156,42 @@ def _convolve(x, x_at, y, y_at, count, numbers):
                  0, no_floor, M, e * M_step, F)  # fmt: skip
     floor = x.dtype.type(0.0 if relu else -np.inf)
     bias = np.maximum(bias, floor)
-    for tile in range(tiles):
-        for f in range(0, F, lanes(x)):
-            output_transform(_form(w), M, tile * F + f, across * M_step, M_step, outputs, f, OUTPUTS * F, F)
-        _store_outputs(outputs, F, floor, y, y_at, tile, w)
-        if exact:
-            _restore_zero_windows(padded, C, bias, y, y_at, tile, w)
+    tile = 0
+    for n in range(count):
+        for p in range(0, w.OH, height):
+            for q in range(0, w.OW, OUTPUTS):
+                for f in range(0, F, lanes(x)):
+                    output_transform(_form(w), M, tile * F + f, across * M_step, M_step, outputs, f, OUTPUTS * F, F)
+                at = y_at + ((n * w.OH + p) * w.OW + q) * w.F
+                rows, columns = min(height, w.OH - p), min(OUTPUTS, w.OW - q)  # of the tile on the image
+                _store_outputs(outputs, F, floor, y, at, rows, columns, w)
+                if exact:
+                    padded_at = ((n * w.HP + p) * w.WP + q) * C
+                    _restore_zero_windows(padded, padded_at, C, bias, y, at, rows, columns, w)
+                tile += 1
 
 
 @serial
-def _store_outputs(outputs, F, floor, y, y_at, tile, w):
+def _store_outputs(outputs, F, floor, y, y_at, rows, columns, w):
     """The floor, and into y as much of a tile as lies on the image."""
-    n, p, q = _place(tile, w)
-    inside = min(OUTPUTS, w.OW - q)
-    run, runs = (inside * F, 1) if w.F == F else (w.F, inside)  # the pixels of a row at once, or one by one
-    for i in range(min(tiling(w)[0], w.OH - p)):
-        at = y_at + ((n * w.OH + p + i) * w.OW + q) * w.F
+    run, runs = (columns * F, 1) if w.F == F else (w.F, columns)  # the pixels of a row at once, or one by one
+    for i in range(rows):
         for j in range(runs):
-            source, target = outputs[(OUTPUTS * i + j) * F :][:run], y[at + j * run :][:run]
+            source, target = outputs[(OUTPUTS * i + j) * F :][:run], y[y_at + i * w.OW * w.F + j * run :][:run]
             for f in range(run):
                 target[f] = floor if source[f] < floor else source[f]
 
 
 @serial
-def _restore_zero_windows(padded, C, value, y, y_at, tile, w):
+def _restore_zero_windows(padded, padded_at, C, value, y, y_at, rows, columns, w):
     """Give a window of zeros exactly relu(bias), as a direct sum does.
 
     With a bias of 0, rounding must not give tiny positive values: their gradient would pass relu.
     """
-    n, p, q = _place(tile, w)
-    for i in range(p, min(p + tiling(w)[0], w.OH)):
-        for j in range(q, min(q + OUTPUTS, w.OW)):
-            if _all_zero(padded, ((n * w.HP + i) * w.WP + j) * C, C, w):
-                copy(value, 0, y, y_at + ((n * w.OH + i) * w.OW + j) * w.F, w.F)
+    for i in range(rows):
+        for j in range(columns):
+            if _all_zero(padded, padded_at + (i * w.WP + j) * C, C, w):
+                copy(value, 0, y, y_at + (i * w.OW + j) * w.F, w.F)
 
 
 @serial
@@ -224,17 +227,17 @@ def _backward(threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, sa
         _transform_kernel(exchange_channels(kernel, C, w), U, C, _exchanged(w))
     no_bias, no_floor = np.zeros(C, x.dtype), x.dtype.type(-np.inf)
     channels, filters = np.minimum(np.arange(K), w.C - 1), np.arange(w.F)
+    padded_tiles, dz_tiles = _tile_offsets(w.N, w.HP, w.WP, C, w), _tile_offsets(w.N, HP, WP, F, w)
     first, last = share(samples, threads, thread)
     for n in range(first, last, w.N):
         count, image_at = min(w.N, last - n), n * w.H * w.W * w.C
         tiles = count * TH * TW
         pad(x, image_at, w.C, count, padded, C, w, 1, 1)
-        _transform_inputs(padded, tiles, V, V_step, w)
+        _transform_inputs(padded, padded_tiles[:tiles], V, V_step, w)
         load_dz(dy, y, relu, n, count, dz, HP, WP, dbiases[thread], w)
         for tile in range(tiles):
-            dz_at = _tile_at(tile, HP, WP, w) * F
             for f in range(0, F, lanes(x)):  # dM = A dz Aᵀ
-                output_adjoint(_form(w), dz, dz_at + f, WP * F, F, dM, tile * F + f, across * dM_step, dM_step)
+                output_adjoint(_form(w), dz, dz_tiles[tile] + f, WP * F, F, dM, tile * F + f, across * dM_step, dM_step)
         V_rows, dM_rows = np.arange(tiles) * C, np.arange(tiles) * F
         for e in range(points):  # a point stays in the cache from one product to the other
             multiply_add(V, e * V_step, channels, V_rows, tiles, dM, e * dM_step, dU, e * dU_step, F)
@@ -244,7 +247,7 @@ def _backward(threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, sa
         if need_dx:
             clear(dpadded, 0, len(dpadded))
             for tile in range(tiles):
-                at = _tile_at(tile, w.HP, w.WP, w) * C
+                at = padded_tiles[tile]
                 for c in range(0, C, lanes(x)):
                     input_adjoint(_form(w), V, tile * C + c, across * V_step, V_step, dpadded, at + c, w.WP * C, C)
             unpad(dpadded, C, count, dx, image_at, w)
@@ -272,27 +275,25 @@ def _transform_kernel(kernel, U, F, w):
 
 
 @serial
-def _place(tile, w):
-    """The image of a tile, and the row and the column of its first output there."""
+def _tile_offsets(count, HP, WP, channels, w):
+    """Where each tile begins in images of HP x WP pixels of so many numbers."""
     height, _, _, TH, TW = tiling(w)
-    n, place = divmod(tile, TH * TW)
-    p, q = divmod(place, TW)
-    return n, height * p, OUTPUTS * q
-
-
-@serial
-def _tile_at(tile, HP, WP, w):
-    """Which pixel of images of HP x WP is a tile's first."""
-    n, p, q = _place(tile, w)
-    return (n * HP + p) * WP + q
+    offsets = np.empty((count, TH, TW), np.intp)
+    for n in range(count):
+        for p in range(TH):
+            for q in range(TW):
+                offsets[n, p, q] = ((n * HP + height * p) * WP + OUTPUTS * q) * channels
+    return offsets.reshape(-1)
 
 
 @serial
 def _transform_inputs(padded, tiles, V, V_step, w):
-    """V = Bᵀ d B of every tile d of the padded images: points a step apart, each (tiles, filled up C)."""
+    """V = Bᵀ d B of every tile d, which begins at tiles[…] in the padded images.
+
+    Points a step apart, each (tiles, filled up C).
+    """
     _, across, _, _, _ = tiling(w)
     C = filled_up(w.C, V.itemsize)
-    for tile in range(tiles):
-        at = _tile_at(tile, w.HP, w.WP, w) * C
+    for tile in range(len(tiles)):
         for c in range(0, C, lanes(V)):
-            input_transform(_form(w), padded, at + c, w.WP * C, C, V, tile * C + c, across * V_step, V_step)
+            input_transform(_form(w), padded, tiles[tile] + c, w.WP * C, C, V, tile * C + c, across * V_step, V_step)

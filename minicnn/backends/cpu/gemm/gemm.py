@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..runtime.compile import serial, shared
+from ..runtime.compile import inlined, serial, shared
 from .microkernel import MR, NR_BYTES, microkernel
 
 KC = 256
@@ -41,7 +41,7 @@ def clear(target, target_at, count):
         some[i] = 0
 
 
-@serial
+@inlined
 def multiply(a, a_at, rows, M, cols, K, b, b_at, b_step, start, start_at, start_step, floor, out, out_at, F):
     """out[m, f] = max(start[m, f] + Σ_k a[a_at + rows[m] + cols[k]] · b[k, f], floor) for m < M and f < F.
 
@@ -57,13 +57,13 @@ def multiply(a, a_at, rows, M, cols, K, b, b_at, b_step, start, start_at, start_
     for f in range(0, F, NR):
         columns = min(NR, F - f)
         half = b_step - f <= NR // 2
-        direct = M >= MR and (columns == NR or columns == NR // 2)
+        direct = M >= MR and columns == (NR // 2 if half else NR)
+        target, step = (out, F) if direct else (edge, NR)
         for tile in range(0, M, MR):
             m = max(0, min(tile, M - MR))  # the last tile computes some rows once more
             out_m, start_m = out_at + m * F + f, start_at + m * start_step + f
-            target, target_at, step = (out, out_m, F) if direct else (edge, 0, NR)
             microkernel(half, a, a_at, rows, m, cols, K, b, b_at + f, b_step, start, start_m, start_step, floor, target,
-                        target_at, step)  # fmt: skip
+                        out_m if direct else 0, step)  # fmt: skip
             if not direct:
                 for r in range(min(MR, M)):
                     copy(edge, r * NR, out, out_m + r * F, columns)
