@@ -62,8 +62,15 @@ class Stage(NamedTuple):
 
 def forward(make_stages: Callable[..., list[Stage]], x: Array, weights: Sequence[Array | None], *options: Any) -> Array:
     """y of one operation, whose stages are make_stages(x.shape, x.itemsize, the weights' shapes, *options)."""
+    return executor_for(make_stages, x, weights, *options)(x, addresses_of(weights))
+
+
+def executor_for(
+    make_stages: Callable[..., list[Stage]], x: Array, weights: Sequence[Array | None], *options: Any
+) -> Executor:
+    """What runs these stages; remembered for the next arrays of the same shapes."""
     shapes = tuple(None if weight is None else weight.shape for weight in weights)
-    return _operation(make_stages, x.shape, x.dtype, shapes, options)(x, addresses_of(weights))
+    return _operation(make_stages, x.shape, x.dtype, shapes, options)
 
 
 @lru_cache(maxsize=256)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from operator import is_
 from typing import Any
 
 from .. import cpu
 from ..contract import Array, Run, Step
 from ..textbook.inference import one_by_one
 from . import activations, conv, dense, normalization, pooling
-from .executor import Shape, Stage, forward
+from .executor import Shape, Stage, addresses_of, executor_for
 from .runtime.memory import compilable
 
 STAGES: dict[str, Callable[..., list[Stage]]] = {
@@ -41,8 +42,17 @@ def compile_inference(steps: Sequence[Step]) -> Run:
     def stages(shape: Shape, itemsize: int, shapes: Sequence[Shape | None]) -> list[Stage]:
         return _plan(counted, shape, itemsize, shapes)
 
+    latest: tuple[list[Array | None], Array] = [], addresses_of([])  # the arrays, and where they are while they live
+
     def run(x: Array, weights: Sequence[Array | None]) -> Array:
-        return forward(stages, x, weights) if compilable(x, *weights) else one_after_other(x, weights)
+        nonlocal latest
+        if not compilable(x, *weights):
+            return one_after_other(x, weights)
+        arrays, addresses = latest
+        if len(arrays) != len(weights) or not all(map(is_, arrays, weights)):
+            addresses = addresses_of(weights)
+            latest = list(weights), addresses  # replaced, not changed: several threads may be here
+        return executor_for(stages, x, weights)(x, addresses)
 
     return run
 
