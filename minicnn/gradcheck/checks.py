@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -14,16 +13,35 @@ from ..backends import backend_name, to_host, use_backend
 from ..errors import explain
 from ..layers import Layer
 from ..models import Sequential
-from . import numerical, protocol
-from .causes import diagnose
-from .comparison import Comparison
-from .functions import Function, LayerFunction, LossFunction, ModelFunction, OperationFunction, left_as_found
-from .numerical import METHODS, Method
-from .report import Finding, Report
+from ..random import seeded
+from . import protocol
+from .comparison import Comparison, drawn
+from .diagnosis import Diagnosis, Investigation
+from .functions import (
+    Function,
+    Gradients,
+    LayerFunction,
+    LossFunction,
+    ModelFunction,
+    left_as_found,
+    random_numbers_left_alone,
+)
+from .location import describe
+from .pairs import PairFunction
+from .report import NO_DERIVATIVE, Finding, Report
+
+METHODS = {"central": "differences", "complex": "complex step"}
+"""How each method is called in a report."""
 
 
 def check_layer(
-    layer: Layer, x: Any, training: bool = True, *, method: str = "central", samples: int = 500, seed: int = 0
+    layer: Layer,
+    x: Any,
+    training: bool | None = None,
+    *,
+    method: str = "central",
+    samples: int = 500,
+    seed: int = 0,
 ) -> Report:
     """Compare all gradients of a layer, yours or minicnn's, with numerical gradients.
 
@@ -32,12 +50,12 @@ def check_layer(
             it is unchanged.
         x: an input (N, …), or only its shape with the batch axis, for random normal numbers. Good shapes reveal
             most mistakes: N ≥ 2, height ≠ width, windows that overlap and that don't fit evenly.
-        training: as in `layer.forward`; dropout's mask is the same in all evaluations.
-        method: "central" differences, on the active backend; or the "complex" step, which is exact near kinks, too,
-            and always uses the textbook's operations.
+        training: as in `layer.forward`; None checks both modes. Dropout's mask is the same in all evaluations.
+        method: "central" differences, on the active backend; or the "complex" step on the textbook's operations. Where
+            the forward is not analytic, differences replace the complex step.
         samples: the number of entries of each array that are compared, drawn at random; smaller arrays are compared
             whole.
-        seed: for the random x, the random dy and the drawn entries.
+        seed: for the weights of a layer that is not built yet, a random x, the random dy and the drawn entries.
 
     Returns:
         A report: print it, use it as a truth value, or call its `raise_if_wrong`.
@@ -52,9 +70,27 @@ def check_layer(
     else:
         x = _numbers("check_layer x", x)
     layer.check_rank(x.shape)
-    layer.ensure_built(x.shape)
+    with seeded(seed):
+        layer.ensure_built(x.shape)
     with left_as_found([layer]):
-        return _check(LayerFunction(layer, x, training, rng), method, samples, rng)
+        first = LayerFunction(layer, x, training is not False, rng)
+        check = _Check(first, method, samples, rng)
+        findings = list(check.findings())
+        if training is None:
+            findings += _inference(check, LayerFunction(layer, x, False, _generator(seed)), samples)
+        return check.report(findings)
+
+
+def _inference(training: _Check, function: LayerFunction, samples: int) -> list[Finding]:
+    """The findings of inference, if it differs from training."""
+    function.arrays, function.fixed = training.function.arrays, training.function.fixed  # type: ignore[attr-defined]
+    check = _Check(function, training.method, samples, np.random.default_rng(1))
+    y, gradients = protocol.run(function, training.dy)
+    same = protocol.alike(y, training.y) and all(
+        g is not None and training.analytic[name] is not None and protocol.alike(g, training.analytic[name])  # type: ignore[arg-type]
+        for name, g in gradients.items()
+    )
+    return [] if same else list(check.gradient_findings(" in inference"))
 
 
 def check_loss(
@@ -67,7 +103,8 @@ def check_loss(
     function = LossFunction(
         losses.get(loss), _numbers("check_loss y_true", y_true, None), _numbers("check_loss y_pred", y_pred)
     )
-    return _check(function, method, samples, _generator(seed))
+    check = _Check(function, method, samples, _generator(seed))
+    return check.report(list(check.findings()))
 
 
 def check_model(
@@ -82,9 +119,9 @@ def check_model(
 ) -> Report:
     """Compare the gradients of a compiled model's loss on the batch (x, y) with numerical gradients.
 
-    The loss is computed as in `fit`, with softmax and cross-entropy fused. In a whole model, some ReLU or pooling is
-    always near a kink, so the complex step is the default; with method="central", errors of about 10⁻⁵ are normal.
-    The rest and the report are as in check_layer. Raises RuntimeError if the model is not compiled.
+    The loss is computed as in `fit`, with softmax and cross-entropy fused. If a gradient is wrong, the layers and the loss
+    are checked one by one, on the inputs that they get in the model. The rest and the report are as in check_layer.
+    Raises RuntimeError if the model is not compiled.
     """
     if not isinstance(model, Sequential):
         raise TypeError(explain("check_model", "a Sequential", repr(model), "check_layer checks a single layer."))
@@ -92,105 +129,176 @@ def check_model(
     rng = _generator(seed)
     x = _numbers("check_model x", x)
     if not model.built:
-        model.build((None, *x.shape[1:]))
+        with seeded(seed):
+            model.build((None, *x.shape[1:]))
     with left_as_found(model.layers):
-        return _check(ModelFunction(model, x, _numbers("check_model y", y, None), training, rng), method, samples, rng)
+        function = ModelFunction(model, x, _numbers("check_model y", y, None), training, rng)
+        check = _Check(function, method, samples, rng)
+        return check.report(list(check.findings()))
 
 
 def check_operation(
     forward: Callable[..., Any],
-    backward: Callable[..., Any],
-    arrays: Mapping[str, Any],
-    *,
+    backward: Callable[..., Any] | None,
+    *inputs: Any,
     method: str = "central",
     samples: int = 500,
     seed: int = 0,
 ) -> Report:
-    """Check a pair of functions: forward(**arrays) -> y, saved and backward(dy, saved) -> a gradient for each array.
+    """Check a pair of functions, such as conv_forward(x, w, b, param) -> out, cache and conv_backward(dout, cache).
 
-    `arrays` has the forward's arguments that have gradients, in the order in which the backward returns these; the
-    first holds the samples. Fix other arguments with `functools.partial` or a lambda:
+        check_operation(conv_forward, conv_backward, x, w, b, {"stride": 1, "pad": 1})
 
-        check_operation(partial(dense, bias=None, activation="tanh"), my_backward, {"x": x, "kernel": kernel})
+    Args:
+        forward: returns y, or y and a cache.
+        backward: gets dy and the cache, or dy alone; returns the gradients as a tuple, a list or a dict (dx, dw, …), one
+            for each array. None if the forward returns a loss and its gradient. A loss's backward may get the cache
+            alone, or, without a cache, the forward's arguments.
+        inputs: the forward's arguments. Floating-point arrays are differentiated, the first holds the samples; integer
+            arrays (labels), numbers, strings, dicts and None are passed on. Instead, one dict has them by name.
 
-    The rest and the report are as in check_layer.
+    The layout is yours: channels first or last. NumPy's global random generator starts each forward at the same state, so
+    that a dropout draws the same mask. The rest and the report are as in check_layer.
     """
-    arguments.function("check_operation backward", backward, "dy", "saved")
-    if not isinstance(arrays, Mapping) or not arrays:
-        raise TypeError(explain("check_operation arrays", "a dict of arrays", repr(arrays), 'Example: {"x": x}.'))
-    checked = {
-        arguments.text("check_operation arrays", name): _numbers(f"check_operation {name}", array)
-        for name, array in arrays.items()
-    }
-    return _check(OperationFunction(forward, backward, checked), method, samples, _generator(seed))
-
-
-def _check(function: Function, method_name: str, samples: int, rng: np.random.Generator) -> Report:
-    method = numerical.get(method_name)
-    arguments.whole("gradcheck samples", samples)
-    backend = backend_name()
-    y = function.forward(function.arrays).copy()
-    arguments.array(function.title, "outputs of the forward", y, finite=True)
-    dy = rng.standard_normal(y.shape) if function.takes_dy else np.ones(y.shape)  # all ones would hide mistakes
-    analytic = {
-        name: None if gradient is None else gradient.copy() for name, gradient in function.backward(dy.copy()).items()
-    }
-    findings = []
-    for argument, value in function.arrays.items():
-        entries = np.sort(rng.permutation(value.size)[:samples])
-        compared = Comparison(function, argument, method, y, dy, analytic[argument], entries, _differentiate)
-        findings.append(_finding(compared))
-    findings += _protocol_findings(function, dy)
-    shapes = f"{next(iter(function.arrays.values())).shape} -> {y.shape}"
-    return Report(f"{function.title}: {shapes}, {method.name}, backend {backend}", tuple(findings))
-
-
-def _finding(compared: Comparison) -> Finding:
-    return Finding(
-        compared.quantity,
-        diagnose(compared) if compared.is_wrong else None,
-        f"{len(compared.entries)} of {compared.value.size}",
-        compared.error,
-        compared.method.tolerance,
-    )
-
-
-def _protocol_findings(function: Function, dy: np.ndarray) -> Iterator[Finding]:
-    for name in protocol.rules_for(function):
-        diagnosis = protocol.RULES[name](function, dy)
-        yield Finding(name, diagnosis)
-        if diagnosis:
-            return
-
-
-def _differentiate(function: Function, argument: str, entries: np.ndarray, method: Method) -> np.ndarray:
-    """∂y/∂a for each entry a of one array, (entries, *y's shape)."""
-    complex_step = method is METHODS["complex"]
-
-    def forward(array: np.ndarray) -> np.ndarray:
-        y = function.forward({**function.arrays, argument: array}).copy()
-        if complex_step and not np.iscomplexobj(y):
-            raise _not_for_complex_numbers(function, f"a real y, {y.dtype}")
-        return y
-
-    with use_backend("numpy") if complex_step else nullcontext(), warnings.catch_warnings():
-        warnings.simplefilter("error", np.exceptions.ComplexWarning)
-        try:
-            columns = [method.differentiate(forward, function.arrays[argument], int(entry)) for entry in entries]
-        except np.exceptions.ComplexWarning as warning:
-            raise _not_for_complex_numbers(function, f"a warning ({warning})") from None
-    return np.stack(columns)
-
-
-def _not_for_complex_numbers(function: Function, found: str) -> TypeError:
-    return TypeError(
-        explain(
-            function.title,
-            "a forward that accepts complex numbers, for the complex step",
-            found,
-            'Keep the dtype of x throughout the forward, or use method="central".',
+    if backward is not None and not callable(backward):
+        raise TypeError(
+            explain("check_operation backward", "a function", repr(backward), "Give it without calling it.")
         )
+    with random_numbers_left_alone():
+        check = _Check(PairFunction(forward, backward, inputs), method, samples, _generator(seed))
+        return check.report(list(check.findings()))
+
+
+class _Check:
+    """One function, checked."""
+
+    def __init__(self, function: Function, method: str, samples: int, rng: np.random.Generator) -> None:
+        self.method = arguments.choice("gradcheck method", method, METHODS, "the name of a method")
+        self.samples = arguments.whole("gradcheck samples", samples)
+        self.function, self.rng, self.backend = function, rng, backend_name()
+        function.clear_gradients()
+        self.y = np.array(function.forward(function.arrays))
+        arguments.array(function.title, "outputs of the forward", self.y, finite=True)
+        y = self.y
+        self.dy = rng.standard_normal(y.shape) if function.takes_dy else np.ones(y.shape)  # all ones hide mistakes
+        self.analytic: Gradients = {
+            name: None if g is None else np.array(g) for name, g in function.backward(self.dy.copy()).items()
+        }
+
+    def findings(self) -> Iterator[Finding]:
+        """All gradients, then the rules of the protocol."""
+        gradients = list(self.gradient_findings())
+        yield from gradients
+        for name in protocol.rules_for(self.function, all(found.ok for found in gradients)):
+            with random_numbers_left_alone():
+                broken = protocol.RULES[name](self.function, self.dy)
+            yield _finding(name, broken)
+            if broken:
+                return
+
+    def gradient_findings(self, mode: str = "") -> Iterator[Finding]:
+        """One finding for each gradient."""
+        backend = use_backend("numpy") if self.method == "complex" else nullcontext()
+        with backend, random_numbers_left_alone():
+            comparisons = {name: self._compared(name) for name in self.function.arrays}
+            wrong = [name for name, compared in comparisons.items() if compared.is_wrong]
+        with random_numbers_left_alone():
+            diagnoses = self._diagnoses(wrong, comparisons)
+        for name, compared in comparisons.items():
+            yield _finding(compared.quantity + mode, diagnoses.get(name), compared)
+
+    def _compared(self, name: str) -> Comparison:
+        entries = drawn(self.rng, self.function.arrays[name].size, self.y.size, self.samples)
+        compared = Comparison(self.function, name, self.method, self.y, self.dy, self.analytic[name], entries)
+        if compared.is_comparable and compared.is_wrong and self._is_single(name):
+            again = Comparison(self.function, name, self.method, self.y, self.dy, self.analytic[name], entries, True)
+            again.derivatives = compared.derivatives
+            return again
+        return compared
+
+    def _is_single(self, name: str) -> bool:
+        """Whether the backward rounds this gradient to float32: a change of dy by 10⁻¹⁰ changes nothing."""
+        if not self.function.takes_dy:
+            g = self.analytic[name]
+            assert g is not None
+            return bool((g == np.float32(g)).all()) and not bool((g == np.round(g, 4)).all())
+        direction = 1 + np.cos(np.arange(self.dy.size)).reshape(self.dy.shape)
+        g, tiny, large = (
+            protocol.run(self.function, self.dy * (1 + step * direction))[1][name] for step in (0, 1e-10, 1e-2)
+        )
+        assert g is not None and tiny is not None and large is not None
+        moved = g != large
+        return bool(moved.any()) and bool((g == tiny)[moved].mean() > 0.8)
+
+    def _diagnoses(self, wrong: list[str], comparisons: dict[str, Comparison]) -> dict[str, Diagnosis]:
+        if not wrong:
+            return {}
+        if isinstance(self.function, ModelFunction):
+            return _layer_by_layer(self.function, {name: comparisons[name] for name in wrong})
+        investigation = Investigation(self.function, self.y, self.dy, self.analytic, comparisons)
+        return {name: investigation.diagnose(name) for name in wrong}
+
+    def report(self, findings: list[Finding]) -> Report:
+        shapes = f"{next(iter(self.function.arrays.values())).shape} -> {self.y.shape}"
+        title = f"{self.function.title}: {shapes}, {METHODS[self.method]}, backend {self.backend}"
+        return Report(title, tuple(findings))
+
+
+def _finding(quantity: str, diagnosis: Diagnosis | None, compared: Comparison | None = None) -> Finding:
+    causes = diagnosis.causes if diagnosis else ()
+    text = diagnosis.text if diagnosis else None
+    cause = causes[0] if len(causes) == 1 else None
+    if compared is None:
+        return Finding(quantity, text, cause, causes)
+    left_out = int((~compared.exists).sum()) if compared.is_comparable else 0
+    single = compared.single or (compared.is_comparable and compared.derivatives.single)
+    note = "computed in float32" if single else ""
+    return Finding(
+        quantity,
+        text,
+        cause,
+        causes,
+        f"{len(compared.entries) - left_out} of {compared.value.size}",
+        float(compared.error),
+        compared.relative_tolerance,
+        left_out,
+        NO_DERIVATIVE if left_out == len(compared.entries) else note,
     )
+
+
+def _layer_by_layer(function: ModelFunction, wrong: dict[str, Comparison]) -> dict[str, Diagnosis]:
+    """The diagnosis of a model: that of the first wrong layer from its end, on the input that it gets in the model."""
+    model, inputs = function.model, []
+    function.forward(function.arrays)
+    x = function.arrays["x"]
+    for layer in model.layers:
+        inputs.append(x)
+        x = np.array(to_host(layer.forward(x, function.training)))
+    found = _first_wrong(function, list(zip(model.layers, inputs, strict=True)), x)
+    if found is None:
+        return {
+            name: Diagnosis(f"{describe(compared)} Each layer and the loss are right on their own.")
+            for name, compared in wrong.items()
+        }
+    where, report = found
+    text = "; ".join(f"{f.quantity}: {f.diagnosis}" for f in report.findings if not f.ok)
+    return {name: Diagnosis(f"the mistake is in {where}. Its {text}", report.causes) for name in wrong}
+
+
+def _first_wrong(
+    function: ModelFunction, inputs: list[tuple[Layer, np.ndarray]], y: np.ndarray
+) -> tuple[str, Report] | None:
+    """The loss or the last layer that is wrong on its own, and its report."""
+    check = _Check(LossFunction(function.model.loss, function.targets, y), "central", 200, np.random.default_rng(0))
+    if not (report := check.report(list(check.gradient_findings()))):
+        return "the loss", report
+    for layer, x in reversed(inputs):
+        with left_as_found([layer]):
+            alone = LayerFunction(layer, x, function.training, np.random.default_rng(0))
+            check = _Check(alone, "central", 200, np.random.default_rng(0))
+            if not (report := check.report(list(check.gradient_findings()))):
+                return str(layer), report
+    return None
 
 
 def _generator(seed: int) -> np.random.Generator:

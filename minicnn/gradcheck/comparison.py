@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
+from . import numerical
 from .functions import Function
-from .numerical import Method
+from .numerical import Derivatives, Forward, NotComplex
 
-Differentiate = Callable[[Function, str, np.ndarray, Method], np.ndarray]
+FLOOR = 1e-9
+"""Smallest relative tolerance: the backward has rounding errors, too."""
 
-AXES_OF_INPUTS = {
-    2: ("sample", "feature"),
-    3: ("sample", "step", "channel"),
-    4: ("sample", "row", "column", "channel"),
-}
-AXES_OF_KERNELS = {
-    2: ("input", "output"),
-    3: ("step", "input channel", "filter"),
-    4: ("row", "column", "input channel", "filter"),
-}
+SINGLE_FLOOR = 3e-5
+"""The same for a gradient that is computed in float32."""
+
+MOST_NUMBERS = 10_000_000
+"""Most entries of a Jacobian that is kept: 80 MB."""
 
 
 @dataclass
@@ -31,13 +27,14 @@ class Comparison:
 
     function: Function
     argument: str
-    method: Method
+    method: str
     y: np.ndarray
     dy: np.ndarray
     analytic: np.ndarray | None
     entries: np.ndarray
     """The flat indices of the entries that are compared."""
-    differentiate: Differentiate
+    single: bool = False
+    """Whether the backward computes this gradient in float32."""
 
     @property
     def quantity(self) -> str:
@@ -53,27 +50,49 @@ class Comparison:
 
     @property
     def is_whole(self) -> bool:
-        """Whether all entries are compared; only then can spatial patterns be recognised."""
+        """Whether all entries are compared; only then can patterns be recognised."""
         return len(self.entries) == self.value.size
 
+    @property
+    def is_comparable(self) -> bool:
+        """Whether there is a gradient of the array's shape, all numbers."""
+        return (
+            self.analytic is not None and self.analytic.shape == self.value.shape and np.isfinite(self.analytic).all()
+        )
+
     @cached_property
-    def jacobian(self) -> np.ndarray:
-        """∂y/∂a for each compared entry a: (entries, *y's shape)."""
-        return self.differentiate(self.function, self.argument, self.entries, self.method)
+    def derivatives(self) -> Derivatives:
+        """∂y/∂a for each compared entry a."""
+        forward = forward_of(self.function, self.argument)
+        if self.method == "complex":
+            try:
+                return self._by_complex_step(forward)
+            except NotComplex:
+                pass
+        return numerical.differences(forward, self.value, self.entries)
 
-    def true_gradient(self, dy: np.ndarray) -> np.ndarray:
-        """The numerical gradient of the compared entries for this dy: (entries,)."""
-        return np.tensordot(self.jacobian, dy, axes=dy.ndim)
-
-    def true_gradient_now(self) -> np.ndarray:
-        """The numerical gradient of the function in its present state, e.g. with one part changed: (entries,)."""
-        jacobian = self.differentiate(self.function, self.argument, self.entries, self.method)
-        return np.tensordot(jacobian, self.dy, axes=self.dy.ndim)
+    def _by_complex_step(self, forward: Forward) -> Derivatives:
+        """The complex step where it is right: entries in doubt, and some others, are differentiated by differences."""
+        exact = numerical.complex_step(forward, self.value, self.entries)
+        doubtful = np.zeros(len(self.entries), bool)
+        doubtful[0] = True
+        if self.is_comparable:
+            gradient = exact.gradient(self.dy)
+            doubtful |= np.abs(gradient - self.found) > FLOOR * np.abs(gradient).max(initial=0)
+        real = numerical.differences(forward, self.value, self.entries[doubtful])
+        off = np.abs(real.gradient(self.dy) - exact[doubtful].gradient(self.dy))
+        bound = 8 * real.error(self.dy) + 1e-6 * real.size(self.dy).max(initial=0)
+        if (real.exists(self.dy) & (off > bound)).any():
+            raise NotComplex("its complex step differs from real differences: the forward is not analytic")
+        kinks = ~real.exists(self.dy)
+        rows = np.flatnonzero(doubtful)[kinks]
+        exact[rows] = real[kinks]
+        return exact
 
     @cached_property
     def expected(self) -> np.ndarray:
         """The numerical gradient of the compared entries: (entries,)."""
-        return self.true_gradient(self.dy)
+        return self.derivatives.gradient(self.dy)
 
     @property
     def found(self) -> np.ndarray:
@@ -81,52 +100,54 @@ class Comparison:
         assert self.analytic is not None
         return self.analytic.reshape(-1)[self.entries]
 
-    @property
-    def expected_array(self) -> np.ndarray:
-        """The numerical gradient in its array's shape, if all entries are compared."""
-        return self.expected.reshape(self.value.shape)
+    @cached_property
+    def exists(self) -> np.ndarray:
+        """Which of the compared entries have a derivative: (entries,)."""
+        return self.derivatives.exists(self.dy)
 
-    @property
-    def found_array(self) -> np.ndarray:
-        """The backward's gradient in its array's shape, if all entries are compared."""
-        return self.found.reshape(self.value.shape)
+    @cached_property
+    def tolerance(self) -> np.ndarray:
+        """The largest error that rounding explains, for each compared entry: (entries,)."""
+        size = float(self.derivatives.size(self.dy).max(initial=0))
+        return 8 * self.derivatives.error(self.dy) + (SINGLE_FLOOR if self.single else FLOOR) * size + 1e-300
 
-    @property
-    def noise(self) -> float:
-        """Differences up to this size are rounding errors of the numerical gradient."""
-        return self.method.noise * float(np.abs(self.dy * self.y).sum() + 1e-100)  # more than 0, even where y is 0
+    @cached_property
+    def off(self) -> np.ndarray:
+        """|found − expected| of the compared entries, 0 where there is no derivative: (entries,)."""
+        return np.abs(self.found - self.expected) * self.exists
+
+    @cached_property
+    def scale(self) -> float:
+        """The largest entry of both gradients."""
+        return float(max(np.abs(self.found).max(initial=0), np.abs(self.expected * self.exists).max(initial=0))) or 1.0
 
     @cached_property
     def error(self) -> float:
         """max |found − expected|, relative to the gradient's largest entry; infinite if they can't be compared."""
-        if self.analytic is None or self.analytic.shape != self.value.shape or not np.isfinite(self.analytic).all():
-            return np.inf
-        floor = self.noise / self.method.tolerance
-        return float(np.abs(self.found - self.expected).max() / (self._scale(self.found, self.expected) + floor))
+        return float(self.off.max(initial=0)) / self.scale if self.is_comparable else np.inf
+
+    @property
+    def relative_tolerance(self) -> float:
+        """The tolerance of the entry that uses it up most, relative like `error`."""
+        if not self.is_comparable or not len(self.entries):
+            return FLOOR
+        return float(self.tolerance[int((self.off / self.tolerance).argmax())]) / self.scale
 
     @property
     def is_wrong(self) -> bool:
-        return not self.error <= self.method.tolerance
+        return not self.is_comparable or bool((self.off > self.tolerance).any())
 
     @cached_property
     def wrong(self) -> np.ndarray:
-        """Which entries are wrong, in the gradient's shape."""
-        scale = self._scale(self.found, self.expected)
-        return np.abs(self.found_array - self.expected_array) > self.method.tolerance * scale + self.noise
+        """Which entries are wrong, in the gradient's shape, if all are compared."""
+        return (self.off > self.tolerance).reshape(self.value.shape)
 
-    def axis_name(self, axis: int) -> str:
-        """The name of an axis of x or of a kernel, derived from the number of axes."""
-        names = AXES_OF_INPUTS if self.is_input else AXES_OF_KERNELS
-        rank = self.value.ndim
-        return names[rank][axis] if rank in names else f"entry of axis {axis}"
 
-    def alike(self, a: np.ndarray, b: np.ndarray) -> bool:
-        """Whether two arrays, not all zero, are equal within ten times the accuracy of numerical gradients."""
-        scale = self._scale(a, b)
-        if a.shape != b.shape or scale <= 10 * self.noise:
-            return False
-        return bool(np.abs(a - b).max() <= 10 * (self.method.tolerance * scale + self.noise))
+def forward_of(function: Function, argument: str) -> Forward:
+    """y as a function of one of the arrays."""
+    return lambda array: function.forward({**function.arrays, argument: array})
 
-    @staticmethod
-    def _scale(a: np.ndarray, b: np.ndarray) -> float:
-        return float(max(np.abs(a).max(initial=0), np.abs(b).max(initial=0)))
+
+def drawn(rng: np.random.Generator, size: int, outputs: int, samples: int) -> np.ndarray:
+    """The flat indices of at most `samples` entries, fewer if their Jacobian would be too large."""
+    return np.sort(rng.permutation(size)[: max(1, min(samples, MOST_NUMBERS // max(outputs, 1)))])

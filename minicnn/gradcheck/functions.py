@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,6 +18,9 @@ from ..models import Sequential
 Arrays = Mapping[str, np.ndarray]
 Gradients = dict[str, "np.ndarray | None"]
 
+SEED = 20151
+"""NumPy's global generator starts each forward here, so that a dropout that uses it draws the same mask every time."""
+
 
 class Function:
     """A forward and a backward to be checked. Arguments and results are NumPy arrays."""
@@ -31,9 +34,13 @@ class Function:
     handed: dict[str, Any]
     """The arrays given to the last forward; `protocol.py` checks that they were not overwritten."""
 
+    labels: np.ndarray | None = None
+    """The targets of a loss."""
+
     def forward(self, arrays: Arrays) -> np.ndarray:
         """y for these arrays, real or complex; everything else, such as dropout's masks, is the same every time."""
         dtype = np.result_type(*arrays.values())
+        np.random.seed(SEED)
         self.handed = {name: to_device(array, dtype, copy=True) for name, array in arrays.items()}
         return to_host(arguments.array(self.title, "outputs", self.run_forward(self.handed, dtype), dtype))
 
@@ -54,40 +61,12 @@ class Function:
     def clear_gradients(self) -> None:
         """Discard the gradients of earlier batches."""
 
+    def drop_last_sample(self, N: int) -> None:
+        """Shorten everything that belongs to the N samples, except the arrays: the labels."""
+
     def quantity(self, argument: str) -> str:
         """The name of the gradient with respect to an argument."""
         return f"d{argument}"
-
-
-class OperationFunction(Function):
-    """A pair of functions: forward(**arrays) -> y, saved and backward(dy, saved) -> a gradient for each array."""
-
-    def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any], arrays: Arrays) -> None:
-        self.title = getattr(forward, "__name__", "operation")
-        self.arrays = {name: np.array(array, np.float64) for name, array in arrays.items()}
-        self.functions = forward, backward
-
-    def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
-        result = arguments.function(f"{self.title} forward", self.functions[0], keywords=handed)(**handed)
-        if not isinstance(result, tuple) or len(result) != 2:
-            remedy = "saved is what the backward needs; it may be None."
-            raise TypeError(explain(f"{self.title} forward", "y, saved", type(result).__name__, remedy))
-        y, self.saved = result
-        return y
-
-    def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
-        gradients = self.functions[1](dy, self.saved)
-        gradients = gradients if isinstance(gradients, tuple) else (gradients,)
-        if len(gradients) != len(self.arrays):
-            raise ValueError(
-                explain(
-                    f"{self.title} backward",
-                    f"{len(self.arrays)} gradients, of {', '.join(self.arrays)}",
-                    f"{len(gradients)}",
-                    "Return one for each array, in the arrays' order.",
-                )
-            )
-        return dict(zip(self.arrays, gradients, strict=True))
 
 
 class LossFunction(Function):
@@ -99,6 +78,10 @@ class LossFunction(Function):
         self.title = type(loss).__name__
         self.arrays = {"y_pred": y_pred}
         self.loss, self.y_true = loss, loss.check_targets(y_true, y_pred.shape)
+        self.labels = self.y_true
+
+    def drop_last_sample(self, N: int) -> None:
+        self.y_true = self.labels = self.y_true[:-1]
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         return self.loss.call(self.y_true, handed["y_pred"])  # forward's checks would refuse complex numbers
@@ -158,7 +141,7 @@ class LayerFunction(LayeredFunction):
     def __init__(self, layer: Layer, x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
         super().__init__([layer], x, training, rng)
         self.layer = layer
-        self.title = f"{layer}, training={training}"
+        self.title = str(layer)
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         self.place(handed, dtype)
@@ -208,6 +191,16 @@ def interesting(parameter: Parameter, rng: np.random.Generator) -> np.ndarray:
     if value.size and np.ptp(value) == 0:
         value = value + np.where(value == 0, 1.0, value) * rng.uniform(-0.5, 0.5, value.shape)
     return value
+
+
+@contextmanager
+def random_numbers_left_alone() -> Iterator[None]:
+    """Restore NumPy's global generator at the end of the block."""
+    state = np.random.get_state()
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 @contextmanager

@@ -5,10 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 from ..backends import to_host
+from .diagnosis import Diagnosis
 from .functions import Function, Gradients
+from .probes import Probe, known_operation, mixed
+from .probes import run as run_probe
+
+ROUNDING = 1e-11
+"""Two results are equal up to rounding if they differ by at most this much of the largest entry."""
+
+SINGLE_ROUNDING = 1e-4
+"""The same for float32."""
+
+FEW = 12
+"""Entries of each array that are differentiated on a second batch."""
 
 
-def nothing_overwritten(function: Function, dy: np.ndarray) -> str | None:
+def nothing_overwritten(function: Function, dy: np.ndarray) -> Diagnosis | None:
     """x, dy and the parameters belong to the caller: forward and backward must not write to them."""
     handed_dy = dy.copy()
     function.forward(function.arrays)
@@ -18,53 +30,83 @@ def nothing_overwritten(function: Function, dy: np.ndarray) -> str | None:
     by_backward += [] if same(handed_dy, dy) else ["dy"]
     for step, names in (("forward", by_forward), ("backward", by_backward)):
         if names:
-            return (
+            return Diagnosis(
                 f"{step} writes into {' and '.join(names)}, which the caller may still need. Make a new array instead: "
-                f"x * 2 rather than x *= 2, or start with a copy()."
+                f"x * 2 rather than x *= 2, or start with a copy().",
+                ("protocol.overwrites",),
             )
     return None
 
 
-def same_again(function: Function, dy: np.ndarray) -> str | None:
+def same_again(function: Function, dy: np.ndarray) -> Diagnosis | None:
     """Repeating the same forward and backward gives the same result."""
     function.clear_gradients()
     first_y, first = run(function, dy)
     second_y, second = run(function, dy)
     if not alike(first_y, second_y):
-        return (
+        return Diagnosis(
             "the second forward of the same x gives another y. The layer has a state or draws random numbers: put that "
-            "state into get_state and set_state, so that it can be restored."
+            "state into get_state and set_state, so that it can be restored.",
+            ("protocol.forward-not-repeatable",),
         )
     for name, gradient in first.items():
         again = second[name]
         if gradient is None or again is None or alike(gradient, again):
             continue
-        doubled = ", twice the first: it accumulates" if alike(again, 2 * gradient) else ""
-        return (
-            f"the second backward of the same dy gives another {function.quantity(name)}{doubled}. "
-            f"A gradient belongs to one batch: set it (grad = …), don't add to the last one (grad += …)."
+        if alike(again, 2 * gradient):
+            return Diagnosis(
+                f"the second backward of the same dy gives another {function.quantity(name)}, twice the first: it "
+                f"accumulates. A gradient belongs to one batch: set it (grad = …), don't add to the last one (grad += …).",
+                ("protocol.accumulates",),
+            )
+        return Diagnosis(
+            f"the second backward of the same dy gives another {function.quantity(name)}. The backward has a state or "
+            f"draws random numbers: a mask that is drawn anew in the backward is not the forward's.",
+            ("protocol.backward-not-repeatable",),
         )
     return None
 
 
-def linear_in_dy(function: Function, dy: np.ndarray) -> str | None:
+def linear_in_dy(function: Function, dy: np.ndarray) -> Diagnosis | None:
     """A backward is a product with a Jacobian: backward(dy − 3·other) = backward(dy) − 3·backward(other)."""
     other = np.cos(np.arange(dy.size)).reshape(dy.shape)
     (_, of_dy), (_, of_other), (_, of_both) = (run(function, upstream) for upstream in (dy, other, dy - 3 * other))
     for name, both in of_both.items():
         one, two = of_dy[name], of_other[name]
-        if both is None or one is None or two is None:
+        if both is None or one is None or two is None or alike(both, one - 3 * two, SINGLE_ROUNDING):
             continue
-        if not alike(both, one - 3 * two):
-            ignores = " It does not depend on dy at all." if alike(one, two) else ""
-            return (
-                f"{function.quantity(name)} is not linear in dy.{ignores} By the chain rule it is dy times derivatives "
-                f"that depend on the forward only: use conditions on x or y (dy * (y > 0)), never on dy (dy > 0)."
-            )
+        hint, cause = _why_not_linear(function, name, dy, one, two, both)
+        return Diagnosis(f"{function.quantity(name)} is not linear in dy. {hint}", (cause,))
     return None
 
 
-def results_left_alone(function: Function, dy: np.ndarray) -> str | None:
+def _why_not_linear(
+    function: Function, name: str, dy: np.ndarray, one: np.ndarray, two: np.ndarray, both: np.ndarray
+) -> tuple[str, str]:
+    """What a gradient that is not linear in dy shows, if it shows anything."""
+    rule = "By the chain rule it is dy times derivatives that depend on the forward only."
+    if alike(one, two):
+        return f"It does not depend on dy at all. {rule}", "shapes.dy-not-used"
+    if all((np.trunc(g) == g).all() for g in (one, two, both)):
+        return "It has whole numbers only: it is stored in an array of integers.", "shapes.cast-to-integers"
+    _, tiny = run(function, 1e-6 * dy)
+    _, twice = run(function, 2e-6 * dy)
+    small, double = tiny[name], twice[name]
+    assert small is not None and double is not None
+    if alike(double, 2 * small, 1e-9) and not alike(1e6 * small, one, 1e-6):
+        return "It is for small dy only: large values are cut off. Clip in the optimiser.", "shapes.clipped"
+    _, minus = run(function, -dy)
+    negative = minus[name]
+    assert negative is not None
+    if not alike(negative, -one, 1e-9) and alike(double, 2 * small, 1e-9):
+        return (
+            f"The sign of dy decides: {rule} Use conditions on x or y (dy * (y > 0)), never on dy (dy > 0).",
+            "shapes.masked-by-dy",
+        )
+    return rule, "protocol.not-linear"
+
+
+def results_left_alone(function: Function, dy: np.ndarray) -> Diagnosis | None:
     """The next batch must not change the arrays that one batch returned."""
     y = function.forward(function.arrays)
     gradients = function.backward(dy)
@@ -75,25 +117,84 @@ def results_left_alone(function: Function, dy: np.ndarray) -> str | None:
     function.backward(0.7 * dy)
     changed = [name for name, array in kept.items() if not same(array, copies[name])]
     if changed:
-        return (
+        return Diagnosis(
             f"the next batch overwrites {' and '.join(changed)} of this one. Return new arrays instead of a reused "
-            f"buffer, and make a new grad instead of writing to the old one."
+            f"buffer, and make a new grad instead of writing to the old one.",
+            ("protocol.reuses-a-buffer",),
         )
     return None
 
 
-def same_without_dx(function: Function, dy: np.ndarray) -> str | None:
+def same_without_dx(function: Function, dy: np.ndarray) -> Diagnosis | None:
     """need_dx=False, as for a model's first layer, does not change the parameters' gradients."""
+    function.clear_gradients()
     _, full = run(function, dy)
+    function.clear_gradients()  # else an early return would leave the right ones
     function.forward(function.arrays)
     partial = function.backward(dy, need_dx=False)
     for name, gradient in full.items():
         other = partial[name]
         if name != "x" and gradient is not None and (other is None or not alike(gradient, other)):
-            return (
-                f"backward(dy, need_dx=False) gives another {function.quantity(name)}. It may skip only dx, "
-                f"not the parameters' gradients."
+            left = " It is not set at all: the backward returns too early." if other is None or not other.any() else ""
+            return Diagnosis(
+                f"backward(dy, need_dx=False) gives another {function.quantity(name)}.{left} It may skip only dx, "
+                f"not the parameters' gradients.",
+                ("protocol.early-return-without-dx",),
             )
+    return None
+
+
+def of_this_batch(function: Function, dy: np.ndarray) -> Diagnosis | None:
+    """The gradients of a second batch are those of the second batch."""
+    rng = np.random.default_rng(11)
+    second = run_probe(function, mixed(function.arrays, rng), None, rng)
+    if second is None:
+        return None
+    first = Probe(function, dict(function.arrays), np.array(function.forward(function.arrays)), second.dy, {})
+    second = run_probe(function, second.arrays, second.dy, rng)
+    if second is None or second.y.shape != first.y.shape:
+        return None
+    known_operation(function, [first, second])
+    for name, found in second.found.items():
+        if found is None or _is_right(second, name):
+            continue
+        if _is_right(first, name, found, second.dy):
+            return Diagnosis(
+                f"{function.quantity(name)} of a second batch is that of the first one: what the forward keeps for the "
+                f"backward is not replaced. Keep x and y anew in every forward.",
+                ("protocol.stale-cache",),
+            )
+        return Diagnosis(
+            f"{function.quantity(name)} is right for the first batch and wrong for a second one, of other values: "
+            f"something is kept from the first, or the backward is right for some values only.",
+            ("protocol.wrong-on-a-second-batch",),
+        )
+    return None
+
+
+def _is_right(probe: Probe, name: str, found: np.ndarray | None = None, dy: np.ndarray | None = None) -> bool:
+    """Whether this is the right gradient on a probe; for an unknown function, at some entries."""
+    found, dy = probe.found[name] if found is None else found, probe.dy if dy is None else dy
+    assert found is not None
+    if probe.recognised is not None:
+        return alike(found, probe.true(name, dy), SINGLE_ROUNDING)
+    entries = np.arange(found.size)[:: max(1, found.size // FEW)]
+    derivatives = probe.differentiate(name, entries)
+    off = np.abs(derivatives.gradient(dy) - found.ravel()[entries])
+    bound = 8 * derivatives.error(dy) + SINGLE_ROUNDING * derivatives.size(dy).max(initial=0)
+    return not (derivatives.exists(dy) & (off > bound)).any()
+
+
+def saved_is_set(function: Function, dy: np.ndarray) -> Diagnosis | None:
+    """A layer's call keeps what its backward needs in self.saved."""
+    function.forward(function.arrays)
+    missing = [layer for layer in function.layers if getattr(layer, "saved", ()) is None]
+    if missing:
+        return Diagnosis(
+            f"call does not set self.saved, so a network refuses {missing[0]}'s backward. Set it in call, to () if "
+            f"nothing is kept.",
+            ("protocol.saved-not-set",),
+        )
     return None
 
 
@@ -102,16 +203,22 @@ RULES = {
     "same when repeated": same_again,
     "linear in dy": linear_in_dy,
     "results left alone": results_left_alone,
+    "of this batch": of_this_batch,
     "same without dx": same_without_dx,
+    "saved is set": saved_is_set,
 }
 """Every rule by its name in the report. After the first broken rule, the others are not checked."""
 
 
-def rules_for(function: Function) -> list[str]:
-    """The rules that apply to this function."""
+def rules_for(function: Function, right: bool) -> list[str]:
+    """The rules that apply to this function; `right` tells whether its gradients are right on the first batch."""
     excluded = set() if function.takes_dy else {"linear in dy"}
+    if not right or len(function.layers) > 1:
+        excluded.add("of this batch")
     if not getattr(function, "parameters", None):
         excluded.add("same without dx")
+    if not function.layers:
+        excluded.add("saved is set")
     return [name for name in RULES if name not in excluded]
 
 
@@ -130,10 +237,10 @@ def same(a: np.ndarray, b: np.ndarray) -> bool:
     return np.array_equal(a, b, equal_nan=True)
 
 
-def alike(a: np.ndarray, b: np.ndarray) -> bool:
+def alike(a: np.ndarray, b: np.ndarray, rounding: float = ROUNDING) -> bool:
     """Whether two arrays are equal up to rounding (threads may add in another order)."""
     if a.shape != b.shape:
         return False
     a, b = (np.nan_to_num(array, posinf=0, neginf=0) for array in (a, b))  # NaN has its own diagnosis
     scale = max(np.abs(a).max(initial=0), np.abs(b).max(initial=0))
-    return bool(np.abs(a - b).max(initial=0) <= 1e-11 * scale)
+    return bool(np.abs(a - b).max(initial=0) <= rounding * scale)

@@ -1,0 +1,351 @@
+"""The diagnosis: a cause is stated only if its wrong gradient is the one that was found, in every entry, on every probe.
+
+Every entry of the catalogue that can apply is computed and compared. If none matches, the coefficients of the gradient's
+terms are fitted; then `location.py` says where the gradient is wrong. Nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from . import location
+from .comparison import Comparison
+from .functions import Function, Gradients
+from .mistakes import Mistake, entries
+from .probes import EXACT, NUMERICAL, SINGLE, Probe, known_operation, probes_of
+
+MOST_NAMED = 3
+"""Most causes that are listed if they cannot be told apart."""
+
+MOST_DIFFERENTIATED = 600
+"""Most entries of an array of an unknown function that are differentiated on each probe."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Why a gradient is wrong: a sentence, and the identifiers of the causes that are proven."""
+
+    text: str
+    causes: tuple[str, ...] = ()
+
+
+class Investigation:
+    """The diagnosis of the wrong gradients of one function, which share the probes."""
+
+    def __init__(
+        self, function: Function, y: np.ndarray, dy: np.ndarray, found: Gradients, comparisons: dict[str, Comparison]
+    ) -> None:
+        self.function, self.comparisons = function, comparisons
+        rng = np.random.default_rng(5)
+        self.base = Probe(function, dict(function.arrays), y, dy, found)
+        for name, compared in comparisons.items():
+            if compared.is_whole and compared.is_comparable:
+                self.base.jacobians[name] = compared.derivatives
+                self.base.exists[name] = compared.exists.reshape(compared.value.shape)
+        fits = all(g is None or g.shape == function.arrays[name].shape for name, g in found.items())
+        further = list(probes_of(function, self.base, rng)) if fits else []
+        self.probes = [self.base, *further]
+        self.known = known_operation(function, self.probes)
+        if self.known is None:
+            self.probes = self.probes[: 3 if function.takes_dy else 4]
+        else:
+            self.probes = [probe for probe in self.probes if probe.recognised is not None]
+
+    def diagnose(self, argument: str) -> Diagnosis:
+        """Why the gradient with respect to this argument is wrong, as far as it can be proven."""
+        compared = self.comparisons[argument]
+        if malformed := _malformed(compared):
+            return malformed
+        if not compared.is_whole and self.known is None:
+            return Diagnosis(location.largest_error(compared))
+        if self.known is None and compared.value.size > MOST_DIFFERENTIATED:
+            return Diagnosis(location.describe(compared))
+        tolerance = EXACT if self.known else NUMERICAL
+        if compared.single:
+            tolerance = SINGLE
+        return (
+            self._without_derivative(argument)
+            or self._zero(argument)
+            or self._named(argument, tolerance)
+            or self._coefficients(argument, tolerance)
+            or self._factor(argument, tolerance)
+            or self._factor_along_an_axis(argument, tolerance)
+            or self._located(argument)
+        )
+
+    # what is proven
+
+    def _without_derivative(self, argument: str) -> Diagnosis | None:
+        """y does not depend on the argument at all."""
+        if self.base.true(argument, self.base.dy).any():
+            return None
+        if any(probe.true(argument, probe.dy).any() for probe in self.probes[1:2]):
+            return None
+        largest = np.abs(self.comparisons[argument].found).max()
+        return Diagnosis(
+            f"the true gradient is zero: y does not depend on {argument}, but the backward returns another gradient "
+            f"(largest entry {largest:.3g}). Does the forward use {argument}?",
+            ("shapes.true-gradient-is-zero",),
+        )
+
+    def _zero(self, argument: str) -> Diagnosis | None:
+        """A gradient of zeros; many mistakes could give it."""
+        if any(probe.found[argument].any() for probe in self.probes):  # type: ignore[union-attr]
+            return None
+        entry = next(entry for entry in entries() if entry.name == "shapes.all-zeros")
+        return Diagnosis(f"{self._known_as()}{entry.explanation}", (entry.name,))
+
+    def _named(self, argument: str, tolerance: float) -> Diagnosis | None:
+        """The entries of the catalogue that match on all probes."""
+        role = self.known.roles[argument][0] if self.known else None
+        operation = self.base.operation
+        self.tried = [entry for entry in entries(operation, role)]
+        matching = [entry for entry in self.tried if self._matches(entry, argument, tolerance)]
+        distinct: list[Mistake] = []
+        for entry in matching:
+            if all(entry.sentence != other.sentence for other in distinct):
+                distinct.append(entry)
+        if not distinct or len(distinct) > MOST_NAMED:
+            return None
+        own = [entry for entry in distinct if entry.of]
+        named = own or distinct
+        text = " Or: ".join(entry.sentence for entry in named)
+        either = "One of these, which these arrays cannot tell apart: " if len(named) > 1 else ""
+        return Diagnosis(
+            f"{self._known_as()}{either}{text} Right: {named[0].formula}. {named[0].experiment}",
+            tuple(entry.name for entry in named),
+        )
+
+    def _matches(self, entry: Mistake, argument: str, tolerance: float) -> bool:
+        compared = 0
+        for probe in self.probes:
+            wrong = probe.wrong(entry, argument)
+            if wrong is None or not probe.explains(wrong, argument, tolerance):
+                return False
+            compared += 1
+        return compared > 1 or not self.function.takes_dy
+
+    def _coefficients(self, argument: str, tolerance: float) -> Diagnosis | None:
+        """The gradient is a sum of the right terms with wrong coefficients."""
+        if self.known is None:
+            return None
+        role = self.known.roles[argument][0]
+        columns, found, right, names = [], [], [], []
+        for probe in self.probes:
+            assert probe.operation is not None and probe.recognised is not None
+            terms = probe.operation.terms(role, probe.recognised.y.to(probe.dy))
+            if len(terms) < 2:
+                return None
+            names = list(terms)
+            there = probe.where(argument).ravel()
+            views = [probe.recognised.back(argument, term.value, probe.arrays).ravel() for term in terms.values()]
+            scale = np.abs(probe.true(argument, probe.dy)).max() or 1
+            columns.append(np.stack(views, axis=1)[there] / scale)
+            found.append(probe.found[argument].ravel()[there] / scale)  # type: ignore[union-attr]
+            right = [term.coefficient for term in terms.values()]
+        A, b = np.concatenate(columns), np.concatenate(found)
+        fitted, _, rank, _ = np.linalg.lstsq(A, b, rcond=None)
+        if rank < len(names) or np.abs(A @ fitted - b).max() > 10 * tolerance * np.abs(b).max():
+            return None
+        return self._in_words(names, right, list(fitted))
+
+    def _in_words(self, names: list[str], right: list[float], fitted: list[float]) -> Diagnosis | None:
+        off = [not np.isclose(c, r, rtol=1e-6, atol=1e-7) for c, r in zip(fitted, right, strict=True)]
+        if not any(off):
+            return None
+        ratios = [c / r for c, r in zip(fitted, right, strict=True) if r]
+        if np.ptp(ratios) < 1e-6 * max(map(abs, ratios)) and not any(abs(c) > 1e-7 for c, r in zip(fitted, right, strict=True) if not r):
+            return None  # a common factor
+        parts = [
+            f"{name} has the coefficient {as_fraction(c)} instead of {as_fraction(r)}{_meaning(c, r)}"
+            for name, c, r, wrong in zip(names, fitted, right, off, strict=True)
+            if wrong
+        ]
+        kept = [name for name, wrong in zip(names, off, strict=True) if not wrong]
+        rest = f" Right: {', '.join(kept)}." if kept else ""
+        return Diagnosis(f"{self._known_as()}{'; '.join(parts)}.{rest}", ("coefficients",))
+
+    def _factor(self, argument: str, tolerance: float) -> Diagnosis | None:
+        """A multiple of the right gradient: the same on all probes, or proportional to a power of the batch size."""
+        factors, sizes = [], []
+        for probe in self.probes:
+            true, found, there = probe.true(argument, probe.dy), probe.found[argument], probe.where(argument)
+            assert found is not None
+            norm = float((true[there] ** 2).sum())
+            if not norm:
+                continue
+            factors.append(float((true * found)[there].sum()) / norm)
+            sizes.append(len(next(iter(probe.arrays.values()))))
+            if not probe.explains(factors[-1] * true, argument, tolerance):
+                return None
+        if len(factors) < 2:
+            return None
+        for power in (0, -1, 1):
+            constants = np.array(factors) * np.array(sizes, float) ** -power
+            if np.ptp(constants) <= 1e-5 * np.abs(constants).max():
+                varied = len(set(sizes)) > 1
+                return self._factor_in_words(argument, float(np.median(constants)), power, varied)
+        return None
+
+    def _factor_in_words(self, argument: str, factor: float, power: int, varied: bool) -> Diagnosis:
+        """What a factor times the batch size's power means; `varied` says whether the batch size was varied."""
+        N = len(next(iter(self.base.arrays.values())))
+        if power:
+            batch = {-1: "1/N", 1: "N"}[power]
+            times = "" if np.isclose(factor, 1) else f"{as_fraction(factor)} · "
+            text = f"it is {times}{batch} times the true gradient, N = {N} the batch size, on every input that was tried."
+            name = {-1: "shapes.mean-over-batch", 1: "shapes.batch-mean-forgotten"}[power]
+        else:
+            text = f"it is {as_fraction(factor)} times the true gradient, everywhere and on every input that was tried."
+            text += " It does not depend on the batch size." if varied else ""
+            name = f"factor.{as_fraction(factor)}"
+        meaning = self._lengths(argument, factor, N if not varied else None) or {
+            2.0: "Is a path counted twice, or is the 2 of a square not cancelled by a half?",
+            0.5: "Was a square differentiated without its 2, or one of two equal paths left out?",
+            1.0: {-1: "The mean over the batch is taken once too often: sum, dy already contains the loss's 1/N.",
+                  1: "A mean over the batch was differentiated as if it were a sum: divide by N once."}.get(power, ""),
+        }.get(round(factor, 6), "Which constant of the formula has this value? It is missing, or applied twice.")
+        return Diagnosis(f"{self._known_as()}{text} {meaning}", (name,))
+
+    def _lengths(self, argument: str, factor: float, N: int | None) -> str:
+        """Which lengths of the arrays the factor is, or its inverse."""
+        value, dy = self.base.arrays[argument], self.base.dy
+        first = next(iter(self.base.arrays.values()))
+        lengths = {
+            **({"the batch size": N} if N else {}),
+            **{f"the length of axis {axis} of y": n for axis, n in enumerate(dy.shape) if axis},
+            **{f"the length of axis {axis} of {argument}": n for axis, n in enumerate(value.shape)},
+            "the number of y's entries per sample": dy.size // len(dy) if dy.ndim else 0,
+            f"the number of {argument}'s entries per sample": value.size // len(value) if value is first else 0,
+            "the number of y's rows and columns": int(np.prod(dy.shape[1:-1])) if dy.ndim > 2 else 0,
+            "the number of y's rows and columns, channels first": int(np.prod(dy.shape[2:])) if dy.ndim > 2 else 0,
+        }
+        for size, verb in ((factor, "a mean was differentiated as if it were a sum"),
+                           (1 / factor, "a sum was differentiated as if it were a mean")):
+            names = [name for name, n in lengths.items() if n > 1 and np.isclose(n, size, rtol=1e-6)]
+            if names:
+                return f"{size:.0f} is {', and '.join(dict.fromkeys(names))}: perhaps {verb}."
+        return ""
+
+    def _factor_along_an_axis(self, argument: str, tolerance: float) -> Diagnosis | None:
+        """A factor for each index of one axis, perhaps a known quantity."""
+        found, true = self.base.found[argument], self.base.true(argument, self.base.dy)
+        assert found is not None
+        for axis in reversed(range(found.ndim)):
+            length = found.shape[axis]
+            if length < 2 or found.size // length < 2:
+                continue
+            f, t = (np.moveaxis(array, axis, 0).reshape(length, -1) for array in (found, true))
+            norm = (t**2).sum(axis=1)
+            if not norm.all():
+                continue
+            factors = (f * t).sum(axis=1) / norm
+            if np.ptp(factors) < 1e-6 * np.abs(factors).max() or not factors.all():
+                continue
+            shape = [1] * found.ndim
+            shape[axis] = length
+            if not self.base.explains(true * factors.reshape(shape), argument, tolerance):
+                continue
+            name = location.axis_name(self.comparisons[argument], axis)
+            known = self._quantity_of(factors)
+            shown = ", ".join(f"{factor:.4g}" for factor in factors[:6]) + (", …" if length > 6 else "")
+            return Diagnosis(
+                f"{self._known_as()}each {name} is off by a different factor ({shown}), the same for all its entries."
+                f"{known[0]}",
+                known[1],
+            )
+        return None
+
+    def _quantity_of(self, factors: np.ndarray) -> tuple[str, tuple[str, ...]]:
+        """Which array's entries the factors are."""
+        for name, array in self.base.arrays.items():
+            if array.size != len(factors) or not array.all():
+                continue
+            for power, words in ((-1, "is missing"), (1, "is applied twice"), (-2, "squared is missing")):
+                if np.allclose(array.ravel() ** power, factors, rtol=1e-5):
+                    how = {-1: f"1 / {name}", 1: name, -2: f"1 / {name}²"}[power]
+                    return f" It is {how}: a factor {name} {words}.", (f"factor.{name}-{words.replace(' ', '-')}",)
+        return "", ()
+
+    def _located(self, argument: str) -> Diagnosis:
+        """No cause is proven: where it is wrong, what it is not, and the smallest case."""
+        compared = self.comparisons[argument]
+        count = len(self.tried)
+        kind = f" for {self.known.title}" if self.known else ""
+        excluded = f" It is none of the {count} mistakes of the catalogue{kind}: all of them were computed and differ."
+        smallest = location.smallest_case(self.function, argument)
+        return Diagnosis(f"{location.describe(compared)}{excluded}{smallest}")
+
+    def _known_as(self) -> str:
+        return f"the forward is {self.known.title}. " if self.known else ""
+
+
+def _malformed(compared: Comparison) -> Diagnosis | None:
+    """No array, one of another shape, or one with NaN."""
+    if compared.analytic is None:
+        owner = (
+            "return it, or the layers before this one cannot learn"
+            if compared.is_input
+            else "set it, or the optimiser cannot update the parameter"
+        )
+        return Diagnosis(f"{compared.quantity} is None: backward must {owner}.", ("protocol.none",))
+    found, expected = compared.analytic.shape, compared.value.shape
+    if found != expected:
+        hint, cause = "A gradient has one entry for every entry of its array.", "shapes.wrong-shape"
+        if found == expected[::-1] and len(found) > 1:
+            hint, cause = (
+                "It is transposed: swap the two factors of its matrix product, (a.T @ b).T = b.T @ a.",
+                "shapes.transposed",
+            )
+        elif len(found) == len(expected) + 1 and found[1:] == expected:
+            hint, cause = "It still has the axis of the samples: sum over the first axis.", "shapes.not-summed"
+        elif np.prod(found, dtype=int) == np.prod(expected, dtype=int):
+            hint, cause = (
+                f"The number of entries is right: perhaps only .reshape({expected}) is missing.",
+                "shapes.not-reshaped",
+            )
+        elif len(found) > len(expected):
+            hint, cause = (
+                f"It has {len(found) - len(expected)} axes too many: sum over those that are not {compared.argument}'s.",
+                "shapes.not-summed",
+            )
+        elif len(found) < len(expected):
+            hint, cause = "It has too few axes: a sum runs over an axis that has to stay.", "shapes.summed-too-much"
+        elif all(f in (1, e) for f, e in zip(found, expected, strict=True)):
+            hint, cause = "A sum runs over an axis that has to stay.", "shapes.summed-too-much"
+        text = f"it has shape {found}, but {compared.argument} has shape {expected}. {hint}"
+        return Diagnosis(text, (cause,))
+    bad = np.argwhere(~np.isfinite(compared.analytic))
+    if len(bad):
+        text = (
+            f"{len(bad)} of {compared.analytic.size} entries are NaN or infinite, the first at "
+            f"{location.index_text(bad[0])}. Look for a division by zero, a logarithm of zero, or an exponential that "
+            f"overflows."
+        )
+        return Diagnosis(text, ("shapes.not-finite",))
+    return None
+
+
+def as_fraction(number: float) -> str:
+    """A simple fraction if the number is one, else four digits."""
+    fraction = Fraction(number).limit_denominator(64)
+    if abs(float(fraction) - number) <= 1e-6 * max(abs(number), 1e-3):
+        return str(fraction).replace("-", "−")
+    return f"{number:.4g}".replace("-", "−")
+
+
+def _meaning(coefficient: float, right: float) -> str:
+    """What a wrong coefficient means."""
+    ratio = coefficient / right if right else np.inf
+    if abs(coefficient) < 1e-7:
+        return ": it is missing"
+    if np.isclose(ratio, -1):
+        return ": its sign is wrong"
+    if np.isclose(ratio, 2):
+        return ": it is counted twice"
+    if np.isclose(ratio, 0.5):
+        return ": half of it is missing"
+    return f": {as_fraction(ratio)} times what it should be" if np.isfinite(ratio) else ""

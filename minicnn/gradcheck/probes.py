@@ -1,0 +1,177 @@
+"""Probes: the function run on other inputs and other dy, to tell mistakes apart that look alike on one.
+
+On each probe the backward's gradients are compared with what a mistake would give. The right gradients come from the
+known operation, if the forward is one, else from numerical derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import copy
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from . import numerical
+from .functions import Function, Gradients
+from .known import Operation, Recognised, recognise
+from .mistakes import Case, Mistake, of_case, of_operation
+
+EXACT, NUMERICAL, SINGLE = 1e-8, 1e-5, 1e-4
+"""Relative tolerances of a match: for a known operation, for numerical derivatives, for float32."""
+
+
+@dataclass
+class Probe:
+    """One run of a function: its arrays, y, dy, and the gradients that the backward gave."""
+
+    function: Function
+    arrays: dict[str, np.ndarray]
+    y: np.ndarray
+    dy: np.ndarray
+    found: Gradients
+    recognised: Recognised | None = None
+    exists: dict[str, np.ndarray] = field(default_factory=dict)
+    """Where the function has a derivative, for arrays in which it has none at some entries."""
+    jacobians: dict[str, numerical.Derivatives] = field(default_factory=dict)
+    operation: Operation | None = None
+
+    def know(self, recognised: Recognised | None) -> bool:
+        """Use this known operation for the right gradients, if the probe's y is what it gives."""
+        if recognised is None:
+            return False
+        try:
+            operation = recognised.operation(self.arrays)
+            same = np.allclose(recognised.output(operation, self.y.shape), self.y, rtol=1e-5, atol=1e-8)
+        except (ValueError, IndexError):
+            return False
+        if same:
+            self.recognised, self.operation = recognised, operation
+        return same
+
+    def true(self, argument: str, dy: np.ndarray) -> np.ndarray:
+        """The right gradient with respect to an argument, for any dy."""
+        if self.recognised is not None and self.operation is not None:
+            return self.recognised.gradients(self.operation, self.arrays, dy)[argument]
+        if argument not in self.jacobians:
+            self.jacobians[argument] = self.differentiate(argument, np.arange(self.arrays[argument].size))
+        derivatives = self.jacobians[argument]
+        self.exists.setdefault(argument, derivatives.exists(self.dy).reshape(self.arrays[argument].shape))
+        return derivatives.gradient(dy).reshape(self.arrays[argument].shape)
+
+    def differentiate(self, argument: str, entries: np.ndarray) -> numerical.Derivatives:
+        """The numerical derivatives at some entries of an array."""
+
+        def forward(array: np.ndarray) -> np.ndarray:
+            return self.function.forward({**self.arrays, argument: array})
+
+        return numerical.differences(forward, self.arrays[argument], entries)
+
+    def wrong(self, mistake: Mistake, argument: str) -> np.ndarray | None:
+        """The gradient that a mistake would give; None if it cannot be made here."""
+        try:
+            with np.errstate(all="ignore"):
+                if mistake.acts_on != "operation":
+                    return of_case(mistake, Case(argument, self.arrays, self.y, self.dy, self.true))
+                assert self.recognised is not None and self.operation is not None
+                canonical = of_operation(mistake, self.operation, self.recognised.y.to(self.dy))
+                return self.recognised.back(argument, np.asarray(canonical), self.arrays)
+        except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError):
+            return None
+
+    def where(self, argument: str) -> np.ndarray:
+        """The entries that can be compared."""
+        return self.exists.get(argument, np.ones(self.arrays[argument].shape, bool))
+
+    def explains(self, gradient: np.ndarray, argument: str, tolerance: float) -> bool:
+        """Whether this is the gradient that the backward gave, much nearer to it than the right one."""
+        found = self.found[argument]
+        if found is None or found.shape != gradient.shape:
+            return False
+        there = self.where(argument)
+        found, gradient, true = found[there], gradient[there], self.true(argument, self.dy)[there]
+        if not np.isfinite(gradient).all():
+            return False
+        residual = np.abs(found - gradient).max(initial=0)
+        scale = max(np.abs(found).max(initial=0), np.abs(gradient).max(initial=0), np.abs(true).max(initial=0))
+        wrongness = np.abs(found - true).max(initial=0)
+        return bool(residual <= tolerance * scale and (residual <= 0.05 * wrongness or wrongness <= tolerance * scale))
+
+    def is_wrong(self, argument: str, tolerance: float) -> bool:
+        """Whether the backward's gradient differs from the right one on this probe."""
+        return not self.explains(self.true(argument, self.dy), argument, tolerance)
+
+
+def run(function: Function, arrays: dict[str, np.ndarray], dy: np.ndarray | None, rng: Any) -> Probe | None:
+    """A probe of these arrays, with a random dy if none is given; None if the function does not accept them."""
+    try:
+        with np.errstate(all="ignore"):
+            y = np.array(function.forward(arrays))
+            if dy is None:
+                dy = rng.standard_normal(y.shape) if function.takes_dy else np.ones(y.shape)
+            function.clear_gradients()
+            gradients = {
+                name: None if g is None else np.array(g) for name, g in function.backward(np.array(dy)).items()
+            }
+    except Exception:  # the user's code may raise anything for arrays that it was not written for
+        return None
+    fit = all(g is None or g.shape == arrays[name].shape for name, g in gradients.items())
+    finite = np.isfinite(y).all() and all(g is None or np.isfinite(g).all() for g in gradients.values())
+    return Probe(function, arrays, y, dy, gradients) if fit and finite else None
+
+
+def mixed(arrays: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Other arrays like these: the input's samples mixed, the other arrays' entries changed by up to a third.
+
+    A mixture of samples is as positive, as bounded or as normalised as the samples; entries that are equal are told
+    apart by a small change.
+    """
+    first, *others = arrays
+    x = arrays[first]
+    other = 0.7 * np.roll(x, 1, axis=0) + 0.3 * x[::-1]
+    jitter = 0.1 * numerical.size_of(x) * rng.random(x.shape) * np.where(np.abs(x) < 0.5 * numerical.size_of(x), 1, 0.1)
+    inside = (x >= 0).all() and (x <= 1).all()
+    x = other * (1 - 0.1 * rng.random(x.shape)) if inside and (x > 0).all() else other + jitter
+    return {first: x, **{name: arrays[name] * (1 + 0.3 * rng.uniform(-1, 1, arrays[name].shape)) for name in others}}
+
+
+def shorter(function: Function, arrays: dict[str, np.ndarray]) -> tuple[Function, dict[str, np.ndarray]] | None:
+    """The function and its arrays with one sample less; None if there is only one."""
+    first = next(iter(arrays))
+    N = len(arrays[first])
+    if N < 2:
+        return None
+    less = copy(function)
+    less.drop_last_sample(N)
+    return less, {**arrays, first: arrays[first][:-1].copy()}
+
+
+def probes_of(function: Function, base: Probe, rng: np.random.Generator) -> Iterator[Probe]:
+    """Further probes: another dy, other arrays, a dy with a single 1, one sample less, another order of size."""
+    if function.takes_dy:
+        yield from _kept(run(function, base.arrays, None, rng))
+    yield from _kept(run(function, mixed(base.arrays, rng), None, rng))
+    yield from _kept(run(function, mixed(base.arrays, rng), None, rng))
+    if function.takes_dy:
+        single = np.zeros(base.y.shape)
+        single.flat[rng.integers(single.size)] = 1
+        yield from _kept(run(function, base.arrays, single, rng))
+    less = shorter(function, mixed(base.arrays, rng))
+    if less is not None:
+        yield from _kept(run(*less, None, rng))
+
+
+def _kept(probe: Probe | None) -> Iterator[Probe]:
+    if probe is not None:
+        yield probe
+
+
+def known_operation(function: Function, probes: list[Probe]) -> Recognised | None:
+    """The known operation that the forward is; the probes are told about it."""
+    full = [probe for probe in probes if probe.function is function]
+    found = recognise([(probe.arrays, probe.y) for probe in full], function.labels)
+    for probe in probes:
+        if not probe.know(found) and found is not None:
+            probe.know(recognise([(probe.arrays, probe.y)], probe.function.labels))
+    return found
