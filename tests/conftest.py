@@ -8,6 +8,10 @@ import minicnn
 from minicnn.backends.availability import check_numba
 
 
+def pytest_addoption(parser):
+    parser.addoption("--all-mistakes", action="store_true", help="all of the gradient doctor's cases, not a sample")
+
+
 def available_backends() -> tuple[str, ...]:
     """The CPU backends of this machine; `make test` stops before the tests if Numba is not among them."""
     try:

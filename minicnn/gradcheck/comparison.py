@@ -69,7 +69,12 @@ class Comparison:
                 return self._by_complex_step(forward)
             except NotComplex:
                 pass
-        return numerical.differences(forward, self.value, self.entries)
+        return numerical.differences(forward, self.value, self.entries, self._agrees if self.is_comparable else None)
+
+    def _agrees(self, place: int, column: np.ndarray) -> bool:
+        """Whether the backward's entry is what this derivative of y gives."""
+        size = float(np.abs(column * self.dy).sum())
+        return bool(abs(float((column * self.dy).sum()) - self.found[place]) <= FLOOR * size)
 
     def _by_complex_step(self, forward: Forward) -> Derivatives:
         """The complex step where it is right: entries in doubt, and some others, are differentiated by differences."""

@@ -1,7 +1,8 @@
-"""The diagnosis: a cause is stated only if its wrong gradient is the one that was found, in every entry, on every probe.
+"""The diagnosis: a cause is stated only if its wrong gradient is the one that was found, in every entry, on every
+probe.
 
-Every entry of the catalogue that can apply is computed and compared. If none matches, the coefficients of the gradient's
-terms are fitted; then `location.py` says where the gradient is wrong. Nothing is guessed.
+Every entry of the catalogue that can apply is computed and compared. If none matches, the coefficients of the
+gradient's terms are fitted; then `location.py` says where the gradient is wrong. Nothing is guessed.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from . import location
 from .comparison import Comparison
 from .functions import Function, Gradients
+from .known.dropout import Dropout
 from .mistakes import Mistake, entries
 from .probes import EXACT, NUMERICAL, SINGLE, Probe, known_operation, probes_of
 
@@ -38,7 +40,7 @@ class Investigation:
     def __init__(
         self, function: Function, y: np.ndarray, dy: np.ndarray, found: Gradients, comparisons: dict[str, Comparison]
     ) -> None:
-        self.function, self.comparisons = function, comparisons
+        self.function, self.comparisons, self.shrunk = function, comparisons, False
         rng = np.random.default_rng(5)
         self.base = Probe(function, dict(function.arrays), y, dy, found)
         for name, compared in comparisons.items():
@@ -50,14 +52,14 @@ class Investigation:
         self.probes = [self.base, *further]
         self.known = known_operation(function, self.probes)
         if self.known is None:
-            self.probes = self.probes[: 3 if function.takes_dy else 4]
+            self.probes = [self.base, *further[:2], *[probe for probe in further if probe.function is not function]]
         else:
             self.probes = [probe for probe in self.probes if probe.recognised is not None]
 
     def diagnose(self, argument: str) -> Diagnosis:
         """Why the gradient with respect to this argument is wrong, as far as it can be proven."""
         compared = self.comparisons[argument]
-        if malformed := _malformed(compared):
+        if malformed := self._of_another_argument(argument) or _malformed(compared):
             return malformed
         if not compared.is_whole and self.known is None:
             return Diagnosis(location.largest_error(compared))
@@ -73,6 +75,7 @@ class Investigation:
             or self._coefficients(argument, tolerance)
             or self._factor(argument, tolerance)
             or self._factor_along_an_axis(argument, tolerance)
+            or self._another_mask(argument)
             or self._located(argument)
         )
 
@@ -91,6 +94,22 @@ class Investigation:
             ("shapes.true-gradient-is-zero",),
         )
 
+    def _of_another_argument(self, argument: str) -> Diagnosis | None:
+        """The gradients are returned in another order, and have other shapes."""
+        found = self.base.found[argument]
+        for name, compared in self.comparisons.items():
+            if found is None or name == argument or found.shape == self.base.arrays[argument].shape:
+                continue
+            if found.shape == compared.value.shape and compared.is_whole:
+                true, there = compared.expected.reshape(found.shape), compared.exists.reshape(found.shape)
+                if np.abs(found - true)[there].max(initial=0) <= NUMERICAL * np.abs(true).max(initial=0):
+                    return Diagnosis(
+                        f"it is the gradient with respect to {name}: the gradients are returned in another order than "
+                        f"{', '.join(self.base.arrays)}.",
+                        ("shapes.of-another-argument",),
+                    )
+        return None
+
     def _zero(self, argument: str) -> Diagnosis | None:
         """A gradient of zeros; many mistakes could give it."""
         if any(probe.found[argument].any() for probe in self.probes):  # type: ignore[union-attr]
@@ -102,16 +121,16 @@ class Investigation:
         """The entries of the catalogue that match on all probes."""
         role = self.known.roles[argument][0] if self.known else None
         operation = self.base.operation
-        self.tried = [entry for entry in entries(operation, role)]
+        self.tried = [e for e in entries(operation, role) if e.acts_on != "dy" or self.function.takes_dy]
         matching = [entry for entry in self.tried if self._matches(entry, argument, tolerance)]
         distinct: list[Mistake] = []
         for entry in matching:
             if all(entry.sentence != other.sentence for other in distinct):
                 distinct.append(entry)
-        if not distinct or len(distinct) > MOST_NAMED:
-            return None
         own = [entry for entry in distinct if entry.of]
         named = own or distinct
+        if not 0 < len(named) <= MOST_NAMED:
+            return None
         text = " Or: ".join(entry.sentence for entry in named)
         either = "One of these, which these arrays cannot tell apart: " if len(named) > 1 else ""
         return Diagnosis(
@@ -129,44 +148,64 @@ class Investigation:
         return compared > 1 or not self.function.takes_dy
 
     def _coefficients(self, argument: str, tolerance: float) -> Diagnosis | None:
-        """The gradient is a sum of the right terms with wrong coefficients."""
+        """The gradient is a sum of the right terms with wrong coefficients, which may depend on the batch size."""
         if self.known is None:
             return None
         role = self.known.roles[argument][0]
-        columns, found, right, names = [], [], [], []
+        fits: dict[int, np.ndarray] = {}
+        by_size: dict[int, list[Probe]] = {}
         for probe in self.probes:
-            assert probe.operation is not None and probe.recognised is not None
-            terms = probe.operation.terms(role, probe.recognised.y.to(probe.dy))
-            if len(terms) < 2:
+            by_size.setdefault(len(next(iter(probe.arrays.values()))), []).append(probe)
+        for size, probes in by_size.items():
+            fitted = _fit(probes, argument, role, tolerance)
+            if fitted is None and size == self.base_size:
                 return None
-            names = list(terms)
-            there = probe.where(argument).ravel()
-            views = [probe.recognised.back(argument, term.value, probe.arrays).ravel() for term in terms.values()]
-            scale = np.abs(probe.true(argument, probe.dy)).max() or 1
-            columns.append(np.stack(views, axis=1)[there] / scale)
-            found.append(probe.found[argument].ravel()[there] / scale)  # type: ignore[union-attr]
-            right = [term.coefficient for term in terms.values()]
-        A, b = np.concatenate(columns), np.concatenate(found)
-        fitted, _, rank, _ = np.linalg.lstsq(A, b, rcond=None)
-        if rank < len(names) or np.abs(A @ fitted - b).max() > 10 * tolerance * np.abs(b).max():
+            if fitted is not None:
+                fits[size] = fitted
+        assert self.base.operation is not None
+        assert self.base.recognised is not None
+        terms = self.base.operation.terms(role, self.base.recognised.y.to(self.base.dy))
+        if self.base_size not in fits:
             return None
-        return self._in_words(names, right, list(fitted))
+        return self._in_words(list(terms), [term.coefficient for term in terms.values()], fits)
 
-    def _in_words(self, names: list[str], right: list[float], fitted: list[float]) -> Diagnosis | None:
+    @property
+    def base_size(self) -> int:
+        """The number of samples of the base."""
+        return len(next(iter(self.base.arrays.values())))
+
+    def _in_words(self, names: list[str], right: list[float], fits: dict[int, np.ndarray]) -> Diagnosis | None:
+        fitted = fits[self.base_size]
         off = [not np.isclose(c, r, rtol=1e-6, atol=1e-7) for c, r in zip(fitted, right, strict=True)]
         if not any(off):
             return None
         ratios = [c / r for c, r in zip(fitted, right, strict=True) if r]
-        if np.ptp(ratios) < 1e-6 * max(map(abs, ratios)) and not any(abs(c) > 1e-7 for c, r in zip(fitted, right, strict=True) if not r):
+        foreign = any(abs(c) > 1e-7 for c, r in zip(fitted, right, strict=True) if not r)
+        if np.ptp(ratios) < 1e-6 * max(map(abs, ratios)) and not foreign:
             return None  # a common factor
-        parts = [
-            f"{name} has the coefficient {as_fraction(c)} instead of {as_fraction(r)}{_meaning(c, r)}"
-            for name, c, r, wrong in zip(names, fitted, right, off, strict=True)
-            if wrong
-        ]
+        parts = []
+        for place, (name, r) in enumerate(zip(names, right, strict=True)):
+            if off[place]:
+                of_size = {size: coefficients[place] for size, coefficients in fits.items()}
+                c, words = _depending_on_size(of_size, self.base_size, getattr(self.base.operation, "M", 0))
+                parts.append(f"{name} has the coefficient {words} instead of {as_fraction(r)}{_meaning(c, r)}")
         kept = [name for name, wrong in zip(names, off, strict=True) if not wrong]
         rest = f" Right: {', '.join(kept)}." if kept else ""
         return Diagnosis(f"{self._known_as()}{'; '.join(parts)}.{rest}", ("coefficients",))
+
+    def _another_mask(self, argument: str) -> Diagnosis | None:
+        """Dropout: every entry is dy times 0 or the scale, but not by the forward's mask."""
+        operation, found = self.base.operation, self.base.found[argument]
+        if not isinstance(operation, Dropout) or found is None:
+            return None
+        ratio = found / self.base.dy
+        if np.isclose(ratio, 0).any() and (np.isclose(ratio, 0) | np.isclose(ratio, operation.scale)).all():
+            return Diagnosis(
+                "each entry is dy times 0 or the scale, but by another mask than the forward's: the mask is drawn anew "
+                "in the backward. Keep the forward's mask in the cache.",
+                ("dropout.mask-drawn-anew",),
+            )
+        return None
 
     def _factor(self, argument: str, tolerance: float) -> Diagnosis | None:
         """A multiple of the right gradient: the same on all probes, or proportional to a power of the batch size."""
@@ -196,7 +235,9 @@ class Investigation:
         if power:
             batch = {-1: "1/N", 1: "N"}[power]
             times = "" if np.isclose(factor, 1) else f"{as_fraction(factor)} · "
-            text = f"it is {times}{batch} times the true gradient, N = {N} the batch size, on every input that was tried."
+            text = (
+                f"it is {times}{batch} times the true gradient, N = {N} the batch size, on every input that was tried."
+            )
             name = {-1: "shapes.mean-over-batch", 1: "shapes.batch-mean-forgotten"}[power]
         else:
             text = f"it is {as_fraction(factor)} times the true gradient, everywhere and on every input that was tried."
@@ -205,8 +246,10 @@ class Investigation:
         meaning = self._lengths(argument, factor, N if not varied else None) or {
             2.0: "Is a path counted twice, or is the 2 of a square not cancelled by a half?",
             0.5: "Was a square differentiated without its 2, or one of two equal paths left out?",
-            1.0: {-1: "The mean over the batch is taken once too often: sum, dy already contains the loss's 1/N.",
-                  1: "A mean over the batch was differentiated as if it were a sum: divide by N once."}.get(power, ""),
+            1.0: {
+                -1: "The mean over the batch is taken once too often: sum, dy already contains the loss's 1/N.",
+                1: "A mean over the batch was differentiated as if it were a sum: divide by N once.",
+            }.get(power, ""),
         }.get(round(factor, 6), "Which constant of the formula has this value? It is missing, or applied twice.")
         return Diagnosis(f"{self._known_as()}{text} {meaning}", (name,))
 
@@ -223,8 +266,10 @@ class Investigation:
             "the number of y's rows and columns": int(np.prod(dy.shape[1:-1])) if dy.ndim > 2 else 0,
             "the number of y's rows and columns, channels first": int(np.prod(dy.shape[2:])) if dy.ndim > 2 else 0,
         }
-        for size, verb in ((factor, "a mean was differentiated as if it were a sum"),
-                           (1 / factor, "a sum was differentiated as if it were a mean")):
+        for size, verb in (
+            (factor, "a mean was differentiated as if it were a sum"),
+            (1 / factor, "a sum was differentiated as if it were a mean"),
+        ):
             names = [name for name, n in lengths.items() if n > 1 and np.isclose(n, size, rtol=1e-6)]
             if names:
                 return f"{size:.0f} is {', and '.join(dict.fromkeys(names))}: perhaps {verb}."
@@ -276,7 +321,8 @@ class Investigation:
         count = len(self.tried)
         kind = f" for {self.known.title}" if self.known else ""
         excluded = f" It is none of the {count} mistakes of the catalogue{kind}: all of them were computed and differ."
-        smallest = location.smallest_case(self.function, argument)
+        smallest = "" if self.shrunk else location.smallest_case(self.function, argument)
+        self.shrunk = True
         return Diagnosis(f"{location.describe(compared)}{excluded}{smallest}")
 
     def _known_as(self) -> str:
@@ -309,7 +355,7 @@ def _malformed(compared: Comparison) -> Diagnosis | None:
             )
         elif len(found) > len(expected):
             hint, cause = (
-                f"It has {len(found) - len(expected)} axes too many: sum over those that are not {compared.argument}'s.",
+                f"It has {len(found) - len(expected)} axes too many: sum over those not of {compared.argument}.",
                 "shapes.not-summed",
             )
         elif len(found) < len(expected):
@@ -327,6 +373,51 @@ def _malformed(compared: Comparison) -> Diagnosis | None:
         )
         return Diagnosis(text, ("shapes.not-finite",))
     return None
+
+
+def _fit(probes: list[Probe], argument: str, role: str, tolerance: float) -> np.ndarray | None:
+    """The coefficients of the gradient's terms on these probes; None if there are none that give the gradient."""
+    columns, found = [], []
+    for probe in probes:
+        assert probe.operation is not None
+        assert probe.recognised is not None
+        terms = probe.operation.terms(role, probe.recognised.y.to(probe.dy))
+        if len(terms) < 2:
+            return None
+        there = probe.where(argument).ravel()
+        views = [probe.recognised.back(argument, term.value, probe.arrays).ravel() for term in terms.values()]
+        scale = np.abs(probe.true(argument, probe.dy)).max() or 1
+        columns.append(np.stack(views, axis=1)[there] / scale)
+        found.append(probe.found[argument].ravel()[there] / scale)  # type: ignore[union-attr]
+    if len({column.shape[1] for column in columns}) > 1:
+        return None
+    A, b = np.concatenate(columns), np.concatenate(found)
+    fitted, _, rank, _ = np.linalg.lstsq(A, b, rcond=None)
+    exact = rank == A.shape[1] and np.abs(A @ fitted - b).max() <= 10 * tolerance * np.abs(b).max()
+    return fitted if exact else None
+
+
+def _depending_on_size(coefficients: dict[int, float], N: int, M: int) -> tuple[float, str]:
+    """A coefficient that was fitted for some batch sizes, and how it depends on them, in words.
+
+    M is the number of entries that share a mean; it is proportional to the batch size or does not depend on it.
+    """
+    c = coefficients[N]
+    if len(coefficients) > 1 and np.ptp(list(coefficients.values())) > 1e-6 * abs(c):
+        for name, per_sample in (("N", 1), ("M", M / N if M else 1)):
+            forms = {
+                name: lambda n: n,
+                f"1/{name}": lambda n: 1 / n,
+                f"{name}/({name} − 1)": lambda n: n / (n - 1) if n > 1 else np.nan,
+                f"({name} − 1)/{name}": lambda n: (n - 1) / n if n > 1 else np.nan,
+            }
+            for form, value in forms.items():
+                ratios = [number / value(size * per_sample) for size, number in coefficients.items()]
+                if np.ptp(ratios) < 1e-6 * abs(ratios[0]):
+                    factor = as_fraction(ratios[0])
+                    times = {"1": "", "−1": "−"}.get(factor, f"{factor} · ")
+                    return c, f"{times}{form} ({name} = {as_fraction(N * per_sample)})"
+    return c, as_fraction(c)
 
 
 def as_fraction(number: float) -> str:

@@ -1,7 +1,7 @@
 """Plain functions: conv_forward(x, w, b, param) -> out, cache and conv_backward(dout, cache) -> dx, dw, db.
 
-The conventions of most courses are accepted: a cache or none, gradients in a tuple, a list or a dict, a loss that returns
-its gradient together with its value.
+The conventions of most courses are accepted: a cache or none, gradients in a tuple, a list or a dict, a loss that
+returns its gradient together with its value.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ NOTHING = object()
 class PairFunction(Function):
     """A forward and a backward of the user's own, with the arguments of the forward.
 
-    Floating-point arrays among the arguments are differentiated. Integer arrays (labels), numbers, strings and dicts are
-    passed on.
+    Floating-point arrays among the arguments are differentiated. Integer arrays (labels), numbers, strings and dicts
+    are passed on.
     """
 
     def __init__(self, forward: Callable[..., Any], backward: Callable[..., Any] | None, inputs: Any) -> None:

@@ -74,7 +74,8 @@ class Probe:
             with np.errstate(all="ignore"):
                 if mistake.acts_on != "operation":
                     return of_case(mistake, Case(argument, self.arrays, self.y, self.dy, self.true))
-                assert self.recognised is not None and self.operation is not None
+                assert self.recognised is not None
+                assert self.operation is not None
                 canonical = of_operation(mistake, self.operation, self.recognised.y.to(self.dy))
                 return self.recognised.back(argument, np.asarray(canonical), self.arrays)
         except (ValueError, IndexError, KeyError, TypeError, ZeroDivisionError):
@@ -121,18 +122,18 @@ def run(function: Function, arrays: dict[str, np.ndarray], dy: np.ndarray | None
     return Probe(function, arrays, y, dy, gradients) if fit and finite else None
 
 
-def mixed(arrays: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
+def mixed(arrays: dict[str, np.ndarray], rng: np.random.Generator, spread: float = 1.0) -> dict[str, np.ndarray]:
     """Other arrays like these: the input's samples mixed, the other arrays' entries changed by up to a third.
 
     A mixture of samples is as positive, as bounded or as normalised as the samples; entries that are equal are told
-    apart by a small change.
+    apart by a small change. Inputs that are not between 0 and 1 are multiplied by `spread`.
     """
     first, *others = arrays
     x = arrays[first]
     other = 0.7 * np.roll(x, 1, axis=0) + 0.3 * x[::-1]
     jitter = 0.1 * numerical.size_of(x) * rng.random(x.shape) * np.where(np.abs(x) < 0.5 * numerical.size_of(x), 1, 0.1)
     inside = (x >= 0).all() and (x <= 1).all()
-    x = other * (1 - 0.1 * rng.random(x.shape)) if inside and (x > 0).all() else other + jitter
+    x = other * (1 - 0.1 * rng.random(x.shape)) if inside and (x > 0).all() else spread * (other + jitter)
     return {first: x, **{name: arrays[name] * (1 + 0.3 * rng.uniform(-1, 1, arrays[name].shape)) for name in others}}
 
 
@@ -152,7 +153,7 @@ def probes_of(function: Function, base: Probe, rng: np.random.Generator) -> Iter
     if function.takes_dy:
         yield from _kept(run(function, base.arrays, None, rng))
     yield from _kept(run(function, mixed(base.arrays, rng), None, rng))
-    yield from _kept(run(function, mixed(base.arrays, rng), None, rng))
+    yield from _kept(run(function, mixed(base.arrays, rng, 3.0), None, rng))
     if function.takes_dy:
         single = np.zeros(base.y.shape)
         single.flat[rng.integers(single.size)] = 1

@@ -56,7 +56,7 @@ def same_again(function: Function, dy: np.ndarray) -> Diagnosis | None:
         if alike(again, 2 * gradient):
             return Diagnosis(
                 f"the second backward of the same dy gives another {function.quantity(name)}, twice the first: it "
-                f"accumulates. A gradient belongs to one batch: set it (grad = …), don't add to the last one (grad += …).",
+                f"accumulates. A gradient belongs to one batch: set it (grad = …), do not add (grad += …).",
                 ("protocol.accumulates",),
             )
         return Diagnosis(
@@ -92,7 +92,8 @@ def _why_not_linear(
     _, tiny = run(function, 1e-6 * dy)
     _, twice = run(function, 2e-6 * dy)
     small, double = tiny[name], twice[name]
-    assert small is not None and double is not None
+    assert small is not None
+    assert double is not None
     if alike(double, 2 * small, 1e-9) and not alike(1e6 * small, one, 1e-6):
         return "It is for small dy only: large values are cut off. Clip in the optimiser.", "shapes.clipped"
     _, minus = run(function, -dy)

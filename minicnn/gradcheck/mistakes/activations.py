@@ -170,6 +170,14 @@ def slope_forgotten(op: Elementwise, dy: Array) -> Array:
     return dy * (op.x > 0)
 
 
+@of_function(experiment="Use the forward's slope.", variants=(0.01, 0.02, 0.1, 0.2, 0.3, 1.0))
+def another_slope(op: Elementwise, dy: Array, slope: float) -> Array:
+    """For x < 0 the gradient is {variant} · dy, another slope than the forward's."""
+    if not op.name.startswith("leaky"):
+        raise ValueError
+    return dy * np.where(op.x > 0, 1, slope)
+
+
 @of_function(experiment="The derivative of slope · x is slope.")
 def slope_times_x(op: Elementwise, dy: Array) -> Array:
     """For x < 0 the gradient is slope · x · dy: the function instead of its derivative."""

@@ -80,8 +80,8 @@ def mistake(
     """Put a function into the catalogue: its code is the mistake, its docstring the sentence.
 
     It returns the wrong gradient from (operation, dy); with acts_on="dy" the wrong dy from (dy, case), with
-    acts_on="gradient" the wrong gradient from (right gradient, case). With variants, each is one entry: the function gets
-    it as a further argument, and the sentence may name it: {variant}.
+    acts_on="gradient" the wrong gradient from (right gradient, case). With variants, each is one entry: the function
+    gets it as a further argument, and the sentence may name it: {variant}.
     """
 
     def enter(code: Callable[..., Array]) -> Callable[..., Array]:

@@ -94,7 +94,8 @@ def resized(op: Convolution, dz: Array, strides: tuple[int, int]) -> Array:
 
 @of_dx(experiment="Use stride 1 in the forward, too: is it right then?")
 def dx_stride_ignored(op: Convolution, dy: Array) -> Array:
-    """The stride is forgotten: the windows of the backward begin at p, where those of the forward begin at p · stride."""
+    """The stride is forgotten: the windows of the backward begin at p, where those of the forward begin at p ·
+    stride."""
     _strided(op)
     return resized(op, op.upstream(dy), (1, 1))
 
@@ -222,14 +223,17 @@ def kernel_summed_over_window(op: Convolution, dy: Array) -> Array:
 
 # im2col rows and columns
 
+ORDERS = [(2, 0, 1), (1, 2, 0), (1, 0, 2), (0, 2, 1), (2, 1, 0)]
+"""Other orders of a window's axes than (row, column, channel)."""
+
 
 @of_dx(
     experiment="Reshape the columns with the axes in which im2col filled them.",
-    variants=[order for order in ((2, 0, 1), (1, 2, 0), (1, 0, 2), (0, 2, 1), (2, 1, 0))],
+    variants=ORDERS,
 )
 def columns_reshaped_in_other_order(op: Convolution, dy: Array, order: tuple[int, ...]) -> Array:
-    """The columns' gradient is reshaped with the window's axes (row, column, channel) in the order {variant}, which is not
-    the order of im2col."""
+    """The columns' gradient is reshaped with the window's axes (row, column, channel) in the order {variant}, which is
+    not the order of im2col."""
     contributions = np.tensordot(op.upstream(dy), op.kernel, (3, 3))
     window = contributions.shape[3:]
     turned = contributions.reshape(*contributions.shape[:3], *(window[axis] for axis in order))
@@ -245,17 +249,17 @@ def reordered(op: Convolution, dkernel: Array, order: tuple[int, ...]) -> Array:
 
 @of_dkernel(
     experiment="Reshape dkernel with the axes in which im2col filled its columns.",
-    variants=[(2, 0, 1), (1, 2, 0), (1, 0, 2), (0, 2, 1), (2, 1, 0)],
+    variants=ORDERS,
 )
 def dkernel_reshaped_in_other_order(op: Convolution, dy: Array, order: tuple[int, ...]) -> Array:
-    """dkernel is reshaped with the window's axes (row, column, channel) in the order {variant}, which is not the order of
-    im2col."""
+    """dkernel is reshaped with the window's axes (row, column, channel) in the order {variant}, which is not the order
+    of im2col."""
     return reordered(op, op.dkernel(op.upstream(dy)), order)
 
 
 @of_dkernel(
     experiment="Transpose dkernel to the order of its axes before the reshape, or reshape to im2col's order.",
-    variants=[(2, 0, 1), (1, 2, 0), (1, 0, 2), (0, 2, 1), (2, 1, 0)],
+    variants=ORDERS,
 )
 def dkernel_columns_in_other_order(op: Convolution, dy: Array, order: tuple[int, ...]) -> Array:
     """The columns' axes (row, column, channel) lie in the order {variant}, and dkernel is reshaped without transposing
@@ -318,7 +322,8 @@ def dkernel_without_padding_full_windows(op: Convolution, dy: Array) -> Array:
 
 @of_dkernel(experiment="Use stride 1 in the forward, too: is it right then?")
 def dkernel_stride_ignored(op: Convolution, dy: Array) -> Array:
-    """The stride is forgotten: the windows of the backward begin at p, where those of the forward begin at p · stride."""
+    """The stride is forgotten: the windows of the backward begin at p, where those of the forward begin at p ·
+    stride."""
     _strided(op)
     return op.dkernel(op.upstream(dy), op.windows.but(strides=(1, 1)).cut(op.windows.padded(op.x)))
 

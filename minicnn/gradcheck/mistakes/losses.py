@@ -214,7 +214,8 @@ def binary_logits_formula(op: Loss, dy: Array) -> Array:
 
 @of_binary()
 def binary_probability_formula(op: Loss, dy: Array) -> Array:
-    """It is (p − y) / (p · (1 − p)) with p = σ(z): the gradient with respect to the probabilities, not to the logits."""
+    """It is (p − y) / (p · (1 − p)) with p = σ(z): the gradient with respect to the probabilities, not to the
+    logits."""
     _is(op, known.binary_logits)
     p = known.sigmoid(op.x)
     return dy * op.weight * (p - op.target) / (p * (1 - p))
@@ -415,6 +416,13 @@ def hinge_margins_for_mask(op: Loss, dy: Array) -> Array:
     _over(op)
     margins = op.formula(op.x, op.target, op.parameter)[0]
     return dy * op.weight * (margins - op.target * margins.sum(axis=-1, keepdims=True))
+
+
+@of_hinge()
+def hinge_margins_for_ones(op: Loss, dy: Array) -> Array:
+    """The classes over their margin get the margin itself, where they get 1."""
+    margins = _over(op) * op.formula(op.x, op.target, op.parameter)[0]
+    return dy * op.weight * (margins - op.target * _over(op).sum(axis=-1, keepdims=True))
 
 
 @of_hinge()

@@ -34,8 +34,13 @@ def composed(op: Normalization, dnormalized: Array, std: Array | None = None, M:
     std, M = op.std if std is None else std, M or op.M
     normalized = op.centred / std
     level = dnormalized.sum(axis=1, keepdims=True) / M
-    tilt = (dnormalized * normalized).sum(axis=1, keepdims=True) / M
+    tilt = (dnormalized * normalized).sum(axis=1, keepdims=True) / M * op.scaled
     return (dnormalized - level - normalized * tilt) / std
+
+
+def tilted(op: Normalization, mean: Array) -> Array:
+    """The path through the variance; 0 if nothing is divided by it."""
+    return op.normalized * mean * op.scaled
 
 
 def parts(op: Normalization, dy: Array) -> tuple[Array, Array, Array]:
@@ -125,7 +130,8 @@ def epsilon_outside_root(op: Normalization, dy: Array) -> Array:
 
 @of_dx()
 def unbiased_variance(op: Normalization, dy: Array) -> Array:
-    """The backward divides by M − 1, where the forward divides by M (or the other way round): the variance's divisor."""
+    """The backward divides by M − 1, where the forward divides by M (or the other way round): the variance's
+    divisor."""
     other = op.variance * (op.M - op.less) / (op.M - (1 - op.less))
     return composed(op, op.upstream(dy) * op.scale, np.sqrt(other + op.epsilon))
 
@@ -210,7 +216,7 @@ def mean_path_not_scaled(op: Normalization, dy: Array) -> Array:
 def mean_over_all(op: Normalization, dy: Array) -> Array:
     """The means of dz and dz · x̂ are taken over the whole array, where each group has its own."""
     d = op.upstream(dy) * op.scale
-    return (d - d.mean() - op.normalized * (d * op.normalized).mean()) / op.std
+    return (d - d.mean() - tilted(op, (d * op.normalized).mean())) / op.std
 
 
 @of_dx()
@@ -218,7 +224,7 @@ def mean_over_groups(op: Normalization, dy: Array) -> Array:
     """The means of dz and dz · x̂ are taken over the other axis, where they are over the axis of the mean."""
     d = op.upstream(dy) * op.scale
     means = (d.mean(axis=0, keepdims=True), (d * op.normalized).mean(axis=0, keepdims=True))
-    return (d - means[0] - op.normalized * means[1]) / op.std
+    return (d - means[0] - tilted(op, means[1])) / op.std
 
 
 @of_dx()

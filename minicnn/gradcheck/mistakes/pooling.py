@@ -131,7 +131,8 @@ def moved(op: Pooling, contributions: Array, strides: tuple[int, int]) -> Array:
 
 @of_max(experiment="Use stride 1 in the forward, too: is it right then?")
 def stride_ignored(op: MaxPooling, dy: Array) -> Array:
-    """The stride is forgotten: the windows of the backward begin at p, where those of the forward begin at p · stride."""
+    """The stride is forgotten: the windows of the backward begin at p, where those of the forward begin at p ·
+    stride."""
     _differs(op, (1, 1))
     return moved(op, op.place(winners(op), dy), (1, 1))
 
@@ -270,7 +271,8 @@ def mean_col2im_assigned(op: AveragePooling, dy: Array) -> Array:
 
 @of_mean(experiment="Use stride 1 in the forward, too: is it right then?")
 def mean_stride_ignored(op: AveragePooling, dy: Array) -> Array:
-    """The stride is forgotten: the windows of the backward begin at p, where those of the forward begin at p · stride."""
+    """The stride is forgotten: the windows of the backward begin at p, where those of the forward begin at p ·
+    stride."""
     _differs(op, (1, 1))
     return moved(op, spread(op, dy), (1, 1))
 

@@ -122,6 +122,27 @@ def axes_in_wrong_order(gradient: Array, case: Case, order: tuple[int, ...]) -> 
     return gradient.transpose(order).reshape(gradient.shape)
 
 
+@of_gradient(
+    formula="reshape in the order in which the forward reshapes, C's",
+    experiment="Try it on an array whose entries are 0, 1, 2, …",
+)
+def reshaped_in_fortran_order(gradient: Array, case: Case) -> Array:
+    """Its entries are right but in the wrong places: it is reshaped with order="F"."""
+    return gradient.reshape(len(gradient), -1).reshape(gradient.shape, order="F")
+
+
+@of_dy(
+    formula="transpose dy until its channels are last, then reshape",
+    experiment="Try it on a dy whose entries are 0, 1, 2, …, and print the reshaped one.",
+    variants=[order for order in _orders(4) if order != (0, 2, 3, 1)],
+)
+def dy_transposed_wrongly(dy: Array, case: Case, order: tuple[int, ...]) -> Array:
+    """dy is transposed by {variant} before it is reshaped, where its channels, axis 1, have to become the last axis,
+    (0, 2, 3, 1)."""
+    N, F, OH, OW = dy.shape
+    return dy.transpose(order).reshape(N, OH, OW, F).transpose(0, 3, 1, 2)
+
+
 @of_dy(
     formula="transpose dy until its axes are those of the matrix product, then reshape",
     experiment="Try it on a dy whose entries are 0, 1, 2, …, and print the reshaped one.",
@@ -209,7 +230,7 @@ def dy_used_twice(dy: Array, case: Case) -> Array:
 )
 def only_one_sample(dy: Array, case: Case, end: str) -> Array:
     """It is the contribution of the {variant} sample alone: the others are overwritten or never reached."""
-    if len(dy) != case.N or case.N < 2 or case.argument == next(iter(case.arrays)):
+    if len(dy) != case.N or case.argument == next(iter(case.arrays)):
         raise ValueError
     only = np.zeros_like(dy)
     only[ENDS[end]] = dy[ENDS[end]]
@@ -225,8 +246,6 @@ def loop_misses_one(dy: Array, case: Case, which: tuple[str, int]) -> Array:
     """The {variant[0]} entry along axis {variant[1]} of dy is not used: a loop stops too early or starts too late."""
     end, axis = which
     less = dy.copy()
-    if _length(dy, axis) < 2:
-        raise ValueError
     np.moveaxis(less, axis, 0)[ENDS[end]] = 0
     return less
 
@@ -237,12 +256,10 @@ def loop_misses_one(dy: Array, case: Case, which: tuple[str, int]) -> Array:
     variants=[(end, axis) for end, axis in AXES if axis],
 )
 def only_one_of_axis(dy: Array, case: Case, which: tuple[str, int]) -> Array:
-    """Only the {variant[0]} entry along axis {variant[1]} of dy arrives: the loop over that axis overwrites (=) instead of
-    adding (+=)."""
+    """Only the {variant[0]} entry along axis {variant[1]} of dy arrives: the loop over that axis overwrites (=)
+    instead of adding (+=)."""
     end, axis = which
     only = np.zeros_like(dy)
-    if _length(dy, axis) < 2:
-        raise ValueError
     np.moveaxis(only, axis, 0)[ENDS[end]] = np.moveaxis(dy, axis, 0)[ENDS[end]]
     return only
 
@@ -255,8 +272,6 @@ def only_one_of_axis(dy: Array, case: Case, which: tuple[str, int]) -> Array:
 def dy_of_one_for_all(dy: Array, case: Case, which: tuple[str, int]) -> Array:
     """The {variant[0]} entry along axis {variant[1]} of dy is used for all entries of that axis."""
     end, axis = which
-    if _length(dy, axis) < 2:
-        raise ValueError
     return np.broadcast_to(np.take(dy, [ENDS[end]], axis=axis), dy.shape).copy()
 
 
@@ -268,8 +283,6 @@ def dy_of_one_for_all(dy: Array, case: Case, which: tuple[str, int]) -> Array:
 def dy_reduced(dy: Array, case: Case, which: tuple[str, int]) -> Array:
     """dy is replaced by its {variant[0]} over axis {variant[1]}."""
     how, axis = which
-    if _length(dy, axis) < 2:
-        raise ValueError
     return np.broadcast_to(getattr(dy, how)(axis=axis, keepdims=True), dy.shape).copy()
 
 
@@ -327,10 +340,3 @@ def normalized(gradient: Array, case: Case) -> Array:
 def sign_of_dy(dy: Array, case: Case) -> Array:
     """Only the sign of dy is used."""
     return np.sign(dy)
-
-
-def _length(array: Array, axis: int) -> int:
-    """The length of an axis. Raises ValueError if it does not exist or is 1, where nothing would be seen."""
-    if axis >= array.ndim or array.shape[axis] < 2:
-        raise ValueError
-    return array.shape[axis]
