@@ -22,7 +22,7 @@ def squared(p: Array, t: Array, _: float) -> tuple[Array, dict[str, Array]]:
 
 def absolute(p: Array, t: Array, _: float) -> tuple[Array, dict[str, Array]]:
     e = p - t
-    return np.abs(e), {"where prediction > target": (e > 0) * 1.0, "where prediction < target": -(e < 0) * 1.0}
+    return np.abs(e), {"where prediction > target": (e > 0) * 1.0, "where prediction < target": -1.0 * (e < 0)}
 
 
 def huber(p: Array, t: Array, delta: float) -> tuple[Array, dict[str, Array]]:
