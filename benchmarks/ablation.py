@@ -109,14 +109,13 @@ def train(variant: str, seed: int, epochs: int, x: np.ndarray, y: np.ndarray, he
     start = perf_counter()
     model.fit(x, y, options.batch_size, epochs, callbacks=callbacks)  # prints its epochs
     seconds = perf_counter() - start
-    p, mirrored = model.predict(held_x, 256), model.predict(np.ascontiguousarray(held_x[:, :, ::-1]), 256)
-    hits, hits_averaged = (scores.argmax(axis=1) == held_y.argmax(axis=1) for scores in (p, p + mirrored))
+    hits = model.predict(held_x, 128).argmax(axis=1) == held_y.argmax(axis=1)
     return {
         "variant": variant,
         "seed": seed,
         "epochs": epochs,
         "accuracy": float(hits.mean()),
-        "mirrored": float(hits_averaged.mean()),
+        "mirrored": script.accuracy_with_mirror_images(model, held_x, held_y),
         "seconds": round(seconds, 1),
     }
 

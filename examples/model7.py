@@ -6,6 +6,7 @@ training images, never on the test images.
 
 from argparse import Namespace
 
+import numpy as np
 from experiment import report, run
 
 from minicnn import Input, Sequential
@@ -68,5 +69,12 @@ def compile_model(model: Sequential, options: Namespace, steps: int) -> list[Cal
     return [WeightAveraging(start_from_epoch=options.epochs - 1)]  # the mean over the last epoch
 
 
+def accuracy_with_mirror_images(model: Sequential, x: np.ndarray, y: np.ndarray) -> float:
+    """The accuracy of the mean of an image's and its mirror image's probabilities: two opinions for twice the time."""
+    p = model.predict(x, batch_size=128) + model.predict(x[:, :, ::-1], batch_size=128)
+    return float(np.mean(p.argmax(axis=1) == y.argmax(axis=1)))
+
+
 if __name__ == "__main__":
-    run(build_model, report.MODEL_7, compile_model)
+    trained, test = run(build_model, report.MODEL_7, compile_model)
+    print(f"Accuracy with mirror images: {accuracy_with_mirror_images(trained, *test):.4f}")

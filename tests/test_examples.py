@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import runpy
 import shlex
 import shutil
@@ -241,6 +242,11 @@ def test_no_run_is_replaced_without_overwrite_or_resumed_with_other_options(argu
     assert "Traceback" not in done.stderr
     assert sentence.format(val_accuracy=float(history_in(folder)[-1]["val_accuracy"])) in done.stderr
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_model_7_prints_its_accuracy_with_mirror_images_too(finished):
+    done, _ = finished("model7")
+    assert re.search(r"^Accuracy with mirror images: 0\.\d{4}$", done.stdout, re.MULTILINE)
 
 
 def test_a_run_with_a_schedule_is_not_trained_for_longer(finished, tmp_path):

@@ -22,6 +22,7 @@ from .report import Row
 
 Split = tuple[np.ndarray, np.ndarray]
 Compile = Callable[[Sequential, Namespace, int], list[Callback]]
+Trained = tuple[Sequential, Split]
 
 
 def compile_as_in_report(model: Sequential, options: Namespace, steps: int) -> list[Callback]:
@@ -30,8 +31,8 @@ def compile_as_in_report(model: Sequential, options: Namespace, steps: int) -> l
     return []
 
 
-def run(build_model: Callable[[], Sequential], row: Row, compile_model: Compile = compile_as_in_report) -> None:
-    """Train an example's model and compare it with its row of the report.
+def run(build_model: Callable[[], Sequential], row: Row, compile_model: Compile = compile_as_in_report) -> Trained:
+    """Train an example's model and compare it with its row of the report; returns the model and the test images.
 
     Ends the process with an error message if that cannot be done.
     """
@@ -70,6 +71,7 @@ def run(build_model: Callable[[], Sequential], row: Row, compile_model: Compile 
             results.write(row, outcome, checkpoint)
             results.draw(row, outcome, checkpoint, test[0])
             print(f"\nThe results and the trained model (model.safetensors) are in {checkpoint.folder}")
+    return model, test
 
 
 def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
