@@ -80,8 +80,8 @@ class Network:
         Returns dx. With need_dx=False it stops at the first layer with trainable parameters and returns None.
         """
         dy = arguments.array(self.name, "dy", dy, self.dtype)
-        learning = [index for index, layer in enumerate(self.layers) if layer.parameters()]
-        last_stop = 0 if arguments.flag("need_dx", need_dx) else min(learning, default=len(self.layers))
+        learning = (index for index, layer in enumerate(self.layers) if layer.parameters())
+        last_stop = 0 if arguments.flag("need_dx", need_dx) else next(learning, len(self.layers))
         for index in range(len(self.layers) - 1, last_stop - 1, -1):
             dy = self.layers[index].backward(dy, need_dx=need_dx or index > last_stop)
         return dy if need_dx else None

@@ -53,7 +53,6 @@ class Arguments:
         signature = inspect.signature(operation)
         self.signature = signature.replace(parameters=list(signature.parameters.values())[1:])  # without self
         self.names = list(self.signature.parameters)
-        self.defaults = [parameter.default for parameter in self.signature.parameters.values()]
         self.options = [(at, f"{name} {text}", OPTIONS[text]) for at, text in enumerate(self.names) if text in OPTIONS]
         self.geometry = [at for at, option in enumerate(self.names) if option in GEOMETRY]
         declared = [Declared.parse(argument, text) for argument, text in operation.shapes.items()]
@@ -66,9 +65,8 @@ class Arguments:
 
     def bind(self, given: tuple[Any, ...], options: dict[str, Any]) -> list[Any]:
         """The arguments in the contract's order. Raises TypeError if one is missing or unknown."""
-        rest = self.defaults[len(given) :]
-        if not options and len(given) <= len(self.names) and inspect.Parameter.empty not in rest:
-            return [*given, *rest]
+        if not options and len(given) == len(self.names):
+            return list(given)
         try:
             bound = self.signature.bind(*given, **options)
         except TypeError as error:

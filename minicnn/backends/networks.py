@@ -65,18 +65,19 @@ def checked(compile_inference: Callable[[Sequence[Step]], Run], arguments: dict[
     def operation(steps: Sequence[Step]) -> Run:
         steps = merged(check_steps(steps, arguments))
         run = compile_inference(steps)
+        kind = arguments["conv2d"].kind
         declared = [array for name, own, _ in steps if own for _, array in arguments[name].arrays[1:]]
         known: set[Any] = set()  # checked combinations of shapes and dtypes
 
         def run_checked(x: Array, weights: Sequence[Array | None]) -> Array:
-            arrays = [_array("x", x, False, backend)]
+            arrays = [_array("x", x, False, kind, backend)]
             if len(weights) != len(declared):
                 found = f"{len(weights)} arrays"
                 raise ValueError(
                     explain("compile_inference", f"{len(declared)} weights", found, "Give the weights of all steps.")
                 )
             for one, weight in zip(declared, weights, strict=True):
-                arrays.append(_array(one.argument, weight, one.optional, backend))
+                arrays.append(_array(one.argument, weight, one.optional, kind, backend))
             key = tuple([None if array is None else (array.shape, array.dtype) for array in arrays])
             if key not in known:
                 check_network(steps, arguments, arrays[0], arrays[1:])
@@ -90,11 +91,12 @@ def checked(compile_inference: Callable[[Sequence[Step]], Run], arguments: dict[
     return operation
 
 
-def _array(argument: str, array: Any, optional: bool, backend: Any) -> Array | None:
-    """The array as kernels read it; the same object if nothing has to change, since its address may be cached."""
+def _array(argument: str, array: Any, optional: bool, kind: type, backend: Any) -> Array | None:
+    """The array as kernels read it; `kind` is the type of the backend's arrays."""
     if array is None and optional:
         return None
-    check_memory("compile_inference", argument, array, ops=backend)
+    if type(array) is not kind:
+        check_memory("compile_inference", argument, array, ops=backend)
     return backend.contiguous(array)
 
 

@@ -125,7 +125,7 @@ class Layer(Configurable):
         y = self.call(x, training)
         if not as_before or _kind(y) != self._last_output:
             self._check_result("call", "y", y, self._shape_after(x.shape))
-        self._last_input, self._last_output = (*_kind(x), self.dtype, self.ops), _kind(y)
+            self._last_input, self._last_output = (*_kind(x), self.dtype, self.ops), _kind(y)
         return y
 
     def _check_batch(self, x: Array) -> Array:

@@ -17,6 +17,7 @@ The result is bit-identical for any number of threads.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from ctypes import addressof, c_char
 from functools import cache, lru_cache
 from math import prod
 from typing import Any, NamedTuple
@@ -79,8 +80,11 @@ def _operation(make_stages: Any, shape: Shape, dtype: Any, weights: Any, options
 
 
 def addresses_of(weights: Sequence[Array | None]) -> Array:
-    """Where they are in memory; 0 for None."""
-    return np.array([0 if weight is None else weight.ctypes.data for weight in weights], np.int64)
+    """Where they are in memory; 0 for None. NumPy's own `ctypes.data` takes three times as long."""
+    return np.array([0 if weight is None else addressof(_NOTHING.from_buffer(weight)) for weight in weights], np.int64)
+
+
+_NOTHING = c_char * 0
 
 
 class Entry(NamedTuple):
