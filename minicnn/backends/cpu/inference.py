@@ -38,10 +38,6 @@ def compile_inference(steps: Sequence[Step]) -> Run:
     if not names or not names <= STAGES.keys():
         return one_after_other
     counted = [(operation, len(weights), options) for operation, weights, options in steps]
-
-    def stages(shape: Shape, itemsize: int, shapes: Sequence[Shape | None]) -> list[Stage]:
-        return _plan(counted, shape, itemsize, shapes)
-
     latest: tuple[list[Array | None], Array] = [], addresses_of([])  # the arrays, and where they are while they live
 
     def run(x: Array, weights: Sequence[Array | None]) -> Array:
@@ -52,14 +48,12 @@ def compile_inference(steps: Sequence[Step]) -> Run:
         if len(arrays) != len(weights) or not all(map(is_, arrays, weights)):
             addresses = addresses_of(weights)
             latest = list(weights), addresses  # replaced, not changed: several threads may be here
-        return executor_for(stages, x, weights)(x, addresses)
+        return executor_for(_plan, x, weights, *counted)(x, addresses)
 
     return run
 
 
-def _plan(
-    steps: list[tuple[str, int, Any]], shape: Shape, itemsize: int, weights: Sequence[Shape | None]
-) -> list[Stage]:
+def _plan(shape: Shape, itemsize: int, weights: Sequence[Shape | None], *steps: tuple[str, int, Any]) -> list[Stage]:
     """The stages of the steps, (operation, number of weights, options), for batches and weights of these shapes."""
     samples, *rest = shape
     sample: Shape = tuple(rest)
