@@ -89,6 +89,16 @@ def limits(where: str, value: Any) -> Range:
     raise ValueError(explain(where, "the lower limit first", shown(value), "Exchange them."))
 
 
+def shares(where: str, value: Any) -> Range:
+    """Two numbers from 0 to 1, the smaller one first."""
+    return _limits_from(0.0, where, value)
+
+
+def signed_shares(where: str, value: Any) -> Range:
+    """Two numbers from −1 to 1, the smaller one first."""
+    return _limits_from(-1.0, where, value)
+
+
 def bound(where: str, value: Any) -> float | None:
     """A number; None or ∞ if there is no bound."""
     return None if value is None or (isinstance(value, float) and value == np.inf) else number(where, value)
@@ -132,6 +142,13 @@ def dtype(where: str, value: Any) -> Any:
     raise TypeError(explain(where, "a dtype of numbers", shown(value), 'The usual one is "float32".'))
 
 
+def _limits_from(least: float, where: str, value: Any) -> Range:
+    low, high = limits(where, value)
+    if least <= low and high <= 1:
+        return low, high
+    raise ValueError(explain(where, f"numbers from {least:g} to 1", shown(value), "0.1 means 10 %."))
+
+
 def _is(value: Any, classes: tuple[type, ...], kinds: str) -> bool:
     """Whether it is a number of one of these Python classes or NumPy kinds."""
     return type(value) in classes or (isinstance(value, np.generic) and value.dtype.kind in kinds)
@@ -151,10 +168,10 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "classes": classes,
     "dtype": dtype,
     "epsilon": non_negative,
-    "factor": limits,
+    "factor": shares,
     "fill_mode": fill_mode,
     "fill_value": bound,
-    "height_factor": limits,
+    "height_factor": signed_shares,
     "horizontal": flag,
     "interpolation": interpolation,
     "l1": non_negative,
@@ -169,7 +186,7 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "padding": padding,
     "pool_size": pair,
     "rate": fraction,
-    "scale": limits,
+    "scale": shares,
     "seed": whole,
     "step": count,
     "strides": pair,
@@ -179,6 +196,6 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "vertical": flag,
     "weight": number,
     "weight_decay": number,
-    "width_factor": limits,
+    "width_factor": signed_shares,
 }
 """The check of every option of the contract, by its name."""

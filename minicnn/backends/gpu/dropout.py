@@ -11,9 +11,7 @@ from ..contract import Array, Saved
 from ..textbook.dropout import keep_threshold, stream_keys
 from .kernels import FLOATS, Source, launch_each
 
-SOURCE = Source(
-    "dropout",
-    """
+RANDOM_BITS = """
 __device__ unsigned mix(unsigned bits)  // the textbook's, on 32-bit integers
 {
     bits = (bits ^ (bits >> 16)) * 0x7FEB352Du;
@@ -21,11 +19,21 @@ __device__ unsigned mix(unsigned bits)  // the textbook's, on 32-bit integers
     return bits ^ (bits >> 16);
 }
 
+__device__ unsigned random_bits(unsigned index, unsigned key1, unsigned key2)
+{
+    return mix(mix(index ^ key1) + key2);
+}
+"""
+
+SOURCE = Source(
+    "dropout",
+    RANDOM_BITS,
+    """
 extern "C" __global__ void dropout(const real* x, real* y, unsigned key1, unsigned key2, unsigned threshold, real scale,
                                    int count)
 {
     int at = blockIdx.x * blockDim.x + threadIdx.x;
-    if (at < count) y[at] = x[at] * (mix(mix(at ^ key1) + key2) >= threshold ? scale : 0);
+    if (at < count) y[at] = x[at] * (random_bits(at, key1, key2) >= threshold ? scale : 0);
 }
 """,
     real=FLOATS,

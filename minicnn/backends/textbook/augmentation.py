@@ -14,9 +14,9 @@ from ..contract import Array, Range, Saved
 from .dropout import random_bits
 
 
-def uniform(seed: int, call: int, count: int) -> Array:
-    """`count` uniform numbers in [0, 1), (count,) of float64."""
-    return random_bits(seed, call, count) / 2**32
+def uniform(seed: int, call: int, indices: Array) -> Array:
+    """A number for each index, uniform in [0, 1), float64."""
+    return random_bits(seed, call, indices) / 2**32
 
 
 def between(limits: Range, share: Array) -> Array:
@@ -33,7 +33,7 @@ def random_flip(x: Array, horizontal: bool, vertical: bool, seed: int, call: int
 
     x (N, H, W, C) -> y (N, H, W, C)
     """
-    chosen = uniform(seed, call, len(x)) < 0.5  # (N,)
+    chosen = uniform(seed, call, np.arange(len(x))) < 0.5  # (N,)
     return mirrored(x, chosen, horizontal, vertical), (chosen, horizontal, vertical)
 
 
@@ -71,7 +71,7 @@ def random_translation(
     x (N, H, W, C) -> y (N, H, W, C)
     """
     N, H, W, _ = x.shape
-    down, right = uniform(seed, call, 2 * N).reshape(2, N)
+    down, right = uniform(seed, call, np.arange(2 * N)).reshape(2, N)
     rows, columns = (
         shift_matrix(between(factor, share) * L, L, fill_mode, interpolation, x.real.dtype)
         for factor, share, L in ((height_factor, down, H), (width_factor, right, W))
@@ -134,14 +134,14 @@ def random_erasing(
     x (N, H, W, C) -> y (N, H, W, C)
     """
     N, H, W, _ = x.shape
-    chance, limit, a, b, top, left = uniform(seed, call, 6 * N).reshape(6, N)
+    chance, limit, a, b, top, left = uniform(seed, call, np.arange(6 * N)).reshape(6, N)
     chosen = chance < between(factor, limit)
     rows = interval(top, np.sqrt(between(scale, a)), H)  # (N, H)
     columns = interval(left, np.sqrt(between(scale, b)), W)  # (N, W)
     box = (chosen[:, None] & rows)[:, :, None, None] & columns[:, None, :, None]  # (N, H, W, 1)
-    erased, y = np.broadcast_to(box, x.shape), x.copy()
-    fill = fill_value if fill_value is not None else normal(seed, call, 6 * N, erased.sum()) * value_range[1]
-    y[erased] = np.clip(fill, *value_range)
+    y, erased = x.copy(), np.flatnonzero(np.broadcast_to(box, x.shape))
+    fill = fill_value if fill_value is not None else normal(seed, call, 6 * N + 2 * erased) * value_range[1]
+    y.reshape(-1)[erased] = np.clip(fill, *value_range)
     return y, box
 
 
@@ -156,7 +156,7 @@ def interval(start: Array, length: Array, L: int) -> Array:
     return (pixels >= begin[:, None]) & (pixels < (begin + length * L)[:, None])
 
 
-def normal(seed: int, call: int, skipped: int, count: int) -> Array:
-    """Numbers of the standard normal distribution, by Box and Muller, from the uniform ones after the skipped ones."""
-    radius, angle = uniform(seed, call, skipped + 2 * count)[skipped:].reshape(2, count)
+def normal(seed: int, call: int, indices: Array) -> Array:
+    """A number of the standard normal distribution for each index, by Box and Muller, from two uniform ones."""
+    radius, angle = uniform(seed, call, indices), uniform(seed, call, indices + 1)
     return np.sqrt(-2 * np.log(1 - radius)) * np.cos(2 * np.pi * angle)

@@ -25,10 +25,10 @@ def stream_keys(seed: int, call: int) -> tuple[int, int]:
     return int(first[0]), int(mix(first + np.uint32(0x9E3779B9))[0])
 
 
-def random_bits(seed: int, call: int, count: int) -> Array:
-    """`count` uniform 32-bit integers (count,): bits[i] = mix(mix(i ⊕ key₁) + key₂)."""
+def random_bits(seed: int, call: int, indices: Array) -> Array:
+    """A uniform 32-bit integer for each index: bits[i] = mix(mix(i ⊕ key₁) + key₂)."""
     key1, key2 = stream_keys(seed, call)
-    return mix(mix(np.arange(count, dtype=np.uint32) ^ np.uint32(key1)) + np.uint32(key2))
+    return mix(mix(indices.astype(np.uint32) ^ np.uint32(key1)) + np.uint32(key2))
 
 
 def keep_threshold(rate: float) -> int:
@@ -42,7 +42,7 @@ def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
     y = x · mask, mask[i] = 1 / (1 − rate) where kept, else 0 (inverted dropout; Srivastava et al., 2014)
     x of any shape -> y of the same shape
     """
-    kept = random_bits(seed, call, x.size).reshape(x.shape) >= np.uint32(keep_threshold(rate))
+    kept = random_bits(seed, call, np.arange(x.size)).reshape(x.shape) >= np.uint32(keep_threshold(rate))
     mask = kept * x.real.dtype.type(1 / (1 - rate))
     return x * mask, mask
 
