@@ -37,6 +37,9 @@ test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" selects some)
 	@$(VENV)/bin/python -c "from minicnn.backends.availability import check_numba; check_numba()"  # without Numba, its tests would be skipped
 	@$(VENV)/bin/python -m pytest --ignore=tests/parity --ignore=tests/gpu --ignore=tests/nvrtc $(ARGS)
 
+mutation: $(VENV)/.has-test  ## plant every mistake of the gradient doctor's catalogue: do the tests notice it?
+	@$(VENV)/bin/python -m tests.mutation $(ARGS)
+
 test-gpu: compiler $(GPU_VENV)/.has-$(GPU_EXTRAS)  ## run the GPU's tests, on a pretend device if there is no GPU
 	@$(GPU_VENV)/bin/python -m pytest tests/gpu $(ARGS)
 

@@ -7,6 +7,8 @@ import numpy as np
 from ..backends import to_host
 from .diagnosis import Diagnosis
 from .functions import Function, Gradients
+from .known.pooling import MaxPooling
+from .mistakes import CATALOGUE
 from .probes import Probe, known_operation, mixed
 from .probes import run as run_probe
 
@@ -173,6 +175,34 @@ def of_this_batch(function: Function, dy: np.ndarray) -> Diagnosis | None:
     return None
 
 
+def ties_shared(function: Function, dy: np.ndarray) -> Diagnosis | None:
+    """Max pooling: if all of a window's entries grow by 1, so does its maximum. So dx sums to dy, at ties, too."""
+    rng = np.random.default_rng(13)
+    probe = run_probe(function, mixed(function.arrays, rng), None, rng)
+    if probe is None:
+        return None
+    known = known_operation(function, [probe])
+    if known is None or not isinstance(probe.operation, MaxPooling):
+        return None
+    (name,) = probe.arrays
+    tied = run_probe(function, {name: np.round(probe.arrays[name] / (2 * np.std(probe.arrays[name])))}, None, rng)
+    if tied is None or not tied.know(known) or (found := tied.found[name]) is None:
+        return None
+    view = known.roles[name][1]
+    given, returned = known.y.to(tied.dy).sum(axis=(1, 2)), view.to(found).sum(axis=(1, 2))
+    if alike(given, returned, SINGLE_ROUNDING):
+        return None
+    entry = next(entry for entry in CATALOGUE if entry.name == "pooling.all-ties")
+    wrong = tied.wrong(entry, name)
+    if wrong is not None and alike(wrong, found, SINGLE_ROUNDING):
+        return Diagnosis(entry.explanation, (entry.name,))
+    return Diagnosis(
+        "with equal entries in a window, dx does not sum to dy: all entries of a window grow by 1 together, and its "
+        "maximum with them.",
+        ("pooling.ties-do-not-sum",),
+    )
+
+
 def _is_right(probe: Probe, name: str, found: np.ndarray | None = None, dy: np.ndarray | None = None) -> bool:
     """Whether this is the right gradient on a probe: the known operation's, or the numerical one at some entries."""
     found, dy = probe.found[name] if found is None else found, probe.dy if dy is None else dy
@@ -205,6 +235,7 @@ RULES = {
     "linear in dy": linear_in_dy,
     "results left alone": results_left_alone,
     "of this batch": of_this_batch,
+    "ties shared": ties_shared,
     "same without dx": same_without_dx,
     "saved is set": saved_is_set,
 }
@@ -215,7 +246,9 @@ def rules_for(function: Function, right: bool) -> list[str]:
     """The rules that apply to this function; `right` tells whether its gradients are right on the first batch."""
     excluded = set() if function.takes_dy else {"linear in dy"}
     if not right or len(function.layers) > 1:
-        excluded.add("of this batch")
+        excluded |= {"of this batch", "ties shared"}
+    if len(function.arrays) > 1 or next(iter(function.arrays.values())).ndim < 3:
+        excluded.add("ties shared")
     if not getattr(function, "parameters", None):
         excluded.add("same without dx")
     if not function.layers:
