@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from measure import PROGRAMS, judged
 
 import minicnn
+from minicnn.gradcheck import check_operation
 
 MISTAKES = [(program, name) for program in PROGRAMS for name in program.wrong]
 
@@ -25,10 +27,40 @@ def test_a_right_program_is_right(program):
     assert outcome == "right", report
 
 
+INPUTS = {
+    "small": lambda x: 1e-4 * x,
+    "large": lambda x: 1e4 * x,
+    "far from zero": lambda x: x + 100,
+    "with ties": np.round,
+    "blank": lambda x: np.where(x > 0.5, x, 0),
+}
+"""Other inputs for the right programs: no size and no tie is a false alarm."""
+
+OVERFLOWING = {("softplus", "large"), ("softmax loss of CS231n", "large"), ("binary cross-entropy", "")}
+"""Programs that compute no finite numbers of such inputs; "" stands for all."""
+
+VARIANTS = [
+    (program, name)
+    for program in PROGRAMS
+    for name in INPUTS
+    if not {(program.name, name), (program.name, "")} & OVERFLOWING
+]
+
+
 def pytest_generate_tests(metafunc):
     if "mistake" in metafunc.fixturenames:
         chosen = MISTAKES if metafunc.config.getoption("--all-mistakes") else MISTAKES[::7]
         metafunc.parametrize("mistake", chosen, ids=[f"{program.name}, {name}" for program, name in chosen])
+    if "variant" in metafunc.fixturenames:
+        chosen = VARIANTS if metafunc.config.getoption("--all-mistakes") else VARIANTS[::6]
+        metafunc.parametrize("variant", chosen, ids=[f"{program.name}, {name}" for program, name in chosen])
+
+
+def test_a_right_program_is_right_for_other_inputs(variant):
+    program, name = variant
+    x, *others = program.arguments(1)
+    report = check_operation(*program.functions(), INPUTS[name](x), *others)
+    assert report.ok, report
 
 
 def test_a_mistake_is_found_and_no_wrong_cause_is_named(mistake):
