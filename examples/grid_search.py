@@ -38,9 +38,8 @@ def main() -> None:
     images, labels = (array[: options.limit] for array in load_fashion_mnist().train)
     x = images[..., None].astype("float32") / 255
     done = search(x, labels, options.epochs, verbose=3)
-    for score, params in sorted(
-        zip(done.cv_results_["mean_test_score"], done.cv_results_["params"], strict=True), key=str
-    ):
+    scores = zip(done.cv_results_["mean_test_score"], done.cv_results_["params"], strict=True)
+    for score, params in sorted(scores, key=lambda found: found[0]):
         print(f"{score:.4f}  {params}")
     print(f"Best: {done.best_params_}, held-out accuracy {done.best_score_:.4f}")
 
