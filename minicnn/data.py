@@ -54,7 +54,7 @@ class Batches:
         take = active().take
         (x, y), order = self._on_device(), to_device(order)
         for where in self.slices():
-            yield take(x, order[where], dtype), None if y is None else take(y, order[where])
+            yield take(x, order[where], dtype), None if y is None else take(y, order[where], None)
 
     def _on_device(self) -> tuple[Array, Array | None]:
         """x and y in the active backend's memory; they are transferred once, not once per epoch."""

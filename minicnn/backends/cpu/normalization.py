@@ -1,9 +1,8 @@
 """Batch normalisation: one pass over x for mean and variance, one to normalise; in the backward, one for the sums, one
 for dx. ReLU is applied and undone on the way.
 
-The sums are taken over blocks of rows that lie in the cache, in float64, and added up in the blocks' order: the result
-is bit-identical for any number of threads. Converting every number to float64 would take longer than adding it: two
-rows are added first.
+The sums are taken over blocks of rows that lie in the cache, and added up in float64 in the blocks' order: the result
+is bit-identical for any number of threads. Converting every number to float64 would take longer than adding it.
 """
 
 from __future__ import annotations
@@ -15,11 +14,14 @@ import numpy as np
 from ..contract import Array, Saved
 from . import activations
 from .executor import Shape, Stage, array_at, forward
-from .runtime.compile import inlined, parallel, serial, share
+from .runtime.compile import inlined, parallel, serial, share, shared
 from .runtime.threads import small
 
-BLOCK = 8192
-"""Numbers in a block of rows: 32 KB in float32, which the first-level cache holds for a second look."""
+BLOCK_NUMBERS = 8192
+"""Maximum numbers in a block of rows: 32 KB in float32, which the first-level cache holds for a second look."""
+
+BLOCK_ROWS = 256
+"""Maximum rows in a block, whose sum is rounded to x's dtype after each of them."""
 
 
 def batch_norm(
@@ -116,8 +118,14 @@ def _normalize(x, x_at, y, y_at, count, numbers):
             target[c] = zero if relu and z <= zero else z  # NaN stays
 
 
+@shared
+def _block_rows(C):
+    """Rows of a block."""
+    return max(1, min(BLOCK_NUMBERS // C, BLOCK_ROWS))
+
+
 def _blocks(M: int, C: int) -> int:
-    return -(-M // max(1, BLOCK // C))
+    return -(-M // _block_rows(C))
 
 
 def _statistics(x: Array) -> tuple[Array, Array]:
@@ -133,13 +141,11 @@ def _statistics(x: Array) -> tuple[Array, Array]:
     return mean, variance
 
 
-@inlined
+@serial
 def _block(x, part):
-    """A block of rows, and how many of them can be taken in pairs."""
-    M, C = x.shape
-    size = max(1, BLOCK // C)
-    rows = x[part * size : min(M, (part + 1) * size)]
-    return rows, len(rows) // 2 * 2
+    """A block of rows."""
+    size = _block_rows(x.shape[1])
+    return x[part * size : min(len(x), (part + 1) * size)]
 
 
 @parallel
@@ -147,25 +153,16 @@ def _add_up(threads, thread, x, parts):
     """For each block of rows and each channel, Σ x and Σ (x − the block's mean)²."""
     begin, end = share(parts.shape[1], threads, thread)
     for part in range(begin, end):
-        sums, squares = parts[0, part], parts[1, part]
-        sums[:] = 0
-        squares[:] = 0
-        rows, whole = _block(x, part)
-        for m in range(0, whole, 2):
-            for c in range(len(sums)):
-                sums[c] += rows[m, c] + rows[m + 1, c]
-        for m in range(whole, len(rows)):
+        rows, sums, squares = _block(x, part), np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
+        for m in range(len(rows)):
             for c in range(len(sums)):
                 sums[c] += rows[m, c]
-        mean = (sums / len(rows)).astype(x.dtype)
-        for m in range(0, whole, 2):
-            for c in range(len(sums)):
-                distance, other = rows[m, c] - mean[c], rows[m + 1, c] - mean[c]
-                squares[c] += distance * distance + other * other
-        for m in range(whole, len(rows)):
+        mean = sums / x.dtype.type(len(rows))
+        for m in range(len(rows)):
             for c in range(len(sums)):
                 distance = rows[m, c] - mean[c]
                 squares[c] += distance * distance
+        parts[0, part], parts[1, part] = sums, squares
 
 
 @parallel
@@ -180,9 +177,10 @@ def _merge(threads, thread, parts, M, result):
             mean[c] += sums[part, c]
     mean /= M
     for part in range(len(sums)):
-        rows = min(max(1, BLOCK // C), M - part * max(1, BLOCK // C))
+        rows = min(_block_rows(C), M - part * _block_rows(C))
+        share_of_row = 1 / rows
         for c in range(C):
-            distance = sums[part, c] / rows - mean[c]
+            distance = sums[part, c] * share_of_row - mean[c]
             variance[c] += squares[part, c] + rows * distance * distance
     variance /= M
 
@@ -199,21 +197,14 @@ def _add_up_gradients(threads, thread, dy, x, mean, scale, beta, relu, parts):
     """For each block of rows and each channel, Σ dz·(x − mean) and Σ dz."""
     begin, end = share(parts.shape[1], threads, thread)
     for part in range(begin, end):
-        dgamma, dbeta = parts[0, part], parts[1, part]
-        dgamma[:] = 0
-        dbeta[:] = 0
-        (rows, whole), (drows, _) = _block(x, part), _block(dy, part)
-        for m in range(0, whole, 2):
-            for c in range(len(dgamma)):
-                z0 = _before_relu(drows[m, c], rows[m, c], mean[c], scale[c], beta[c], relu)
-                z1 = _before_relu(drows[m + 1, c], rows[m + 1, c], mean[c], scale[c], beta[c], relu)
-                dgamma[c] += z0 * (rows[m, c] - mean[c]) + z1 * (rows[m + 1, c] - mean[c])
-                dbeta[c] += z0 + z1
-        for m in range(whole, len(rows)):
+        rows, drows = _block(x, part), _block(dy, part)
+        dgamma, dbeta = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
+        for m in range(len(rows)):
             for c in range(len(dgamma)):
                 dz = _before_relu(drows[m, c], rows[m, c], mean[c], scale[c], beta[c], relu)
                 dgamma[c] += dz * (rows[m, c] - mean[c])
                 dbeta[c] += dz
+        parts[0, part], parts[1, part] = dgamma, dbeta
 
 
 @parallel

@@ -129,26 +129,28 @@ def _give_back(threads, thread, dy, x, y, dx, average, once, w):
     """One thread's samples. With `once`, what a cell gets need not be added to anything."""
     w = geometry(w)
     first, last = share(w.N, threads, thread)
-    if not once:
-        clear(dx, first * w.H * w.W * w.C, (last - first) * w.H * w.W * w.C)
-    for row in range(first * w.OH, last * w.OH):
-        for q in range(w.OW):
-            cell, rows, cols = _on_image(row, q, w)
-            for c in range(0, w.C, lanes(dx)):
-                _share_out(dx, cell + c, rows, cols, dy, x, y, (row * w.OW + q) * w.C + c, w.C - c, average, once, w)
+    for n in range(first, last):
+        if not once:  # one sample at a time, so that it stays in the cache
+            clear(dx, n * w.H * w.W * w.C, w.H * w.W * w.C)
+        for row in range(n * w.OH, (n + 1) * w.OH):
+            for q in range(w.OW):
+                cell, rows, cols = _on_image(row, q, w)
+                for c in range(0, w.C, lanes(dx)):
+                    at = (row * w.OW + q) * w.C + c
+                    _share_out(dx, cell + c, rows, cols, dy, x, y, at, w.C - c, average, once, w)
 
 
 @inlined
 def _share_out(dx, dx_at, rows, cols, dy, x, y, at, channels, average, once, w):
     """The gradient of one window."""
-    nothing, rest = zeros(dx), load(dy, at, channels)
+    nothing, rest, largest = zeros(dx), load(dy, at, channels), load(y, at, channels)
     if average:
         rest = divide(rest, rows * cols)
     for i in range(rows):
         for j in range(cols):
             cell, mine = dx_at + (i * w.W + j) * w.C, rest
             if not average:
-                value, largest = load(x, cell, channels), load(y, at, channels)
+                value = load(x, cell, channels)
                 mine = where_equal(value, largest, rest, nothing)
                 rest = where_equal(value, largest, nothing, rest)
             store(dx, cell, channels, mine if once else add(load(dx, cell, channels), mine))
