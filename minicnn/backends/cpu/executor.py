@@ -26,7 +26,7 @@ import numpy as np
 
 from ..contract import Array
 from ..geometry import Windows
-from .runtime.compile import machine_code, parallel, serial, share
+from .runtime.compile import even_part, machine_code, parallel, serial, share
 from .runtime.memory import LINE_BYTES, empty
 from .runtime.numba_internals import call_by_address, carray, intrinsic, to_fixed_tuple, types
 from .runtime.threads import MIN_PARALLEL_WORK
@@ -187,12 +187,14 @@ def _run(threads, thread, prepare, table, numbers, size, chunk, samples, x, y):
         own[0] = workspace.ctypes.data + entry.target_at * workspace.itemsize
         if call_by_address(entry.address, (workspace, 0, workspace, entry.target_at, 0, own)):
             raise MemoryError
+    chunk = even_part(end - begin, chunk)
     for chunk_at in range(begin, end, chunk):
         in_chunk, start = min(chunk, end - chunk_at), 0
         while start < len(table):
             group = Entry(*to_fixed_tuple(table[start], FIELDS))
-            for block_at in range(0, in_chunk, group.block):
-                count = min(group.block, in_chunk - block_at)
+            block = even_part(in_chunk, group.block)
+            for block_at in range(0, in_chunk, block):
+                count = min(block, in_chunk - block_at)
                 for i in range(start, group.end):
                     entry = Entry(*to_fixed_tuple(table[i], FIELDS))
                     source, source_at = workspace, entry.source_at + entry.source_step * block_at

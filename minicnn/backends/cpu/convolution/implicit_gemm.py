@@ -20,7 +20,7 @@ from ...geometry import Windows, transposed
 from ..executor import MAX_BLOCK, Stage, array_at, geometry
 from ..gemm.gemm import clear, copy, filled_up, multiply, multiply_add
 from ..gemm.microkernel import MR, NR_BYTES
-from ..runtime.compile import parallel, serial, share, shared
+from ..runtime.compile import even_part, parallel, serial, share, shared
 from ..runtime.memory import empty
 from ..runtime.threads import MIN_PARALLEL_WORK, thread_count
 from ..runtime.vectors import add, lanes, load, relu_backward, store, zeros
@@ -164,8 +164,9 @@ def _backward(
     exchanged = exchange_channels(kernel if need_dx else kernel[:0], C, w)
     no_bias, no_floor = np.zeros(C, x.dtype), x.dtype.type(-np.inf)
     first, last = share(samples, threads, thread)
-    for n in range(first, last, w.N):
-        count, image_at = min(w.N, last - n), n * w.H * w.W * w.C
+    block = even_part(last - first, w.N)
+    for n in range(first, last, block):
+        count, image_at = min(block, last - n), n * w.H * w.W * w.C
         a, a_at = x, image_at
         if len(padded):
             a, a_at = padded, 0

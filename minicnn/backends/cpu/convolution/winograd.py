@@ -27,7 +27,7 @@ from ...geometry import Windows
 from ..executor import Stage, array_at, geometry
 from ..gemm.gemm import clear, copy, filled_up, multiply, multiply_add
 from ..gemm.microkernel import MR, NR_BYTES
-from ..runtime.compile import parallel, serial, share, shared
+from ..runtime.compile import even_part, parallel, serial, share, shared
 from ..runtime.memory import LINE_BYTES, empty
 from ..runtime.threads import thread_count
 from ..runtime.vectors import lanes
@@ -229,8 +229,9 @@ def _backward(threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, sa
     channels, filters = np.minimum(np.arange(K), w.C - 1), np.arange(w.F)
     padded_tiles, dz_tiles = _tile_offsets(w.N, w.HP, w.WP, C, w), _tile_offsets(w.N, HP, WP, F, w)
     first, last = share(samples, threads, thread)
-    for n in range(first, last, w.N):
-        count, image_at = min(w.N, last - n), n * w.H * w.W * w.C
+    block = even_part(last - first, w.N)
+    for n in range(first, last, block):
+        count, image_at = min(block, last - n), n * w.H * w.W * w.C
         tiles = count * TH * TW
         pad(x, image_at, w.C, count, padded, C, w, 1, 1)
         _transform_inputs(padded, padded_tiles[:tiles], V, V_step, w)

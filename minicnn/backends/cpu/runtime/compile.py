@@ -97,6 +97,16 @@ def share(items, threads, thread):
     return items * thread // threads, items * (thread + 1) // threads
 
 
+@serial
+def even_part(items, most):
+    """The size of a part if the items are divided into as few parts of at most `most` items as possible.
+
+    The parts are of one size, but for the last: a part that is much smaller would use the microkernel's tiles badly.
+    """
+    parts = max(1, -(-items // most))
+    return max(1, -(-items // parts))
+
+
 def _run_alone(kernel, threads, args):
     """Run the kernel at this address. Returns whether it failed."""
     return call_by_address(kernel, (threads, 0) + args)
