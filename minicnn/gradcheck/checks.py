@@ -152,9 +152,8 @@ def check_operation(
     Args:
         forward: returns y, or y and a cache.
         backward: gets dy and the cache, or dy alone; returns the gradients as a tuple, a list or a dict (dx, dw, …),
-        one
-            for each array. None if the forward returns a loss and its gradient. A loss's backward may get the cache
-            alone, or, without a cache, the forward's arguments.
+            one for each array. None if the forward returns a loss and its gradient. A loss's backward may get the
+            cache alone, or, without a cache, the forward's arguments.
         inputs: the forward's arguments. Floating-point arrays are differentiated, the first holds the samples; integer
             arrays (labels), numbers, strings, dicts and None are passed on. Instead, one dict has them by name.
 
