@@ -181,6 +181,15 @@ def test_verdicts(accuracies, losses, words):
     assert contradictory.startswith("cannot be reproduced, the row contradicts itself: accuracy ")
 
 
+def test_a_folder_is_for_one_process(whole):
+    lock = pytest.importorskip("filelock").FileLock(whole / ".lock")
+    with lock:
+        refused = start(*SMALL, "--models", "baseline", "--epochs", 3, "--out", whole)
+    assert refused.returncode == 2
+    assert f"another process works in {whole}; wait for its end" in refused.stderr
+    assert start(*SMALL, "--models", "baseline", "--epochs", 3, "--out", whole, "--report-only").returncode == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

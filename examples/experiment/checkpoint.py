@@ -40,6 +40,26 @@ class RunError(ValueError):
     """The folder holds a run that would be lost, or no run that can be resumed with these options."""
 
 
+@contextmanager
+def reserved(folder: Path) -> Iterator[None]:
+    """Inside the block, no other process can reserve the folder. The lock ends with the process, also by kill -9.
+
+    Raises RunError if another process has reserved it.
+    """
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunError(f"another process works in {folder}; wait for its end, or choose another --out") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class Checkpoint(Callback):
     """Writes a run into its folder when it begins and after every epoch.
 

@@ -25,7 +25,7 @@ EPILOG = """examples:
   python examples/{name}.py                               train as in {source}
   python examples/{name}.py --limit 6000 --epochs 3       have a first look
   python examples/{name}.py --resume                      resume after an interruption
-  python examples/{name}.py --resume --epochs 20          train the same model for longer
+  python examples/{name}.py --epochs 20 --overwrite       train again, for longer
 
 Exit code: 0 done, 2 the command cannot be executed, 130 interrupted,
 141 nobody reads the output any more."""
@@ -39,12 +39,7 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add(
-        "--device",
-        choices=(*DEVICES, "auto"),
-        help="device that computes; auto takes the GPU if one works (default: cpu, or the device of --backend)",
-    )
-    add("--backend", choices=tuple(MODULES), help="implementation that computes (default: the fastest on --device)")
+    add_machine(parser)
     add(
         "--epochs",
         type=positive_int,
@@ -66,7 +61,6 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         help=f"of weights, dropout and shuffling; equal seeds give equal runs (default: {row.defaults['seed']})",
     )
     add("--limit", type=positive_int, metavar="N", help="use the first N training and N test images (default: all)")
-    add("--data-dir", metavar="DIR", help="folder of the four IDX files (default: search, else download)")
     add(
         "--out",
         type=folder,
@@ -80,7 +74,26 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
     )
     earlier.add_argument("--overwrite", action="store_true", help="replace the run in --out")
     add("--quiet", action="store_true", help="print the results only")
-    options = parser.parse_args()
+    return checked(parser, parser.parse_args())
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """The options of every program here that trains: where to compute, and where the data set is."""
+    parser.add_argument(
+        "--device",
+        choices=(*DEVICES, "auto"),
+        help="device that computes; auto takes the GPU if one works (default: cpu, or the device of --backend)",
+    )
+    parser.add_argument(
+        "--backend", choices=tuple(MODULES), help="implementation that computes (default: the fastest on --device)"
+    )
+    parser.add_argument(
+        "--data-dir", metavar="DIR", help="folder of the four IDX files (default: search, else download)"
+    )
+
+
+def checked(parser: argparse.ArgumentParser, options: argparse.Namespace) -> argparse.Namespace:
+    """The options. Ends the process with code 2 and an error message if the backend does not run on the device."""
     there = DEVICES.get(options.device)
     if there and options.backend and options.backend not in there:
         choice = " or ".join(there)

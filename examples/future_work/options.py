@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from experiment.command_line import add_machine, checked
 from experiment.options import folder, positive_int
-
-from minicnn.backends import DEVICES, MODULES
 
 LIMIT, EPOCHS, SEEDS, TRIALS = 5000, 8, 3, 12
 """Of the published page: training images, epochs, seeds, and trials of the Bayesian search."""
@@ -39,13 +38,11 @@ def parse() -> argparse.Namespace:
     add("--epochs", type=positive_int, default=EPOCHS, metavar="N", help="epochs (default: %(default)s)")
     add("--seeds", type=positive_int, default=SEEDS, metavar="N", help="number of seeds (default: %(default)s)")
     add("--trials", type=positive_int, default=TRIALS, metavar="N", help="of Optuna's search (default: %(default)s)")
-    add("--device", choices=(*DEVICES, "auto"), help="where to compute (default: cpu)")
-    add("--backend", choices=tuple(MODULES), help="what computes (default: the fastest that --device has)")
-    add("--data-dir", metavar="DIR", help="folder of the four IDX files (default: search, else download)")
+    add_machine(parser)
     out = Path("runs", "future-work")
     add("--out", type=folder, default=out, metavar="DIR", help="folder for the results (default: %(default)s)")
     add("--report-only", action="store_true", help="measure nothing, write the page from what is measured so far")
-    return parser.parse_args()
+    return checked(parser, parser.parse_args())
 
 
 def are_published(options: argparse.Namespace) -> bool:

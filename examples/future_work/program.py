@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 from experiment import command_line
+from experiment.checkpoint import reserved
 from experiment.files import write_json, write_text
 from reproduce.markdown import markdown
 
@@ -38,12 +39,13 @@ def main() -> None:
             "test_images": len(test[0]),
             "epochs": options.epochs,
         }
-        results = Results(options.out / "results.json", settings)
-        if not options.report_only:
-            try:
-                measure(results, whole, test, options)
-            except KeyboardInterrupt:
-                raise KeyboardInterrupt("interrupted; the same command goes on from there") from None
+        with reserved(options.out):
+            results = Results(options.out / "results.json", settings)
+            if not options.report_only:
+                try:
+                    measure(results, whole, test, options)
+                except KeyboardInterrupt:
+                    raise KeyboardInterrupt("interrupted; the same command goes on from there") from None
         docs = DOCS if command.are_published(options) and not data.is_sample else options.out
         write_json(docs / "data" / "future-work.json", results.content)
         write_text(docs / "future-work.md", markdown(text.page(results.content), COMMENT, ""))

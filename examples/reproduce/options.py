@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from experiment.command_line import add_machine, checked
 from experiment.options import DEFAULTS, folder, natural_number, positive_int
-
-from minicnn.backends import DEVICES, MODULES
 
 from .plan import PARTS
 
@@ -53,9 +52,7 @@ def parse() -> argparse.Namespace:
     )
     add("--epochs", type=positive_int, metavar="N", help="for all models (default: as in the report)")
     add("--limit", type=positive_int, metavar="N", help="use the first N training and N test images (default: all)")
-    add("--device", choices=(*DEVICES, "auto"), help="where to compute (default: cpu)")
-    add("--backend", choices=tuple(MODULES), help="what computes (default: the fastest that --device has)")
-    add("--data-dir", metavar="DIR", help="folder of the four IDX files (default: search, else download)")
+    add_machine(parser)
     add(
         "--out",
         type=folder,
@@ -75,7 +72,7 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args(namespace=argparse.Namespace(**DEFAULTS))
     if "svm" in options.models and "model5" not in options.models:
         parser.error("argument --models: svm learns from Model 5's features, so name model5, too")
-    return options
+    return checked(parser, options)
 
 
 def is_whole(options: argparse.Namespace) -> bool:

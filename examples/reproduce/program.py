@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from experiment import command_line
-from experiment.checkpoint import RunError
+from experiment.checkpoint import RunError, reserved
 from experiment.files import write_json, write_text
 
 from minicnn import backend_name, device_name
@@ -38,10 +38,11 @@ def main() -> None:
         command_line.choose_backend(options)
         data = load_fashion_mnist(options.data_dir, quiet=options.quiet)
         jobs = all_jobs(options)
-        settings = open_folder(options, data)
-        if not options.report_only:
-            train(jobs, data, options, settings["training_images"])
-        write_report(jobs, data, options, settings)
+        with reserved(options.out):
+            settings = open_folder(options, data)
+            if not options.report_only:
+                train(jobs, data, options, settings["training_images"])
+            write_report(jobs, data, options, settings)
 
 
 def open_folder(options: Namespace, data: FashionMNIST) -> dict:
