@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from . import arguments
-from .errors import did_you_mean, explain
+from .errors import did_you_mean, explain, shown
 
 T = TypeVar("T", bound="Configurable")
 
@@ -23,6 +23,7 @@ class _RecordArguments(type):
     set_by_base: frozenset[str]
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        kwargs = _without_ignored(cls, kwargs)
         given = _bind(cls, args, kwargs)
         instance = super().__call__(*args, **kwargs)
         if not cls.set_by_base <= vars(instance).keys():
@@ -37,6 +38,10 @@ class Configurable(metaclass=_RecordArguments):
 
     set_by_base: ClassVar[frozenset[str]] = frozenset()
     """Attributes that the base's __init__ sets. If they are missing, a subclass has forgotten to call it."""
+
+    accepted_at_default: ClassVar[dict[str, Any]] = {}
+    """Keras's arguments that are not offered, with Keras's default values: at its default, such an argument is ignored.
+    A subclass adds to those of its bases."""
 
     arguments: dict[str, Any]
     """The constructor's arguments by name."""
@@ -67,6 +72,24 @@ def argument_names(cls: type) -> list[str]:
     if any(p.kind == p.VAR_KEYWORD for p in own.values()):
         names += [name for parameters in inherited for name, p in parameters.items() if p.kind == p.KEYWORD_ONLY]
     return names
+
+
+def _without_ignored(cls: type, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments that are offered. Raises ValueError for one that is not, unless it has Keras's default value."""
+    ignored: dict[str, Any] = {}
+    for base in reversed(cls.__mro__):
+        ignored |= vars(base).get("accepted_at_default", {})
+    for name in kwargs.keys() & ignored.keys() - set(argument_names(cls)):
+        if not is_default(kwargs[name], ignored[name]):
+            expected = f"{name}={ignored[name]!r}, the only value that is offered"
+            raise ValueError(explain(cls.__name__, expected, shown(kwargs[name]), "Leave the argument out."))
+        kwargs = {other: value for other, value in kwargs.items() if other != name}
+    return kwargs
+
+
+def is_default(value: Any, default: Any) -> bool:
+    """Whether a plain value equals a default; an array or another object never does."""
+    return value is default or (isinstance(value, (str, int, float)) and value == default)
 
 
 def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -36,6 +36,7 @@ def shown(value: Any) -> str:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The remedy for a misspelt name: the most similar known name if there is one, and the list of known names."""
     known = sorted(known)
-    nearest = get_close_matches(str(word), known, n=1)
+    short_for = [name for name in known if "_" in name and "".join(part[:1] for part in name.split("_")) == str(word)]
+    nearest = get_close_matches(str(word), known, n=1) or short_for[:1]  # short for: lr for learning_rate
     hint = f"Did you mean {nearest[0]!r}? " if nearest else ""
     return f"{hint}Known: {', '.join(known)}."

@@ -34,8 +34,8 @@ def backend(request):
 
 def calls(dtype):
     """The arguments of a correct call of each operation that has no dy."""
-    lists = [[np.array(numbers(shape, dtype, seed)) for shape in ((3, 5), (7,), ())] for seed in range(4)]
-    lists[3] = [np.array(np.abs(array)) for array in lists[3]]  # Adam's variances
+    lists = [[np.array(numbers(shape, dtype, seed)) for shape in ((3, 5), (7,), ())] for seed in range(5)]
+    lists[2:] = [[np.array(np.abs(array)) for array in arrays] for arrays in lists[2:]]  # slots: some are variances
     return ordinary_calls(dtype) | {
         "take": [numbers((5, 3, 2), dtype), np.array([3, 3, 0]), "float32"],
         "one_hot": [np.array([2, 0, 1, 1]), 3, dtype],
@@ -45,7 +45,14 @@ def calls(dtype):
         "count_correct": [numbers((6, 4), dtype), np.array([2, 0, 1, 1, 3, 0])],
         "accumulate": [np.array(0.5), np.array(numbers((), dtype, 1)), 3.0],
         "sgd_step": [*lists[:3], 0.125, 0.5, True, 0.25],
-        "adam_step": [*lists, 2, 0.125, 0.5, 0.75, 1e-7, 0.25],
+        "rmsprop_step": [*lists, 0.125, 0.5, 0.75, 1.0, False, 0.25],
+        "adam_step": [*lists[:4], 2, 0.125, 0.5, 0.75, 1e-7, 0.25],
+        "adadelta_step": [*lists[:4], 0.125, 0.5, 1e-7, 0.25],
+        "adagrad_step": [*lists[:3], 0.125, 1e-7, 0.25],
+        "adamax_step": [*lists[:4], 2, 0.125, 0.5, 0.75, 1e-7, 0.25],
+        "nadam_step": [*lists[:4], 2, 0.125, 0.5, 0.75, 1e-7, 0.25],
+        "clip_by_value": [numbers((6, 4), dtype), 0.25],
+        "clip_by_norm": [numbers((6, 4), dtype), np.array(6.25, dtype), 0.5],
     }
 
 

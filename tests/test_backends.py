@@ -656,6 +656,7 @@ def test_a_copy_shares_no_memory(backend, dtype):
 # optimiser steps
 
 SIZES = ((3, 5), (7,), (150, 200))
+COUNTING = ("adam_step", "adamax_step", "nadam_step")
 
 
 def stepped(backend, operation, slots, dtype, **options):
@@ -665,7 +666,7 @@ def stepped(backend, operation, slots, dtype, **options):
     for step in (1, 2, 3):
         grads = [backend.to_device(numbers(size, dtype, 10 * step + i)) for i, size in enumerate(SIZES)]
         getattr(backend, operation)(
-            state[0], grads, *state[1:], **({"step": step} if operation == "adam_step" else {}), **options
+            state[0], grads, *state[1:], **({"step": step} if operation in COUNTING else {}), **options
         )
     return [backend.to_host(array) for arrays in state for array in arrays]
 
@@ -685,6 +686,33 @@ def test_adam_step(backend, weight_decay, dtype):
     assert_alike(
         stepped(backend, "adam_step", 2, dtype, **options), stepped(textbook, "adam_step", 2, dtype, **options)
     )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("operation", "slots", "options"),
+    [
+        ("rmsprop_step", 3, {"rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False}),
+        ("rmsprop_step", 3, {"rho": 0.5, "momentum": 0.5, "epsilon": 1e-3, "centered": True}),
+        ("adadelta_step", 2, {"rho": 0.95, "epsilon": 1e-7}),
+        ("adagrad_step", 1, {"epsilon": 1e-7}),
+        ("adamax_step", 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
+        ("nadam_step", 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
+    ],
+)
+def test_other_steps(backend, operation, slots, options, dtype):
+    options |= {"learning_rate": 0.01, "weight_decay": 0.01}
+    found, expected = (stepped(ops, operation, slots, dtype, **options) for ops in (backend, textbook))
+    assert_alike(found, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_clipping(backend, dtype):
+    grad, squares = numbers((7, 5), dtype), np.array(9.0, dtype)
+    for operation, arguments in (("clip_by_value", (0.25,)), ("clip_by_norm", (squares, 1.5))):
+        moved = [backend.to_device(one) if isinstance(one, np.ndarray) else one for one in (grad, *arguments)]
+        found, expected = getattr(backend, operation)(*moved), getattr(textbook, operation)(grad, *arguments)
+        assert_alike([backend.to_host(found)], [expected])
 
 
 @pytest.mark.parametrize("size", [10, 50_000])

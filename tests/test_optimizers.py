@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 import minicnn
 from minicnn import optimizers
 from minicnn.layers import Parameter
-from minicnn.optimizers import SGD, Adam, AdamW
+from minicnn.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
 
 
 def parameter(value, grad):
@@ -65,6 +65,96 @@ def test_adam_follows_the_paper(backend, weight_decay):
 def test_the_first_step_of_adam_has_the_size_of_the_learning_rate(backend):
     for grad in (1e-3, 1.0, 1e6):
         assert run(Adam(0.01), [grad]) == pytest.approx(1 - 0.01, rel=1e-3)
+
+
+def test_rmsprop(backend):
+    """Gradients 2, −1 and ρ = ½: the velocities are 2 and 1.5; without momentum, each step is 0.1 · g / √velocity."""
+    first, second = 0.1 * 2 / np.sqrt(2), 0.1 / np.sqrt(1.5)
+    assert run(RMSprop(0.1, 0.5, epsilon=0), [2, -1]) == pytest.approx(1 - first + second)
+    moving = run(RMSprop(0.1, 0.5, momentum=0.25, epsilon=0), [2, -1])
+    assert moving == pytest.approx(1 - first - (0.25 * first - second))
+
+
+def test_centered_rmsprop(backend):
+    """The moving means are 1 and 0, so the variances are 2 − 1 = 1 and 1.5 − 0 = 1.5."""
+    assert run(RMSprop(0.1, 0.5, epsilon=0, centered=True), [2, -1]) == pytest.approx(1 - 0.2 + 0.1 / np.sqrt(1.5))
+
+
+def test_adadelta(backend):
+    """ρ = ½ and ε = 1: squares 2, 1.5; first step √(1 / 3) · 2, whose square's mean is ⅔; second √(5/3 / 2.5) · −1."""
+    expected = 1 - 0.1 * 2 / np.sqrt(3) + 0.1 * np.sqrt((1 + 2 / 3) / 2.5)
+    assert run(Adadelta(0.1, 0.5, epsilon=1), [2, -1]) == pytest.approx(expected)
+
+
+def test_adagrad(backend):
+    """The sums are 5 + 4 = 9 and 9 + 16 = 25."""
+    assert run(Adagrad(0.3, 5, epsilon=0), [2, -4]) == pytest.approx(1 - 0.3 * 2 / 3 + 0.3 * 4 / 5)
+
+
+def test_adamax(backend):
+    """β₁ = β₂ = ½: means 1 and 0, corrected 2 and 0; maxima 2 and max(1, 1)."""
+    assert run(Adamax(0.1, 0.5, 0.5, epsilon=0), [2, -1]) == pytest.approx(1 - 0.1 * 2 / 2)
+
+
+def test_nadam_follows_its_paper(backend):
+    grads, value, m, v, product = [0.3, -2.0, 0.001], 1.0, 0.0, 0.0, 1.0
+    for t, g in enumerate(grads, start=1):
+        now, ahead = (0.9 * (1 - 0.5 * 0.96**i) for i in (t, t + 1))
+        product *= now
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        step = ahead * m / (1 - product * ahead) + (1 - now) * g / (1 - product)
+        value -= 0.01 * step / ((v / (1 - 0.999**t)) ** 0.5 + 1e-7)
+    assert run(Nadam(0.01), grads) == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("cls", optimizers.CLASSES.values())
+def test_weight_decay_of_every_optimiser(backend, cls):
+    """Without a gradient, only the decay of 5 % moves the value."""
+    assert run(cls(0.1, weight_decay=0.5), [0]) == pytest.approx(0.95)
+
+
+class TestClipping:
+    def values(self, optimizer):
+        first, second = parameter([0.0, 0.0], [3, -4]), parameter([0.0], [12])
+        optimizer.step([first, second])
+        return [*first.value, *second.value]
+
+    def test_every_entry(self, backend):
+        assert self.values(SGD(1, clipvalue=3.5)) == [-3, 3.5, -3.5]
+
+    def test_the_norm_of_each_gradient(self, backend):
+        assert self.values(SGD(1, clipnorm=2.5)) == pytest.approx([-1.5, 2, -2.5])
+        assert self.values(SGD(1, clipnorm=7)) == pytest.approx([-3, 4, -7])
+
+    def test_the_norm_of_all_gradients(self, backend):
+        """√(9 + 16 + 144) = 13."""
+        assert self.values(SGD(1, global_clipnorm=6.5)) == pytest.approx([-1.5, 2, -6])
+        assert self.values(SGD(1, global_clipnorm=14)) == pytest.approx([-3, 4, -12])
+
+    def test_the_parameter_keeps_its_whole_gradient(self, backend):
+        p = parameter([0.0], [5])
+        SGD(1, clipvalue=1).step([p])
+        assert p.grad == 5
+
+    def test_at_most_one_limit(self):
+        with pytest.raises(ValueError, match="at most one of .*, found clipnorm, clipvalue"):
+            SGD(clipnorm=1, clipvalue=2)
+
+
+def test_arguments_that_are_not_offered():
+    assert Adam(use_ema=False, amsgrad=False, gradient_accumulation_steps=None).get_config() == Adam().get_config()
+    with pytest.raises(ValueError, match="Adam: expected use_ema=False, the only value that is offered, found True"):
+        Adam(use_ema=True)
+    with pytest.warns(UserWarning, match="decay has no effect, as in Keras 3. .*InverseTimeDecay"):
+        SGD(0.1, decay=1e-6)
+    with pytest.raises(TypeError, match="Did you mean 'learning_rate'"):
+        SGD(lr=0.1)
+
+
+def test_apply_takes_gradients():
+    p = parameter([1.0], [0])
+    SGD(0.1).apply([np.array([2.0])], [p])
+    assert p.value == pytest.approx(0.8)
 
 
 def test_names_and_unknown_ones():

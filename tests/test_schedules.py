@@ -8,7 +8,13 @@ import pytest
 import minicnn
 from minicnn.layers import Dense, Parameter
 from minicnn.optimizers import SGD, Adam, AdamW, schedules
-from minicnn.optimizers.schedules import CosineDecay, ExponentialDecay, PiecewiseConstantDecay, PolynomialDecay
+from minicnn.optimizers.schedules import (
+    CosineDecay,
+    ExponentialDecay,
+    InverseTimeDecay,
+    PiecewiseConstantDecay,
+    PolynomialDecay,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,9 @@ from minicnn.optimizers.schedules import CosineDecay, ExponentialDecay, Piecewis
         (PiecewiseConstantDecay([2, 4], [3.0, 2.0, 1.0]), {0: 3, 2: 3, 3: 2, 4: 2, 5: 1, 99: 1}),
         (PolynomialDecay(1.0, 4, end_learning_rate=0.2), {0: 1.0, 1: 0.8, 3: 0.4, 4: 0.2, 9: 0.2}),
         (PolynomialDecay(1.0, 4, end_learning_rate=0.0, power=2.0), {0: 1.0, 1: 0.5625, 2: 0.25, 4: 0.0}),
+        (PolynomialDecay(1.0, 4, end_learning_rate=0.2, cycle=True), {0: 1.0, 3: 0.4, 4: 0.2, 5: 0.5, 6: 0.4, 8: 0.2}),
+        (InverseTimeDecay(0.6, 2, 0.5), {0: 0.6, 2: 0.4, 4: 0.3, 8: 0.2}),
+        (InverseTimeDecay(0.6, 2, 0.5, staircase=True), {0: 0.6, 1: 0.6, 2: 0.4, 3: 0.4, 4: 0.3}),
         (CosineDecay(0.4, 6), {0: 0.4, 2: 0.3, 3: 0.2, 4: 0.1, 6: 0.0, 9: 0.0}),
         (CosineDecay(0.4, 6, alpha=0.5), {0: 0.4, 2: 0.35, 3: 0.3, 4: 0.25, 6: 0.2}),
         (

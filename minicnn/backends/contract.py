@@ -285,6 +285,15 @@ class Backend(Protocol):
     def accumulate(self, total: Array, value: Array, weight: float) -> Array:
         """total + weight · value, all scalars, in float64: a running sum that starts with total = 0.0."""
 
+    # limits for gradients
+    @shapes(grad="...")
+    def clip_by_value(self, grad: Array, limit: float) -> Array:
+        """grad of any shape -> the same shape, every entry within ± limit."""
+
+    @shapes(grad="...", squares="")
+    def clip_by_norm(self, grad: Array, squares: Array, limit: float) -> Array:
+        """grad of any shape -> grad · limit / max(√squares, limit), where squares () is Σ grad² of the gradients."""
+
     # optimiser steps, in place
     @shapes(values="each, in place", grads="each", velocities="each, in place")
     def sgd_step(
@@ -314,6 +323,87 @@ class Backend(Protocol):
         weight_decay: float,
     ) -> None:
         """Update every value by Adam's rule; `step` counts from 1, `weight_decay` is decoupled (AdamW)."""
+
+    @shapes(
+        values="each, in place",
+        grads="each",
+        velocities="each, in place",
+        momentums="each, in place",
+        means="each, in place",
+    )
+    def rmsprop_step(
+        self,
+        values: Sequence[Array],
+        grads: Sequence[Array],
+        velocities: Sequence[Array],
+        momentums: Sequence[Array],
+        means: Sequence[Array],
+        learning_rate: float,
+        rho: float,
+        momentum: float,
+        epsilon: float,
+        centered: bool,
+        weight_decay: float,
+    ) -> None:
+        """Update every value by RMSprop's rule, with momentum; `weight_decay` is decoupled, as in all steps."""
+
+    @shapes(values="each, in place", grads="each", squares="each, in place", deltas="each, in place")
+    def adadelta_step(
+        self,
+        values: Sequence[Array],
+        grads: Sequence[Array],
+        squares: Sequence[Array],
+        deltas: Sequence[Array],
+        learning_rate: float,
+        rho: float,
+        epsilon: float,
+        weight_decay: float,
+    ) -> None:
+        """Update every value by Adadelta's rule."""
+
+    @shapes(values="each, in place", grads="each", squares="each, in place")
+    def adagrad_step(
+        self,
+        values: Sequence[Array],
+        grads: Sequence[Array],
+        squares: Sequence[Array],
+        learning_rate: float,
+        epsilon: float,
+        weight_decay: float,
+    ) -> None:
+        """Update every value by Adagrad's rule."""
+
+    @shapes(values="each, in place", grads="each", means="each, in place", maxima="each, in place")
+    def adamax_step(
+        self,
+        values: Sequence[Array],
+        grads: Sequence[Array],
+        means: Sequence[Array],
+        maxima: Sequence[Array],
+        step: int,
+        learning_rate: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        weight_decay: float,
+    ) -> None:
+        """Update every value by Adamax's rule; `step` counts from 1."""
+
+    @shapes(values="each, in place", grads="each", means="each, in place", variances="each, in place")
+    def nadam_step(
+        self,
+        values: Sequence[Array],
+        grads: Sequence[Array],
+        means: Sequence[Array],
+        variances: Sequence[Array],
+        step: int,
+        learning_rate: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        weight_decay: float,
+    ) -> None:
+        """Update every value by Nadam's rule; `step` counts from 1."""
 
 
 OPERATIONS = tuple(name for name in vars(Backend) if not name.startswith("_"))

@@ -208,14 +208,59 @@ def _sgd_step(ops: Backend, dtype: str) -> Call:
     return step
 
 
-def _adam_step(ops: Backend, dtype: str) -> Call:
-    values, grads, means, variances = _slots(ops, dtype, 2)
+def _rmsprop_step(ops: Backend, dtype: str) -> Call:
+    values, grads, velocities, momentums, means = _slots(ops, dtype, 3)
 
     def step() -> Any:
-        ops.adam_step(values, grads, means, variances, 2, 0.125, 0.9, 0.999, 1e-7, 0.01)
-        return values, means, variances
+        ops.rmsprop_step(values, grads, velocities, momentums, means, 0.125, 0.875, 0.5, 1.0, False, 0.01)
+        return values, velocities, momentums, means
 
     return step
+
+
+def _adadelta_step(ops: Backend, dtype: str) -> Call:
+    values, grads, squares, deltas = _slots(ops, dtype, 2)
+
+    def step() -> Any:
+        ops.adadelta_step(values, grads, squares, deltas, 0.125, 0.875, 1e-3, 0.01)
+        return values, squares, deltas
+
+    return step
+
+
+def _adagrad_step(ops: Backend, dtype: str) -> Call:
+    values, grads, squares = _slots(ops, dtype, 1)
+
+    def step() -> Any:
+        ops.adagrad_step(values, grads, squares, 0.125, 1e-3, 0.01)
+        return values, squares
+
+    return step
+
+
+def _with_two_moments(operation: str) -> Callable[[Backend, str], Call]:
+    """Adam and the steps with the same arguments."""
+
+    def case(ops: Backend, dtype: str) -> Call:
+        values, grads, *slots = _slots(ops, dtype, 2)
+
+        def step() -> Any:
+            getattr(ops, operation)(values, grads, *slots, 2, 0.125, 0.9, 0.999, 1e-7, 0.01)
+            return values, *slots
+
+        return step
+
+    return case
+
+
+def _clip_by_value(ops: Backend, dtype: str) -> Call:
+    grad = ops.to_device(_scores(dtype))
+    return lambda: ops.clip_by_value(grad, 0.25)
+
+
+def _clip_by_norm(ops: Backend, dtype: str) -> Call:
+    grad, squares = ops.to_device(_scores(dtype)), ops.to_device(np.array(6.25, dtype))
+    return lambda: ops.clip_by_norm(grad, squares, 0.5)
 
 
 SINGLE: dict[str, Callable[[Backend, str], Call]] = {
@@ -232,6 +277,13 @@ SINGLE: dict[str, Callable[[Backend, str], Call]] = {
     "add_penalty_gradient": _add_penalty_gradient,
     "count_correct": _count_correct,
     "accumulate": _accumulate,
+    "clip_by_value": _clip_by_value,
+    "clip_by_norm": _clip_by_norm,
     "sgd_step": _sgd_step,
-    "adam_step": _adam_step,
+    "rmsprop_step": _rmsprop_step,
+    "adam_step": _with_two_moments("adam_step"),
+    "adadelta_step": _adadelta_step,
+    "adagrad_step": _adagrad_step,
+    "adamax_step": _with_two_moments("adamax_step"),
+    "nadam_step": _with_two_moments("nadam_step"),
 }

@@ -7,13 +7,21 @@ from typing import Any
 from .. import arguments
 from ..configurable import from_description
 from . import schedules
+from .adadelta import Adadelta
+from .adagrad import Adagrad
 from .adam import Adam, AdamW
+from .adamax import Adamax
 from .base import Optimizer
+from .nadam import Nadam
+from .rmsprop import RMSprop
 from .sgd import SGD
 
-__all__ = ["CLASSES", "SGD", "Adam", "AdamW", "Optimizer", "get", "schedules"]
+CLASSES: dict[str, type[Optimizer]] = {
+    cls.__name__: cls for cls in (SGD, RMSprop, Adam, AdamW, Adadelta, Adagrad, Adamax, Nadam)
+}
 
-CLASSES: dict[str, type[Optimizer]] = {cls.__name__: cls for cls in (SGD, Adam, AdamW)}
+__all__ = ["CLASSES", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Nadam", "Optimizer", "RMSprop", "get"]
+__all__ += ["schedules"]
 
 
 def get(identifier: Any) -> Optimizer:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, ClassVar
+
 from .. import arguments
 from ..backends import active
 from ..backends.contract import Array
@@ -14,16 +16,17 @@ class Adam(Optimizer):
 
     slot_names = ("means", "variances")
 
+    accepted_at_default: ClassVar[dict[str, Any]] = {"amsgrad": False}
+
     def __init__(
         self,
         learning_rate: float | LearningRateSchedule = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
-        *,
-        weight_decay: float | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate, weight_decay=weight_decay)
+        super().__init__(learning_rate, **options)
         where = type(self).__name__
         self.beta_1 = arguments.fraction(f"{where} beta_1", beta_1)
         self.beta_2 = arguments.fraction(f"{where} beta_2", beta_2)
@@ -55,5 +58,6 @@ class AdamW(Adam):
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay)
+        super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay=weight_decay, **options)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import arguments
-from ..backends import backend_name, check_memory, to_device, to_host
+from ..backends import active, backend_name, check_memory, to_device, to_host
 from ..backends.contract import Array
 from ..configurable import Configurable
 from ..errors import explain, shown
@@ -23,21 +24,56 @@ class Optimizer(Configurable):
     The first step fixes the parameters. Each has slots (velocities, moments): arrays of its shape.
     `learning_rate` is a number or a schedule; `weight_decay` is decoupled from the gradient (Loshchilov & Hutter,
     2019): each step begins with value ← value − learning_rate · weight_decay · value, None means 0.
+
+    At most one of three limits shortens gradients before the step: `clipvalue` limits every entry to ± clipvalue,
+    `clipnorm` the norm of each gradient, `global_clipnorm` the norm of all gradients together. A gradient that is too
+    long keeps its direction: grad ← grad · limit / norm. None or 0 is no limit.
     """
 
     set_by_base = frozenset({"slots"})
+
+    accepted_at_default: ClassVar[dict[str, Any]] = {
+        "use_ema": False,
+        "ema_momentum": 0.99,
+        "ema_overwrite_frequency": None,
+        "loss_scale_factor": None,
+        "gradient_accumulation_steps": None,
+        "jit_compile": True,
+    }
 
     slot_names: tuple[str, ...] = ()
 
     iterations = 0
     """The number of steps so far."""
 
-    def __init__(self, learning_rate: float | LearningRateSchedule, *, weight_decay: float | None = None) -> None:
+    slot_start = 0.0
+    """The value of every slot's entries before the first step."""
+
+    def __init__(
+        self,
+        learning_rate: float | LearningRateSchedule,
+        *,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        name: str | None = None,
+        decay: float | None = None,
+    ) -> None:
         where = type(self).__name__
+        if decay:
+            remedy = "Give learning_rate a schedule: optimizers.schedules.InverseTimeDecay is what decay was."
+            warnings.warn(f"{where}: decay has no effect, as in Keras 3. {remedy}", stacklevel=4)
+        self.name = where if name is None else arguments.text(f"{where} name", name)
         self._learning_rate = schedules.get(f"{where} learning_rate", learning_rate)
         self.weight_decay = arguments.non_negative(
             f"{where} weight_decay", 0.0 if weight_decay is None else weight_decay
         )
+        limits = {"clipnorm": clipnorm, "clipvalue": clipvalue, "global_clipnorm": global_clipnorm}
+        given = {name: arguments.non_negative(f"{where} {name}", limit) for name, limit in limits.items() if limit}
+        if len(given) > 1:
+            raise ValueError(explain(where, f"at most one of {', '.join(limits)}", ", ".join(given), "Choose one."))
+        self.clipnorm, self.clipvalue, self.global_clipnorm = (given.get(name) for name in limits)
         self._checked_for = ""  # the name of the backend in whose memory the last step found all arrays
         self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
 
@@ -73,9 +109,28 @@ class Optimizer(Configurable):
         if backend_name() != self._checked_for:
             self._check_memory(parameters)
             self._checked_for = backend_name()
+        grads = self.clipped([parameter.grad for parameter in parameters])
         with moving(parameters):
-            self.update([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
+            self.update([parameter.value for parameter in parameters], grads)
         self.iterations += 1
+
+    def apply(self, grads: Sequence[Array], parameters: Sequence[Parameter]) -> None:
+        """`step` with these gradients, Keras's form of it. Raises the errors of step."""
+        for parameter, grad in zip(parameters, grads, strict=True):
+            parameter.grad = grad
+        self.step(parameters)
+
+    def clipped(self, grads: list[Array]) -> list[Array]:
+        """The gradients within the limits clipvalue, clipnorm and global_clipnorm; new arrays if there is a limit."""
+        ops = active()
+        if self.clipvalue:
+            return [ops.clip_by_value(grad, self.clipvalue) for grad in grads]
+        if self.clipnorm:
+            return [ops.clip_by_norm(grad, _squares([grad]), self.clipnorm) for grad in grads]
+        if self.global_clipnorm and grads:
+            squares = _squares(grads)
+            return [ops.clip_by_norm(grad, squares, self.global_clipnorm) for grad in grads]
+        return grads
 
     def update(self, values: list[Array], grads: list[Array]) -> None:
         """The update rule: one operation of the backend. It is called before `iterations` counts the step."""
@@ -83,14 +138,15 @@ class Optimizer(Configurable):
         raise NotImplementedError(explain(type(self).__name__, expected, "none", "Move the values in it."))
 
     def build(self, parameters: Sequence[Parameter]) -> None:
-        """On the first call, make the slots, all zeros; later, check that the parameters are still the same."""
+        """On the first call, make the slots; later, check that the parameters are still the same."""
         if len({id(parameter.value) for parameter in parameters}) < len(parameters):
             found = f"one twice among {', '.join(parameter.name for parameter in parameters)}"
             raise ValueError(explain(type(self).__name__, "each parameter once", found, "It would be updated twice."))
         shapes = [tuple(parameter.value.shape) for parameter in parameters]
         if not self.slots:
             self.slots = [
-                [to_device(np.zeros(p.value.shape, p.value.dtype)) for p in parameters] for _ in self.slot_names
+                [to_device(np.full(p.value.shape, self.slot_start, p.value.dtype)) for p in parameters]
+                for _ in self.slot_names
             ]
         built_for = [tuple(slot.shape) for slot in self.slots[0]] if self.slots else shapes
         if shapes != built_for:
@@ -158,3 +214,11 @@ class Optimizer(Configurable):
         rate = self._learning_rate
         described = rate.describe() if isinstance(rate, LearningRateSchedule) else rate  # callbacks may have changed it
         return {**super().get_config(), "learning_rate": described}
+
+
+def _squares(grads: Sequence[Array]) -> Array:
+    """Σ grad² of all entries of all gradients, a scalar: the L2 penalty with the factor 1."""
+    total = to_device(np.zeros((), grads[0].dtype))
+    for grad in grads:
+        total = active().add_penalty(total, grad, 0.0, 1.0)
+    return total

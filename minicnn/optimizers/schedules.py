@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import arguments
 from ..configurable import Configurable, from_description
@@ -19,6 +19,8 @@ from ..errors import explain
 
 class LearningRateSchedule(Configurable):
     """Base class of all schedules: a subclass defines `__call__`."""
+
+    accepted_at_default: ClassVar[dict[str, Any]] = {"name": None}
 
     def __call__(self, step: int) -> float:
         """The learning rate of the step that follows `step` earlier ones."""
@@ -44,6 +46,22 @@ class ExponentialDecay(LearningRateSchedule):
     def __call__(self, step: int) -> float:
         exponent = step / self.decay_steps
         return self.initial_learning_rate * self.decay_rate ** (math.floor(exponent) if self.staircase else exponent)
+
+
+class InverseTimeDecay(LearningRateSchedule):
+    """rate = initial_learning_rate / (1 + decay_rate · step / decay_steps); staircase=True rounds the quotient down."""
+
+    def __init__(
+        self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
+    ) -> None:
+        self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
+        self.decay_steps = _steps(self, "decay_steps", decay_steps)
+        self.decay_rate = _rate(self, "decay_rate", decay_rate)
+        self.staircase = arguments.flag("InverseTimeDecay staircase", staircase)
+
+    def __call__(self, step: int) -> float:
+        quotient = step // self.decay_steps if self.staircase else step / self.decay_steps
+        return self.initial_learning_rate / (1 + self.decay_rate * quotient)
 
 
 class PiecewiseConstantDecay(LearningRateSchedule):
@@ -75,6 +93,8 @@ class PolynomialDecay(LearningRateSchedule):
     """From initial_learning_rate to end_learning_rate over decay_steps; with power=1, on a straight line.
 
     rate = (initial_learning_rate − end_learning_rate) · (1 − step / decay_steps) ^ power + end_learning_rate
+
+    With cycle=True it starts again after decay_steps, with decay_steps twice as long, then three times …, as in Keras.
     """
 
     def __init__(
@@ -83,14 +103,17 @@ class PolynomialDecay(LearningRateSchedule):
         decay_steps: float,
         end_learning_rate: float = 0.0001,
         power: float = 1.0,
+        cycle: bool = False,
     ) -> None:
         self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
         self.decay_steps = _steps(self, "decay_steps", decay_steps)
         self.end_learning_rate = _rate(self, "end_learning_rate", end_learning_rate)
         self.power = arguments.non_negative("PolynomialDecay power", power)
+        self.cycle = arguments.flag("PolynomialDecay cycle", cycle)
 
     def __call__(self, step: int) -> float:
-        left = 1 - min(step / self.decay_steps, 1)
+        turns = max(math.ceil(step / self.decay_steps), 1) if self.cycle else 1
+        left = 1 - min(step / (self.decay_steps * turns), 1)
         return (self.initial_learning_rate - self.end_learning_rate) * left**self.power + self.end_learning_rate
 
 
@@ -134,7 +157,8 @@ class CosineDecay(LearningRateSchedule):
 
 
 CLASSES: dict[str, type[LearningRateSchedule]] = {
-    cls.__name__: cls for cls in (CosineDecay, ExponentialDecay, PiecewiseConstantDecay, PolynomialDecay)
+    cls.__name__: cls
+    for cls in (CosineDecay, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay)
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .. import arguments
 from ..backends import active
 from ..backends.contract import Array
@@ -20,8 +22,9 @@ class SGD(Optimizer):
         momentum: float = 0.0,
         nesterov: bool = False,
         weight_decay: float | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(learning_rate, weight_decay=weight_decay)
+        super().__init__(learning_rate, weight_decay=weight_decay, **options)
         self.momentum = arguments.fraction("SGD momentum", momentum)
         self.nesterov = arguments.flag("SGD nesterov", nesterov)
 

@@ -107,6 +107,18 @@ OPTIMIZERS = [
     ("Adam", {"weight_decay": 0.25}),
     ("AdamW", {}),
     ("AdamW", {"learning_rate": 0.05, "weight_decay": 0.25, "beta_2": 0.875}),
+    ("RMSprop", {}),
+    ("RMSprop", {"learning_rate": 0.02, "rho": 0.5, "momentum": 0.25, "epsilon": 0.125, "weight_decay": 0.25}),
+    ("RMSprop", {"learning_rate": 0.02, "rho": 0.75, "centered": True, "epsilon": 0.125}),
+    ("Adadelta", {"learning_rate": 1.0}),
+    ("Adadelta", {"rho": 0.5, "epsilon": 0.125}),
+    ("Adagrad", {}),
+    ("Adagrad", {"learning_rate": 0.5, "initial_accumulator_value": 0.0, "epsilon": 0.25}),
+    ("Adamax", {}),
+    ("Nadam", {}),
+    ("SGD", {"clipvalue": 0.5}),
+    ("SGD", {"clipnorm": 0.5}),
+    ("Adam", {"global_clipnorm": 0.5}),
 ]
 
 
@@ -137,6 +149,9 @@ SCHEDULES = [
     ("CosineDecay", {"initial_learning_rate": 0.1, "decay_steps": 7, "warmup_target": 0.5, "warmup_steps": 4}),
     ("ExponentialDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.25}),
     ("ExponentialDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.25, "staircase": True}),
+    ("InverseTimeDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.25}),
+    ("InverseTimeDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "decay_rate": 0.25, "staircase": True}),
+    ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 4, "cycle": True}),
     ("PiecewiseConstantDecay", {"boundaries": [2, 5], "values": [0.5, 0.25, 0.125]}),
     ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 10}),
     ("PolynomialDecay", {"initial_learning_rate": 0.5, "decay_steps": 10, "end_learning_rate": 0.1, "power": 2.0}),
