@@ -4,6 +4,8 @@ The maths is in `minicnn.backends.textbook`, each operation next to its backward
 names and the behaviour of Keras 3. What Keras hides is public: `model.forward`, `model.backward`, `model.parameters`.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from . import (
     callbacks,
     config,
@@ -25,6 +27,9 @@ from .layers import Input
 from .models import Sequential, load_model
 from .random import set_random_seed
 
+if TYPE_CHECKING:
+    from .inside import explain, trace
+
 __version__ = "0.1.0"
 
 __all__ = [
@@ -38,6 +43,7 @@ __all__ = [
     "config",
     "datasets",
     "device_name",
+    "explain",
     "gradcheck",
     "initializers",
     "layers",
@@ -51,7 +57,17 @@ __all__ = [
     "set_random_seed",
     "to_device",
     "to_host",
+    "trace",
     "use_backend",
     "use_device",
     "utils",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`explain` and `trace` are imported when they are used, so that `import minicnn` stays fast."""
+    if name in ("explain", "trace"):
+        from . import inside
+
+        return getattr(inside, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

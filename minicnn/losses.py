@@ -85,7 +85,7 @@ class Loss(Configurable):
     def __call__(self, y_true: Array, y_pred: Array) -> Array:
         return self.forward(y_true, y_pred)
 
-    def _target(self, y_true: Array, y_pred: Array) -> Array:
+    def target_numbers(self, y_true: Array, y_pred: Array) -> Array:
         """The targets in y_pred's shape and dtype. Raises ValueError if the shapes differ: nothing is broadcast."""
         check_memory(type(self).__name__, "y_pred", y_pred)
         target = self._to_numbers(y_true, y_pred)
@@ -111,7 +111,7 @@ class MeanSquaredError(Loss):
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         self.ops = active()
-        value, self.saved = self.ops.mean_squared_error(y_pred, self._target(y_true, y_pred))
+        value, self.saved = self.ops.mean_squared_error(y_pred, self.target_numbers(y_true, y_pred))
         return value
 
     def call_backward(self) -> Array:
@@ -130,7 +130,7 @@ class Crossentropy(Loss):
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
         self.ops = active()
-        target = self._target(y_true, y_pred)
+        target = self.target_numbers(y_true, y_pred)
         crossentropy = self.ops.softmax_crossentropy if self.from_logits else self.ops.crossentropy
         value, self.saved = crossentropy(y_pred, target)
         return value
@@ -173,8 +173,8 @@ class CategoricalCrossentropy(Crossentropy):
             )
         return y_true
 
-    def _target(self, y_true: Array, y_pred: Array) -> Array:
-        target = super()._target(y_true, y_pred)
+    def target_numbers(self, y_true: Array, y_pred: Array) -> Array:
+        target = super().target_numbers(y_true, y_pred)
         return self.ops.smooth_labels(target, self.label_smoothing) if self.label_smoothing else target
 
 

@@ -114,7 +114,7 @@ class Network:
         """The forward of a snapshot, so that `saved` is set in the snapshot's layers and not in this network's."""
         x = arguments.array(self.name, "x", x, self.dtype)
         self.ensure_built(x)
-        shared = [(layer, dict(vars(layer))) for layer in self.layers if _is_patched(layer)]
+        shared = [(layer, dict(vars(layer))) for layer in self.layers if is_patched(layer)]
         try:
             return self.snapshot().forward(x)
         finally:
@@ -249,7 +249,7 @@ def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
         return type(thing)([_copy(part, copies) for part in thing])
     if type(thing) is dict:
         return {key: _copy(part, copies) for key, part in thing.items()}
-    if not isinstance(thing, (Network, Layer, Parameter)) or _is_patched(thing):
+    if not isinstance(thing, (Network, Layer, Parameter)) or is_patched(thing):
         return thing
     if id(thing) not in copies:
         twin = copy(thing)
@@ -258,6 +258,6 @@ def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:
     return copies[id(thing)][1]
 
 
-def _is_patched(thing: Any) -> bool:
+def is_patched(thing: Any) -> bool:
     """Whether it is a layer whose instance attribute `forward` or `call` replaces the method of its class."""
     return isinstance(thing, Layer) and bool(vars(thing).keys() & {"forward", "call"})

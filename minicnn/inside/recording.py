@@ -1,0 +1,223 @@
+"""One training step of a batch, recorded: every layer's arrays, forward and backward. The model stays as it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy, deepcopy
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .. import arguments
+from ..backends import to_device, to_host
+from ..backends.contract import Array
+from ..data import Batches
+from ..errors import explain
+from ..layers import Activation, Layer
+from ..losses import Loss
+from ..network import Network, is_patched
+from ..parameters import Parameter
+from ..regularizers import Regularizer
+from ..training import Trainer, on_logits
+from .operations import LossOperation, Operation, loss_operation_of, operation_of
+from .operations.activations import Activation as ActivationOperation
+from .products import Stored
+
+
+@dataclass
+class LayerTrace:
+    """What one layer computed in the step; all arrays are on the host."""
+
+    layer: Layer
+    """A copy of the model's layer, after its forward and backward."""
+    x: np.ndarray
+    y: np.ndarray
+    dx: np.ndarray
+    dy: np.ndarray
+    """The gradient of the loss with respect to y; `dx` is that with respect to x."""
+    z: np.ndarray | None = None
+    """The result before the activation, in a convolution or dense layer that ends in one; else None."""
+    dz: np.ndarray | None = None
+    """The gradient with respect to z."""
+    activation: Layer | None = None
+    """The activation as a layer, z -> y."""
+    weights: dict[str, np.ndarray] = field(default_factory=dict)
+    """By their names in the layer: "kernel", "bias"."""
+    gradients: dict[str, np.ndarray] = field(default_factory=dict)
+    """With respect to the weights, penalties included."""
+    updates: dict[str, np.ndarray] = field(default_factory=dict)
+    """What the optimiser's next step would add to each weight that is trained."""
+    regularizers: dict[str, Regularizer] = field(default_factory=dict)
+    """Of the weights that are trained with a penalty."""
+
+    @property
+    def name(self) -> str:
+        return self.layer.name
+
+    @property
+    def mean(self) -> float:
+        """The mean of y."""
+        return float(self.y.mean(dtype=np.float64))
+
+    @property
+    def spread(self) -> float:
+        """The standard deviation of y."""
+        return float(self.y.std(dtype=np.float64))
+
+    @property
+    def zeros(self) -> float:
+        """The share of y that is exactly 0."""
+        return float((self.y == 0).mean())
+
+    @property
+    def gradient_norm(self) -> float:
+        """‖dy‖, the root of the sum of squares."""
+        return length_of([self.dy])
+
+    @property
+    def update_ratio(self) -> float | None:
+        """‖updates‖ / ‖weights‖ over all weights that are trained; None if there are none, or all are 0."""
+        length = length_of([self.weights[name] for name in self.updates])
+        return length_of(list(self.updates.values())) / length if length else None
+
+    @cached_property
+    def operations(self) -> list[Operation]:
+        """The layer's operation and, if it ends in an activation, that one's; empty for a layer of the user's own."""
+        operation = operation_of(self.layer)
+        if operation is None:
+            return []
+        arrays = {name: Stored(name, getattr(self, name)) for name in ("x", "y", "dx", "dy")}
+        arrays |= {name: Stored(name, value) for name, value in self.weights.items()}
+        arrays |= {f"d{name}": Stored(f"d{name}", value) for name, value in self.gradients.items()}
+        if self.activation is None or self.z is None or self.dz is None:
+            return [operation(self.layer, arrays)]
+        z, dz = Stored("z", self.z), Stored("dz", self.dz)
+        affine = operation(self.layer, arrays | {"y": z, "dy": dz})
+        return [ActivationOperation(self.activation, arrays | {"x": z, "dx": dz}), affine]
+
+
+@dataclass
+class LossTrace:
+    """The loss of the step."""
+
+    loss: Loss
+    prediction: np.ndarray
+    """What the loss was computed from: the logits, if softmax and cross-entropy are one operation, as in training."""
+    probabilities: np.ndarray | None
+    """The softmax of the logits in that case, else None."""
+    target: np.ndarray
+    """Of prediction's shape: labels as one-hot vectors, smoothed if the loss smooths them."""
+    value: np.ndarray
+    """(), penalties included."""
+    penalties: float
+    """Their share of it."""
+    dprediction: np.ndarray
+    """The gradient with respect to the prediction, with which backpropagation starts."""
+
+    name = "loss"
+
+    @cached_property
+    def operations(self) -> list[LossOperation]:
+        """The loss's operation; empty for a loss of the user's own."""
+        operation = loss_operation_of(self.loss)
+        return [operation(self.prediction, self.target, self.value, self.dprediction)] if operation else []
+
+
+def record(model: Trainer, x: Any, y: Any, where: str) -> tuple[list[LayerTrace], LossTrace]:
+    """Forward, loss, backward and the optimiser's update for one batch, on copies of layers and weights.
+
+    Raises ValueError or TypeError if x or y do not fit, RuntimeError if the model is not compiled. `where` names the
+    caller.
+    """
+    model.check_compiled(where)
+    if type(model).forward is not Network.forward or "forward" in vars(model):
+        remedy = "Only a network that calls its layers in order can be recorded layer by layer."
+        raise TypeError(explain(where, "a Sequential", f"{type(model).__name__} with its own forward", remedy))
+    batch = Batches(x, y, arguments.LARGEST_INT, where, model.dtype)
+    if batch.y is None:
+        raise ValueError(explain(where, "targets y", "none", "Give one target per sample."))
+    model.check_input(batch.x)
+    model.ensure_built(batch.x)
+    with _copied(model) as (layers, loss), np.errstate(all="ignore"):
+        outputs = [to_device(batch.x, model.dtype)]
+        for layer in layers:
+            outputs.append(layer.forward(outputs[-1], training=True))
+        target = to_device(loss.check_targets(batch.y, tuple(outputs[-1].shape)))
+        network, alone = Network(layers), loss.forward(target, outputs[-1])
+        value = network.add_penalties(alone)
+        gradients = [loss.backward()]
+        for layer in reversed(layers):
+            gradients.insert(0, layer.backward(gradients[0]))
+        network.add_penalty_gradients()
+        traced = [_record_layer(layer, *outputs[i : i + 2], *gradients[i : i + 2]) for i, layer in enumerate(layers)]
+        _record_updates(model, traced, network.parameters())
+        penalties = float(to_host(value)) - float(to_host(alone))
+        return traced, _record_loss(loss, outputs[-1], target, value, penalties, gradients[-1])
+
+
+@contextmanager
+def _copied(model: Trainer) -> Iterator[tuple[list[Layer], Loss]]:
+    """Copies of layers, weights and loss; softmax and cross-entropy are one operation on the logits, as in training.
+
+    A layer whose instance attribute `forward` or `call` has been replaced is not copied, but restored in the end.
+    """
+    network = model.snapshot()
+    shared = [layer for layer in network.layers if is_patched(layer)]
+    states = [(thing, dict(vars(thing))) for layer in shared for thing in (layer, *layer.weights)]
+    try:
+        for weight in network.weights:
+            weight.value = to_device(weight.value, copy=True)  # the optimiser's step changes the array
+        yield on_logits(list(network.layers), copy(model.loss))
+    finally:
+        for thing, state in states:
+            vars(thing).clear()
+            vars(thing).update(state)
+
+
+def _record_layer(layer: Layer, x: Array, y: Array, dx: Array, dy: Array) -> LayerTrace:
+    weights = {_own_name(weight): weight for weight in layer.weights}
+    traced = LayerTrace(layer, _host(x), _host(y), _host(dx), _host(dy))
+    traced.weights = {name: _host(weight.value) for name, weight in weights.items()}
+    traced.gradients = {name: _host(weight.grad) for name, weight in weights.items() if weight.grad is not None}
+    traced.regularizers = {_own_name(p): p.regularizer for p in layer.parameters() if p.regularizer is not None}
+    linear = layer.ending_in("linear") if layer.weights and layer.activation != "linear" else None
+    if linear is not None:
+        z, traced.activation = linear.forward(x), Activation(layer.activation, dtype=layer.dtype)
+        traced.activation.forward(z)
+        traced.z, traced.dz = _host(z), _host(traced.activation.backward(dy))
+    return traced
+
+
+def _record_updates(model: Trainer, traced: Sequence[LayerTrace], parameters: list[Parameter]) -> None:
+    """One step of a copy of the optimiser, on the copied weights."""
+    deepcopy(model.optimizer).step(parameters)
+    for layer in traced:
+        for parameter in layer.layer.parameters():
+            name = _own_name(parameter)
+            layer.updates[name] = _host(parameter.value) - layer.weights[name]
+
+
+def _record_loss(loss: Loss, prediction: Array, target: Array, value: Array, penalties: float, dy: Array) -> LossTrace:
+    probabilities = None
+    if getattr(loss, "from_logits", False):
+        probabilities = _host(Activation("softmax", dtype=prediction.dtype).forward(prediction))
+    numbers = loss.target_numbers(target, prediction)
+    return LossTrace(loss, _host(prediction), probabilities, _host(numbers), _host(value), penalties, _host(dy))
+
+
+def _host(array: Array) -> np.ndarray:
+    """A copy of the array on the host."""
+    return np.array(to_host(array))
+
+
+def _own_name(weight: Parameter) -> str:
+    """The weight's name in its layer: "kernel"."""
+    return weight.name.split("/")[-1]
+
+
+def length_of(arrays: Sequence[np.ndarray]) -> float:
+    """The root of the sum of squares of all numbers."""
+    return float(np.sqrt(sum(np.square(array, dtype=np.float64).sum() for array in arrays)))

@@ -1,0 +1,119 @@
+"""The trace of a training step: a table of all layers with remarks, and the explanation of any element."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import arguments
+from ..backends import to_device, to_host
+from ..errors import did_you_mean, explain, shown
+from ..parameters import Parameter
+from .explanation import Explanation
+from .operations import Element, LossOperation, Operation
+from .products import Part, number
+from .recording import LayerTrace, LossTrace
+
+
+@dataclass
+class Trace:
+    """One training step of a batch, layer by layer."""
+
+    model: str
+    """The model's name."""
+    layers: list[LayerTrace]
+    loss: LossTrace
+
+    def __getitem__(self, layer: str | int) -> LayerTrace:
+        """A layer's arrays, by its name or index."""
+        if isinstance(layer, int):
+            return self.layers[layer]
+        named = {traced.name: traced for traced in self.layers}
+        return named[arguments.choice("trace", layer, named, "the name of a layer")]
+
+    def explain(self, parameter: str | Parameter, index: Any = ()) -> Explanation:
+        """The products that sum to one element of an array of this step; see `minicnn.explain`."""
+        name = parameter.name if isinstance(parameter, Parameter) else arguments.text("explain parameter", parameter)
+        name = self._computed_as(name)
+        operation, element = self._find(name)
+        stored = element.array.values
+        own = check_index(f"explain {name!r}, index", index, stored.shape)
+        products = element.terms(*element.array.index_for_operation(own))
+        parts = (*products.parts, *self._penalties(name, own))
+        return Explanation(name, own, float(stored[own]), products.formula, parts, operation.page)
+
+    def names(self) -> list[str]:
+        """Everything that `explain` takes: "conv2d/y", "conv2d/dx", "conv2d/kernel", …, "loss"."""
+        return [name for traced in self._traced for name in _elements(traced)]
+
+    @property
+    def _traced(self) -> list[LayerTrace | LossTrace]:
+        return [*self.layers, self.loss]
+
+    def _computed_as(self, name: str) -> str:
+        """A layer's dy under the name of the array that it is: the next layer's dx, or the loss's gradient."""
+        names = [layer.name for layer in self.layers]
+        layer, _, array = name.rpartition("/")
+        if array != "dy" or layer not in names:
+            return name
+        following = names.index(layer) + 1
+        if following < len(names):
+            return f"{names[following]}/dx"
+        return next((known for known in _elements(self.loss) if known != "loss"), "loss/dprediction")
+
+    def _find(self, name: str) -> tuple[Operation | LossOperation, Element]:
+        """The array of this name and the operation that computed it. Raises ValueError, naming those that exist."""
+        owner, _, _ = name.rpartition("/")
+        for traced in self._traced:
+            if traced.name not in (owner, name):
+                continue
+            elements = _elements(traced)
+            if name in elements:
+                return elements[name]
+            known = _of_your_own(traced) if not elements else did_you_mean(name, elements)
+            raise ValueError(explain("explain", f"an array of {traced.name!r}", repr(name), known))
+        known = did_you_mean(owner or name, [traced.name for traced in self._traced])
+        raise ValueError(explain("explain", '"layer/array", such as "conv2d/kernel"', repr(name), f"Layers: {known}"))
+
+    def _penalties(self, name: str, index: tuple[int, ...]) -> list[Part]:
+        """What a regularizer adds to this element."""
+        if name == "loss":
+            return [Part("penalties", (number("penalties", self.loss.penalties),))] if self.loss.penalties else []
+        owner, _, weight = name.rpartition("/")
+        for layer in self.layers:
+            if layer.name == owner and weight in layer.regularizers:
+                value = layer.weights[weight]
+                added = layer.regularizers[weight].add_gradient(to_device(np.zeros_like(value)), to_device(value))
+                return [Part("penalty", (number("penalty's gradient", to_host(added)[index]),))]
+        return []
+
+
+def _elements(traced: LayerTrace | LossTrace) -> dict[str, tuple[Operation | LossOperation, Element]]:
+    """What can be explained of a layer or the loss, by the name that `explain` takes."""
+    return {
+        name if name == "loss" else f"{traced.name}/{name}": (operation, element)
+        for operation in traced.operations
+        for name, element in operation.elements().items()
+    }
+
+
+def _of_your_own(traced: LayerTrace | LossTrace) -> str:
+    of = traced.layer if isinstance(traced, LayerTrace) else traced.loss
+    return f"{type(of).__name__} is a class of your own, whose products are not known. Its neighbours can be explained."
+
+
+def check_index(where: str, index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """One whole number for each axis, below its length; negative ones count from the end. Raises ValueError."""
+    numbers = index if isinstance(index, (tuple, list, np.ndarray)) else (index,)
+    whole = [isinstance(i, (int, np.integer)) and not isinstance(i, bool) for i in numbers]
+    if len(whole) != len(shape) or not all(whole):
+        example = tuple(length // 2 for length in shape)
+        expected = f"{len(shape)} whole numbers, for an array of shape {shape}"
+        raise ValueError(explain(where, expected, shown(index), f"Example: {example}."))
+    for axis, (i, length) in enumerate(zip(numbers, shape, strict=True)):
+        if not -length <= i < length:
+            remedy = f"The array's shape is {shape}."
+            raise ValueError(explain(where, f"a number from 0 to {length - 1} on axis {axis}", str(i), remedy))
+    return tuple(int(i) % length for i, length in zip(numbers, shape, strict=True))
