@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from textwrap import fill
 from typing import Any
 
 import numpy as np
@@ -11,10 +14,13 @@ from .. import arguments
 from ..backends import to_device, to_host
 from ..errors import did_you_mean, explain, shown
 from ..parameters import Parameter
-from .explanation import Explanation
+from .explanation import Explanation, plain
 from .operations import Element, LossOperation, Operation
 from .products import Part, number
 from .recording import LayerTrace, LossTrace
+from .remarks import Remark, remarks_on
+
+HEADINGS = ("layer", "output shape", "mean", "spread", "zeros", "gradient", "update/weight")
 
 
 @dataclass
@@ -43,6 +49,60 @@ class Trace:
         products = element.terms(*element.array.index_for_operation(own))
         parts = (*products.parts, *self._penalties(name, own))
         return Explanation(name, own, float(stored[own]), products.formula, parts, operation.page)
+
+    @cached_property
+    def remarks(self) -> list[Remark]:
+        """What the numbers point out: dead units, saturation, gradients that vanish or explode, NaN, large steps."""
+        return remarks_on(self.layers, self.loss)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The table and the remarks as plain data that json.dumps accepts; NaN is the string "NaN"."""
+        return {
+            "model": self.model,
+            "samples": len(self.layers[0].x),
+            "loss": plain(self.loss.value),
+            "layers": [
+                {
+                    "name": layer.name,
+                    "class": type(layer.layer).__name__,
+                    "output_shape": list(layer.y.shape),
+                    "mean": plain(layer.mean),
+                    "spread": plain(layer.spread),
+                    "zeros": plain(layer.zeros),
+                    "gradient_norm": plain(layer.gradient_norm),
+                    "update_ratio": None if layer.update_ratio is None else plain(layer.update_ratio),
+                }
+                for layer in self.layers
+            ],
+            "remarks": [remark._asdict() for remark in self.remarks],
+        }
+
+    def __str__(self) -> str:
+        rows = [HEADINGS, *map(_row, self.layers)]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        lines = [self._title(), ""]
+        for name, *numbers in rows:
+            cells = (f"{cell:>{width}}" for cell, width in zip(numbers, widths[1:], strict=True))
+            lines.append("  ".join([f"{name:<{widths[0]}}", *cells]))
+        remarks = [fill(remark.text, 100, subsequent_indent="  ") for remark in self.remarks]
+        return "\n".join([*lines, "", *remarks] if remarks else lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """The table and the remarks for a notebook."""
+        head = "".join(f"<th>{name}</th>" for name in HEADINGS)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in _row(layer))}</tr>" for layer in self.layers
+        )
+        remarks = "".join(f"<p>{escape(remark.text)}</p>" for remark in self.remarks)
+        return f"<p>{escape(self._title())}</p><table><tr>{head}</tr>{body}</table>{remarks}"
+
+    def _title(self) -> str:
+        samples = len(self.layers[0].x)
+        return (
+            f"{self.model}, one step of {samples} sample{'s' if samples > 1 else ''}: loss {float(self.loss.value):.4g}"
+        )
 
     def names(self) -> list[str]:
         """Everything that `explain` takes: "conv2d/y", "conv2d/dx", "conv2d/kernel", …, "loss"."""
@@ -88,6 +148,14 @@ class Trace:
                 added = layer.regularizers[weight].add_gradient(to_device(np.zeros_like(value)), to_device(value))
                 return [Part("penalty", (number("penalty's gradient", to_host(added)[index]),))]
         return []
+
+
+def _row(layer: LayerTrace) -> tuple[str, ...]:
+    """A layer's line in the table."""
+    numbers = (layer.mean, layer.spread, layer.gradient_norm, layer.update_ratio)
+    mean, spread, gradient, update = ("" if number is None else f"{number:.2g}" for number in numbers)
+    name = f"{layer.name} ({type(layer.layer).__name__})"
+    return name, str(layer.y.shape), mean, spread, f"{layer.zeros:.0%}", gradient, update
 
 
 def _elements(traced: LayerTrace | LossTrace) -> dict[str, tuple[Operation | LossOperation, Element]]:
