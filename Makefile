@@ -79,7 +79,7 @@ clean:  ## remove all files made by make, also environments; keep trained models
 	rm -rf .venv .venvs site build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# $(VENV)/.has-EXTRAS: the stamp file of an environment in which minicnn[EXTRAS] is installed.
+# $(VENV)/.has-EXTRAS: the stamp file of an environment in which minicnn-edu[EXTRAS] is installed.
 %/.created:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || \
 		{ echo "minicnn needs Python 3.10 or newer, and '$(PYTHON)' is older. Give another one: make PYTHON=python3.12 ..." >&2; exit 1; }
@@ -91,7 +91,7 @@ clean:  ## remove all files made by make, also environments; keep trained models
 	@touch $@
 
 define install
-	@echo "Installing minicnn[$*] into $(@D) (once; this may take some minutes) ..."
+	@echo "Installing minicnn-edu[$*] into $(@D) (once; this may take some minutes) ..."
 	@$(@D)/bin/python -m pip install -qq --disable-pip-version-check --editable ".[$*]"
 	@touch $@
 endef

@@ -1,7 +1,7 @@
 """Bayesian search over learning rate and batch size of Model 5, with Optuna; trials that fall behind are pruned.
 
 Trials are compared on held-out training images; the test images are not touched. The study is a file, so the same
-command goes on with a search that was interrupted. Install Optuna by: pip install "minicnn[search]"
+command goes on with a search that was interrupted. Install Optuna by: pip install "minicnn-edu[search]"
 """
 
 from __future__ import annotations

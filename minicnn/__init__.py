@@ -10,6 +10,7 @@ from . import (
     callbacks,
     config,
     datasets,
+    exchange,
     gradcheck,
     initializers,
     layers,
@@ -23,6 +24,7 @@ from . import (
 )
 from .backends import backend_name, device_name, to_device, to_host, use_backend, use_device
 from .errors import BackendError, ModelFileError, NonFiniteError
+from .exchange import export_onnx
 from .layers import Input
 from .models import Sequential, load_model
 from .random import set_random_seed
@@ -43,7 +45,9 @@ __all__ = [
     "config",
     "datasets",
     "device_name",
+    "exchange",
     "explain",
+    "export_onnx",
     "gradcheck",
     "initializers",
     "layers",

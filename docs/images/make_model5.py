@@ -2,7 +2,7 @@
 
     python docs/images/make_model5.py
 
-Trains Model 5 for three epochs on 6,000 images first; needs minicnn[fast,report].
+Trains Model 5 for three epochs on 6,000 images first; needs minicnn-edu[fast,report].
 """
 
 from __future__ import annotations

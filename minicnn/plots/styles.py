@@ -110,7 +110,7 @@ def empty_figure(title: str, width: float, height: float, style: str) -> tuple[F
     chosen = STYLES[arguments.choice("plots style", style, STYLES, '"light" or "dark"')]
     if find_spec("matplotlib") is None:
         raise ModuleNotFoundError(
-            "minicnn.plots needs matplotlib, which cannot be imported. Install it with: pip install 'minicnn[report]'"
+            "minicnn.plots needs matplotlib, which cannot be imported. Install it: pip install 'minicnn-edu[report]'"
         )
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine

@@ -1,0 +1,94 @@
+"""export_onnx: a model as an ONNX file, the format that onnxruntime, browsers and phones run."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ... import arguments
+from ...errors import explain
+from ...extras import imported
+from ...files import atomic_writer
+from ...network import Network
+from .graph import Graph, Tensor
+from .layers import exporter_of
+
+__all__ = ["export_onnx"]
+
+IR_VERSION, OPSET = 8, 17
+"""Versions of 2022: every runtime since then reads the file."""
+
+MAX_BYTES = 2**31 - 1
+"""The largest message of protobuf, the encoding of ONNX files."""
+
+
+def export_onnx(model: Network, path: str | os.PathLike[str]) -> None:
+    """Write the model's inference to an ONNX file that appears complete or not at all. Needs the extra `onnx`.
+
+        minicnn.export_onnx(model, "model.onnx")
+        onnxruntime.InferenceSession("model.onnx").run(["output"], {"input": x})   # x (N, H, W, C), float32
+
+    The input is named "input" and is channels last as in minicnn; the output is named "output". The batch axis has any
+    length, and so has every axis that is None in the model's Input. All numbers are float32, in a float64 model, too.
+    Nodes and weights have the names of their layers: "conv2d/Conv", "conv2d/kernel".
+
+    Raises ImportError without onnx; ValueError if the model is not built, if a layer cannot be exported, or if the
+    weights are larger than 2 GiB; OSError if the file cannot be written.
+    """
+    onnx = imported("onnx", "onnx", "export_onnx")
+    _check_exportable(model)
+    path = arguments.path("export_onnx path", path)
+    graph = Graph(onnx, _has_fixed_size(model))
+    y = _add_layers(graph, model)
+    graph.finish(y)
+    content = onnx.helper.make_model(
+        graph.proto(model.name, _axes(model.input_shape), _axes(_output_shape(model))),
+        opset_imports=[onnx.helper.make_opsetid("", OPSET)],
+        ir_version=IR_VERSION,
+        producer_name="minicnn",
+    )
+    with atomic_writer(path) as file:
+        file.write(content.SerializeToString())
+
+
+def _check_exportable(model: Any) -> None:
+    """Raise TypeError or ValueError unless it is a built model, small enough, of layers that ONNX can express."""
+    if not isinstance(model, Network):
+        raise TypeError(explain("export_onnx", "a model", type(model).__name__, "Give the model, then the path."))
+    if type(model).forward is not Network.forward:
+        expected = "a model whose forward calls its layers in order"
+        raise ValueError(
+            explain(f"export_onnx of {model.name}", expected, "a forward of its own", "Export a Sequential.")
+        )
+    if not model.built or model.input_shape is None:
+        remedy = "Give it an Input, or a batch: model.predict(x)."
+        raise ValueError(explain(f"export_onnx of {model.name}", "a built model", "layers of unknown shape", remedy))
+    for layer in model.layers:
+        exporter_of(layer)
+    if (size := 4 * model.count_params()) > MAX_BYTES:
+        remedy = "ONNX keeps larger weights in a second file, which minicnn does not write."
+        raise ValueError(explain(f"export_onnx of {model.name}", "at most 2 GiB of weights", f"{size:,} bytes", remedy))
+
+
+def _add_layers(graph: Graph, model: Network) -> Tensor:
+    """Add the nodes of all layers; returns the output of the last one."""
+    x = graph.input(rank=len(model.input_shape))  # type: ignore[arg-type]
+    for layer in model.layers:
+        graph.layer = layer.name
+        x = exporter_of(layer)(graph, layer, x)
+    return x
+
+
+def _output_shape(model: Network) -> tuple[int | None, ...]:
+    """The model's output shape; None for every axis but the channels if its inputs may have any size."""
+    shape = model.output_shape or ()
+    return shape if _has_fixed_size(model) else (None, *(None for _ in shape[1:-1]), shape[-1])
+
+
+def _has_fixed_size(model: Network) -> bool:
+    return None not in model.input_shape[1:]  # type: ignore[index]
+
+
+def _axes(shape: Any) -> list[int | str | None]:
+    """The shape for ONNX: the batch axis has a name, and an axis of any length is None."""
+    return ["batch", *shape[1:]]
