@@ -13,7 +13,7 @@ comma = ,
 CARD = $(wildcard /dev/nvidia[0-9]* /usr/lib/wsl/lib/libcuda.so.1)
 GPU_EXTRAS = gpu-test$(if $(CARD),$(comma)gpu)
 KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
-MODELS = baseline model1 model2 model3 model4 model5 model6 model7
+MODELS = baseline model1 model2 model3 model4 model5 model5_residual model6 model7
 
 .DEFAULT_GOAL = help
 .PHONY: help reproduce test test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)

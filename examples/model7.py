@@ -9,7 +9,7 @@ from argparse import Namespace
 import numpy as np
 from experiment import report, run
 
-from minicnn import Input, Sequential
+from minicnn import Input, Model, Sequential
 from minicnn.callbacks import Callback, WeightAveraging
 from minicnn.layers import (
     BatchNormalization,
@@ -55,7 +55,7 @@ def build_model() -> Sequential:
     )
 
 
-def compile_model(model: Sequential, options: Namespace, steps: int) -> list[Callback]:
+def compile_model(model: Model, options: Namespace, steps: int) -> list[Callback]:
     """Compile the model for so many steps per epoch; returns the callbacks of its training."""
     steps *= options.epochs
     one_cycle = CosineDecay(  # up for a fifth of the training, then down to 0
@@ -69,7 +69,7 @@ def compile_model(model: Sequential, options: Namespace, steps: int) -> list[Cal
     return [WeightAveraging(start_from_epoch=options.epochs - 1)]  # the mean over the last epoch
 
 
-def accuracy_with_mirror_images(model: Sequential, x: np.ndarray, y: np.ndarray) -> float:
+def accuracy_with_mirror_images(model: Model, x: np.ndarray, y: np.ndarray) -> float:
     """The accuracy of the mean of an image's and its mirror image's probabilities: two opinions for twice the time."""
     p = model.predict(x, batch_size=128) + model.predict(x[:, :, ::-1], batch_size=128)
     return float(np.mean(p.argmax(axis=1) == y.argmax(axis=1)))

@@ -26,7 +26,7 @@ from .backends import backend_name, device_name, to_device, to_host, use_backend
 from .errors import BackendError, ModelFileError, NonFiniteError
 from .exchange import export_onnx
 from .layers import Input
-from .models import Sequential, load_model
+from .models import Model, Sequential, load_model
 from .random import set_random_seed
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ __version__ = "0.1.0"
 __all__ = [
     "BackendError",
     "Input",
+    "Model",
     "ModelFileError",
     "NonFiniteError",
     "Sequential",

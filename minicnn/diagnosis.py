@@ -36,12 +36,12 @@ def non_finite_epoch_error(network: Network, x: Array, loss: float, step: int) -
 def _first_non_finite(network: Network, x: Array) -> str | None:
     if found := _describe(x):
         return f"the input x holds {found}"
-    for layer in network.snapshot().layers:
+    network = network.snapshot()
+    for layer, output in zip(network.layers, network.values(x, training=True)[1:], strict=True):
         for weight in layer.weights:
             if found := _describe(weight.value):
                 return f"{layer}: its {weight.name.split('/')[-1]} holds {found}"
-        x = layer.forward(x, training=True)
-        if found := _describe(x):
+        if found := _describe(output):
             return f"{layer}: its output holds {found}, though its input and weights are finite"
     return None
 

@@ -1,4 +1,4 @@
-"""Sequential: a network that is built layer by layer, trained, printed and saved."""
+"""Model and Sequential: networks that are built, trained, printed and saved; a graph, and layer by layer."""
 
 from __future__ import annotations
 
@@ -9,55 +9,101 @@ from typing import Any
 from . import arguments, saving
 from .errors import explain
 from .fixed import Layers
+from .graph import in_order
 from .layers import Input, Layer
+from .network import Shape, Sources, gather
 from .summary import summary_text
 from .training import Trainer
 
 
-class Sequential(Trainer):
-    """A stack of layers, with Keras's names and explicit gradients.
+class Model(Trainer):
+    """A graph of layers, with Keras's functional API and explicit gradients. Layers are called on values:
 
-        model = Sequential([Input((28, 28, 1)), Conv2D(32, 3, activation="relu"), Flatten(), Dense(10)])
-        y = model.forward(x, training=True)     # x (N, 28, 28, 1) -> y (N, 10)
-        dx = model.backward(dy)                 # dy (N, 10) -> dx, and every parameter's grad
+        inputs = Input((28, 28, 1))
+        x = Conv2D(32, 3, padding="same", activation="relu")(inputs)
+        y = Conv2D(32, 3, padding="same")(x)
+        x = Add()([x, y])                                      # a residual connection
+        outputs = Dense(10)(Flatten()(x))
+        model = Model(inputs, outputs)
 
-    Without an Input, the first batch determines the shapes.
+    It has one Input and one output, and each of its layers is called once. Two models may share layers.
     """
 
-    def __init__(self, layers: Sequence[Layer | Input | Sequential] = (), *, name: str = "sequential") -> None:
+    def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str = "model") -> None:
         super().__init__(name=name)
-        for layer in arguments.sequence(self.name, layers, object, "layers"):
-            self.append_unbuilt(layer)
-        self._build_if_shape_is_known()
+        if inputs is None or outputs is None:
+            remedy = "Example: Model(inputs, outputs). A class of your own extends Sequential's forward and backward."
+            raise TypeError(explain(type(self).__name__, "inputs and outputs", "none", remedy))
+        first, *values = in_order(self.name, inputs, outputs)
+        numbers = {value: number for number, value in enumerate([first, *values])}
+        self.set_input_shape(first.shape[1:])  # type: ignore[index]
+        for value in values:
+            self.append(value.layer, tuple(numbers[source] for source in value.sources))
 
-    def add(self, layer: Layer | Input | Sequential) -> None:
-        """Append a layer; another Sequential is appended layer by layer, sharing its weights.
+    @classmethod
+    def without_layers(cls) -> Any:
+        """An empty model, to which a file's layers are appended."""
+        model = cls.__new__(cls)
+        Trainer.__init__(model, name=cls.__name__.lower())
+        return model
 
-        Raises ValueError or TypeError if the layer does not fit the layers before it.
+    def append(self, layer: Layer, sources: Sources) -> None:
+        """Append a layer that gets the values of these numbers, without building it.
+
+        Raises ValueError or TypeError if there are no such values, or if the layer does not fit to the others.
         """
-        self.append_unbuilt(layer)
-        self._build_if_shape_is_known()
+        layer.check_input_count(len(sources))
+        for source in sources:
+            arguments.whole(f"{self.name}, sources of {layer}", source, least=0, most=len(self.layers))
+        if self.layers and layer.dtype != self.dtype:
+            raise TypeError(
+                explain(
+                    f"{self.name}, {layer}",
+                    f"dtype {self.dtype}, as of the layers before it",
+                    str(layer.dtype),
+                    'Make all layers of one dtype: minicnn.config.set_floatx("float64"), or dtype=… on each.',
+                )
+            )
+        if any(layer is other for other in self.layers):
+            remedy = "A layer keeps the state of one backward only: make a second layer."
+            raise ValueError(explain(self.name, "every layer once", f"{layer} twice", remedy))
+        taken = {other.name for other in self.layers}
+        if layer.name in taken:
+            if layer.arguments.get("name"):
+                raise ValueError(
+                    explain(self.name, "layers of different names", f"two named {layer.name!r}", "Rename one of them.")
+                )
+            layer.name = next(name for i in range(1, len(taken) + 1) if (name := f"{layer.name}_{i}") not in taken)
+        self.layers, self.sources = Layers([*self.layers, layer]), (*self.sources, sources)
 
-    def append_unbuilt(self, layer: Layer | Input | Sequential) -> None:
-        """Append without building: a list of layers is built at once."""
-        if isinstance(layer, Input):
-            self._set_input_shape(layer.shape)
-        elif isinstance(layer, Sequential):
-            if layer.input_shape and not self.layers and not self.input_shape:
-                self._set_input_shape(layer.input_shape[1:])
-            for inner in list(layer.layers):
-                self._append(inner)
-        elif isinstance(layer, Layer):
-            if layer.requested_input_shape and not self.layers:
-                self._set_input_shape(layer.requested_input_shape)
-            self._append(layer)
-        else:
-            raise TypeError(explain(self.name, "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
+    def set_input_shape(self, shape: Sequence[int | None]) -> None:
+        """Fix the shape of the samples. Raises ValueError if there is another one already."""
+        if self.input_shape is not None and self.input_shape[1:] != tuple(shape):
+            raise ValueError(
+                explain(
+                    self.name,
+                    f"inputs of shape {self.input_shape}",
+                    f"a second input shape, {shape}",
+                    "Give one Input.",
+                )
+            )
+        self.input_shape = (None, *shape)
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         """Build all layers for inputs of this shape, batch axis (None) included, as in Keras."""
-        self._set_input_shape(arguments.shape(f"{self.name} build, input_shape", input_shape)[1:])
-        self._build_if_shape_is_known()
+        self.set_input_shape(arguments.shape(f"{self.name} build, input_shape", input_shape)[1:])
+        self.build_if_shape_is_known()
+
+    def build_if_shape_is_known(self) -> None:
+        """Build all layers if there is an input shape without None."""
+        if self.input_shape is not None and None not in self.input_shape[1:]:
+            self.build_layers(self.input_shape)
+
+    def build_layers(self, shape: Shape) -> None:
+        """Build the layers that are not built yet for inputs of this shape; only the batch axis may be None."""
+        shapes = [shape]
+        for layer, sources in zip(self.layers, self.sources, strict=True):
+            shapes.append(layer.build_for(gather(shapes, sources)))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name or at this index. Raises ValueError if there is none."""
@@ -80,7 +126,7 @@ class Sequential(Trainer):
         saving.save_model(self, filepath)
 
     @staticmethod
-    def load(filepath: str | Path) -> Sequential:
+    def load(filepath: str | Path) -> Any:
         """The model that `save` wrote; training goes on bit for bit where it stopped, on the same backend.
 
         Raises OSError if the file cannot be read, ModelFileError if it is damaged or is not one of minicnn's.
@@ -100,60 +146,57 @@ class Sequential(Trainer):
         saving.load_weights(self, filepath)
 
     def __repr__(self) -> str:
-        return f"Sequential({self.layers!r}, name={self.name!r})"
-
-    def _set_input_shape(self, shape: Sequence[int | None]) -> None:
-        if self.input_shape is not None and self.input_shape[1:] != tuple(shape):
-            raise ValueError(
-                explain(
-                    self.name,
-                    f"inputs of shape {self.input_shape}",
-                    f"a second input shape, {shape}",
-                    "Give one Input.",
-                )
-            )
-        self.input_shape = (None, *shape)
-
-    def _append(self, layer: Layer) -> None:
-        if self.layers and layer.dtype != self.dtype:
-            raise TypeError(
-                explain(
-                    f"{self.name}, {layer}",
-                    f"dtype {self.dtype}, as of the layers before it",
-                    str(layer.dtype),
-                    'Make all layers of one dtype: minicnn.config.set_floatx("float64"), or dtype=… on each.',
-                )
-            )
-        if any(layer is other for other in self.layers):
-            remedy = "A layer keeps the state of one backward only: make a second layer."
-            raise ValueError(explain(self.name, "every layer once", f"{layer} twice", remedy))
-        taken = {other.name for other in self.layers}
-        if layer.name in taken:
-            if layer.arguments.get("name"):
-                raise ValueError(
-                    explain(self.name, "layers of different names", f"two named {layer.name!r}", "Rename one of them.")
-                )
-            layer.name = next(name for i in range(1, len(taken) + 1) if (name := f"{layer.name}_{i}") not in taken)
-        self.layers = Layers([*self.layers, layer])
-
-    def _build_if_shape_is_known(self) -> None:
-        """Build all layers if there is an input shape without None."""
-        if self.input_shape is not None and None not in self.input_shape[1:]:
-            self.build_layers(self.input_shape)
-
-    def build_layers(self, shape: Sequence[int | None]) -> None:
-        """Build the layers that are not built yet for inputs of this shape; only the batch axis may be None."""
-        for layer in self.layers:
-            layer.check_rank(shape)
-            layer.ensure_built(shape)
-            shape = (None, *layer.compute_output_shape((1, *shape[1:]))[1:])  # type: ignore[arg-type]
+        return f"{type(self).__name__}({self.layers!r}, name={self.name!r})"
 
 
-def load_model(filepath: str | Path) -> Sequential:
-    """The model that `Sequential.save` wrote; training goes on bit for bit where it stopped, on the same backend.
+class Sequential(Model):
+    """A stack of layers, with Keras's names and explicit gradients.
+
+        model = Sequential([Input((28, 28, 1)), Conv2D(32, 3, activation="relu"), Flatten(), Dense(10)])
+        y = model.forward(x, training=True)     # x (N, 28, 28, 1) -> y (N, 10)
+        dx = model.backward(dy)                 # dy (N, 10) -> dx, and every parameter's grad
+
+    Without an Input, the first batch determines the shapes.
+    """
+
+    def __init__(self, layers: Sequence[Layer | Input | Model] = (), *, name: str = "sequential") -> None:
+        super(Model, self).__init__(name=name)
+        for layer in arguments.sequence(self.name, layers, object, "layers"):
+            self._add(layer)
+        self.build_if_shape_is_known()
+
+    def add(self, layer: Layer | Input | Model) -> None:
+        """Append a layer; another model is appended layer by layer, sharing its weights.
+
+        Raises ValueError or TypeError if the layer does not fit the layers before it.
+        """
+        self._add(layer)
+        self.build_if_shape_is_known()
+
+    def _add(self, layer: Any) -> None:
+        """Append without building: a list of layers is built at once."""
+        before = len(self.layers)
+        if isinstance(layer, Input):
+            self.set_input_shape(layer.shape[1:])
+        elif isinstance(layer, Model):
+            if layer.input_shape and not self.layers and not self.input_shape:
+                self.set_input_shape(layer.input_shape[1:])
+            for inner, sources in list(zip(layer.layers, layer.sources, strict=True)):
+                self.append(inner, tuple(before + source for source in sources))
+        elif isinstance(layer, Layer):
+            if layer.requested_input_shape and not self.layers:
+                self.set_input_shape(layer.requested_input_shape)
+            self.append(layer, (before,))
+        else:
+            raise TypeError(explain(self.name, "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
+
+
+def load_model(filepath: str | Path) -> Any:
+    """The model that `save` wrote, a Sequential or a Model; training goes on bit for bit, on the same backend.
 
     Raises OSError if the file cannot be read, ModelFileError if it is damaged or is not one of minicnn's.
     """
-    model = Sequential()
-    saving.restore_model(model, filepath)
+    content = saving.read_model(filepath)
+    model = (Model if "sources" in content else Sequential).without_layers()
+    saving.restore_model(model, content, filepath)
     return model

@@ -1,4 +1,8 @@
-"""A network: a sequence of layers. Forward calls them from first to last, backward from last to first.
+"""A network: a graph of layers. Forward calls them from first to last, backward from last to first.
+
+Each layer gets the network's input or the outputs of layers before it. These values have numbers: 0 is the input, k the
+output of the k-th layer. `sources` has the numbers that each layer gets. In a sequence, each layer gets the value
+before it: ((0,), (1,), (2,), …).
 
 It knows nothing of training: `Trainer` extends it, and `Sequential` extends `Trainer`.
 """
@@ -6,6 +10,7 @@ It knows nothing of training: `Trainer` extends it, and `Sequential` extends `Tr
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
 from copy import copy
 from threading import RLock
@@ -21,10 +26,14 @@ from .fixed import Layers, Weights
 from .inference import Inference
 from .layers import Activation, Layer, ReLU, Softmax
 from .layers.base import check_weights
+from .layers.input import values_in
 from .parameters import Parameter, replace_all, snapshot_of
 
 Net = TypeVar("Net", bound="Network")
 Shape = tuple["int | None", ...]
+
+Sources = tuple[int, ...]
+"""The numbers of the values that a layer gets."""
 
 _building = RLock()
 """Held while the first batch builds a network, so that two threads don't build it twice."""
@@ -41,17 +50,23 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class Network:
-    """A sequence of layers with explicit gradients.
+    """A graph of layers with explicit gradients; without `sources`, a sequence.
 
     y = network.forward(x, training=True)   # x (N, …) -> y (N, …)
     dx = network.backward(dy)               # dy like y -> dx like x, and every parameter's grad
     """
 
     def __init__(
-        self, layers: Sequence[Layer] = (), *, name: str = "network", input_shape: Shape | None = None
+        self,
+        layers: Sequence[Layer] = (),
+        sources: Sequence[Sources] | None = None,
+        *,
+        name: str = "network",
+        input_shape: Shape | None = None,
     ) -> None:
         self.name = arguments.text(f"{type(self).__name__} name", name)
         self.layers: list[Layer] = Layers(layers)
+        self.sources = in_sequence(len(layers)) if sources is None else tuple(sources)
         self.input_shape = input_shape
         self._inference = Inference()
 
@@ -66,25 +81,47 @@ class Network:
 
         Raises ValueError or TypeError, naming the layer, if x does not fit.
         """
+        return self.values(x, training)[-1]
+
+    # --8<-- [start:passes]
+    def values(self, x: Array, training: bool = False) -> list[Array]:
+        """The values of a forward: x and the output of each layer. Raises the errors of forward."""
         x = arguments.array(self.name, "x", x, self.dtype)
         self.check_input(x)
-        x = to_device(x, self.dtype)
-        for layer in self.layers:
-            x = layer.forward(x, training)
-        self.input_shape = self.input_shape or self.layers[0].input_shape
-        return x
+        values = [to_device(x, self.dtype)]
+        for layer, sources in zip(self.layers, self.sources, strict=True):
+            values.append(layer.forward(gather(values, sources), training))
+        self.input_shape = self.input_shape or (None, *values[0].shape[1:])
+        return values
 
     def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
         """Propagate the gradient with respect to the output back through all layers; sets every parameter's `grad`.
 
-        Returns dx. With need_dx=False it stops at the first layer with trainable parameters and returns None.
+        Returns dx. With need_dx=False it skips the layers without trainable parameters in or before them, and returns
+        None. A value that several layers got was copied to them, so its gradient is the sum of theirs.
         """
         dy = arguments.array(self.name, "dy", dy, self.dtype)
-        learning = (index for index, layer in enumerate(self.layers) if layer.parameters())
-        last_stop = 0 if arguments.flag("need_dx", need_dx) else next(learning, len(self.layers))
-        for index in range(len(self.layers) - 1, last_stop - 1, -1):
-            dy = self.layers[index].backward(dy, need_dx=need_dx or index > last_stop)
-        return dy if need_dx else None
+        needed = self._needed(arguments.flag("need_dx", need_dx))
+        gradients: dict[int, Array] = {len(self.layers): dy}
+        for number in range(len(self.layers), 0, -1):
+            layer, sources = self.layers[number - 1], self.sources[number - 1]
+            if not needed[number]:
+                continue
+            need_dx = any(needed[source] for source in sources)
+            dx: Any = layer.backward(gradients.pop(number), need_dx)
+            parts = zip(sources, dx if len(sources) > 1 else [dx], strict=True) if need_dx else ()
+            for source, part in parts:
+                gradients[source] = gradients[source] + part if source in gradients else part
+        return gradients[0] if needed[0] else None
+
+    # --8<-- [end:passes]
+
+    def _needed(self, need_dx: bool) -> list[bool]:
+        """Whether the gradient of each value is needed: a parameter, or x if need_dx, comes before it."""
+        needed = [need_dx]
+        for layer, sources in zip(self.layers, self.sources, strict=True):
+            needed.append(any(needed[source] for source in sources) or bool(layer.parameters()))
+        return needed
 
     def add_penalties(self, loss: Array) -> Array:
         """loss + the penalties of all trainable parameters with a regularizer, such as a layer's kernel_regularizer."""
@@ -184,6 +221,17 @@ class Network:
     def output_shape(self) -> Shape | None:
         return self.layers[-1].output_shape if self.layers else None
 
+    @property
+    def is_sequence(self) -> bool:
+        """Whether each layer gets the value before it, so that there are no branches."""
+        return self.sources == in_sequence(len(self.layers))
+
+    @property
+    def built_for(self) -> Shape | None:
+        """The input shape that the layers were built for, without None except for the batch axis."""
+        shape = self.layers[0].input_shape if self.layers else None
+        return shape[0] if isinstance(shape, list) else shape  # a layer may get the input twice
+
     def ensure_built(self, x: Array) -> None:
         """Build the layers that are not built yet with the first sample of x (N, …). Raises the errors of forward."""
         if self.built:
@@ -219,25 +267,50 @@ class Network:
                 )
             )
 
-    def __call__(self, x: Array, training: bool = False) -> Array:
-        return self.forward(x, training)
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """forward(x, training). Called on an Input or a Value: the Value of the last layer, as in a larger graph."""
+        if not values_in(self.name, x):
+            return self.forward(x, training)
+        values = [x]
+        for layer, sources in zip(self.layers, self.sources, strict=True):
+            values.append(layer(gather(values, sources)))
+        return values[-1]
 
 
-def with_activations(layers: Sequence[Layer]) -> list[Layer]:
-    """Built layers; a layer without an activation and an activation layer after it become a copy of the first one."""
-    result: list[Layer] = []
-    for layer in layers:
+def in_sequence(layers: int) -> tuple[Sources, ...]:
+    """The sources of so many layers in a sequence: each gets the value before it."""
+    return tuple((number,) for number in range(layers))
+
+
+def gather(values: Sequence[Any], sources: Sources) -> Any:
+    """What a layer with these sources gets: one value, or a list of several."""
+    return [values[source] for source in sources] if len(sources) > 1 else values[sources[0]]
+
+
+def with_activations(layers: Sequence[Layer], sources: Sequence[Sources]) -> tuple[list[Layer], list[Sources]]:
+    """A network of built layers; a layer without an activation and the activation layer that alone gets its output
+    become a copy of the first one."""
+    uses = Counter(source for own in sources for source in own)
+    new_layers: list[Layer] = []
+    new_sources: list[Sources] = []
+    numbers = [0]  # the new numbers of the old values
+    for layer, own in zip(layers, sources, strict=True):
+        number = numbers[own[0]]
         fused = None
-        may_fuse = result and result[-1].activation == "linear" and isinstance(layer, (Activation, ReLU, Softmax))
-        steps = layer.described_steps() if may_fuse else None
-        if steps is not None and steps[0][0] == "activation":
-            *_, (activation,) = steps[0]
-            fused = result[-1].ending_in(activation)
+        if number > 0 and uses[own[0]] == 1 and isinstance(layer, (Activation, ReLU, Softmax)):
+            before = new_layers[number - 1]
+            steps = layer.described_steps() if before.activation == "linear" else None
+            if steps is not None and steps[0][0] == "activation":
+                *_, (activation,) = steps[0]
+                fused = before.ending_in(activation)
         if fused is None:
-            result.append(layer)
+            new_layers.append(layer)
+            new_sources.append(tuple(numbers[source] for source in own))
+            number = len(new_layers)
         else:
-            result[-1] = fused
-    return result
+            new_layers[number - 1] = fused
+        numbers.append(number)
+    return new_layers, new_sources
 
 
 def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:

@@ -14,6 +14,7 @@ from .callbacks import CallbackList
 from .configurable import from_description
 from .errors import ModelFileError, explain
 from .layers.base import check_stored
+from .network import in_sequence
 from .parameters import Parameter
 from .training import Trainer
 
@@ -27,8 +28,8 @@ def save_model(model: Trainer, filepath: str | Path) -> None:
     tensor_file.write(filepath, _describe(model))
 
 
-def restore_model(model: Any, filepath: str | Path) -> None:
-    """Restore the model that `save_model` wrote into an empty Sequential.
+def read_model(filepath: str | Path) -> dict[str, Any]:
+    """The content of a file that `save_model` wrote, for `restore_model`.
 
     Raises OSError if the file cannot be read, ModelFileError if it is damaged.
     """
@@ -37,6 +38,11 @@ def restore_model(model: Any, filepath: str | Path) -> None:
         raise ModelFileError(
             explain(str(filepath), "a whole model", "weights alone", "Build the model, then call model.load_weights.")
         )
+    return content
+
+
+def restore_model(model: Any, content: dict[str, Any], filepath: str | Path) -> None:
+    """Restore the model that a file describes into an empty one. Raises ModelFileError for a contradiction."""
     try:
         _restore(model, content)
         if tensor_file.outline(_describe(model)) != tensor_file.outline(content):
@@ -84,12 +90,14 @@ def _describe(model: Trainer) -> dict[str, Any]:
     content: dict[str, Any] = {
         "name": model.name,
         "input_shape": model.input_shape,
-        "built_for": model.layers[0].input_shape,
+        "built_for": model.built_for,
         "layers": [_describe_layer(layer) for layer in model.layers],
         "weights": dict(zip(_weights(model), model.get_weights(), strict=True)),
         "seed": model.seed,
         "epochs_trained": model.epochs_trained,
     }
+    if not model.is_sequence:
+        content["sources"] = model.sources
     if model.compiled:
         optimizer = model.optimizer
         slots = {}
@@ -113,11 +121,12 @@ def _describe_layer(layer: layers.Layer) -> dict[str, Any]:
 def _restore(model: Any, content: dict[str, Any]) -> None:
     """Restore the described model into an empty one. Raises an error for wrong content before it allocates memory."""
     weights = dict(content["weights"])
-    for description in content["layers"]:
+    sources = content.get("sources") or in_sequence(len(content["layers"]))
+    for description, own in zip(content["layers"], sources, strict=True):
         layer = from_description(description, layers.CLASSES, "layer")
         layer.stored_weights = weights
-        model.append_unbuilt(layer)
-    model.add(layers.Input(content["input_shape"][1:]))
+        model.append(layer, tuple(own))
+    model.set_input_shape(layers.Input(content["input_shape"][1:]).shape[1:])
     model.build_layers((None, *arguments.shape("built_for", content["built_for"][1:], unknown=False)))
     if weights:
         raise ValueError(f"weights that no layer has: {', '.join(weights)}")

@@ -6,14 +6,20 @@ from .layers import Layer
 from .network import Network
 
 HEADINGS = ("Layer (type)", "Output Shape", "Param #")
+CONNECTED = "Connected to"
 
 
 def summary_text(model: Network) -> str:
-    """The table, one row per layer, and the totals below it."""
-    rows = [_row(layer) for layer in model.layers]
-    widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(3)]
-    rule = "-" * (sum(widths) + 4)
-    lines = [f'Model: "{model.name}"', rule, _line(HEADINGS, widths), rule, *(_line(row, widths) for row in rows), rule]
+    """The table, one row per layer, and the totals below it. With branches, a column says what each layer gets."""
+    rows: list[tuple[str, ...]] = [HEADINGS, *(_row(layer) for layer in model.layers)]
+    if not model.is_sequence:
+        names = ["input", *(layer.name for layer in model.layers)]
+        connected = [", ".join(names[source] for source in sources) for sources in model.sources]
+        rows = [(*row, more) for row, more in zip(rows, [CONNECTED, *connected], strict=True)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    rule = "-" * (sum(widths) + 2 * len(widths) - 2)
+    headings, *lines = (_line(row, widths) for row in rows)
+    lines = [f'Model: "{model.name}"', rule, headings, rule, *lines, rule]
     trainable = sum(int(parameter.value.size) for parameter in model.parameters())
     total = model.count_params()
     lines += [
@@ -33,9 +39,10 @@ def _row(layer: Layer) -> tuple[str, str, str]:
     )
 
 
-def _line(cells: tuple[str, str, str], widths: list[int]) -> str:
-    name, shape, count = cells
-    return f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}"
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    name, shape, count, *connected = row
+    cells = [f"{name:<{widths[0]}}", f"{shape:<{widths[1]}}", f"{count:>{widths[2]}}", *connected]
+    return "  ".join(cells)
 
 
 def _amount(count: int, model: Network) -> str:

@@ -83,10 +83,11 @@ class Trainer(Network):
         """
         if type(self).forward is not Network.forward or "forward" in vars(self):
             return self, self.loss
-        layers, loss = on_logits(with_activations(self.layers), self.loss)
+        layers, sources = with_activations(self.layers, self.sources)
+        layers, loss = on_logits(layers, self.loss)
         if layers == self.layers:
             return self, loss
-        return Network(layers, name=self.name, input_shape=self.input_shape), loss
+        return Network(layers, sources, name=self.name, input_shape=self.input_shape), loss
 
     def fit(
         self,

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minicnn.backends import active, textbook, use_backend
-from minicnn.backends.contract import ACTIVATIONS, OPERATIONS, Backend
+from minicnn.backends.contract import ACTIVATIONS, MERGES, OPERATIONS, Backend
 from minicnn.errors import BackendError
 
 BACKENDS = ("numba",)  # all but the textbook; tests/gpu runs the same tests on the GPU
@@ -119,6 +119,8 @@ def ordinary_calls(dtype="float32"):
         "random_erasing": [x, (0.5, 1.0), (0.125, 0.5), None, (-1.0, 1.0), 2**40 + 5, 3],
         "activation": [x, "relu"],
         "general_relu": [x, 0.25, 1.5, 0.5],
+        "merge": [x, numbers(x.shape, dtype, 1), "maximum"],
+        "concatenate": [x, numbers((3, 6, 5, 2), dtype, 1)],
         "softmax_crossentropy": [scores, target],
         "crossentropy": [np.abs(scores) + 0.125, target],
         "mean_squared_error": [scores, target],
@@ -507,6 +509,24 @@ def test_dropout_has_the_textbook_s_mask_bit_for_bit(backend, rate, seed_and_cal
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 def test_activation(backend, activation, dtype):
     assert_like_textbook(backend, "activation", numbers((4, 3, 17), dtype), activation)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy in the textbook, about 0 · ∞
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rule", MERGES)
+def test_merge(backend, rule, dtype):
+    """Many entries are equal, and some are not finite."""
+    a, b = numbers((4, 3, 17), dtype), numbers((4, 3, 17), dtype, 1)
+    a[0, 0, :4] = b[0, 1, :4] = np.nan, np.inf, -np.inf, 1e30
+    assert_like_textbook(backend, "merge", a, b, rule)
+
+
+@given_on_each_backend(max_examples=15)
+@given(st.lists(st.integers(1, 4), max_size=2), st.integers(1, 40), st.integers(1, 40), st.sampled_from(DTYPES))
+def test_concatenate(backend, leading, A, B, dtype):
+    a, b = numbers((3, *leading, A), dtype), numbers((3, *leading, B), dtype, 1)
+    for one, other in zip(run(backend, "concatenate", a, b), run(textbook, "concatenate", a, b), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 NOT_FINITE = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, -88.0, 88.0, -750.0, 0.25)

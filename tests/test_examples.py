@@ -31,6 +31,7 @@ PARAMETERS = {
     "model3": 147_274,
     "model4": 93_322,
     "model5": 241_546,
+    "model5_residual": 435_306,
     "model6": 241_546,
     "model7": 289_962,
 }

@@ -18,22 +18,29 @@ from minicnn import layers, losses
 from minicnn.gradcheck import check_layer, check_loss, check_model
 from minicnn.layers import (
     Activation,
+    Add,
+    Average,
     AveragePooling1D,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv1D,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
+    Maximum,
     MaxPooling1D,
     MaxPooling2D,
+    Minimum,
+    Multiply,
     RandomErasing,
     RandomFlip,
     RandomTranslation,
     ReLU,
     Softmax,
+    Subtract,
 )
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -132,6 +139,13 @@ LAYERS = {
         (RandomErasing(1.0, 0.5, fill_value=0.25, value_range=(0, 1), seed=3), IMAGES),
     ],
     Flatten: [(Flatten(), IMAGES), (Flatten(), ROWS)],
+    **{cls: [(cls(), [IMAGES, IMAGES]), (cls(), [ROWS] * 3)] for cls in (Add, Average, Maximum, Minimum, Multiply)},
+    Subtract: [(Subtract(), [IMAGES, IMAGES])],
+    Concatenate: [
+        (Concatenate(), [(2, 6, 5, 3), (2, 6, 5, 1), (2, 6, 5, 2)]),
+        (Concatenate(axis=1), [(2, 6, 5, 3), (2, 1, 5, 3)]),
+        (Concatenate(), [ROWS, ROWS]),
+    ],
 }
 
 
@@ -243,6 +257,7 @@ PARAMETERS = {
     "model3": 147_274,
     "model4": 93_322,
     "model5": 241_546,
+    "model5_residual": 435_306,
     "model6": 241_546,
 }
 

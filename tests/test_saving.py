@@ -13,9 +13,10 @@ import safetensors.numpy as safetensors_numpy
 from test_training import classifier, stripes
 
 import minicnn
-from minicnn import Input, ModelFileError, Sequential, load_model
+from minicnn import Input, Model, ModelFileError, Sequential, load_model
 from minicnn.initializers import RandomNormal
 from minicnn.layers import CLASSES, Conv1D, Conv2D, Dense, Dropout, GlobalAveragePooling2D
+from minicnn.layers.merging import Merge
 from minicnn.optimizers import SGD, Adam, AdamW
 
 
@@ -78,7 +79,8 @@ def test_every_layer_can_be_saved(path):
     for name, cls in CLASSES.items():
         layer = cls(**arguments.get(name, {}))
         shape = (6, 2) if layer.axes and len(layer.axes) == 3 else (6, 5, 2)
-        model = Sequential([Input(shape), layer])
+        inputs = Input(shape)
+        model = Model(inputs, layer([inputs, inputs] if isinstance(layer, Merge) else inputs))
         model.save(path)
         loaded = load_model(path)
         x = np.random.default_rng(0).normal(size=(2, *shape))

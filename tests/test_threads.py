@@ -12,9 +12,20 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import Input, Sequential
+from minicnn import Input, Model, Sequential
 from minicnn.callbacks import Callback
-from minicnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Layer, MaxPooling2D
+from minicnn.layers import (
+    Add,
+    AveragePooling2D,
+    BatchNormalization,
+    Concatenate,
+    Conv2D,
+    Dense,
+    Dropout,
+    Flatten,
+    Layer,
+    MaxPooling2D,
+)
 
 SECONDS = 1.0
 rng = np.random.default_rng(0)
@@ -46,7 +57,27 @@ class Halved(Sequential):
         return super().backward(dy / 2, need_dx)
 
 
-KINDS = {"compiled": (Sequential, []), "own layer": (Sequential, [Scale]), "own model": (Halved, [])}
+def with_branches(x):
+    """A residual connection, and two kinds of pooling side by side."""
+    y = Conv2D(2, 3, padding="same", activation="relu")(x)
+    x = Add()([x, y])
+    return Concatenate()([MaxPooling2D(3, 1, "same")(x), AveragePooling2D(3, 1, "same")(x)])
+
+
+class Branched(Sequential):
+    """A model with branches before its layers."""
+
+    def __init__(self, layers):
+        first, *others = layers
+        super().__init__([Model(first, with_branches(first)), *others])
+
+
+KINDS = {
+    "compiled": (Sequential, []),
+    "own layer": (Sequential, [Scale]),
+    "own model": (Halved, []),
+    "branches": (Branched, []),
+}
 
 
 def make(kind="compiled"):

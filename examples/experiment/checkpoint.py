@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import Sequential
+from minicnn import Model
 from minicnn.callbacks import Callback, Logs
 from minicnn.files import explained
 
@@ -88,7 +88,7 @@ class Checkpoint(Callback):
             raise RunError(f"{self.folder} holds a run already: {found}.{CHOICES}")
         return options.complete(typed, defaults)
 
-    def begin(self, model: Sequential, settings: dict[str, Any]) -> Sequential:
+    def begin(self, model: Model, settings: dict[str, Any]) -> Model:
         """Save and return the initial model. It replaces an earlier run in the folder."""
         with explained(self.folder, "cannot be written", "Nothing was trained: --out names another folder."):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ class Checkpoint(Callback):
         self._keep(model)
         return model
 
-    def resume(self, settings: dict[str, Any]) -> Sequential:
+    def resume(self, settings: dict[str, Any]) -> Model:
         """The model of the run in the folder, to be trained up to settings["epochs"].
 
         Raises RunError if there is no run, if it was started with other settings, or if it is past that epoch.
@@ -139,9 +139,9 @@ class Checkpoint(Callback):
         except (OSError, *DAMAGED) as error:
             return f"one that cannot be read ({error})"
 
-    def _read(self) -> tuple[Sequential, dict[str, Any], list[dict[str, float]]]:
+    def _read(self) -> tuple[Model, dict[str, Any], list[dict[str, float]]]:
         """The run in the folder: its model, its settings and its epochs."""
-        model = Sequential.load(self.folder / "model.safetensors")
+        model = Model.load(self.folder / "model.safetensors")
         return model, self._settings(), self._rows(model)
 
     @contextmanager
@@ -165,7 +165,7 @@ class Checkpoint(Callback):
             raise ValueError(f"settings.json holds {settings!r:.40} instead of settings")
         return settings
 
-    def _rows(self, model: Sequential) -> list[dict[str, float]]:
+    def _rows(self, model: Model) -> list[dict[str, float]]:
         """The model's epochs in history.csv. Raises ValueError unless they are equal to the history in the model."""
         with (self.folder / "history.csv").open(newline="", encoding="utf-8") as file:
             lines = list(csv.DictReader(file))[: model.epochs_trained]
@@ -185,7 +185,7 @@ class Checkpoint(Callback):
     def on_checkpoint(self, epoch: int, logs: Logs) -> None:
         self._keep(self.model)
 
-    def _keep(self, model: Sequential) -> None:
+    def _keep(self, model: Model) -> None:
         rows = [{"epoch": epoch, **row} for epoch, row in enumerate(self.rows, start=1)]
         write_csv(self.folder / "history.csv", ("epoch", *COLUMNS), rows)
         model.save(self.folder / "model.safetensors")

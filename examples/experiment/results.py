@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from minicnn import Sequential, plots
+from minicnn import Model, plots
 from minicnn.datasets import CLASS_NAMES
 from minicnn.evaluation import scores_by_class
 
@@ -39,7 +39,7 @@ class Outcome:
         return self.probabilities.argmax(axis=1)
 
 
-def measure(model: Sequential, x: np.ndarray, y: np.ndarray, batch_size: int) -> Outcome:
+def measure(model: Model, x: np.ndarray, y: np.ndarray, batch_size: int) -> Outcome:
     """All metrics of the model on images x with one-hot labels y."""
     loss, accuracy = model.evaluate(x, y, batch_size, verbose=0)
     labels, probabilities = y.argmax(axis=1), model.predict(x, batch_size)

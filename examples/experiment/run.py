@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import Sequential, backend_name, device_name, set_random_seed
+from minicnn import Model, backend_name, device_name, set_random_seed
 from minicnn.callbacks import Callback
 from minicnn.datasets import FashionMNIST, load_fashion_mnist, to_categorical
 from minicnn.optimizers import Adam
@@ -21,17 +21,17 @@ from .checkpoint import Checkpoint
 from .report import Row
 
 Split = tuple[np.ndarray, np.ndarray]
-Compile = Callable[[Sequential, Namespace, int], list[Callback]]
-Trained = tuple[Sequential, Split]
+Compile = Callable[[Model, Namespace, int], list[Callback]]
+Trained = tuple[Model, Split]
 
 
-def compile_as_in_report(model: Sequential, options: Namespace, steps: int) -> list[Callback]:
+def compile_as_in_report(model: Model, options: Namespace, steps: int) -> list[Callback]:
     """Compile the model for `steps` steps per epoch; returns the callbacks that its training needs."""
     model.compile(optimizer=Adam(options.learning_rate), loss="categorical_crossentropy", metrics=["accuracy"])
     return []
 
 
-def run(build_model: Callable[[], Sequential], row: Row, compile_model: Compile = compile_as_in_report) -> Trained:
+def run(build_model: Callable[[], Model], row: Row, compile_model: Compile = compile_as_in_report) -> Trained:
     """Train an example's model and compare it with its row of the report; returns the model and the test images.
 
     Ends the process with an error message if that cannot be done.
@@ -74,7 +74,7 @@ def run(build_model: Callable[[], Sequential], row: Row, compile_model: Compile 
     return model, test
 
 
-def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
+def prepare(split: Split, limit: int | None, model: Model) -> Split:
     """The first images as float32 from 0 to 1 in the model's input shape, and their labels, one-hot."""
     images, labels = (array[:limit] for array in split)
     assert model.input_shape is not None
@@ -83,7 +83,7 @@ def prepare(split: Split, limit: int | None, model: Sequential) -> Split:
 
 
 def describe(
-    title: str, data: FashionMNIST, model: Sequential, train: Split, test: Split, options: Namespace
+    title: str, data: FashionMNIST, model: Model, train: Split, test: Split, options: Namespace
 ) -> dict[str, Any]:
     """Everything that determines the result of a run, as plain data, together with its options."""
     return {
@@ -105,7 +105,7 @@ def describe(
     }
 
 
-def introduce(row: Row, model: Sequential, settings: dict[str, Any]) -> None:
+def introduce(row: Row, model: Model, settings: dict[str, Any]) -> None:
     """Print the settings of the run and the model's summary."""
     sample = " (the embedded sample)" if settings["data_is_sample"] else ""
     done = f", {model.epochs_trained} of them done already" if model.epochs_trained else ""

@@ -16,7 +16,7 @@ from experiment.checkpoint import COLUMNS, Checkpoint
 from experiment.files import write_json
 from experiment.run import describe, prepare
 
-from minicnn import Sequential, set_random_seed
+from minicnn import Model, set_random_seed
 from minicnn.datasets import FashionMNIST
 from minicnn.files import atomic_writer
 from minicnn.optimizers import Adam
@@ -37,7 +37,7 @@ class Network:
     epochs: int
     work_per_epoch: float
     """Time for an epoch relative to the Baseline's."""
-    build: Callable[[], Sequential]
+    build: Callable[[], Model]
     folder: Path
     shorter: Network | None = None
     """A training with the same layers, seed and data for fewer epochs: this one goes on where that one ended."""

@@ -40,6 +40,9 @@ FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 """The activations that operations apply, by Keras's names; softmax is over the last axis."""
 
+MERGES = ("add", "subtract", "multiply", "maximum", "minimum")
+"""The rules by which two arrays become one, element by element."""
+
 WITH_ACTIVATION = ("conv2d", "dense", "batch_norm")
 """The operations that apply an activation to their result, named by their last option."""
 
@@ -61,11 +64,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def shapes(**arrays: str) -> Callable[[Function], Function]:
     """Decorator: the axes of an operation's arrays, and of its result y.
 
-    A letter is the same length wherever it occurs, and at least 1 (only N may be 0). "..." is any number of axes, the
-    same wherever it occurs. "" is a scalar. "|" separates alternatives. The word "y" means an array like the forward's
-    y, "each" a list of arrays, one per parameter. Arrays hold floating-point numbers, all of one dtype, unless another
-    kind follows a comma: "integers" (optionally "below" an argument), "reals", "numbers". Further words after a comma
-    are "or None", "or a number" and "in place".
+    A letter is the same length wherever it occurs, and at least 1 (only N may be 0); "A+B" is the sum of two. "..." is
+    any number of axes, the same wherever it occurs. "" is a scalar. "|" separates alternatives. The word "y" means an
+    array like the forward's y, "each" a list of arrays, one per parameter. Arrays hold floating-point numbers, all of
+    one dtype, unless another kind follows a comma: "integers" (optionally "below" an argument), "reals", "numbers".
+    Further words after a comma are "or None", "or a number" and "in place".
     """
 
     def declare(function: Function) -> Function:
@@ -223,6 +226,23 @@ class Backend(Protocol):
     @shapes(dy="y")
     def general_relu_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
+
+    # branches: two arrays become one
+    @shapes(a="...", b="...", y="...")
+    def merge(self, a: Array, b: Array, rule: str) -> tuple[Array, Saved]:
+        """One of MERGES on a and b of one shape -> y of the same shape."""
+
+    @shapes(dy="y")
+    def merge_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array]:
+        """dy -> da, db, all of one shape. Of equal numbers, the first is the maximum or minimum."""
+
+    @shapes(a="... A", b="... B", y="... A+B")
+    def concatenate(self, a: Array, b: Array) -> tuple[Array, Saved]:
+        """a (..., A), b (..., B) -> y (..., A + B), the two side by side."""
+
+    @shapes(dy="y")
+    def concatenate_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array]:
+        """dy (..., A + B) -> da (..., A), db (..., B)."""
 
     # inference: a whole network at once
     def compile_inference(self, steps: Sequence[Step]) -> Run:

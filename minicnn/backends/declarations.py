@@ -51,7 +51,10 @@ class Declared(NamedTuple):
 
     def shape(self, known: Lengths) -> tuple[int, ...]:
         """The shape, from the lengths of all axes."""
-        return tuple(length for axis in self.axes for length in (known[axis] if axis == "..." else (known[axis],)))
+        lengths: list[int] = []
+        for axis in self.axes:
+            lengths += known[axis] if axis == "..." else [sum(known[letter] for letter in axis.split("+"))]
+        return tuple(lengths)
 
     def describe(self, known: Lengths) -> str:
         """The shape as text with the known lengths: (KH, KW, C = 3, F)."""

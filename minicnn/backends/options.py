@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import did_you_mean, explain, shown
-from .contract import ACTIVATIONS, FILL_MODES, Pair, Range
+from .contract import ACTIVATIONS, FILL_MODES, MERGES, Pair, Range
 
 MOST_CLASSES = 2**15
 """Maximum number of classes: the textbook's one_hot makes a square matrix of this size, 4 GiB in float32."""
@@ -126,6 +126,11 @@ def fill_mode(where: str, value: Any) -> str:
     return _one_of(where, value, FILL_MODES)
 
 
+def rule(where: str, value: Any) -> str:
+    """One of MERGES."""
+    return _one_of(where, value, MERGES)
+
+
 def interpolation(where: str, value: Any) -> str:
     """ "nearest" or "bilinear"."""
     return _one_of(where, value, ("nearest", "bilinear"))
@@ -189,6 +194,7 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "pool_size": pair,
     "rate": fraction,
     "rho": fraction,
+    "rule": rule,
     "scale": shares,
     "seed": whole,
     "step": count,

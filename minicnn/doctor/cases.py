@@ -96,6 +96,8 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "random_erasing": lambda dtype: [_image(dtype), (0.0, 1.0), (0.125, 0.5), 0.5, (0.0, 1.0), 2**40 + 5, 3],
     "activation": lambda dtype: [_scores(dtype), "softmax"],
     "general_relu": lambda dtype: [_image(dtype), 0.25, 1.5, 0.5],
+    "merge": lambda dtype: [_image(dtype), _eighths((4, 10, 9, 4), dtype, 1), "maximum"],
+    "concatenate": lambda dtype: [_image(dtype), _eighths((4, 10, 9, 3), dtype, 1)],
     "softmax_crossentropy": lambda dtype: [_scores(dtype), _target(dtype)],
     "crossentropy": lambda dtype: [np.abs(_scores(dtype)) + 0.125, _target(dtype)],
     "mean_squared_error": lambda dtype: [_scores(dtype), _target(dtype)],

@@ -12,7 +12,10 @@ from .. import arguments, losses
 from ..backends import backend_name, to_host, use_backend
 from ..errors import explain
 from ..layers import Layer
-from ..models import Sequential
+from ..layers.base import shape_of
+from ..layers.merging import Merge
+from ..models import Model
+from ..network import gather
 from ..random import seeded
 from . import protocol
 from .comparison import Comparison, drawn
@@ -49,7 +52,8 @@ def check_layer(
         layer: any subclass of `minicnn.layers.Layer`, of any dtype. It computes in float64 during the check; afterwards
             it is unchanged.
         x: an input (N, …), or only its shape with the batch axis, for random normal numbers. Good shapes reveal
-            most mistakes: N ≥ 2, height ≠ width, windows that overlap and that don't fit evenly.
+            most mistakes: N ≥ 2, height ≠ width, windows that overlap and that don't fit evenly. For a layer that
+            joins several inputs, such as Add, a list of them.
         training: as in `layer.forward`; None checks both modes. Dropout's mask is the same in all evaluations.
         method: "central" differences, on the active backend; or the "complex" step on the textbook's operations. Where
             the forward is not analytic, differences replace the complex step.
@@ -65,13 +69,12 @@ def check_layer(
     if not isinstance(layer, Layer):
         raise TypeError(explain("check_layer", "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
     rng = _generator(seed)
-    if _is_shape(x):
-        x = rng.standard_normal(arguments.shape("check_layer x", x, unknown=False))
+    if isinstance(layer, Merge):
+        x = [_input(one, rng) for one in arguments.sequence("check_layer x", x, object, "inputs")]
     else:
-        x = _numbers("check_layer x", x)
-    layer.check_rank(x.shape)
+        x = _input(x, rng)
     with seeded(seed):
-        layer.ensure_built(x.shape)
+        layer.build_for(shape_of(x))
     with left_as_found([layer]):
         first = LayerFunction(layer, x, training is not False, rng)
         check = _Check(first, method, samples, rng)
@@ -108,7 +111,7 @@ def check_loss(
 
 
 def check_model(
-    model: Sequential,
+    model: Model,
     x: Any,
     y: Any,
     training: bool = True,
@@ -123,8 +126,10 @@ def check_model(
     loss are checked one by one, on the inputs that they get in the model. The rest and the report are as in
     check_layer. Raises RuntimeError if the model is not compiled.
     """
-    if not isinstance(model, Sequential):
-        raise TypeError(explain("check_model", "a Sequential", repr(model), "check_layer checks a single layer."))
+    if not isinstance(model, Model):
+        raise TypeError(
+            explain("check_model", "a Sequential or a Model", repr(model), "check_layer checks a single layer.")
+        )
     model.check_compiled("check_model")
     rng = _generator(seed)
     x = _numbers("check_model x", x)
@@ -270,13 +275,11 @@ def _finding(quantity: str, diagnosis: Diagnosis | None, compared: Comparison | 
 
 def _layer_by_layer(function: ModelFunction, wrong: dict[str, Comparison]) -> dict[str, Diagnosis]:
     """The diagnosis of a model: that of the first wrong layer from its end, on the input that it gets in the model."""
-    model, inputs = function.model, []
+    model = function.model
     function.forward(function.arrays)
-    x = function.arrays["x"]
-    for layer in model.layers:
-        inputs.append(x)
-        x = np.array(to_host(layer.forward(x, function.training)))
-    found = _first_wrong(function, list(zip(model.layers, inputs, strict=True)), x)
+    values = [np.array(to_host(value)) for value in model.values(function.arrays["x"], function.training)]
+    inputs = [gather(values, sources) for sources in model.sources]
+    found = _first_wrong(function, list(zip(model.layers, inputs, strict=True)), values[-1])
     if found is None:
         return {
             name: Diagnosis(f"{describe(compared)} Each layer and the loss are right on their own.")
@@ -307,6 +310,13 @@ def _generator(seed: int) -> np.random.Generator:
     """A generator whose numbers are not those of default_rng(seed), from which a user's x may come: dy would equal
     x."""
     return np.random.default_rng([arguments.seed("gradcheck seed", seed), 20151])
+
+
+def _input(x: Any, rng: np.random.Generator) -> np.ndarray:
+    """An input of check_layer: numbers, or random ones of a shape."""
+    if _is_shape(x):
+        return rng.standard_normal(arguments.shape("check_layer x", x, unknown=False))
+    return _numbers("check_layer x", x)
 
 
 def _is_shape(x: Any) -> bool:

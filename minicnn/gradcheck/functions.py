@@ -13,7 +13,7 @@ from ..backends import to_device, to_host
 from ..errors import explain
 from ..layers import Layer, Parameter
 from ..losses import Loss
-from ..models import Sequential
+from ..models import Model
 
 Arrays = Mapping[str, np.ndarray]
 Gradients = dict[str, "np.ndarray | None"]
@@ -93,8 +93,9 @@ class LossFunction(Function):
 class LayeredFunction(Function):
     """A function of layers: their parameters have gradients, too."""
 
-    def __init__(self, layers: Sequence[Layer], x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
+    def __init__(self, layers: Sequence[Layer], x: Any, training: bool, rng: np.random.Generator) -> None:
         self.layers, self.training = layers, training
+        self.inputs = {f"x[{k}]": one for k, one in enumerate(x)} if isinstance(x, list) else {"x": x}
         self.states = [layer.get_state() for layer in layers]
         self.parameters: dict[str, Parameter] = {}
         self.constants: dict[str, Parameter] = {}
@@ -106,7 +107,7 @@ class LayeredFunction(Function):
                         explain(str(layer), "weights of different names", repr(parameter.name) + " twice", "Rename it.")
                     )
                 role[self._name(layer, parameter)] = parameter
-        self.arrays = {"x": x, **{name: interesting(p, rng) for name, p in self.parameters.items()}}
+        self.arrays = {**self.inputs, **{name: interesting(p, rng) for name, p in self.parameters.items()}}
         self.fixed = {name: interesting(p, rng) for name, p in self.constants.items()}
         self.clear_gradients()
 
@@ -115,7 +116,12 @@ class LayeredFunction(Function):
         return short if len(self.layers) == 1 else f"{layer.name}/{short}"
 
     def quantity(self, argument: str) -> str:
-        return "dx" if argument == "x" else f"{argument}.grad"
+        return f"d{argument}" if argument in self.inputs else f"{argument}.grad"
+
+    def input_of(self, handed: Mapping[str, Any]) -> Any:
+        """The array x, or the list of a layer's inputs."""
+        x = [handed[name] for name in self.inputs]
+        return x[0] if "x" in self.inputs else x
 
     def clear_gradients(self) -> None:
         for parameter in self.parameters.values():
@@ -132,20 +138,22 @@ class LayeredFunction(Function):
             parameter.value = to_device(self.fixed[name], dtype, copy=True)
 
     def gradients(self, dx: Any) -> dict[str, Any]:
-        return {"x": dx, **{name: parameter.grad for name, parameter in self.parameters.items()}}
+        inputs = dx if dx is not None and "x" not in self.inputs else [dx] * len(self.inputs)
+        parameters = {name: parameter.grad for name, parameter in self.parameters.items()}
+        return {**dict(zip(self.inputs, inputs, strict=True)), **parameters}
 
 
 class LayerFunction(LayeredFunction):
     """One built layer."""
 
-    def __init__(self, layer: Layer, x: np.ndarray, training: bool, rng: np.random.Generator) -> None:
+    def __init__(self, layer: Layer, x: Any, training: bool, rng: np.random.Generator) -> None:
         super().__init__([layer], x, training, rng)
         self.layer = layer
         self.title = str(layer)
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         self.place(handed, dtype)
-        return self.layer.forward(handed["x"], self.training)
+        return self.layer.forward(self.input_of(handed), self.training)
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
         return self.gradients(self.layer.call_backward(dy, need_dx))  # backward would raise
@@ -156,9 +164,7 @@ class ModelFunction(LayeredFunction):
 
     takes_dy = False
 
-    def __init__(
-        self, model: Sequential, x: np.ndarray, y: np.ndarray, training: bool, rng: np.random.Generator
-    ) -> None:
+    def __init__(self, model: Model, x: np.ndarray, y: np.ndarray, training: bool, rng: np.random.Generator) -> None:
         super().__init__(model.layers, x, training, rng)
         self.model = model
         self.targets = model.loss.check_targets(y, model.forward(to_device(x)).shape)

@@ -133,9 +133,10 @@ def record(model: Trainer, x: Any, y: Any, where: str) -> tuple[list[LayerTrace]
     caller.
     """
     model.check_compiled(where)
-    if type(model).forward is not Network.forward or "forward" in vars(model):
+    if type(model).forward is not Network.forward or "forward" in vars(model) or not model.is_sequence:
         remedy = "Only a network that calls its layers in order can be recorded layer by layer."
-        raise TypeError(explain(where, "a Sequential", f"{type(model).__name__} with its own forward", remedy))
+        found = f"{type(model).__name__} with {'its own forward' if model.is_sequence else 'branches'}"
+        raise TypeError(explain(where, "a Sequential", found, remedy))
     batch = Batches(x, y, arguments.LARGEST_INT, where, model.dtype)
     if batch.y is None:
         raise ValueError(explain(where, "targets y", "none", "Give one target per sample."))

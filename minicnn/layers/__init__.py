@@ -12,6 +12,7 @@ from .dense import Dense
 from .dropout import Dropout
 from .flatten import Flatten
 from .input import Input
+from .merging import Add, Average, Concatenate, Maximum, Minimum, Multiply, Subtract, add, concatenate
 from .normalization import BatchNormalization
 from .pooling import AveragePooling1D, AveragePooling2D, GlobalAveragePooling2D, MaxPooling1D, MaxPooling2D
 
@@ -22,9 +23,12 @@ CLASSES: dict[str, type[Layer]] = {
     cls.__name__: cls
     for cls in (
         Activation,
+        Add,
+        Average,
         AveragePooling1D,
         AveragePooling2D,
         BatchNormalization,
+        Concatenate,
         Conv1D,
         Conv2D,
         Dense,
@@ -33,11 +37,15 @@ CLASSES: dict[str, type[Layer]] = {
         GlobalAveragePooling2D,
         MaxPooling1D,
         MaxPooling2D,
+        Maximum,
+        Minimum,
+        Multiply,
         RandomErasing,
         RandomFlip,
         RandomTranslation,
         ReLU,
         Softmax,
+        Subtract,
     )
 }
 """The layers that a saved model may name."""
@@ -45,11 +53,14 @@ CLASSES: dict[str, type[Layer]] = {
 __all__ = [
     "CLASSES",
     "Activation",
+    "Add",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AvgPool1D",
     "AvgPool2D",
     "BatchNormalization",
+    "Concatenate",
     "Conv1D",
     "Conv2D",
     "Dense",
@@ -63,12 +74,18 @@ __all__ = [
     "MaxPool2D",
     "MaxPooling1D",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Parameter",
     "RandomErasing",
     "RandomFlip",
     "RandomTranslation",
     "ReLU",
     "Softmax",
+    "Subtract",
+    "add",
+    "concatenate",
 ]
 
 

@@ -18,6 +18,7 @@ from ..configurable import Configurable
 from ..errors import explain
 from ..fixed import Weights
 from ..parameters import Parameter, replace_all, snapshot_of
+from .input import Value, values_in
 
 Shape = tuple[int, ...]
 
@@ -79,7 +80,7 @@ class Layer(Configurable):
         self.input_shape: tuple[int | None, ...] | None = None  # set when built; the batch axis is None
         self.output_shape: tuple[int | None, ...] | None = None
         self.saved: Saved = None
-        self._last_input: tuple[Any, ...] = (None, ())
+        self._last_input: tuple[Any, ...] = ((None, ()),)
         self._last_output: tuple[Any, ...] = (None, ())
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -114,7 +115,7 @@ class Layer(Configurable):
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = layer(x). Builds the layer on its first input; raises ValueError or TypeError if x does not fit."""
-        as_before = (*_kind(x), self.dtype, active()) == self._last_input  # then the checks would pass again
+        as_before = (_kind(x), self.dtype, active()) == self._last_input  # then the checks would pass again
         if not as_before:
             x = self._check_batch(x)
         training = arguments.flag("training", training)
@@ -124,8 +125,8 @@ class Layer(Configurable):
                     weight.hold()
         y = self.call(x, training)
         if not as_before or _kind(y) != self._last_output:
-            self._check_result("call", "y", y, self._shape_after(x.shape))
-            self._last_input, self._last_output = (*_kind(x), self.dtype, self.ops), _kind(y)
+            self._check_result("call", "y", y, self._shape_after(shape_of(x)))
+            self._last_input, self._last_output = (_kind(x), self.dtype, self.ops), _kind(y)
         return y
 
     def _check_batch(self, x: Array) -> Array:
@@ -152,10 +153,14 @@ class Layer(Configurable):
             dy = self._check_upstream(dy)
         dx = self.call_backward(dy, arguments.flag("need_dx", need_dx))
         if need_dx:
-            self._check_result("call_backward", "dx", dx, self._last_input[1])
+            self._check_dx(dx)
         for parameter in self.parameters():
             self._check_result("call_backward", f"{parameter.name}.grad", parameter.grad, parameter.value.shape)
         return dx
+
+    def _check_dx(self, dx: Any) -> None:
+        """Raise TypeError unless dx is like the last forward's input."""
+        self._check_result("call_backward", "dx", dx, self._last_input[0][1])
 
     def _check_upstream(self, dy: Array) -> Array:
         """dy as an array. Raises ValueError or TypeError unless it is like the last forward's y."""
@@ -217,7 +222,7 @@ class Layer(Configurable):
         """The state of a copy: without the last forward, whose backward belongs to the original."""
         state = dict(vars(self))  # at once: another thread may be training
         state.pop("ops", None)
-        return state | {"saved": None, "_last_input": (None, ()), "_last_output": (None, ())}
+        return state | {"saved": None, "_last_input": ((None, ()),), "_last_output": (None, ())}
 
     def ending_in(self, activation: str) -> Layer | None:
         """A copy of a built layer with another activation at its end, sharing its weights; None if it cannot have one.
@@ -244,11 +249,11 @@ class Layer(Configurable):
             return
         for method, names in SIGNATURES.items():
             arguments.function(f"{self} {method}", getattr(self, method), *names)
-        shape: Any = (1, *input_shape[1:])
+        shape = with_batch(1, input_shape)
         output_shape = self._shape_after(shape)
         self.build(shape)
-        self.input_shape = (None, *input_shape[1:])
-        self.output_shape = (None, *output_shape[1:])
+        self.input_shape = with_batch(None, input_shape)
+        self.output_shape = with_batch(None, output_shape)
 
     def add_weight(
         self, name: str, shape: Shape, initializer: Any, trainable: bool = True, regularizer: Any = None
@@ -333,8 +338,33 @@ class Layer(Configurable):
             f'Convert it with .astype("{self.dtype}"), or make the layer with dtype="{found}".',
         )
 
-    def __call__(self, x: Array, training: bool = False) -> Array:
-        return self.forward(x, training)
+    def check_input_count(self, count: int) -> None:
+        """Raise ValueError unless the layer takes so many inputs."""
+        if count != 1:
+            remedy = "Join values first: Add()([a, b]), or Concatenate()([a, b])."
+            raise ValueError(explain(str(self), "one input", f"{count}", remedy))
+
+    def __call__(self, x: Any, training: bool = False) -> Any:
+        """forward(x, training). Called on an Input or a Value: the Value that the layer will compute in a graph."""
+        values = values_in(str(self), x)
+        return self._value(values) if values else self.forward(x, training)
+
+    def _value(self, sources: tuple[Value, ...]) -> Value:
+        """The Value that this layer computes from these; builds the layer if their shapes are known."""
+        self.check_input_count(len(sources))
+        shapes: Any = [source.shape for source in sources]
+        if any(shape is None or None in shape[1:] for shape in shapes):
+            return Value(self, sources, None)
+        return Value(self, sources, self.build_for(shapes if len(shapes) > 1 else shapes[0]))
+
+    def build_for(self, input_shape: Any) -> tuple[int | None, ...]:
+        """Build the layer if it is not yet, for inputs of this shape with batch axis None; returns the output's shape.
+
+        Raises ValueError if the layer does not accept such inputs.
+        """
+        self.check_rank(input_shape)
+        self.ensure_built(input_shape)
+        return with_batch(None, self.compute_output_shape(with_batch(1, input_shape)))
 
     def __str__(self) -> str:
         return f"{type(self).__name__} {self.name!r}"
@@ -351,8 +381,21 @@ def _computes_differently(cls: type) -> bool:
     return any(vars(base).keys() & COMPUTING for base in cls.__mro__[:described])
 
 
+def with_batch(samples: int | None, shape: Any) -> Any:
+    """The shape with another batch axis; of a list of shapes, one for each input of a layer, all of them."""
+    several = type(shape) is list and isinstance(shape[0], (tuple, list))
+    return [with_batch(samples, one) for one in shape] if several else (samples, *shape[1:])
+
+
+def shape_of(x: Any) -> Any:
+    """The shape of an array; of a list of arrays, the inputs of one layer, the list of their shapes."""
+    return [one.shape for one in x] if type(x) is list else x.shape
+
+
 def _kind(array: Any) -> tuple[Any, ...]:
-    """What the checks of an array depend on: its type, and so its memory, its shape and its dtype."""
+    """What the checks of an array depend on: its type, and so its memory, its shape and its dtype; of a list, all."""
+    if type(array) is list:
+        return tuple(_kind(one) for one in array)
     return type(array), getattr(array, "shape", None), getattr(array, "dtype", None)
 
 

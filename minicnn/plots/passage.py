@@ -128,6 +128,9 @@ def shape_in_words(shape: tuple[int, ...]) -> str:
 def _prepare(where: str, model: Any, x: Any) -> tuple[Sequential, Any]:
     """A snapshot of the model, built, and the batch checked."""
     _check_model(where, model)
+    if not model.is_sequence:
+        remedy = "Make a model of the layers without branches: they share their weights."
+        raise TypeError(explain(f"{where}: model", "a sequence of layers", "a model with branches", remedy))
     if type(model).forward is not Network.forward or "forward" in vars(model):
         remedy = "Build a Sequential of the same layers: its forward calls them and nothing else."
         raise TypeError(explain(f"{where}: model", "a model with Sequential's forward", "another forward", remedy))
