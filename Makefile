@@ -16,7 +16,7 @@ KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
 MODELS = baseline model1 model2 model3 model4 model5 model5_residual model6 model7
 
 .DEFAULT_GOAL = help
-.PHONY: help reproduce test test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
+.PHONY: help reproduce test test-browser chromium test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
 .NOTPARALLEL:  # two simultaneous pip runs would break the environment
 .SECONDARY:    # make must not delete the stamps
 
@@ -35,10 +35,13 @@ reproduce: $(VENV)/.has-fast,report  ## train all models with three seeds and wr
 
 test: $(VENV)/.has-test  ## run the tests (ARGS="-k conv2d" selects some)
 	@$(VENV)/bin/python -c "from minicnn.backends.availability import check_numba; check_numba()"  # without Numba, its tests would be skipped
-	@$(VENV)/bin/python -m pytest --ignore=tests/parity --ignore=tests/gpu --ignore=tests/nvrtc $(ARGS)
+	@$(VENV)/bin/python -m pytest --ignore=tests/parity --ignore=tests/gpu --ignore=tests/nvrtc --ignore=tests/browser $(ARGS)
 
 mutation: $(VENV)/.has-test  ## plant every mistake of the gradient doctor's catalogue: do the tests notice it?
 	@$(VENV)/bin/python -m tests.mutation $(ARGS)
+
+test-browser: chromium $(VENV)/.has-browser-test  ## run the tests of the explorer in Chromium
+	@$(VENV)/bin/python -m pytest tests/browser $(ARGS)
 
 test-gpu: compiler $(GPU_VENV)/.has-$(GPU_EXTRAS)  ## run the GPU's tests, on a pretend device if there is no GPU
 	@$(GPU_VENV)/bin/python -m pytest tests/gpu $(ARGS)
@@ -71,6 +74,12 @@ parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs 
 compiler:
 	@[ "$(CARD)" ] || command -v g++ >/dev/null || \
 		{ echo "Without a GPU, its tests need g++. On Debian and Ubuntu: apt install g++" >&2; exit 1; }
+
+# Debian's Chromium, or the one that the variable CHROMIUM names. Root may install it.
+chromium:
+	@[ -x "$(CHROMIUM)" ] || command -v chromium chromium-browser google-chrome >/dev/null || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -qq -y chromium; } || \
+		{ echo "The browser tests need Chromium. On Debian and Ubuntu: apt install chromium; or set CHROMIUM to its path." >&2; exit 1; }
 
 bench: $(VENV)/.has-bench  ## compare the speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)
 	@$(VENV)/bin/python -m benchmarks --install $(ARGS)

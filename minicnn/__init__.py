@@ -4,6 +4,7 @@ The maths is in `minicnn.backends.textbook`, each operation next to its backward
 names and the behaviour of Keras 3. What Keras hides is public: `model.forward`, `model.backward`, `model.parameters`.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import (
@@ -30,6 +31,7 @@ from .models import Model, Sequential, load_model
 from .random import set_random_seed
 
 if TYPE_CHECKING:
+    from . import explorer
     from .inside import explain, trace
 
 __version__ = "0.1.0"
@@ -48,6 +50,7 @@ __all__ = [
     "device_name",
     "exchange",
     "explain",
+    "explorer",
     "export_onnx",
     "gradcheck",
     "initializers",
@@ -70,9 +73,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """`explain` and `trace` are imported when they are used, so that `import minicnn` stays fast."""
+    """`explain`, `trace` and `explorer` are imported when they are used, so that `import minicnn` stays fast."""
     if name in ("explain", "trace"):
-        from . import inside
-
-        return getattr(inside, name)
+        return getattr(import_module(f"{__name__}.inside"), name)
+    if name == "explorer":
+        return import_module(f"{__name__}.explorer")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -73,6 +73,11 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         "--resume", action="store_true", help="resume the run in --out, with the options that it was started with"
     )
     earlier.add_argument("--overwrite", action="store_true", help="replace the run in --out")
+    add(
+        "--explore",
+        action="store_true",
+        help="record the training and write a page about it, explorer.html",
+    )
     add("--quiet", action="store_true", help="print the results only")
     return checked(parser, parser.parse_args())
 

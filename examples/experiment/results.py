@@ -81,7 +81,7 @@ def _comparison_by_class(row: Row, outcome: Outcome) -> str:
 
 def remove(folder: Path) -> None:
     """Remove the results of an earlier run."""
-    for name in ("metrics.json", "classification_report.txt", *DRAWN):
+    for name in ("metrics.json", "classification_report.txt", "explorer.html", *DRAWN):
         (folder / name).unlink(missing_ok=True)
 
 

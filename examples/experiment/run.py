@@ -11,14 +11,17 @@ from typing import Any
 
 import numpy as np
 
-from minicnn import Model, backend_name, device_name, set_random_seed
+from minicnn import Model, backend_name, device_name, explorer, set_random_seed
 from minicnn.callbacks import Callback
-from minicnn.datasets import FashionMNIST, load_fashion_mnist, to_categorical
+from minicnn.datasets import CLASS_NAMES, FashionMNIST, load_fashion_mnist, to_categorical
 from minicnn.optimizers import Adam
 
 from . import command_line, results
 from .checkpoint import Checkpoint
 from .report import Row
+
+PROBES, RECORDED_EVERY = 16, 20
+"""Test images whose loss is recorded with --explore, and the steps between two records."""
 
 Split = tuple[np.ndarray, np.ndarray]
 Compile = Callable[[Model, Namespace, int], list[Callback]]
@@ -56,6 +59,8 @@ def run(build_model: Callable[[], Model], row: Row, compile_model: Compile = com
             checkpoint.begin(model, settings)
         if not options.quiet:
             introduce(row, model, settings)
+        probe = test[0][:PROBES], test[1][:PROBES]
+        recordings = [explorer.record(*probe, RECORDED_EVERY)] if options.explore else []
         with interruption_explained(checkpoint):
             model.fit(
                 *train,
@@ -63,15 +68,24 @@ def run(build_model: Callable[[], Model], row: Row, compile_model: Compile = com
                 initial_epoch=model.epochs_trained,
                 epochs=options.epochs,
                 validation_data=test,  # as the report does
-                callbacks=[*callbacks, checkpoint],
+                callbacks=[*callbacks, *recordings, checkpoint],
                 verbose=0 if options.quiet else "auto",
             )
             outcome = results.measure(model, *test, options.batch_size)
             results.show(row, outcome, checkpoint, options.quiet)
             results.write(row, outcome, checkpoint)
             results.draw(row, outcome, checkpoint, test[0])
+            for recording in recordings:
+                write_explorer(checkpoint.folder / "explorer.html", model, probe, recording)
             print(f"\nThe results and the trained model (model.safetensors) are in {checkpoint.folder}")
     return model, test
+
+
+def write_explorer(path: Path, model: Model, probe: Split, recording: explorer.Recording) -> None:
+    """Write the page about a training step with the first of the probe images, and print where it is."""
+    x, y = (array[:1] for array in probe)
+    explorer.write(path, model, x, y, class_names=CLASS_NAMES, recording=recording if recording.moments else None)
+    print(f"A training step, number by number: {path}, to be opened in a browser")
 
 
 def prepare(split: Split, limit: int | None, model: Model) -> Split:
