@@ -55,7 +55,11 @@ def onnx() -> None:
     minicnn.export_onnx(model(), FOLDER / "model.onnx")
 
 
-EXTRAS = {function.__name__: function for function in (fast, report, search, onnx)}
+def explorer() -> None:
+    minicnn.explorer.show(model(), X[:1], Y[:1])
+
+
+EXTRAS = {function.__name__: function for function in (fast, report, search, onnx, explorer)}
 
 
 def none() -> None:
