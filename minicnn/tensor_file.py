@@ -141,7 +141,7 @@ def _join(name: str, key: str | int) -> str:
 def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
     """The description in a file's header. Afterwards the file is positioned at the beginning of the data."""
     start = file.read(8)
-    if start.startswith(b"PK"):
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # "PK" alone may be the length of a header
         raise _damaged(path, "a zip archive, such as an .npz or a .keras file")
     if (length := _header_length(start)) > MAX_HEADER:
         raise _damaged(path, f"a header of {length:,} bytes")

@@ -47,6 +47,15 @@ def path(tmp_path):
     return tmp_path / "model.safetensors"
 
 
+def test_a_header_whose_length_begins_like_a_zip_archive(path):
+    """A file begins with the length of its header: one of 19,280 bytes are the letters PK, with which archives begin."""
+    tensor_file.write(path, {"text": ""})
+    padding = int.from_bytes(b"PK", "little") - int.from_bytes(path.read_bytes()[:8], "little")
+    tensor_file.write(path, {"text": padding * "x"})
+    assert path.read_bytes().startswith(b"PK")
+    assert tensor_file.read(path) == {"text": padding * "x"}
+
+
 def header_of(data):
     return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
 
