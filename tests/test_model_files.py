@@ -48,7 +48,7 @@ def path(tmp_path):
 
 
 def test_a_header_whose_length_begins_like_a_zip_archive(path):
-    """A file begins with the length of its header: one of 19,280 bytes are the letters PK, with which archives begin."""
+    """A file begins with the length of its header: 19,280 bytes are the letters PK, with which archives begin."""
     tensor_file.write(path, {"text": ""})
     padding = int.from_bytes(b"PK", "little") - int.from_bytes(path.read_bytes()[:8], "little")
     tensor_file.write(path, {"text": padding * "x"})
