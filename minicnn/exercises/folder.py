@@ -69,6 +69,11 @@ class Folder:
         """The learner's file of an exercise."""
         return self.path / file_name(exercise)
 
+    def is_untouched(self, exercise: Exercise) -> bool:
+        """Whether the file is still the stub."""
+        file = self.file(exercise)
+        return file.is_file() and file.read_text("utf-8", "replace") == exercise.stub_text(self._load().get("seed", 0))
+
     def check_started(self) -> None:
         """Raises FileNotFoundError if there are no exercises in this folder."""
         if not (self.path / PROGRESS).exists() and not any(self.file(exercise).exists() for exercise in COURSE):

@@ -238,6 +238,8 @@ def explained(error: BaseException, path: Path) -> str:
         return f"{where} ends the program. Remove it: the check could not go on."
     if isinstance(error, RecursionError):
         return f"{where} calls itself without an end (RecursionError)."
+    if isinstance(error, ModuleNotFoundError):
+        return f"{where} finds no module {error.name!r}. Is it spelt right? If so: pip install {error.name}."
     shapes = _shapes(frame.tb_frame.f_locals)
     return f"{where} raises {_named(error)}." + (f" There {shapes}." if shapes else "")
 

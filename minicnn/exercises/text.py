@@ -81,12 +81,14 @@ def _after_success(exercise: Exercise, folder: Folder) -> list[str]:
 
 
 def _after_failure(exercise: Exercise, outcome: Outcome, folder: Folder) -> list[str]:
-    seen = folder.of(exercise)["hints"]
-    hint = f"A hint ({seen} of {len(exercise.hints)} seen): {PROGRAM} hint {exercise.name}"
-    return [
-        f"{outcome.points} of {len(outcome.parts)} parts are right. Change {file_name(exercise)} and check again.",
-        hint,
-    ]
+    seen, file = folder.of(exercise)["hints"], file_name(exercise)
+    if folder.is_untouched(exercise):
+        todo = (
+            f"{file} is as it was. Open it in an editor, read its beginning, change what YOUR TASK says, check again."
+        )
+    else:
+        todo = f"{outcome.points} of {len(outcome.parts)} parts are right. Change {file} and check again."
+    return [fill(todo, WIDTH), f"A hint ({seen} of {len(exercise.hints)} seen): {PROGRAM} hint {exercise.name}"]
 
 
 def hinted(exercise: Exercise, seen: int, again: bool) -> str:
