@@ -328,7 +328,7 @@ def test_the_progress_keeps_the_best(folder):
     exercise = COURSE[0]
     for changes in ((), (("dy.sum(axis=0)", "None"),)):
         answer(folder, exercise, *changes)
-        folder.record(exercise, run(exercise, folder.file(exercise)))
+        folder.record(exercise, graded(exercise, folder.file(exercise)))
     assert folder.of(exercise) == {"passed": True, "checks": 2, "hints": 0, "points": len(exercise.parts)}
 
 
