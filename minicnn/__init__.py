@@ -24,7 +24,7 @@ from . import (
     utils,
 )
 from .backends import backend_name, device_name, to_device, to_host, use_backend, use_device
-from .errors import BackendError, ModelFileError, NonFiniteError
+from .errors import BackendError, ModelFileError, NonFiniteError, TrainingWarning
 from .exchange import export_onnx
 from .layers import Input
 from .models import Model, Sequential, load_model
@@ -43,6 +43,7 @@ __all__ = [
     "ModelFileError",
     "NonFiniteError",
     "Sequential",
+    "TrainingWarning",
     "backend_name",
     "callbacks",
     "config",

@@ -19,6 +19,10 @@ class ModelFileError(ValueError):
     """A saved model is damaged, or is not one of minicnn's files."""
 
 
+class TrainingWarning(UserWarning):
+    """Training noticed a mistake that raises no error; the message names it and what to do."""
+
+
 def explain(where: str, expected: Any, found: Any, remedy: str) -> str:
     """An error message: where it happened, what was expected, what was found, and what to do about it."""
     return f"{where}: expected {expected}, found {found}. {remedy}"

@@ -19,6 +19,7 @@ from .layers import Layer
 from .losses import Loss
 from .metrics import Accuracy, Mean, RunningLogs, check_name
 from .network import Network, with_activations
+from .notices import Notices, check_flattened
 from .optimizers import Optimizer
 from .progress import ProgressBar
 from .random import draw_seed
@@ -42,6 +43,8 @@ class Trainer(Network):
     def __init__(self, *, name: str) -> None:
         super().__init__(name=name)
         self.seed = draw_seed()
+        self.noticed: set[str] = set()
+        """The kinds of notices that training has given; see notices.py."""
 
     def compile(self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[str] | str | None = None) -> None:
         """Choose the optimiser, the loss and the metrics, each by object or by Keras's string name.
@@ -136,12 +139,14 @@ class Trainer(Network):
         watchers = CallbackList([*callbacks, history, ProgressBar(verbose, len(train), epochs)], self, states)
         self.stop_training = False
         logs: dict[str, float] = {}
+        notices = Notices(self.noticed)
         watchers.on_train_begin(logs)
         self.callbacks = watchers
         try:
             for epoch in range(initial_epoch, epochs):
                 watchers.on_epoch_begin(epoch, {})
-                logs = self._train_epoch(train, shuffle, watchers)
+                logs = self._train_epoch(train, shuffle, watchers, notices if epoch == initial_epoch else None)
+                notices.epoch(epoch + 1, logs["loss"], self.optimizer.learning_rate)
                 if validation is not None:
                     watchers.on_test_begin({})
                     logs |= {f"val_{name}": value for name, value in self._measure(validation).items()}
@@ -159,7 +164,8 @@ class Trainer(Network):
         self.check_compiled("train_on_batch")
         batches = Batches(x, y, arguments.LARGEST_INT, "train_on_batch", self.dtype)
         self._check_targets(batches)
-        return _as_keras(self._train_epoch(batches, shuffle=False, watchers=CallbackList([], self)), return_dict)
+        notices = None if self.optimizer.iterations else Notices(self.noticed)
+        return _as_keras(self._train_epoch(batches, False, CallbackList([], self), notices), return_dict)
 
     def evaluate(
         self, x: Any, y: Any, batch_size: int | None = None, verbose: str | int = "auto", *, return_dict: bool = False
@@ -190,7 +196,10 @@ class Trainer(Network):
         """
         return np.array(to_host(self.infer(x)))
 
-    def _train_epoch(self, batches: Batches, shuffle: bool, watchers: CallbackList) -> dict[str, float]:
+    def _train_epoch(
+        self, batches: Batches, shuffle: bool, watchers: CallbackList, notices: Notices | None
+    ) -> dict[str, float]:
+        """One pass over the batches; `notices` look at the first one. Returns the metrics."""
         mean_loss, accuracies = self._trackers()
         logs = RunningLogs([mean_loss, *accuracies])
         if shuffle:
@@ -201,6 +210,8 @@ class Trainer(Network):
         for number, (x, y) in enumerate(stream):
             watchers.on_train_batch_begin(number, {})
             value, y_pred = self.train_step(x, y)
+            if number == 0 and notices is not None:
+                notices.first_batch(self.layers, self.objective()[1], self.optimizer.iterations == 1, x, y, y_pred)
             mean_loss.update(value, len(x))
             for accuracy in accuracies:
                 accuracy.update(y, y_pred)
@@ -238,6 +249,7 @@ class Trainer(Network):
             raise ValueError(explain("fit", "targets y", "none", "Give one target per sample."))
         self.check_input(batches.x)
         output = self.infer(batches.x[:1])
+        check_flattened(self.loss, batches.y, (batches.samples, *output.shape[1:]))
         batches.y = self.loss.check_targets(batches.y, (batches.samples, *output.shape[1:]))
 
 
