@@ -133,8 +133,9 @@ class Investigation:
             return None
         text = " Or: ".join(entry.sentence for entry in named)
         either = "One of these, which these arrays cannot tell apart: " if len(named) > 1 else ""
+        formula = operation.formulas.get(role or "") if operation and named[0].of else None
         return Diagnosis(
-            f"{self._known_as()}{either}{text} Right: {named[0].formula}. {named[0].experiment}",
+            f"{self._known_as()}{either}{text} Right: {formula or named[0].formula}. {named[0].experiment}",
             tuple(entry.name for entry in named),
         )
 

@@ -52,6 +52,8 @@ class Operation:
     activation = "linear"
     z: Array
     samples: int
+    formulas: Mapping[str, str] = {}
+    """The right gradients by role, where they are simpler than the formulas of the catalogue."""
 
     def upstream(self, dy: Array) -> Array:
         """dz from dy, through the activation at the end."""

@@ -34,6 +34,7 @@ class Normalization(Operation):
         self.x, self.gamma, self.beta = arrays["x"], arrays.get("gamma"), arrays.get("beta")
         self.index, self.epsilon, self.less, self.outside, self.scaled = index, epsilon, less, outside, scaled
         self.activation = activation
+        self.formulas = {} if scaled else {"x": "dx = dz − mean(dz), the mean over the M entries"}
         self.M = self.x.shape[1]
         self.samples = 0
         self.centred = self.x - self.x.mean(axis=1, keepdims=True)

@@ -16,7 +16,7 @@ of_dx = partial(
     of=[Normalization],
     gradient="x",
     formula=DX,
-    experiment="Write dx as the sum of its three paths, and leave out one after the other.",
+    experiment="Write dx as the sum of its paths, and leave out one after the other.",
 )
 of_dgamma = partial(mistake, of=[Normalization, FixedNormalization], gradient="gamma", formula="dgamma = Σ dz · x̂")
 of_dbeta = partial(mistake, of=[Normalization, FixedNormalization], gradient="beta", formula="dbeta = Σ dz")
