@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -341,3 +342,9 @@ def test_an_exercise_is_found_by_name_number_and_file():
 def test_a_missing_file_is_explained(folder):
     folder.file(COURSE[0]).unlink()
     assert "start" in run(COURSE[0], folder.file(COURSE[0])).message
+
+
+def test_the_page_lists_all_exercises():
+    page = (Path(__file__).parents[1] / "docs/exercises.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)` \| (.*?) \|", page, re.MULTILINE)
+    assert rows == [(str(number(exercise)), exercise.name, exercise.title) for exercise in COURSE]
