@@ -55,11 +55,16 @@ def onnx() -> None:
     minicnn.export_onnx(model(), FOLDER / "model.onnx")
 
 
+def h5() -> None:
+    model().save(FOLDER / "model.keras")
+    minicnn.load_model(FOLDER / "model.keras").predict(X)
+
+
 def explorer() -> None:
     minicnn.explorer.show(model(), X[:1], Y[:1])
 
 
-EXTRAS = {function.__name__: function for function in (fast, report, search, onnx, explorer)}
+EXTRAS = {function.__name__: function for function in (fast, report, search, onnx, h5, explorer)}
 
 
 def none() -> None:

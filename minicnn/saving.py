@@ -6,6 +6,7 @@ misread.
 
 from __future__ import annotations
 
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,14 @@ from . import arguments, layers, losses, optimizers, tensor_file
 from .callbacks import CallbackList
 from .configurable import from_description
 from .errors import ModelFileError, explain
+from .exchange import keras
+from .exchange.keras import hdf5
 from .layers.base import check_stored
 from .network import in_sequence
 from .parameters import Parameter
 from .training import Trainer
+
+ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # "PK" alone may be the length of a header
 
 
 def save_model(model: Trainer, filepath: str | Path) -> None:
@@ -25,14 +30,29 @@ def save_model(model: Trainer, filepath: str | Path) -> None:
     Raises ValueError if the model holds something that a file cannot store, OSError if the file cannot be written;
     then an older file is unchanged.
     """
-    tensor_file.write(filepath, _describe(model))
+    path = arguments.path("model file", filepath)
+    if path.suffix in (".h5", ".hdf5"):
+        remedy = 'Save the whole model as "model.keras" or "model.safetensors", weights by save_weights.'
+        raise ValueError(explain(str(path), "a format that minicnn writes", "Keras's old HDF5 format", remedy))
+    if path.suffix == ".keras":
+        keras.save_model(model, _describe(model), path)
+    else:
+        tensor_file.write(path, _describe(model))
 
 
 def read_model(filepath: str | Path) -> dict[str, Any]:
-    """The content of a file that `save_model` wrote, for `restore_model`.
+    """The content of a file that `save_model` or Keras wrote, for `restore_model`.
 
-    Raises OSError if the file cannot be read, ModelFileError if it is damaged.
+    Raises OSError if the file cannot be read, ModelFileError if it is damaged or has what minicnn does not have.
     """
+    path = arguments.path("model file", filepath)
+    start = tensor_file.start_of(path)
+    if start.startswith(hdf5.MAGIC):
+        found = "an HDF5 file: weights alone, or a model in Keras's old format"
+        remedy = "Weights: build the model, then call model.load_weights. A model: Keras can save it as .keras."
+        raise ModelFileError(explain(str(path), "a whole model", found, remedy))
+    if start.startswith(ZIP):
+        return keras.read_model(path)
     content = tensor_file.read(filepath)
     if "layers" not in content:
         raise ModelFileError(
@@ -45,7 +65,9 @@ def restore_model(model: Any, content: dict[str, Any], filepath: str | Path) -> 
     """Restore the model that a file describes into an empty one. Raises ModelFileError for a contradiction."""
     try:
         _restore(model, content)
-        if tensor_file.outline(_describe(model)) != tensor_file.outline(content):
+        if content.get("foreign"):
+            keras.compile_as_in_keras(model, content)
+        elif tensor_file.outline(_describe(model)) != tensor_file.outline(content):
             raise ValueError("its description differs from that of the model restored from it")
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
         raise ModelFileError(
@@ -56,8 +78,14 @@ def restore_model(model: Any, content: dict[str, Any], filepath: str | Path) -> 
 def save_weights(model: Trainer, filepath: str | Path) -> None:
     """Write only the weights. Raises the errors of save_model."""
     _check_built(model)
+    path = arguments.path("model file", filepath)
+    if path.name.endswith(".weights.h5"):
+        return keras.save_weights(model, path)
+    if path.suffix in (".h5", ".hdf5", ".keras"):
+        remedy = 'A file of weights is called "model.weights.h5", as in Keras, or "model.safetensors".'
+        raise ValueError(explain(str(path), "the name of a file of weights", path.name, remedy))
     tensor_file.write(
-        filepath, {"name": model.name, "weights": dict(zip(_weights(model), model.get_weights(), strict=True))}
+        path, {"name": model.name, "weights": dict(zip(_weights(model), model.get_weights(), strict=True))}
     )
 
 
@@ -67,11 +95,16 @@ def load_weights(model: Trainer, filepath: str | Path) -> None:
     Raises OSError if the file cannot be read, ModelFileError if it is damaged or its weights differ from the model's
     in names, shapes or dtypes. Then the model is unchanged.
     """
-    found: Any = tensor_file.read(filepath).get("weights")
+    path = arguments.path("model file", filepath)
     expected = _weights(model)
     try:
+        if tensor_file.start_of(path).startswith((*ZIP, hdf5.MAGIC)):
+            return model.set_weights(keras.read_weights(path, model))
+        found: Any = tensor_file.read(path).get("weights")
         check_stored(model.name, found, expected)
         model.set_weights([found[name] for name in expected])
+    except ModelFileError:
+        raise
     except ValueError as error:
         remedy = "Load it into a model whose layers have the same names, shapes and dtype."
         raise ModelFileError(f"{filepath} does not fit the model. {error} {remedy}") from error
@@ -120,7 +153,7 @@ def _describe_layer(layer: layers.Layer) -> dict[str, Any]:
 
 def _restore(model: Any, content: dict[str, Any]) -> None:
     """Restore the described model into an empty one. Raises an error for wrong content before it allocates memory."""
-    weights = dict(content["weights"])
+    weights = copy(content["weights"])
     sources = content.get("sources") or in_sequence(len(content["layers"]))
     for description, own in zip(content["layers"], sources, strict=True):
         layer = from_description(description, layers.CLASSES, "layer")
@@ -132,7 +165,8 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
         raise ValueError(f"weights that no layer has: {', '.join(weights)}")
     for layer, description in zip(model.layers, content["layers"], strict=True):
         layer.stored_weights = None
-        layer.set_state(description["state"])
+        if "state" in description:  # not in Keras's files
+            layer.set_state(description["state"])
     model.name = arguments.text("name", content["name"])
     model.seed = arguments.seed("seed", content["seed"])
     model.epochs_trained = arguments.whole("epochs_trained", content["epochs_trained"], least=0)

@@ -37,6 +37,8 @@ MAX_HEADER = 2 << 20
 MAX_DEPTH = 32
 """Maximum nesting depth of lists and objects."""
 
+UNREADABLE = "Models are written by model.save(path)."
+
 INTEGERS = range(1 - (1 << 128), 1 << 128)
 """The integers that a description may contain: seeds have up to 128 bits."""
 
@@ -72,24 +74,50 @@ def read(path: str | os.PathLike[str]) -> dict[str, Any]:
     from safetensors.numpy import load
 
     path = arguments.path("model file", path)
-    with explained(path, "cannot be read", "Models are written by model.save(path)."):
-        if not stat.S_ISREG(path.stat().st_mode):  # opening a named pipe would wait for its other end
-            raise _damaged(path, "a directory, a pipe or a device")
+    with explained(path, "cannot be read", UNREADABLE):
+        _check_regular(path)
         with path.open("rb") as file:
             content = _sealed_content(path, file)
             size = sum(_bytes_of(place) for place in _places(content))
             if (rest := os.fstat(file.fileno()).st_size - file.tell()) != size:
-                raise _damaged(path, f"{rest:,} bytes of arrays where {size:,} are declared")
+                raise damaged(path, f"{rest:,} bytes of arrays where {size:,} are declared")
             file.seek(0)
             data = file.read()
     try:
         arrays = load(data)
     except (SafetensorError, KeyError, ValueError, OverflowError) as error:
-        raise _damaged(path, f"a wrong directory of arrays, {error}") from error
+        raise damaged(path, f"a wrong directory of arrays, {error}") from error
     whole = _with_arrays(path, content, "", arrays)
     if arrays:
-        raise _damaged(path, f"arrays that are not declared: {', '.join(arrays)}")
+        raise damaged(path, f"arrays that are not declared: {', '.join(arrays)}")
     return whole
+
+
+def start_of(path: str | os.PathLike[str]) -> bytes:
+    """The first 8 bytes of a file, which tell its format. Raises the errors of read."""
+    path = arguments.path("model file", path)
+    with explained(path, "cannot be read", UNREADABLE):
+        _check_regular(path)
+        with path.open("rb") as file:
+            return file.read(8)
+
+
+def _check_regular(path: Path) -> None:
+    """Raise ModelFileError for anything but a file: opening a named pipe would wait for its other end."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise damaged(path, "a directory, a pipe or a device")
+
+
+def damaged(path: Path, found: str) -> ModelFileError:
+    """The error for a file that is not what it should be: what was found in it."""
+    return ModelFileError(
+        explain(
+            str(path),
+            "a file that model.save wrote",
+            f"{found}: a damaged file or one of another program",
+            "Take another copy, or save the model again.",
+        )
+    )
 
 
 def outline(content: Mapping[str, Any]) -> str:
@@ -128,9 +156,9 @@ def _with_arrays(path: Path, node: Any, name: str, arrays: dict[str, np.ndarray]
     array = arrays.pop(name, None)
     if array is None or (name, array.dtype.name, list(array.shape)) != (node["array"], node["dtype"], node["shape"]):
         found = "no array" if array is None else f"{array.dtype} {array.shape}"
-        raise _damaged(path, f"{found} as {name}, declared as {node['array']}, {node['dtype']} {node['shape']},")
+        raise damaged(path, f"{found} as {name}, declared as {node['array']}, {node['dtype']} {node['shape']},")
     if _digest(array) != node["sha256"]:
-        raise _damaged(path, f"values in {name} that differ from those that were written")
+        raise damaged(path, f"values in {name} that differ from those that were written")
     return array
 
 
@@ -141,10 +169,8 @@ def _join(name: str, key: str | int) -> str:
 def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
     """The description in a file's header. Afterwards the file is positioned at the beginning of the data."""
     start = file.read(8)
-    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):  # "PK" alone may be the length of a header
-        raise _damaged(path, "a zip archive, such as an .npz or a .keras file")
     if (length := _header_length(start)) > MAX_HEADER:
-        raise _damaged(path, f"a header of {length:,} bytes")
+        raise damaged(path, f"a header of {length:,} bytes")
     try:
         header = _parse(file.read(length).decode())
         metadata = header["__metadata__"]
@@ -156,7 +182,7 @@ def _sealed_content(path: Path, file: BinaryIO) -> dict[str, Any]:
             raise ValueError("a description that differs from the one that was written")
         return _content(metadata["content"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise _damaged(path, f"a damaged header, {error!r:.200}") from error  # of text that is not UTF-8, repr has all
+        raise damaged(path, f"a damaged header, {error!r:.200}") from error  # of text that is not UTF-8, repr has all
 
 
 def _content(text: str) -> dict[str, Any]:
@@ -222,14 +248,3 @@ def _header_length(data: bytes) -> int:
 
 def _digest(data: Any) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _damaged(path: Path, found: str) -> ModelFileError:
-    return ModelFileError(
-        explain(
-            str(path),
-            "a file that model.save wrote",
-            f"{found}: a damaged file or one of another program",
-            "Take another copy, or save the model again.",
-        )
-    )

@@ -96,11 +96,27 @@ def test_a_layer_between_images_and_outputs(tmp_path, layer, shape):
     assert_same_predictions(model, tmp_path / "model.onnx", RNG.normal(size=(3, *shape)))
 
 
+JOINTS = [layers.Add(), layers.Average(), layers.Maximum(), layers.Minimum(), layers.Multiply(), layers.Subtract()]
+JOINTS += [layers.Concatenate(axis) for axis in (-1, 1, 2)]
+
+
+@pytest.mark.parametrize("joint", JOINTS, ids=repr)
+@pytest.mark.parametrize("branches", ["convolutions", "dense layers", "one of each"])
+def test_branches(tmp_path, joint, branches):
+    inputs = Input(IMAGES)
+    one = layers.Dense(3)(inputs) if branches == "dense layers" else layers.Conv2D(3, 1, activation="relu")(inputs)
+    two = layers.Conv2D(3, 3, padding="same")(inputs) if branches == "convolutions" else layers.Dense(3)(inputs)
+    values = [one, two] if isinstance(joint, layers.Subtract) else [one, two, inputs]
+    joined = type(joint)(**joint.arguments)(values)
+    model = with_random_weights(minicnn.Model(inputs, layers.Conv2D(2, 2)(joined)))
+    assert_same_predictions(model, tmp_path / "model.onnx", RNG.normal(size=(3, *IMAGES)))
+
+
 def test_every_exporter_has_a_case():
-    assert {type(layer) for layer, _ in CASES} == set(EXPORTERS)
+    assert {type(layer) for layer in [*JOINTS, *(layer for layer, _ in CASES)]} == set(EXPORTERS)
 
 
-@pytest.mark.parametrize("name", ["baseline", *(f"model{number}" for number in range(1, 8))])
+@pytest.mark.parametrize("name", ["baseline", *(f"model{number}" for number in range(1, 8)), "model5_residual"])
 def test_the_models_of_the_examples(tmp_path, monkeypatch, name):
     monkeypatch.syspath_prepend(EXAMPLES)
     model = runpy.run_path(str(EXAMPLES / f"{name}.py"))["build_model"]()

@@ -251,7 +251,7 @@ class TestDamage:
             load_model(tmp_path / "absent.safetensors")
 
     def test_something_else(self, path):
-        for content in (b"", b"not a model", b"\x89HDF\r\n\x1a\n" + bytes(100)):
+        for content in (b"", b"not a model"):
             path.write_bytes(content)
             with pytest.raises(ModelFileError, match="a damaged file or one of another program"):
                 load_model(path)

@@ -9,7 +9,7 @@ from ... import arguments
 from ...errors import explain
 from ...extras import imported
 from ...files import atomic_writer
-from ...network import Network
+from ...network import Network, gather
 from .graph import Graph, Tensor
 from .layers import exporter_of
 
@@ -58,7 +58,7 @@ def _check_exportable(model: Any) -> None:
     if type(model).forward is not Network.forward:
         expected = "a model whose forward calls its layers in order"
         raise ValueError(
-            explain(f"export_onnx of {model.name}", expected, "a forward of its own", "Export a Sequential.")
+            explain(f"export_onnx of {model.name}", expected, "a forward of its own", "Export a Sequential or a Model.")
         )
     if not model.built or model.input_shape is None:
         remedy = "Give it an Input, or a batch: model.predict(x)."
@@ -72,11 +72,11 @@ def _check_exportable(model: Any) -> None:
 
 def _add_layers(graph: Graph, model: Network) -> Tensor:
     """Add the nodes of all layers; returns the output of the last one."""
-    x = graph.input(rank=len(model.input_shape))  # type: ignore[arg-type]
-    for layer in model.layers:
+    values = [graph.input(rank=len(model.input_shape))]  # type: ignore[arg-type]
+    for layer, sources in zip(model.layers, model.sources, strict=True):
         graph.layer = layer.name
-        x = exporter_of(layer)(graph, layer, x)
-    return x
+        values.append(exporter_of(layer)(graph, layer, gather(values, sources)))
+    return values[-1]
 
 
 def _output_shape(model: Network) -> tuple[int | None, ...]:

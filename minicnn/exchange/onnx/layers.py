@@ -18,7 +18,7 @@ from ...errors import explain
 from ...layers import Layer
 from .graph import Graph, Tensor
 
-Exporter = Callable[[Graph, Any, Tensor], Tensor]
+Exporter = Callable[[Graph, Any, Any], Tensor]
 
 EXPORTERS: dict[type[Layer], Exporter] = {}
 """The function that exports a layer, by the layer's class."""
@@ -152,6 +152,44 @@ def general_relu(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     if limit is not None:
         y = graph.node("Min", y, graph.constant("max_value", np.array(limit)))
     return replace(x, name=y)
+
+
+MERGING = {
+    layers.Add: "Add",
+    layers.Average: "Add",
+    layers.Maximum: "Max",
+    layers.Minimum: "Min",
+    layers.Multiply: "Mul",
+    layers.Subtract: "Sub",
+}
+"""ONNX's operators on two tensors."""
+
+
+@exports(*MERGING)
+def merging(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
+    """The first two inputs, then the result and the third one, and so on; a mean is a sum times 1 / n."""
+    first, *others = _in_one_layout(graph, inputs)
+    y = first.name
+    for other in others:
+        y = graph.node(MERGING[type(layer)], y, other.name)
+    if isinstance(layer, layers.Average):
+        y = graph.node("Mul", y, graph.constant("share", np.array(1 / len(inputs))))
+    return replace(first, name=y)
+
+
+@exports(layers.Concatenate)
+def concatenate(graph: Graph, layer: Any, inputs: list[Tensor]) -> Tensor:
+    if layer.axis % inputs[0].rank == inputs[0].rank - 1:
+        inputs = _in_one_layout(graph, inputs)
+        axis = inputs[0].channel_axis
+    else:
+        inputs, axis = [graph.channels_last(x) for x in inputs], layer.axis
+    return replace(inputs[0], name=graph.node("Concat", *(x.name for x in inputs), axis=axis))
+
+
+def _in_one_layout(graph: Graph, inputs: list[Tensor]) -> list[Tensor]:
+    """All inputs channels first if one of them is, which comes from a convolution; else as they are."""
+    return [graph.channels_first(x) for x in inputs] if any(x.channels_first for x in inputs) else inputs
 
 
 def activate(graph: Graph, x: Tensor, name: str) -> Tensor:

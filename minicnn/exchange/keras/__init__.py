@@ -1,0 +1,254 @@
+"""Keras's files, read and written without Keras: whole models (.keras) and weights (.weights.h5). Extra `h5`.
+
+A .keras file is a zip archive of three parts:
+
+    metadata.json     Keras's version
+    config.json       the layers, and how the model was compiled
+    model.weights.h5  HDF5: layers/conv2d/vars/0 … and optimizer/vars/0 …, numbered in Keras's order
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ... import losses, optimizers
+from ...errors import ModelFileError, explain
+from ...files import atomic_writer
+from ...random import draw_seed
+from ...tensor_file import MAX_HEADER, damaged
+from . import config, hdf5
+
+VERSION = "3.6.0"
+"""The version of Keras whose format is written; newer ones read it."""
+
+
+BYTES_PER_WEIGHT = 32
+"""The most that a file of weights holds: a number of up to 8 bytes, and as much for each of an optimiser's slots."""
+
+INPUT = "input_layer"
+"""The name of the Input, which has none in minicnn."""
+
+
+class Stored(dict[str, list[np.ndarray]]):
+    """The arrays of each layer in Keras's order, by the layer's name; a layer that is being built takes one by one."""
+
+    def pop(self, name: str, default: Any = None) -> Any:
+        layer = name.rpartition("/")[0]
+        if layer not in self:
+            return default
+        array = self[layer].pop(0)
+        if not self[layer]:
+            del self[layer]
+        return array
+
+
+def read_model(path: Path) -> dict[str, Any]:
+    """The content of a .keras file in the form of minicnn's own files.
+
+    Raises ModelFileError if it is damaged, or if the model has a layer or an argument that minicnn does not have.
+    """
+    described, weights = _parts(path)
+    arrays = hdf5.read(path, io.BytesIO(weights), most=len(weights))
+    try:
+        return _content(described, arrays)
+    except ValueError as error:
+        raise ModelFileError(f"{path}, a Keras model that minicnn cannot load. {error}") from error
+    except (LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise damaged(path, f"a .keras file with a damaged config.json ({error!r:.200})") from error
+
+
+def _parts(path: Path) -> tuple[Any, bytes]:
+    """config.json and model.weights.h5 of the archive. No part may be larger than the file: none is compressed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            described, weights = (archive.getinfo(name) for name in ("config.json", "model.weights.h5"))
+            if described.file_size > MAX_HEADER or weights.compress_type != zipfile.ZIP_STORED:
+                raise ValueError("compressed weights, or a description of more than 2 MB")
+            return json.loads(archive.read(described)), archive.read(weights)
+    except KeyError as error:
+        raise damaged(path, "a zip archive, such as an .npz file, but not a .keras file") from error
+    except Exception as error:  # zipfile, zlib and json raise a dozen classes for a damaged file
+        raise damaged(path, f"a .keras file that cannot be read ({error})") from error
+
+
+def _content(described: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """A model's description and arrays, from Keras's."""
+    if described["class_name"] not in ("Sequential", "Functional"):
+        remedy = "Build the model in minicnn, and load the weights with load_weights."
+        raise ValueError(explain("a .keras file", "a Sequential or a Functional", described["class_name"], remedy))
+    specs = list(config.layer_specs(described))
+    shape = config.input_shape([spec for spec, _ in specs])
+    if shape is None:
+        remedy = "Build it in Keras before saving it: keras.Input, or a first batch."
+        raise ValueError(explain(described["config"]["name"], "a model of known input shape", "none", remedy))
+    named = {spec["config"]["name"]: path for spec, path in specs if spec["class_name"] != "InputLayer"}
+    graph = config.sources(described, list(named))
+    return {
+        "foreign": True,
+        "name": described["config"]["name"],
+        "input_shape": [None, *shape],
+        "built_for": [None, *(32 if length is None else length for length in shape)],
+        "layers": [config.from_keras(spec) for spec, _ in specs if spec["class_name"] != "InputLayer"],
+        **({} if graph is None else {"sources": graph}),
+        "weights": Stored({name: found for name, path in named.items() if (found := _variables(arrays, path))}),
+        "seed": draw_seed(),
+        "epochs_trained": 0,
+        "compile": described.get("compile_config"),
+        "optimizer_variables": _variables(arrays, "optimizer"),
+    }
+
+
+def _variables(arrays: Mapping[str, np.ndarray], path: str) -> list[np.ndarray]:
+    """path/vars/0, path/vars/1 …"""
+    found: list[np.ndarray] = []
+    while (array := arrays.get(f"{path}/vars/{len(found)}")) is not None:
+        found.append(array)
+    return found
+
+
+def compile_as_in_keras(model: Any, content: dict[str, Any]) -> None:
+    """Compile the model as it was in Keras, and give its optimiser Keras's state.
+
+    If minicnn lacks the optimiser, the loss or a metric, the model stays uncompiled, and a warning says so.
+    """
+    described = content["compile"]
+    if not described or not described.get("optimizer"):
+        return
+    try:
+        model.compile(
+            optimizers.get(config.from_keras(described["optimizer"])),
+            losses.get(config.from_keras(described["loss"])),
+            metrics=config.from_keras(described.get("metrics")),
+        )
+        _set_optimizer_state(model, content["optimizer_variables"])
+    except (ValueError, TypeError, LookupError) as error:
+        warnings.warn(f"{model.name} is loaded, but not compiled: {error} Call model.compile.", stacklevel=4)
+
+
+def _set_optimizer_state(model: Any, variables: list[np.ndarray]) -> None:
+    """Give the optimiser the state in Keras's variables; if they are fewer than it has, it starts afresh."""
+    optimizer, parameters = model.optimizer, model.parameters()
+    optimizer.build(parameters)
+    state, order = optimizer.get_state(), _slots_in_keras(optimizer, len(parameters))
+    slots = variables[1 if _has_schedule(optimizer) else 2 :]
+    if variables and len(slots) >= len(order):
+        for place, array in zip(order, slots, strict=False):
+            state[place] = array
+        optimizer.set_state(int(variables[0]), state, parameters)
+
+
+def _optimizer_variables(model: Any) -> list[np.ndarray]:
+    """Keras's variables: the iterations, the learning rate if it is no schedule, then the slots of all parameters."""
+    optimizer, parameters = model.optimizer, model.parameters()
+    optimizer.build(parameters)
+    state, order = optimizer.get_state(), _slots_in_keras(optimizer, len(parameters))
+    rate = [] if _has_schedule(optimizer) else [np.asarray(optimizer.learning_rate, np.float32)]
+    return [np.asarray(optimizer.iterations, np.int64), *rate, *(state[place] for place in order)]
+
+
+def _slots_in_keras(optimizer: Any, parameters: int) -> list[int]:
+    """The places in the optimiser's state of the slots that Keras has, in Keras's order.
+
+    Adam's two slots alternate, parameter by parameter. RMSprop's follow each other, as many as it needs.
+    """
+    if isinstance(optimizer, optimizers.SGD):
+        groups = [[0]] if optimizer.momentum else []
+    elif isinstance(optimizer, optimizers.RMSprop):
+        groups = [[0], *([[1]] if optimizer.momentum else []), *([[2]] if optimizer.centered else [])]
+    else:
+        groups = [list(range(len(optimizer.slot_names)))]
+    return [slot * parameters + number for group in groups for number in range(parameters) for slot in group]
+
+
+def _has_schedule(optimizer: Any) -> bool:
+    return isinstance(optimizer.get_config().get("learning_rate"), dict)
+
+
+def read_weights(path: Path, model: Any) -> list[np.ndarray]:
+    """The weights of a .weights.h5 or a .keras file for this model, in its order.
+
+    Raises ModelFileError if the file is damaged, ValueError if it has other layers.
+    """
+    source = io.BytesIO(_parts(path)[1]) if zipfile.is_zipfile(path) else path
+    arrays = hdf5.read(path, source, most=BYTES_PER_WEIGHT * model.count_params() + 1_000)
+    weights = []
+    for layer, folder in zip(model.layers, _folders(model), strict=True):
+        found = _variables(arrays, folder)
+        if len(found) != len(layer.weights):
+            expected, remedy = f"{len(layer.weights)} arrays in {folder}", "Build the model of the file's layers."
+            raise ValueError(explain(str(layer), expected, f"{len(found)}", remedy))
+        weights += found
+    return weights
+
+
+def _folders(model: Any) -> list[str]:
+    """The path of each layer's weights in the HDF5 file."""
+    named = [{"class_name": type(layer).__name__, "config": {}} for layer in model.layers]
+    return [path for _, path in config.layer_specs({"class_name": "Sequential", "config": {"layers": named}})]
+
+
+def save_weights(model: Any, path: Path) -> None:
+    """Write a .weights.h5 file, which Keras's load_weights reads."""
+    data = _weights(model)
+    with atomic_writer(path) as file:
+        file.write(data)
+
+
+def _weights(model: Any) -> bytes:
+    """The model's weights, and the optimiser's state if it is compiled, as HDF5."""
+    arrays: dict[str, np.ndarray] = {}
+    names = {"vars": model.name}
+    for layer, folder in zip(model.layers, _folders(model), strict=True):
+        names[f"{folder}/vars"] = layer.name
+        arrays |= {f"{folder}/vars/{number}": array for number, array in enumerate(layer.get_weights())}
+    if model.compiled:
+        names["optimizer/vars"] = type(model.optimizer).__name__.lower()
+        arrays |= {f"optimizer/vars/{number}": array for number, array in enumerate(_optimizer_variables(model))}
+    return hdf5.written(arrays, names)
+
+
+def save_model(model: Any, content: dict[str, Any], path: Path) -> None:
+    """Write a .keras file of the model; `content` is that of minicnn's own file.
+
+    Raises ValueError if the model has a layer of the user's, ImportError without h5py.
+    """
+    described, weights = _described(model, content), _weights(model)
+    file_in_memory = io.BytesIO()
+    with zipfile.ZipFile(file_in_memory, "w") as archive:
+        archive.writestr("metadata.json", json.dumps({"keras_version": VERSION, "written_by": "minicnn"}))
+        archive.writestr("config.json", json.dumps(described))
+        archive.writestr("model.weights.h5", weights)
+    with atomic_writer(path) as file:
+        file.write(file_in_memory.getvalue())
+
+
+def _described(model: Any, content: dict[str, Any]) -> dict[str, Any]:
+    """config.json."""
+    first = {"batch_shape": content["input_shape"], "dtype": str(model.dtype), "name": INPUT}
+    layers = [{"module": "keras.layers", "class_name": "InputLayer", "config": first, "registered_name": None}]
+    layers += [config.to_keras({"class": layer["class"], "config": layer["config"]}) for layer in content["layers"]]
+    own = {"name": content["name"], "trainable": True, "layers": layers}
+    described = {"module": "keras", "class_name": "Sequential", "config": own, "registered_name": None}
+    if "sources" in content:
+        shapes = [content["input_shape"], *(layer.output_shape for layer in model.layers)]
+        own |= config.graph(layers, shapes, content["sources"])
+        described |= {
+            "module": "keras.src.models.functional",
+            "class_name": "Functional",
+            "registered_name": "Functional",
+        }
+    if "optimizer" in content:
+        described["compile_config"] = {
+            "optimizer": config.to_keras({key: content["optimizer"][key] for key in ("class", "config")}),
+            "loss": config.to_keras(content["loss"]),
+            "metrics": config.to_keras(content["metrics"]),
+        }
+    return described

@@ -1,0 +1,176 @@
+"""Keras's description of a model (config.json) and minicnn's, each made from the other.
+
+Both name a class and its arguments, which have the same names; Keras also writes out the arguments at their defaults:
+
+    Keras     {"class_name": "Conv2D", "config": {"filters": 8, "groups": 1, …}, "module": "keras.layers", …}
+    minicnn   {"class": "Conv2D", "config": {"filters": 8}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ... import initializers, layers, losses, optimizers, regularizers
+from ...configurable import argument_names
+from ...errors import did_you_mean, explain
+from ...layers.base import default_name
+from ...optimizers import schedules
+
+KINDS: dict[str, Mapping[str, type]] = {
+    "keras.layers": layers.CLASSES,
+    "keras.initializers": initializers.CLASSES,
+    "keras.regularizers": regularizers.CLASSES,
+    "keras.losses": losses.CLASSES,
+    "keras.optimizers": optimizers.CLASSES,
+    "keras.optimizers.schedules": schedules.CLASSES,
+}
+"""The classes that a description may name, by Keras's module."""
+
+WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
+    "data_format": ("channels_last",),
+    "dilation_rate": (1, [1], [1, 1]),
+    "groups": (1,),
+    "renorm_momentum": (0.99,),
+    "ema_momentum": (0.99,),
+    "batch_input_shape": (),
+}
+"""Arguments of Keras that minicnn's class may lack, with the values that change nothing. None and False never do."""
+
+
+def layer_specs(spec: Any, folder: str = "") -> Iterator[tuple[dict[str, Any], str]]:
+    """The layers of a model, and the path of each one's weights in the HDF5 file ("layers/conv2d_1").
+
+    Keras numbers layers by class, in order. A Sequential inside a Sequential gives its layers one by one.
+    """
+    counts: dict[str, int] = {}
+    for layer in spec["config"]["layers"]:
+        stem = default_name_of(layer["class_name"])
+        count = counts[stem] = counts.get(stem, -1) + 1
+        path = f"{folder}layers/{stem}_{count}" if count else f"{folder}layers/{stem}"
+        if layer["class_name"] == "Sequential" and spec["class_name"] == "Sequential":
+            yield from layer_specs(layer, f"{path}/")
+        else:
+            yield layer, path
+
+
+def default_name_of(class_name: str) -> str:
+    return default_name(type(class_name, (), {}))
+
+
+def sources(model: dict[str, Any], names: list[str]) -> list[list[int]] | None:
+    """The numbers of the values that each layer of a Functional gets (0 is the input); None for a Sequential.
+
+    Raises ValueError for a graph with several inputs or outputs, or with a layer that is called twice.
+    """
+    if model["class_name"] == "Sequential":
+        return None
+    specs = {spec["config"]["name"]: spec for spec in model["config"]["layers"]}
+    inputs = [name for name, spec in specs.items() if spec["class_name"] == "InputLayer"]
+    outputs = _layers_in(model["config"]["output_layers"])
+    calls = [specs[name]["inbound_nodes"] for name in names]
+    if len(inputs) != 1 or outputs != names[-1:] or any(len(nodes) != 1 for nodes in calls):
+        found = f"inputs {', '.join(inputs)}, outputs {', '.join(outputs)}"
+        expected = "a graph with one input, one output at its end, and layers that are called once"
+        raise ValueError(explain(model["config"]["name"], expected, found, "minicnn does not have others."))
+    numbers = {name: number for number, name in enumerate([*inputs, *names])}
+    return [[numbers[name] for name in _layers_in(nodes)] for nodes in calls]
+
+
+def graph(layers: list[dict[str, Any]], shapes: Sequence[Any], sources: Sequence[Sequence[int]]) -> dict[str, Any]:
+    """What a Functional's config has besides a Sequential's; adds the calls to each of `layers`, the Input first.
+
+    `shapes` has the shape of each layer's output.
+    """
+    names = [layer["config"]["name"] for layer in layers]
+    layers[0] |= {"name": names[0], "inbound_nodes": []}
+    for layer, own in zip(layers[1:], sources, strict=True):
+        values = [_keras_tensor(names[number], shapes[number]) for number in own]
+        layer |= {"name": layer["config"]["name"]}
+        layer["inbound_nodes"] = [{"args": [values if len(values) > 1 else values[0]], "kwargs": {}}]
+    return {"input_layers": [[names[0], 0, 0]], "output_layers": [[names[-1], 0, 0]]}
+
+
+def _keras_tensor(layer: str, shape: Sequence[int | None]) -> dict[str, Any]:
+    """The output of a layer as an argument of another one."""
+    value = {"shape": list(shape), "dtype": "float32", "keras_history": [layer, 0, 0]}
+    return {"class_name": "__keras_tensor__", "config": value}
+
+
+def _layers_in(node: Any) -> list[str]:
+    """The names of the layers whose outputs a part of Keras's graph mentions, in order."""
+    if isinstance(node, dict):
+        history = node.get("config", {}).get("keras_history") if "config" in node else None
+        return [history[0]] if history else [name for part in node.values() for name in _layers_in(part)]
+    if isinstance(node, list):
+        if len(node) >= 3 and isinstance(node[0], str):  # ["conv2d", 0, 0]
+            return [node[0]]
+        return [name for part in node for name in _layers_in(part)]
+    return []
+
+
+def input_shape(specs: list[dict[str, Any]]) -> list[int | None] | None:
+    """The shape of the model's input without the batch axis; None if Keras did not know it."""
+    for spec in specs:
+        for name in ("batch_shape", "batch_input_shape"):  # of Keras 3, and of Keras 2
+            if shape := spec["config"].get(name):
+                return list(shape[1:])
+    return None
+
+
+def from_keras(spec: Any) -> Any:
+    """An object in minicnn's description; anything but an object as it is.
+
+    Raises ValueError for a class that minicnn does not have, and for an argument that would have an effect.
+    """
+    if isinstance(spec, list):
+        return [from_keras(part) for part in spec]
+    if not isinstance(spec, dict) or "class_name" not in spec:
+        return spec
+    name, config = spec["class_name"], spec["config"]
+    cls = next((classes[name] for classes in KINDS.values() if name in classes), None)
+    if cls is None:
+        kind = str(spec.get("module", "keras.layers"))
+        known = KINDS.get(kind, layers.CLASSES)
+        remedy = did_you_mean(str(name), known)
+        raise ValueError(explain(f"{name} {config.get('name', '')}".strip(), "a class of minicnn", f"{name}", remedy))
+    return {"class": name, "config": dict(_arguments(cls, config))}
+
+
+def _arguments(cls: type, config: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The arguments of a class of minicnn from those of Keras's class."""
+    known = argument_names(cls)
+    for name, value in config.items():
+        if name == "dtype":
+            yield name, _dtype(value)
+        elif name in known and not (name.endswith("_initializer") and _unknown(value)):
+            yield name, from_keras(value)
+        elif name not in (*known, "name") and value not in (None, False) and value not in WITHOUT_EFFECT.get(name, ()):
+            found = f"{name}={value!r:.60}"
+            remedy = f"minicnn has these: {', '.join(known)}."
+            raise ValueError(explain(config.get("name", cls.__name__), f"arguments of {cls.__name__}", found, remedy))
+
+
+def _unknown(initializer: Any) -> bool:
+    """Whether minicnn lacks this initialiser. A loaded layer gets its weights from the file and does not need it."""
+    return isinstance(initializer, dict) and initializer.get("class_name") not in initializers.CLASSES
+
+
+def _dtype(policy: Any) -> str:
+    """The dtype of Keras's policy. Mixed precision is refused by the layer."""
+    return policy["config"]["name"] if isinstance(policy, dict) else policy
+
+
+def to_keras(description: Any) -> Any:
+    """An object in Keras's description; anything but an object as it is."""
+    if isinstance(description, (list, tuple)):
+        return [to_keras(part) for part in description]
+    if not isinstance(description, dict) or "class" not in description:
+        return description
+    name = description["class"]
+    module = next((module for module, classes in KINDS.items() if name in classes), None)
+    if module is None:
+        remedy = 'Save the model as "model.safetensors".'
+        raise ValueError(explain(f"a file for Keras, {name}", "a class that Keras has", "one of your own", remedy))
+    config = {key: to_keras(value) for key, value in description["config"].items() if key != "input_shape"}
+    return {"module": module, "class_name": name, "config": config, "registered_name": None}

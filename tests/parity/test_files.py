@@ -1,0 +1,124 @@
+"""Files: Keras opens what minicnn writes, minicnn opens what Keras writes, and training goes on with equal steps."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+import minicnn
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(autouse=True)
+def _float32():
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+
+
+def stack(library):
+    layers = library.layers
+    return library.Sequential(
+        [
+            library.Input((8, 6, 2)),
+            layers.Conv2D(3, 3, padding="same", activation="relu", kernel_regularizer="l2"),
+            layers.BatchNormalization(),
+            layers.MaxPooling2D(),
+            layers.Conv2D(4, (1, 2), use_bias=False),
+            layers.ReLU(negative_slope=0.1),
+            layers.AveragePooling2D((2, 1), padding="same"),
+            layers.Dropout(0.0),
+            layers.Flatten(),
+            layers.Dense(5),
+            layers.Activation("tanh"),
+            layers.Dense(3, activation="softmax", kernel_initializer="he_normal"),
+        ]
+    )
+
+
+def branches(library):
+    layers = library.layers
+    inputs = library.Input((8, 6, 2))
+    x = layers.Conv2D(3, 3, padding="same", activation="relu")(inputs)
+    y = layers.Conv2D(3, 3, padding="same")(x)
+    y = layers.Concatenate()([layers.Add()([x, y]), layers.Multiply()([x, y])])
+    outputs = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(y))
+    return library.Model(inputs, outputs)
+
+
+MODELS = pytest.mark.parametrize("build", [stack, branches])
+X, Y = RNG.normal(size=(12, 8, 6, 2)).astype("float32"), np.arange(12) % 3
+
+
+def trained(library, build, optimizer="adam"):
+    model = build(library)
+    model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(X, Y, epochs=2, batch_size=4, shuffle=False, verbose=0)
+    return model
+
+
+def assert_same_model(mine, its):
+    """Equal predictions, and equal weights after three more steps: the optimiser's state arrived, too."""
+    np.testing.assert_allclose(mine.predict(X, verbose=0), its.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
+    for model in (mine, its):
+        model.fit(X, Y, batch_size=4, shuffle=False, verbose=0)
+    for a, b in zip(mine.get_weights(), its.get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
+
+
+@MODELS
+def test_keras_opens_a_model_of_minicnn(tmp_path, build):
+    model = trained(minicnn, build)
+    model.save(tmp_path / "model.keras")
+    assert_same_model(model, keras.models.load_model(tmp_path / "model.keras"))
+
+
+@MODELS
+def test_minicnn_opens_a_model_of_keras(tmp_path, build):
+    model = trained(keras, build)
+    model.save(tmp_path / "model.keras")
+    assert_same_model(minicnn.load_model(tmp_path / "model.keras"), model)
+
+
+OPTIMIZERS = {
+    "sgd": lambda library: library.optimizers.SGD(0.1),
+    "momentum": lambda library: library.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
+    "adamw": lambda library: library.optimizers.AdamW(0.01, weight_decay=0.1),
+    "rmsprop": lambda library: library.optimizers.RMSprop(0.01),
+    "adagrad": lambda library: library.optimizers.Adagrad(0.1),
+    "schedule": lambda library: library.optimizers.Adam(
+        library.optimizers.schedules.ExponentialDecay(0.01, decay_steps=3, decay_rate=0.9)
+    ),
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_optimizers_in_both_directions(tmp_path, optimizer):
+    mine = trained(minicnn, stack, OPTIMIZERS[optimizer](minicnn))
+    mine.save(tmp_path / "mine.keras")
+    assert_same_model(mine, keras.models.load_model(tmp_path / "mine.keras"))
+    its = trained(keras, stack, OPTIMIZERS[optimizer](keras))
+    its.save(tmp_path / "its.keras")
+    assert_same_model(minicnn.load_model(tmp_path / "its.keras"), its)
+
+
+@MODELS
+def test_weights_in_both_directions(tmp_path, build):
+    mine, its = build(minicnn), build(keras)
+    mine.save_weights(tmp_path / "mine.weights.h5")
+    its.load_weights(tmp_path / "mine.weights.h5")
+    np.testing.assert_allclose(mine.predict(X), its.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
+    other = trained(keras, build)
+    other.save_weights(tmp_path / "its.weights.h5")
+    mine.load_weights(tmp_path / "its.weights.h5")
+    np.testing.assert_allclose(mine.predict(X), other.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_a_sequential_in_a_sequential(tmp_path):
+    layers = keras.layers
+    augmentation = keras.Sequential([layers.RandomFlip("horizontal"), layers.Conv2D(2, 2)])
+    model = keras.Sequential([keras.Input((8, 6, 2)), augmentation, layers.Conv2D(3, 1), layers.Flatten()])
+    model.save(tmp_path / "model.keras")
+    loaded = minicnn.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(X), model.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
