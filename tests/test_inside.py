@@ -15,22 +15,29 @@ from minicnn import layers, losses
 from minicnn.inside.operations import LAYERS, LOSSES
 from minicnn.layers import (
     Activation,
+    Add,
+    Average,
     AveragePooling1D,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv1D,
     Conv2D,
     Dense,
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
+    Maximum,
     MaxPooling1D,
     MaxPooling2D,
+    Minimum,
+    Multiply,
     RandomErasing,
     RandomFlip,
     RandomTranslation,
     ReLU,
     Softmax,
+    Subtract,
 )
 
 IMAGE, SERIES = (7, 6, 2), (9, 3)
@@ -94,7 +101,7 @@ def network(shape, body, head="softmax", samples=3):
     model = minicnn.Sequential([minicnn.Input(shape), *fresh])
     model.compile("adam", loss)
     rng = np.random.default_rng(0)
-    model.set_weights([0.5 * rng.normal(size=w.shape) ** (2 if w.ndim == 1 else 1) for w in model.get_weights()])
+    model.set_weights([0.2 * rng.normal(size=w.shape) ** (2 if w.ndim == 1 else 1) for w in model.get_weights()])
     x = rng.normal(size=(samples, *shape)).astype("float32")
     y = rng.integers(0, 4, samples)
     return model, x, y if isinstance(loss, losses.SparseCategoricalCrossentropy) else np.eye(4, dtype="float32")[y]
@@ -145,10 +152,33 @@ def test_windows_of_any_geometry(size, window, strides, kind, seed):
         check_every_array(minicnn.trace(model, x, y), np.random.default_rng(seed), times=2)
 
 
+def branches():
+    """A compiled model in which a convolution's output is used many times."""
+    inputs = minicnn.Input(IMAGE)
+    a = Conv2D(4, 3, padding="same", activation="relu")(inputs)
+    b = Conv2D(4, 1)(inputs)
+    joined = [kind()([a, b]) for kind in (Add, Subtract, Multiply, Maximum, Minimum)]
+    joined += [Average()([a, b, joined[0]]), Concatenate(axis=1)([a, b]), Multiply()([a, b, b])]
+    outputs = Dense(4, activation="softmax")(Flatten()(Concatenate(axis=1)(joined)))
+    model = minicnn.Model(inputs, outputs)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    rng = np.random.default_rng(0)
+    return model, rng.normal(size=(3, *IMAGE)).astype("float32"), rng.integers(0, 4, 3)
+
+
+def test_products_of_branches(backend):
+    model, x, y = branches()
+    traced = minicnn.trace(model, x, y)
+    check_every_array(traced, np.random.default_rng(1))
+    found = traced.explain("conv2d/dy", (1, 2, 3, 0))
+    assert len(found.parts) == 8
+    assert found.sum == pytest.approx(found.stored, rel=1e-4)
+    model.train_on_batch(x, y)
+    np.testing.assert_array_equal(traced["conv2d"].gradients["kernel"], model.layers[0].kernel.grad)
+
+
 def test_every_layer_and_loss_is_described():
-    """But those that join branches: only a sequence is recorded."""
-    joins = {cls for cls in layers.CLASSES.values() if issubclass(cls, layers.merging.Merge)}
-    assert set(LAYERS) == set(layers.CLASSES.values()) - joins
+    assert set(LAYERS) == set(layers.CLASSES.values())
     assert set(LOSSES) == set(losses.CLASSES.values())
 
 

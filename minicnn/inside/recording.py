@@ -18,7 +18,7 @@ from ..data import Batches
 from ..errors import explain
 from ..layers import Activation, Layer
 from ..losses import Loss
-from ..network import Network, is_patched
+from ..network import Network, Sources, gather, is_patched
 from ..parameters import Parameter
 from ..regularizers import Regularizer
 from ..training import Trainer, on_logits
@@ -33,11 +33,15 @@ class LayerTrace:
 
     layer: Layer
     """A copy of the model's layer, after its forward and backward."""
-    x: np.ndarray
+    sources: Sources
+    """The numbers of the values that it gets: 0 is the network's input, k the output of the k-th layer."""
+    x: Any
+    """The value that it gets; a list of several in a layer that joins branches."""
     y: np.ndarray
-    dx: np.ndarray
+    dx: Any
+    """The gradient of the loss with respect to x: an array, or a list of arrays."""
     dy: np.ndarray
-    """The gradient of the loss with respect to y; `dx` is that with respect to x."""
+    """The gradient of the loss with respect to y."""
     z: np.ndarray | None = None
     """The result before the activation, in a convolution or dense layer that ends in one; else None."""
     dz: np.ndarray | None = None
@@ -89,7 +93,12 @@ class LayerTrace:
         operation = operation_of(self.layer)
         if operation is None:
             return []
-        arrays = {name: Stored(name, getattr(self, name)) for name in ("x", "y", "dx", "dy")}
+        arrays = {name: Stored(name, array) for name, array in (("y", self.y), ("dy", self.dy))}
+        for name, value in (("x", self.x), ("dx", self.dx)):
+            several = (
+                {f"{name}{k}": each for k, each in enumerate(value, 1)} if len(self.sources) > 1 else {name: value}
+            )
+            arrays |= {each: Stored(each, array) for each, array in several.items()}
         arrays |= {name: Stored(name, value) for name, value in self.weights.items()}
         arrays |= {f"d{name}": Stored(f"d{name}", value) for name, value in self.gradients.items()}
         if self.activation is None or self.z is None or self.dz is None:
@@ -133,30 +142,43 @@ def record(model: Trainer, x: Any, y: Any, where: str) -> tuple[list[LayerTrace]
     caller.
     """
     model.check_compiled(where)
-    if type(model).forward is not Network.forward or "forward" in vars(model) or not model.is_sequence:
+    if type(model).forward is not Network.forward or "forward" in vars(model):
         remedy = "Only a network that calls its layers in order can be recorded layer by layer."
-        found = f"{type(model).__name__} with {'its own forward' if model.is_sequence else 'branches'}"
-        raise TypeError(explain(where, "a Sequential", found, remedy))
+        found = f"{type(model).__name__} with its own forward"
+        raise TypeError(explain(where, "a Sequential or a Model", found, remedy))
     batch = Batches(x, y, arguments.LARGEST_INT, where, model.dtype)
     if batch.y is None:
         raise ValueError(explain(where, "targets y", "none", "Give one target per sample."))
     model.check_input(batch.x)
     model.ensure_built(batch.x)
     with _copied(model) as (layers, loss), np.errstate(all="ignore"):
-        outputs = [to_device(batch.x, model.dtype)]
-        for layer in layers:
-            outputs.append(layer.forward(outputs[-1], training=True))
-        target = to_device(loss.check_targets(batch.y, tuple(outputs[-1].shape)))
-        network, alone = Network(layers), loss.forward(target, outputs[-1])
+        network = Network(layers, model.sources)
+        values = network.values(batch.x, training=True)
+        target = to_device(loss.check_targets(batch.y, tuple(values[-1].shape)))
+        alone = loss.forward(target, values[-1])
         value = network.add_penalties(alone)
-        gradients = [loss.backward()]
-        for layer in reversed(layers):
-            gradients.insert(0, layer.backward(gradients[0]))
+        dvalues, dinputs = _gradients(network, loss.backward())
         network.add_penalty_gradients()
-        traced = [_record_layer(layer, *outputs[i : i + 2], *gradients[i : i + 2]) for i, layer in enumerate(layers)]
+        traced = [
+            _record_layer(layer, sources, gather(values, sources), values[number], dinputs[number], dvalues[number])
+            for number, (layer, sources) in enumerate(zip(layers, network.sources, strict=True), start=1)
+        ]
         _record_updates(model, traced, network.parameters())
         penalties = float(to_host(value)) - float(to_host(alone))
-        return traced, _record_loss(loss, outputs[-1], target, value, penalties, gradients[-1])
+        return traced, _record_loss(loss, values[-1], target, value, penalties, dvalues[len(layers)])
+
+
+def _gradients(network: Network, dy: Array) -> tuple[dict[int, Array], dict[int, Any]]:
+    """The gradient with respect to each value, and the dx of each layer, by the value's number; as Network.backward."""
+    dvalues: dict[int, Array] = {len(network.layers): dy}
+    dinputs: dict[int, Any] = {}
+    for number in range(len(network.layers), 0, -1):
+        sources = network.sources[number - 1]
+        dx: Any = network.layers[number - 1].backward(dvalues[number])
+        dinputs[number] = dx
+        for source, part in zip(sources, dx if len(sources) > 1 else [dx], strict=True):
+            dvalues[source] = dvalues[source] + part if source in dvalues else part
+    return dvalues, dinputs
 
 
 @contextmanager
@@ -178,9 +200,10 @@ def _copied(model: Trainer) -> Iterator[tuple[list[Layer], Loss]]:
             vars(thing).update(state)
 
 
-def _record_layer(layer: Layer, x: Array, y: Array, dx: Array, dy: Array) -> LayerTrace:
+def _record_layer(layer: Layer, sources: Sources, x: Any, y: Array, dx: Any, dy: Array) -> LayerTrace:
     weights = {_own_name(weight): weight for weight in layer.weights}
-    traced = LayerTrace(layer, _host(x), _host(y), _host(dx), _host(dy))
+    inputs = ([_host(each) for each in value] if len(sources) > 1 else _host(value) for value in (x, dx))
+    traced = LayerTrace(layer, sources, next(inputs), _host(y), next(inputs), _host(dy))
     traced.weights = {name: _host(weight.value) for name, weight in weights.items()}
     traced.gradients = {name: _host(weight.grad) for name, weight in weights.items() if weight.grad is not None}
     traced.regularizers = {_own_name(p): p.regularizer for p in layer.parameters() if p.regularizer is not None}

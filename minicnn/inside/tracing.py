@@ -14,9 +14,9 @@ from .. import arguments
 from ..backends import to_device, to_host
 from ..errors import did_you_mean, explain, shown
 from ..parameters import Parameter
-from .explanation import Explanation, plain
+from .explanation import Explanation, plain, written
 from .operations import Element, LossOperation, Operation
-from .products import Part, number
+from .products import Part, Stored, number
 from .recording import LayerTrace, LossTrace
 from .remarks import Remark, remarks_on
 
@@ -42,7 +42,10 @@ class Trace:
     def explain(self, parameter: str | Parameter, index: Any = ()) -> Explanation:
         """The products that sum to one element of an array of this step; see `minicnn.explain`."""
         name = parameter.name if isinstance(parameter, Parameter) else arguments.text("explain parameter", parameter)
-        name = self._computed_as(name)
+        uses = self._uses(name)
+        if len(uses) > 1:
+            return self._explain_branches(name, index, uses)
+        name = uses[0] if uses else name
         operation, element = self._find(name)
         stored = element.array.values
         own = check_index(f"explain {name!r}, index", index, stored.shape)
@@ -59,7 +62,7 @@ class Trace:
         """The table and the remarks as plain data that json.dumps accepts; NaN is the string "NaN"."""
         return {
             "model": self.model,
-            "samples": len(self.layers[0].x),
+            "samples": len(self.loss.prediction),
             "loss": plain(self.loss.value),
             "layers": [
                 {
@@ -99,7 +102,7 @@ class Trace:
         return f"<p>{escape(self._title())}</p><table><tr>{head}</tr>{body}</table>{remarks}"
 
     def _title(self) -> str:
-        samples = len(self.layers[0].x)
+        samples = len(self.loss.prediction)
         return (
             f"{self.model}, one step of {samples} sample{'s' if samples > 1 else ''}: loss {float(self.loss.value):.4g}"
         )
@@ -112,16 +115,32 @@ class Trace:
     def _traced(self) -> list[LayerTrace | LossTrace]:
         return [*self.layers, self.loss]
 
-    def _computed_as(self, name: str) -> str:
-        """A layer's dy under the name of the array that it is: the next layer's dx, or the loss's gradient."""
+    def _uses(self, name: str) -> list[str]:
+        """For a layer's dy, the arrays that it is the sum of: the dx of the layers that get its output, or the loss's.
+
+        Empty for all other names.
+        """
         names = [layer.name for layer in self.layers]
-        layer, _, array = name.rpartition("/")
-        if array != "dy" or layer not in names:
-            return name
-        following = names.index(layer) + 1
-        if following < len(names):
-            return f"{names[following]}/dx"
-        return next((known for known in _elements(self.loss) if known != "loss"), "loss/dprediction")
+        owner, _, array = name.rpartition("/")
+        if array != "dy" or owner not in names:
+            return []
+        number = names.index(owner) + 1
+        found = [
+            f"{layer.name}/dx{k + 1 if len(layer.sources) > 1 else ''}"
+            for layer in self.layers
+            for k, source in enumerate(layer.sources)
+            if source == number
+        ]
+        return found or [next((known for known in _elements(self.loss) if known != "loss"), "loss/dprediction")]
+
+    def _explain_branches(self, name: str, index: Any, uses: list[str]) -> Explanation:
+        """The gradient of a value that several layers get: the sum of theirs."""
+        stored = self[name.rpartition("/")[0]].dy
+        own = check_index(f"explain {name!r}, index", index, stored.shape)
+        arrays = [Stored(use, self._find(use)[1].array.values) for use in uses]
+        parts = tuple(Part(array.name, (array.at(*own),)) for array in arrays)
+        formula = f"{written('dy', own)} = {' + '.join(array.written(*own) for array in arrays)}"
+        return Explanation(name, own, float(stored[own]), formula, parts, "notation.html")
 
     def _find(self, name: str) -> tuple[Operation | LossOperation, Element]:
         """The array of this name and the operation that computed it. Raises ValueError, naming those that exist."""

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from ...layers import (
     Activation,
+    Add,
+    Average,
     AveragePooling1D,
     AveragePooling2D,
     BatchNormalization,
+    Concatenate,
     Conv1D,
     Conv2D,
     Dense,
@@ -18,24 +21,31 @@ from ...layers import (
     Flatten,
     GlobalAveragePooling2D,
     Layer,
+    Maximum,
     MaxPooling1D,
     MaxPooling2D,
+    Minimum,
+    Multiply,
     RandomErasing,
     RandomFlip,
     RandomTranslation,
     ReLU,
     Softmax,
+    Subtract,
 )
 from ...losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
-from . import activations, conv, dense, flatten, losses, normalization, pooling, random
+from . import activations, conv, dense, flatten, losses, merging, normalization, pooling, random
 from .base import Element, Operation
 from .losses import LossOperation
 
 LAYERS: dict[type[Layer], type[Operation]] = {
     Activation: activations.Activation,
+    Add: merging.Sums,
+    Average: merging.Sums,
     AveragePooling1D: pooling.AveragePooling,
     AveragePooling2D: pooling.AveragePooling,
     BatchNormalization: normalization.BatchNorm,
+    Concatenate: merging.Concatenate,
     Conv1D: conv.Convolution,
     Conv2D: conv.Convolution,
     Dense: dense.Dense,
@@ -44,11 +54,15 @@ LAYERS: dict[type[Layer], type[Operation]] = {
     GlobalAveragePooling2D: pooling.GlobalAveragePooling,
     MaxPooling1D: pooling.MaxPooling,
     MaxPooling2D: pooling.MaxPooling,
+    Maximum: merging.Extreme,
+    Minimum: merging.Extreme,
+    Multiply: merging.Product,
     RandomErasing: random.RandomMap,
     RandomFlip: random.RandomMap,
     RandomTranslation: random.RandomMap,
     ReLU: activations.GeneralReLU,
     Softmax: activations.Activation,
+    Subtract: merging.Sums,
 }
 
 LOSSES: dict[type[Loss], type[LossOperation]] = {
