@@ -127,13 +127,18 @@ def test_a_run_compares_itself_with_the_report_and_writes_all_files(model, finis
 
 
 def test_quiet_prints_metrics_only_and_another_seed_gives_others(finished, tmp_path):
-    done = start("model3", *SMALL, "--epochs", 2, "--seed", 1, "--out", "results", "--quiet", cwd=tmp_path)
+    options = ("--epochs", 2, "--seed", 1, "--out", "results", "--quiet", "--explore")
+    done = start("model3", *SMALL, *options, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
     assert "results" in done.stdout
     assert "Epoch" not in done.stdout + done.stderr
     assert len(done.stdout.splitlines()) < 15
     assert metrics_in(tmp_path / "results")["metrics"] != metrics_in(finished("model3")[1])["metrics"]
+    page = (tmp_path / "results" / "explorer.html").read_text(encoding="utf-8")
+    assert str(Path("results", "explorer.html")) in done.stdout
+    assert "Ankle boot" in page
+    assert '"steps": [0]' in page  # the recording
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a process cannot be sent Ctrl-C on Windows")

@@ -21,7 +21,7 @@ from ..inside.recording import LayerTrace, LossTrace, record
 from ..layers import Activation, BatchNormalization, Dense, Dropout, Flatten, GlobalAveragePooling2D, Layer, ReLU
 from ..layers.conv import Conv1D, Conv2D
 from ..layers.pooling import AveragePooling1D, AveragePooling2D, MaxPooling1D, MaxPooling2D
-from ..losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
+from ..losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from ..models import Model
 from ..optimizers import SGD
 from ..parameters import Parameter
@@ -120,11 +120,12 @@ def describe(
     buffer = Buffer()
     logits = loss.probabilities is not None
     steps = [part for layer in layers for part in _layer_steps(layer, buffer, logits and layer is layers[-1])]
+    steps = [part for part in steps if part["options"].get("activation") != "linear"]
     description = {
         "name": model.name,
         "samples": len(x),
         "classes": _class_names(where, class_names, loss.prediction.shape[-1]),
-        "steps": [part for part in steps if part["options"].get("activation") != "linear"] + [_loss_step(loss, buffer)],
+        "steps": [*steps, _loss_step(loss, model.loss, buffer)],
         "docs": docs,
         "training": recording.describe(buffer) if recording is not None else None,
         "arrays": buffer.entries,
@@ -171,7 +172,7 @@ def _step(
     return {
         "name": layer.name,
         "class": type(layer).__name__,
-        "code": repr(layer),
+        "code": _code(layer),
         "kind": kind,
         "page": PAGES.get(kind),
         "symbols": symbols,
@@ -225,8 +226,8 @@ def _statistics(layer: BatchNormalization, x: np.ndarray) -> dict[str, np.ndarra
     return {"mean": mean, "inverse_std": inverse_std, "gamma": layer.gamma.value, "beta": layer.beta.value}
 
 
-def _loss_step(loss: LossTrace, buffer: Buffer) -> dict[str, Any]:
-    """The loss as the last operation; its prediction is called z, its gradient dz."""
+def _loss_step(loss: LossTrace, chosen: Loss, buffer: Buffer) -> dict[str, Any]:
+    """The loss as the last operation; its prediction is called z, its gradient dz. `chosen` is the model's own loss."""
     arrays = {"z": loss.prediction, "target": loss.target, "loss": loss.value, "dz": loss.dprediction}
     symbols = {"target": "y"}
     kind = "unknown"
@@ -241,13 +242,20 @@ def _loss_step(loss: LossTrace, buffer: Buffer) -> dict[str, Any]:
     return {
         "name": "loss",
         "class": type(loss.loss).__name__,
-        "code": repr(loss.loss),
+        "code": _code(chosen),
         "kind": kind,
         "page": PAGES.get(kind),
         "symbols": symbols,
         "options": {},
         "arrays": {name: buffer.add(array) for name, array in arrays.items()},
     }
+
+
+def _code(thing: Any) -> str:
+    """The call that makes a layer or a loss, without the arguments that every layer has."""
+    usual = ("name", "dtype", "trainable", "input_shape")
+    given = (f"{name}={value!r}" for name, value in thing.arguments.items() if name not in usual)
+    return f"{type(thing).__name__}({', '.join(given)})"
 
 
 def _class_names(where: str, class_names: Sequence[str] | None, count: int) -> list[str]:

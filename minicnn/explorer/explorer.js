@@ -73,7 +73,8 @@ export function shown(value) {
   const number = Math.fround(value);
   if (Number.isNaN(number)) return "NaN";
   if (!Number.isFinite(number)) return number > 0 ? "∞" : "−∞";
-  return number === 0 ? "0" : minus(number.toPrecision(6));
+  if (number === 0) return "0";
+  return minus(Math.abs(number) < 1e-3 ? number.toExponential(5) : number.toPrecision(6));
 }
 
 /** Three digits, for places without room. */
@@ -181,6 +182,7 @@ function* cellsOf(step, [p, q], [H, W]) {
 }
 
 const conv = {
+  sign: "·",
   title: "convolution",
   about: (step) => {
     const kernel = step.arrays.kernel.shape;
@@ -292,6 +294,7 @@ const conv = {
 
 /** "…" for the leading axes of a dense layer's arrays. */
 const dense = {
+  sign: "·",
   title: "dense layer",
   about: (step) => {
     const [C, F] = step.arrays.kernel.shape;
@@ -380,7 +383,7 @@ const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
 const FORWARDS = {
   linear: [(x) => x, (x) => x],
   relu: [relu, (x) => `max(${x}, 0)`],
-  sigmoid: [sigmoid, (x) => `1 / (1 + e^−${x})`],
+  sigmoid: [sigmoid, (x) => `1 / (1 + exp(−${x}))`],
   tanh: [Math.tanh, (x) => `tanh(${x})`],
 };
 
@@ -454,10 +457,10 @@ function softmaxOf(step, input, output, index) {
     terms,
     result: terms[index.at(-1)].value / total(terms.map(({ value }) => value)),
     chosen: index.at(-1),
-    listed: `e^(${x.name} − largest ${x.name})`,
+    listed: `exp(${x.name} − the largest ${x.name})`,
     rule: "its share of the sum",
-    formula: `${y.text(...index)} = e^${x.text(...index)} / Σ e^${x.text(...row, "k")}`,
-    words: "Softmax makes every number positive by e^x, then divides by the sum: what comes out are probabilities. (The largest number is subtracted first, so that nothing overflows; the shares stay the same.)",
+    formula: `${y.text(...index)} = exp(${x.text(...index)}) / Σ exp(${x.text(...row, "k")})`,
+    words: "Softmax makes every number positive by the exponential function, then divides by the sum: what comes out are probabilities. (The largest number is subtracted first, so that nothing overflows; the shares stay the same.)",
   };
 }
 
@@ -536,17 +539,17 @@ const maxPool = {
           const cells = [...cellsOf(step, [p, q], size)];
           const winner = cells[winnerOf(cells.map(([u, v]) => x.factor(n, u, v, c).value))];
           const won = winner[2] === i && winner[3] === j;
-          return product([dy.factor(n, p, q, c), number(won ? "won, 1" : "lost, 0", won ? 1 : 0)], { cell: [i, j], also: [x.factor(n, winner[0], winner[1], c)] });
+          const others = cells.filter((cell) => cell !== winner).map(([u, v]) => x.factor(n, u, v, c));
+          return product([dy.factor(n, p, q, c), number(won ? "won, 1" : "lost, 0", won ? 1 : 0)], { also: [x.factor(n, winner[0], winner[1], c), ...others] });
         });
         const wins = terms.filter((term) => term.factors[1].value).length;
         return {
           terms,
-          grid: step.options.window,
           formula: `${dx.text(n, h, w, c)} = Σ ${dy.text(n, "p", "q", c)} over the windows that it won`,
           words:
             terms.length === 0 ? "No window contains this number: it was dropped at the border, so its gradient is 0."
-            : wins ? `This number was the largest in ${plural(wins, "window")}, so it gets the gradient of ${wins === 1 ? "that output" : "those outputs"}.`
-            : "Another number of the window was larger. Changing this one a little changes nothing, so its gradient is 0.",
+            : wins ? `This number was the largest in ${plural(wins, "window")}, so it gets the gradient of ${wins === 1 ? "that output" : "those outputs"}. The thick frame in x is the winner of the window.`
+            : "Another number of the window was larger: the thick frame in x. Changing this one a little changes nothing, so its gradient is 0.",
         };
       },
     },
@@ -763,6 +766,7 @@ const softmaxCrossentropy = {
     dz: {
       direction: "backward",
       views: ["p", "target", "dz"],
+      sign: "−",
       of(step, index) {
         const [p, target, dz] = ["p", "target", "dz"].map((name) => plain(step, name));
         const row = index.slice(0, -1);
@@ -916,7 +920,19 @@ function limitOf(numbers) {
   const stride = Math.max(1, Math.floor(numbers.length / 20000));
   for (let at = 0; at < numbers.length; at += stride) if (Number.isFinite(numbers[at]) && numbers[at] !== 0) sizes.push(Math.abs(numbers[at]));
   sizes.sort((a, b) => a - b);
-  return sizes.length ? sizes[Math.floor(0.995 * (sizes.length - 1))] : 0;
+  return sizes.length ? sizes[Math.ceil(0.995 * (sizes.length - 1))] : 0;
+}
+
+/** The same for the elements of a picture. */
+function limitOfPlane(array, plane) {
+  const values = [];
+  for (let row = 0; row < plane.rows; row++) {
+    for (let column = 0; column < plane.columns; column++) {
+      const index = plane.indexAt(row, column);
+      if (index) values.push(array.get(index));
+    }
+  }
+  return limitOf(values);
 }
 
 /** Columns of a picture of `count` numbers without a shape of their own. */
@@ -1181,8 +1197,9 @@ class Explorer {
       Array.from({ length: network.samples }, (_, n) => h("option", { value: n }, String(n)))));
     return h("header", {},
       h("h1", {}, `${network.name}: one training step, number by number`),
-      h("p", {}, "The network computes from left to right (forward), up to the loss. Then the gradient of the loss comes back from right to left (backward): " +
-        "for every number, how much the loss would grow if that number grew a little. Press play, or choose a layer."),
+      h("p", {}, h("b", { class: "forward" }, "Forward → "), "The upper row: the network computes from left to right, up to the loss, which says how wrong the answer is."),
+      h("p", {}, h("b", { class: "backward" }, "← Gradients "), "The lower row, from right to left: how much the loss would grow if the number above grew a little."),
+      h("p", { class: "colours" }, "Colours: negative", h("i", {}), "positive; every picture has its own scale. Point at one to read its numbers. ", h("b", {}, "Press play, or choose a layer.")),
       samples || null);
   }
 
@@ -1245,7 +1262,7 @@ class Overview {
   column({ title, step, forward, backward, names }, at) {
     const label = step === null ? "input" : this.steps[step].name;
     const pictures = [forward, backward].map((array, row) =>
-      new Picture(this.explorer, { most: 112, largest: 40, exact: true, name: names[row], label: `${row ? "gradient of the loss with respect to" : "output of"} ${label}, ${sizeOf(array)}` }));
+      new Picture(this.explorer, { most: 100, largest: 40, exact: true, name: names[row], label: `${row ? "gradient of the loss with respect to" : "output of"} ${label}, ${sizeOf(array)}` }));
     const cell = (row) => h("div", { class: `cell ${row ? "backward" : "forward"}` }, pictures[row].canvas);
     const open = (direction) => () => { if (step !== null) { this.leave(); this.explorer.open(step, direction); } };
     for (const [row, direction] of ["forward", "backward"].entries()) {
@@ -1431,6 +1448,12 @@ class Opened {
     this.build();
   }
 
+  /** What uses this operation's result. */
+  following() {
+    const next = this.explorer.network.steps[this.at + 1];
+    return next.name === "loss" ? "the loss uses it" : `${titleOf(next)} makes y of it`;
+  }
+
   forget() {
     this.remembered.clear();
     if (this.step) this.show(this.at, this.direction);
@@ -1457,7 +1480,7 @@ class Opened {
     const link = step.page && docs !== null && h("a", { href: `${docs}/${step.page}` }, "how this works, in the documentation");
     this.element.replaceChildren(
       h("h2", {}, `${step.name}: ${titleOf(step)}`),
-      h("p", {}, operation.about(step), " ", h("code", {}, step.code), " ", link || null),
+      h("p", {}, operation.about(step), step.symbols.y === "z" ? ` Its result is called z; ${this.following()}.` : "", " ", h("code", {}, step.code), " ", link || null),
       h("div", { class: "choices" }, h("div", { role: "group", "aria-label": "direction", class: "directions" }, directions),
         choices.length > 1 ? h("div", { role: "group", "aria-label": "which array" }, this.direction === "forward" ? "compute " : "gradient with respect to ", choices) : null),
     );
@@ -1466,8 +1489,8 @@ class Opened {
       this.element.append(h("p", {}, Object.keys(operation.targets).length ? "Nothing is computed in this direction." : ""));
       return;
     }
-    this.parts = { pictures: h("div", { class: "pictures" }), index: h("div", { class: "index" }), formula: h("code", { class: "formula" }), words: h("p", { class: "words" }), closeup: h("div", { class: "closeup" }), sum: h("p", { class: "sum", role: "status" }), terms: h("div", { class: "terms" }) };
-    this.element.append(this.parts.index, this.parts.words, this.parts.formula, this.parts.pictures, this.parts.closeup, this.parts.sum, this.parts.terms);
+    this.parts = { pictures: h("div", { class: "pictures" }), index: h("div", { class: "index" }), formula: h("code", { class: "formula" }), words: h("p", { class: "words" }), closeup: h("div", { class: "closeup" }), sum: h("p", { class: "sum", role: "status" }), terms: h("div", { class: "terms" }), follow: h("p", { class: "follow" }) };
+    this.element.append(this.parts.index, this.parts.words, this.parts.formula, this.parts.pictures, this.parts.closeup, this.parts.sum, this.parts.terms, this.parts.follow);
     this.buildPictures();
     this.buildIndex();
     this.choose(this.remembered.get(this.key()) ?? this.interesting());
@@ -1488,7 +1511,8 @@ class Opened {
   }
 
   buildPictures() {
-    const { views } = OPERATIONS[this.step.kind].targets[this.target];
+    const operation = OPERATIONS[this.step.kind];
+    const { views, sign = operation.sign ?? "" } = operation.targets[this.target];
     this.views = views.filter((name) => this.step.arrays[name]).map((name) => {
       const isTarget = name === this.target;
       const picture = new Picture(this.explorer, {
@@ -1500,7 +1524,7 @@ class Opened {
       const element = h("figure", { class: isTarget ? "target" : "" }, h("figcaption", {}, h("b", {}, this.symbol(name)), " ", caption), picture.canvas, scale);
       return { name, picture, caption, scale, element };
     });
-    const signs = this.views.flatMap(({ element }, at) => (at ? [h("span", { class: "sign", "aria-hidden": "true" }, at === this.views.length - 1 ? "→" : "·"), element] : [element]));
+    const signs = this.views.flatMap(({ element }, at) => (at ? [h("span", { class: "sign", "aria-hidden": "true" }, at === this.views.length - 1 ? "→" : sign), element] : [element]));
     this.parts.pictures.replaceChildren(...signs);
   }
 
@@ -1512,7 +1536,8 @@ class Opened {
       change: () => this.choose(this.inputs.map((input, at) => Math.min(Math.max(Math.round(Number(input.value)) || 0, 0), array.shape[at] - 1)), true),
     }));
     const fields = this.inputs.map((input, axis) => h("label", {}, names[axis], input));
-    this.parts.index.replaceChildren(h("span", {}, array.rank ? "Element of " : "", h("b", {}, this.symbol(this.target)), array.rank ? ": click in its picture, or " : ""), ...fields);
+    this.className = h("b", {});
+    this.parts.index.replaceChildren(...[h("span", {}, array.rank ? "Element of " : "", h("b", {}, this.symbol(this.target)), array.rank ? ": click in its picture, or " : ""), ...fields, this.className]);
   }
 
   /** Choose an element: compute its products and show everything about it. */
@@ -1521,6 +1546,7 @@ class Opened {
     this.remembered.set(this.key(), index);
     this.inputs.forEach((input, axis) => (input.value = index[axis]));
     this.answer = explain(this.step, this.target, index);
+    this.className.textContent = this.step.name === "loss" && index.length ? this.explorer.network.classes[index.at(-1)] : "";
     const { terms } = this.answer;
     this.order = terms.map((_, at) => at).sort((a, b) => size(terms[b].value) - size(terms[a].value));
     this.focus = this.answer.chosen ?? this.order.find((at) => terms[at].part !== "bias" && terms[at].part !== "penalty") ?? this.order[0];
@@ -1539,10 +1565,11 @@ class Opened {
     const [ours, theirs] = [shown(result), shown(stored)];
     const count = terms.length === 1 ? "the only product" : rule ? `${rule}, of ${plural(terms.length, "number")}` : `the sum of ${plural(terms.length, "product")}`;
     const zeros = terms.filter(({ value }) => value === 0).length;
-    this.parts.sum.replaceChildren(
+    this.parts.sum.replaceChildren(...[
       h("span", {}, h("output", { class: "added" }, ours), ` ${terms.length ? count : "no product: 0"}${zeros && terms.length > 1 ? `, ${zeros.toLocaleString("en")} of them 0` : ""}`),
       h("span", {}, h("output", { class: "stored" }, theirs), " stored by minicnn"),
-      h("span", { class: ours === theirs ? "agree" : "differ" }, ours === theirs ? "✓ equal" : "✗ different"));
+      h("span", { class: ours === theirs ? "agree" : "differ" }, ours === theirs ? "✓ equal" : "✗ different"),
+      this.direction === "backward" && Number.isFinite(stored) && h("span", { class: "meaning" }, `If ${written(this.symbol(this.target).replace(/^d/, ""), this.index)} grew by 0.01, the loss would ${stored < 0 ? "fall" : "grow"} by about ${brief(Math.abs(stored) / 100)}.`)].filter(Boolean));
   }
 
   /** The products, largest first; choosing one shows where its factors are. */
@@ -1580,8 +1607,7 @@ class Opened {
       const own = focus && [...focus.factors, ...(focus.also ?? []), ...also].find((factor) => factor.key === name);
       const index = isTarget ? this.index : own ? own.index : this.fallback(array, name);
       const plane = SAMPLED.has(name) && array.rank ? samplePlane(array, index) : weightPlane(array, index, across);
-      const size = SAMPLED.has(name) && array.rank ? array.data.length / array.shape[0] : 0;
-      const limit = limitOf(size ? array.data.subarray(index[0] * size, (index[0] + 1) * size) : array.data);
+      const limit = limitOfPlane(array, plane);
       picture.chosen = isTarget ? index : null;
       picture.show(array, plane, limit);
       caption.textContent = plane.caption;
@@ -1597,6 +1623,28 @@ class Opened {
       if (own) picture.outline([plane.cellOf(own.index)].filter(Boolean), 2.5);
     }
     this.drawCloseup();
+    this.drawFollow(focus);
+  }
+
+  /** Buttons that open the operation where a factor of the focused product was computed. */
+  drawFollow(focus) {
+    const { steps } = this.explorer.network;
+    const origins = { x: [this.at - 1, "y"], z: [this.at - 1, "y"], dy: [this.at + 1, steps[this.at + 1]?.name === "loss" ? "dz" : "dx"] };
+    const buttons = [...(focus?.factors ?? []), ...(this.answer.also ?? [])].filter((factor) => factor.key in origins).map((factor) => {
+      const [at, target] = origins[factor.key];
+      const step = steps[at];
+      if (!step || !OPERATIONS[step.kind].targets[target]) return null;
+      return h("button", { type: "button", click: () => this.follow(at, target, factor.index) }, `${written(factor.name, factor.index)}, by ${titleOf(step)}`);
+    }).filter(Boolean);
+    this.parts.follow.replaceChildren(...(buttons.length ? ["Follow a factor to where it is computed: ", ...buttons] : []));
+  }
+
+  follow(at, target, index) {
+    this.target = target;
+    this.remembered.set(`${at} ${target}`, index);
+    this.explorer.open(at, OPERATIONS[this.explorer.network.steps[at].kind].targets[target].direction);
+    this.explorer.overview.scrollTo(at + 1);
+    this.explorer.say(`${written(this.symbol(target), index)} of ${this.step.name}`);
   }
 
   fallback(array, name) {
@@ -1664,7 +1712,7 @@ class Opened {
   }
 
   tint(value, most) {
-    const colour = colourOf(value, most * 1.6, this.explorer.colours).map(Math.round);
+    const colour = colourOf(value, most * 2, this.explorer.colours).map(Math.round);
     return `background: rgb(${colour})`;
   }
 
@@ -1771,7 +1819,7 @@ class Training {
       const limit = limitOf(title === "weights" ? array.data : now.data);
       const picture = new Picture(this.explorer, { name, most: 280, label: `${title} of ${name}` });
       picture.show(now, tilesOf(now), limit);
-      return h("figure", {}, h("figcaption", {}, h("b", {}, title), h("small", {}, ` ${now.shape.join(" × ")} of ${shape.join(" × ")}`)), picture.canvas, legend(limit));
+      return h("figure", {}, h("figcaption", {}, h("b", {}, title), h("small", {}, ` ${times(now.shape)}${times(now.shape) === times(shape) ? "" : `, the first of ${times(shape)}`}`)), picture.canvas, legend(limit));
     });
     this.kernels.replaceChildren(...pictures);
   }

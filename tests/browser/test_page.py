@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,12 @@ def probabilities():
     return model, rng.random((2, 4, 4, 1)), np.array([2, 0])
 
 
+def many_layers():
+    """A hundred layers, among them one that the page cannot open."""
+    model = compiled((4, 4, 1), *(Conv2D(2, 3, padding="same") for _ in range(97)), Doubling(), Flatten(), Dense(3))
+    return model, rng.random((1, 4, 4, 1)), np.array([1])
+
+
 NETWORKS = {network.__name__: network for network in (images, sequences, probabilities)}
 
 READ = """([step, target, indices]) => {
@@ -135,3 +143,186 @@ def test_the_products_add_up_to_the_stored_number_to_its_last_digit(name, opened
             assert read["added"] == read["stored"], (target, index, read)
         seen.add((description["steps"][number]["kind"], array))
     assert len(seen) > 12
+
+
+@pytest.fixture(scope="module")
+def page_file(tmp_path_factory):
+    """A page with a recorded training, made once."""
+    minicnn.set_random_seed(0)
+    model, x, y = images()
+    recording = explorer.record(x, y, every=1)
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[recording])
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    return explorer.write(path, model, x, y, class_names=["cat", "dog", "mouse"], recording=recording)
+
+
+def focused(page):
+    return page.evaluate("document.activeElement.getAttribute('aria-label')")
+
+
+def opened_title(page):
+    return page.text_content(".opened h2")
+
+
+def test_the_keyboard_plays_steps_and_chooses(page_file, opened):
+    page = opened(page_file)
+    page.focus(".strip")
+    page.keyboard.press("Home")
+    assert "The input of the network" in page.text_content(".caption")
+    assert page.locator(".cell.later").count() > 20
+    page.keyboard.press("ArrowRight")
+    assert opened_title(page) == "conv2d: convolution"
+    assert page.text_content(".overview .caption").startswith("Forward, 1 of 14: conv2d")
+    for _ in range(14):
+        page.keyboard.press("ArrowRight")
+    assert page.text_content(".overview .caption").startswith("Backward, 1 of 14: loss")
+    page.keyboard.press("ArrowLeft")
+    assert page.text_content(".overview .caption").startswith("Forward, 14 of 14: loss")
+    page.keyboard.press("End")
+    assert page.locator(".cell.later").count() == 0
+    page.keyboard.press("Home")
+    page.keyboard.press(" ")
+    page.locator(".overview .caption", has_text="Forward, 2 of 14").wait_for()
+    page.keyboard.press(" ")
+    assert page.text_content(".player button:nth-child(3)") == "▶ Play"
+
+    page.locator(".overview button.head").nth(0).focus()
+    page.keyboard.press("Enter")
+    page.locator(".opened figure.target canvas").focus()
+    assert focused(page) == "z: choose an element with the arrow keys"
+    before = page.text_content(".formula")
+    row = int(page.input_value(".index input >> nth=1"))
+    page.keyboard.press("ArrowUp" if row else "ArrowDown")
+    assert page.text_content(".formula") != before
+    assert focused(page) == "z: choose an element with the arrow keys"  # the focus stays
+    page.locator(".terms tr").nth(2).focus()
+    page.keyboard.press("Enter")
+    assert page.get_attribute(".terms tr >> nth=2", "aria-current") == "true"
+
+
+def test_the_mouse_chooses_reads_and_follows(page_file, opened):
+    page = opened(page_file)
+    page.click(".overview .column:nth-child(7) canvas >> nth=1")  # max pooling's gradient
+    assert opened_title(page) == "max_pooling2d: max pooling"
+    assert page.get_attribute(".directions button >> nth=1", "aria-pressed") == "true"
+    page.click(".opened figure.target canvas", position={"x": 3, "y": 3})
+    assert page.input_value(".index input >> nth=1") == page.input_value(".index input >> nth=2") == "0"
+    page.hover(".opened figure.target canvas", position={"x": 3, "y": 3})
+    assert page.text_content(".tooltip").startswith("dx[0, 0, 0, ")
+    page.click(".follow button")
+    assert opened_title(page) == "average_pooling2d: average pooling"
+    assert page.text_content(".opened output.added") == page.text_content(".opened output.stored")
+
+
+NAMELESS = """() => [...document.querySelectorAll("button, input, select, canvas, svg[role]")].filter((element) => {
+    const name = element.textContent.trim() || element.getAttribute("aria-label") || element.closest("label");
+    return !name;
+}).length"""
+
+CONTRAST = """() => {
+    const luminance = (colour) => {
+        const linear = colour.match(/[\\d.]+/g).slice(0, 3).map((value) => value / 255)
+            .map((share) => (share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+    };
+    const background = (element) => {
+        const colours = [];
+        for (; element; element = element.parentElement) colours.push(getComputedStyle(element).backgroundColor);
+        return colours.find((colour) => !colour.endsWith(", 0)")) ?? "rgb(255, 255, 255)";
+    };
+    const hasText = (element) => [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    const ratios = [...document.querySelectorAll(".minicnn-explorer *")]
+        .filter((element) => hasText(element) && element.checkVisibility() && element.tagName !== "OPTION")
+        .map((element) => {
+            const [a, b] = [getComputedStyle(element).color, background(element)].map(luminance).sort((p, q) => q - p);
+            return [(a + 0.05) / (b + 0.05), element.className, element.textContent.slice(0, 40)];
+        });
+    return ratios.sort((a, b) => a[0] - b[0])[0];
+}"""
+"""The lowest contrast of a text with its background (WCAG asks for 4.5), and which text it is."""
+
+
+def test_every_control_has_a_name(page_file, opened):
+    assert opened(page_file).evaluate(NAMELESS) == 0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+def test_text_is_legible_and_nothing_is_wider_than_the_window(page_file, opened, scheme, width, tmp_path):
+    page = opened(page_file, color_scheme=scheme, viewport={"width": width, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(CONTRAST)[0] >= 4.5
+    paper = page.evaluate("getComputedStyle(document.querySelector('.minicnn-explorer')).backgroundColor")
+    assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+    before = page.eval_on_selector(".column canvas", "(canvas) => canvas.toDataURL()")
+    page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
+    assert page.eval_on_selector(".column canvas", "(canvas) => canvas.toDataURL()") != before  # pictures, too
+
+
+def test_nothing_moves_where_motion_is_unwanted(page_file, opened):
+    page = opened(page_file, reduced_motion="reduce")
+    assert page.evaluate("getComputedStyle(document.querySelector('.cell > *')).transitionDuration") == "0s"
+
+
+def test_the_slider_goes_through_the_training(page_file, opened):
+    page = opened(page_file)
+    assert page.text_content(".training .caption").startswith("Before step 0: loss ")
+    page.focus(".training input[type=range]")
+    page.keyboard.press("End")
+    assert page.text_content(".training .caption").startswith("Before step 2: loss ")
+    assert "conv2d/kernel" in page.text_content(".training .names >> nth=1")
+    page.select_option(".training select", "dense/kernel")
+    assert page.locator(".training canvas").count() == 2
+
+
+def test_a_number_that_is_none_is_shown_as_such(opened, tmp_path):
+    model, x, y = images()
+    model.layers[0].kernel.value[0, 0, 0, 0] = np.nan
+    page = opened(explorer.write(tmp_path / "page.html", model, x, y))
+    assert "first layer with one is conv2d" in page.text_content(".warning")
+    read = page.evaluate(READ, [0, {"direction": "Forward →", "symbol": "z"}, [[0, 2, 3, 0], [0, 2, 3, 1]]])
+    assert read[0]["added"] == read[0]["stored"] == "NaN"
+    assert read[1]["added"] == read[1]["stored"] != "NaN"
+    for number in range(14):
+        page.locator(".overview button.head").nth(number).click()
+
+
+def test_a_hundred_layers_and_a_layer_that_cannot_be_opened(opened, tmp_path):
+    model, x, y = many_layers()
+    page = opened(explorer.write(tmp_path / "page.html", model, x, y))
+    assert page.locator(".overview button.head").count() == 101
+    page.locator(".overview button.head").nth(97).click()
+    assert opened_title(page) == "doubling: Doubling"
+    assert "cannot open this operation" in page.text_content(".opened")
+    page.locator(".overview button.head").nth(96).click()
+    assert page.text_content(".opened output.added") == page.text_content(".opened output.stored")
+
+
+def test_the_module_runs_in_a_notebook_s_cell(browser):
+    """As anywidget calls it: with a DataView at any offset, and a function that cleans up."""
+    from minicnn.explorer.description import describe
+    from minicnn.explorer.page import source
+
+    def as_text(data):
+        return base64.b64encode(data).decode()
+
+    network, numbers = describe("show", *images())
+    page = browser.new_page()
+    left = page.evaluate(
+        """async ([code, network, numbers]) => {
+            const module = await import(`data:text/javascript;base64,${code}`);
+            const bytes = Uint8Array.from(atob(numbers), (letter) => letter.charCodeAt(0));
+            const shifted = new Uint8Array(bytes.length + 3);
+            shifted.set(bytes, 3);
+            const values = { network, numbers: new DataView(shifted.buffer, 3) };
+            const el = document.body.appendChild(document.createElement("div"));
+            const remove = module.default.render({ model: { get: (name) => values[name] }, el });
+            const sums = ["added", "stored"].map((name) => el.querySelector(`output.${name}`).textContent);
+            remove();
+            return [...sums, el.children.length];
+        }""",
+        [as_text(source("explorer.js").encode()), network, as_text(numbers)],
+    )
+    page.close()
+    assert left[0] == left[1] != "0"
+    assert left[2] == 0
