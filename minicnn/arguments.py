@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .backends.contract import ACTIVATIONS, Array, on_gpu
+from .backends.contract import ACTIVATIONS, CURVES, Array, on_gpu
 from .errors import did_you_mean, explain, shown
 
 LARGEST_INT = 2**31 - 1
@@ -135,8 +135,10 @@ def padding(where: str, value: Any) -> str:
 
 
 def activation(where: str, value: Any) -> str:
-    """The name of an activation; None means "linear"."""
-    return "linear" if value is None else choice(where, value, ACTIVATIONS, "the name of an activation")
+    """The name of an activation; None means "linear", and "swish" "silu", as in Keras."""
+    if value is None or (isinstance(value, str) and value == "swish"):
+        return "silu" if value else "linear"
+    return choice(where, value, (*ACTIVATIONS, *CURVES), "the name of an activation")
 
 
 def window(where: str, value: Any, rank: int) -> tuple[int, ...]:

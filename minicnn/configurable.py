@@ -9,12 +9,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from . import arguments
 from .errors import did_you_mean, explain, shown
 
 T = TypeVar("T", bound="Configurable")
+
+
+class Accepted(NamedTuple):
+    """The values at which an argument is ignored, the usual one first, and the remedy for others."""
+
+    values: tuple[Any, ...]
+    remedy: str = "Leave the argument out."
 
 
 class _RecordArguments(type):
@@ -41,7 +48,7 @@ class Configurable(metaclass=_RecordArguments):
 
     accepted_at_default: ClassVar[dict[str, Any]] = {}
     """Keras's arguments that are not offered, with Keras's default values: at its default, such an argument is ignored.
-    A subclass adds to those of its bases."""
+    A subclass adds to those of its bases. An `Accepted` lists several values, and says what to do instead of others."""
 
     arguments: dict[str, Any]
     """The constructor's arguments by name."""
@@ -74,22 +81,32 @@ def argument_names(cls: type) -> list[str]:
     return names
 
 
+def default_arguments(cls: type) -> dict[str, Any]:
+    """The default values of the arguments that have one."""
+    names = argument_names(cls)
+    found: dict[str, Any] = {}
+    for signature in reversed(_signatures(cls)):
+        found |= {name: p.default for name, p in signature.parameters.items() if p.default is not p.empty}
+    return {name: _to_plain(found[name]) for name in names if name in found}
+
+
 def _without_ignored(cls: type, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The arguments that are offered. Raises ValueError for one that is not, unless it has Keras's default value."""
     ignored: dict[str, Any] = {}
     for base in reversed(cls.__mro__):
         ignored |= vars(base).get("accepted_at_default", {})
     for name in kwargs.keys() & ignored.keys() - set(argument_names(cls)):
-        if not is_default(kwargs[name], ignored[name]):
-            expected = f"{name}={ignored[name]!r}, the only value that is offered"
-            raise ValueError(explain(cls.__name__, expected, shown(kwargs[name]), "Leave the argument out."))
+        accepted = ignored[name] if isinstance(ignored[name], Accepted) else Accepted((ignored[name],))
+        if not any(is_default(kwargs[name], value) for value in accepted.values):
+            expected = f"{name}={accepted.values[0]!r}, the only value that is offered"
+            raise ValueError(explain(cls.__name__, expected, shown(kwargs[name]), accepted.remedy))
         kwargs = {other: value for other, value in kwargs.items() if other != name}
     return kwargs
 
 
 def is_default(value: Any, default: Any) -> bool:
     """Whether a plain value equals a default; an array or another object never does."""
-    return value is default or (isinstance(value, (str, int, float)) and value == default)
+    return value is default or (isinstance(value, (str, int, float, tuple)) and value == default)
 
 
 def _bind(cls: type, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

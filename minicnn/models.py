@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from . import arguments, saving
+from .configurable import from_description
 from .errors import explain
 from .fixed import Layers
 from .graph import in_order
-from .layers import Input, Layer
+from .layers import CLASSES, Input, Layer
 from .network import Shape, Sources, gather
 from .summary import summary_text
 from .training import Trainer
@@ -117,6 +119,28 @@ class Model(Trainer):
         """Print Keras's table: layers, output shapes, numbers of parameters, totals."""
         arguments.function("summary print_fn", print_fn, "text")(summary_text(self))
 
+    def get_config(self) -> dict[str, Any]:
+        """The architecture as plain data: `from_config` makes an equal model, with new weights."""
+        layers = [{"class": type(layer).__name__, "config": layer.get_config()} for layer in self.layers]
+        shape = None if self.input_shape is None else self.input_shape[1:]
+        return {"name": self.name, "input_shape": shape, "layers": layers, "sources": self.sources}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The model that `get_config` described, with new weights. Raises ValueError or TypeError for other data."""
+        model = cls.without_layers()
+        model.name = arguments.text(f"{cls.__name__} from_config, name", config.get("name"))
+        for description, sources in zip(config["layers"], config["sources"], strict=True):
+            model.append(from_description(description, CLASSES, "layer"), tuple(sources))
+        if config["input_shape"] is not None:
+            model.set_input_shape(arguments.shape("input_shape", config["input_shape"]))
+        model.build_if_shape_is_known()
+        return model
+
+    def to_json(self) -> str:
+        """The architecture as a JSON text, for `model_from_json`."""
+        return json.dumps({"class": type(self).__name__, "config": self.get_config()})
+
     def save(self, filepath: str | Path) -> None:
         """Write architecture, weights and the state of optimiser, random numbers and callbacks to a file for `load`.
 
@@ -173,6 +197,14 @@ class Sequential(Model):
         self._add(layer)
         self.build_if_shape_is_known()
 
+    def pop(self) -> Layer:
+        """Remove the last layer and return it. Raises ValueError if there is none."""
+        if not self.layers:
+            raise ValueError(explain(f"{self.name} pop", "at least one layer", "none", "Add layers first."))
+        last = self.layers[-1]
+        self.layers, self.sources = Layers(self.layers[:-1]), self.sources[:-1]
+        return last
+
     def _add(self, layer: Any) -> None:
         """Append without building: a list of layers is built at once."""
         before = len(self.layers)
@@ -189,6 +221,15 @@ class Sequential(Model):
             self.append(layer, (before,))
         else:
             raise TypeError(explain(self.name, "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
+
+
+def model_from_json(text: str) -> Any:
+    """The model whose `to_json` this is, with new weights. Raises ValueError or TypeError for another text."""
+    description = json.loads(text)
+    kinds = {cls.__name__: cls for cls in (Model, Sequential)}
+    return kinds[arguments.choice("model_from_json", description.get("class"), kinds, "a model's class")].from_config(
+        description["config"]
+    )
 
 
 def load_model(filepath: str | Path) -> Any:

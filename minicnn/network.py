@@ -21,7 +21,7 @@ import numpy as np
 from . import arguments
 from .backends import to_device, to_host
 from .backends.contract import Array
-from .errors import explain
+from .errors import explain, shown
 from .fixed import Layers, Weights
 from .inference import Inference
 from .layers import Activation, Layer, ReLU, Softmax
@@ -75,6 +75,13 @@ class Network:
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "infer" not in vars(cls):
             cls.infer = cls._infer_by_forward  # type: ignore[method-assign]
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to replace the layers by a list of others."""
+        if name == "layers" and not isinstance(value, Layers):
+            remedy = "Make a new model of the layers that you want: models may share layers."
+            raise TypeError(explain(f"{self.name} layers", "no replacement of the list", shown(value), remedy))
+        object.__setattr__(self, name, value)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = model(x), x (N, …) of any real dtype, converted to the model's. `training` is for dropout and batch norm.
@@ -176,6 +183,16 @@ class Network:
         return [parameter for layer in self.layers for parameter in layer.parameters()]
 
     @property
+    def trainable_weights(self) -> list[Parameter]:
+        """The trainable parameters, as `parameters`, by Keras's name."""
+        return self.parameters()
+
+    @property
+    def non_trainable_weights(self) -> list[Parameter]:
+        """All other weights: batch norm's moving statistics, and the weights of layers that are not trainable."""
+        return [weight for layer in self.layers for weight in layer.non_trainable_weights]
+
+    @property
     def weights(self) -> list[Parameter]:
         """All weights in Keras's order: the parameters and batch norm's moving statistics."""
         return [weight for layer in self.layers for weight in layer.weights]
@@ -255,15 +272,17 @@ class Network:
         )
         if not fits:
             expected = ("batch", *("any" if length is None else length for length in self.input_shape[1:]))
-            missing_axis = tuple(x.shape[1:]) + (1,) == self.input_shape[1:]
+            remedy = "Reshape or resize the samples."
+            if tuple(x.shape[1:]) + (1,) == self.input_shape[1:]:
+                remedy = "Add the channel axis: x[..., numpy.newaxis]."
+            elif tuple(x.shape) == self.input_shape[1:]:
+                remedy = "This is one sample. Add the batch axis: x[numpy.newaxis]."
             raise ValueError(
                 explain(
                     f"{self.name}, {self.layers[0]}",
                     f"input of shape ({', '.join(map(str, expected))})",
                     f"shape {tuple(x.shape)}",
-                    "Add the channel axis: x[..., numpy.newaxis]."
-                    if missing_axis
-                    else "Reshape or resize the samples.",
+                    remedy,
                 )
             )
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from minicnn.backends import active, textbook, use_backend
-from minicnn.backends.contract import ACTIVATIONS, MERGES, OPERATIONS, Backend
+from minicnn.backends.contract import ACTIVATIONS, CURVES, MERGES, OPERATIONS, Backend
 from minicnn.errors import BackendError
 
 BACKENDS = ("numba",)  # all but the textbook; tests/gpu runs the same tests on the GPU
@@ -121,6 +121,13 @@ def ordinary_calls(dtype="float32"):
         "general_relu": [x, 0.25, 1.5, 0.5],
         "merge": [x, numbers(x.shape, dtype, 1), "maximum"],
         "concatenate": [x, numbers((3, 6, 5, 2), dtype, 1)],
+        "curve": [x, "gelu", 0.0],
+        "grouped_conv2d": [x, numbers((3, 2, 2, 6), dtype, 1), numbers(6, dtype, 2), (2, 1), "same", (1, 2), 2],
+        "pad2d": [x, (1, -2), (-1, 3)],
+        "upsample2d": [x, (2, 3)],
+        "group_norm": [x, numbers(4, dtype, 1), numbers(4, dtype, 2), 2, 1e-3],
+        "spatial_dropout2d": [x, 0.25, 2**40 + 5, 3],
+        "gaussian_noise": [x, 0.5, 2**40 + 5, 3],
         "softmax_crossentropy": [scores, target],
         "crossentropy": [np.abs(scores) + 0.125, target],
         "mean_squared_error": [scores, target],
@@ -537,6 +544,7 @@ NOT_FINITE = (np.nan, np.inf, -np.inf, 0.0, -0.0, 1e30, -1e30, 1e-30, -1e-30, -8
 @pytest.mark.parametrize(
     ("operation", "options"),
     [("activation", (activation,)) for activation in ACTIVATIONS]
+    + [("curve", (function, 0.25)) for function in CURVES]
     + [("general_relu", pieces) for pieces in [(0.0, None, 0.0), (0.25, None, 0.5), (0.0, 6.0, 0.5), (0.25, 1.5, 0.0)]],
 )
 def test_numbers_that_are_not_finite_or_large_or_small(backend, operation, options, dtype):

@@ -236,6 +236,15 @@ def test_a_copy_trains_on_bit_for_bit(backend, way, tmp_path):
     assert all(map(np.array_equal, twin.get_weights(), model.get_weights()))
 
 
+def test_a_model_is_made_again_from_its_json():
+    model = residual()
+    twin = minicnn.models.model_from_json(model.to_json())
+    assert type(twin) is Model
+    assert twin.get_config() == model.get_config()
+    twin.set_weights(model.get_weights())
+    np.testing.assert_array_equal(twin.predict(X), model.predict(X))
+
+
 def test_a_graph_that_is_a_line_is_a_sequential(backend, tmp_path):
     layers = [Conv2D(3, 2, activation="relu"), Flatten(), Dense(3)]
     inputs = x = Input((6, 5, 2))

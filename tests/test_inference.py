@@ -257,6 +257,41 @@ def test_every_layer(backend, layers):
     assert_infers_as_the_textbook(randomized(Sequential([Input((6, 5, 4)), *layers()])), numbers((3, 6, 5, 4)))
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ZeroPadding{}D", "Cropping{}D", "UpSampling{}D", "GlobalMaxPooling{}D", "GlobalAveragePooling{}D"),
+        *("SpatialDropout{}D", "Conv{}D"),
+    ],
+)
+@pytest.mark.parametrize("rank", [1, 2])
+def test_layers_of_one_and_two_axes(backend, name, rank):
+    options = {"Conv{}D": (4, 3, 1, "same"), "SpatialDropout{}D": (0.5,)}.get(name, ())
+    more = {"groups": 2, "dilation_rate": 2, "activation": "elu"} if name == "Conv{}D" else {}
+    layer, shape = getattr(minicnn.layers, name.format(rank))(*options, **more), (6, 5, 4)[-rank - 1 :]
+    assert_infers_as_the_textbook(randomized(Sequential([Input(shape), layer, ReLU()])), numbers((3, *shape)))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: minicnn.layers.LayerNormalization(),
+        lambda: minicnn.layers.GroupNormalization(2),
+        lambda: minicnn.layers.DepthwiseConv2D(3, activation="relu"),
+        lambda: minicnn.layers.SeparableConv2D(5, 3, activation="gelu"),
+        lambda: Conv2D(5, 3, activation="silu"),
+        lambda: minicnn.layers.Rescaling(0.5),
+        lambda: minicnn.layers.Permute((2, 1, 3)),
+        lambda: minicnn.layers.Reshape((10, -1)),
+        lambda: minicnn.layers.LeakyReLU(),
+        lambda: minicnn.layers.ELU(0.5),
+    ],
+)
+def test_layers_with_and_without_steps(backend, layer):
+    model = randomized(Sequential([Input((6, 5, 4)), Conv2D(4, 1, activation="relu"), layer(), Flatten(), Dense(3)]))
+    assert_infers_as_the_textbook(model, numbers((3, 6, 5, 4)))
+
+
 def test_images_of_another_size_than_the_first(backend):
     model = Sequential([Input((None, None, 2)), Conv2D(3, 2), ReLU(), GlobalAveragePooling2D(), Dense(2)])
     for side in (5, 8, 5):

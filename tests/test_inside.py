@@ -177,8 +177,23 @@ def test_products_of_branches(backend):
     np.testing.assert_array_equal(traced["conv2d"].gradients["kernel"], model.layers[0].kernel.grad)
 
 
+NOT_DESCRIBED = {
+    *("ELU", "LeakyReLU", "GroupNormalization", "LayerNormalization", "GaussianNoise"),
+    *("SpatialDropout1D", "SpatialDropout2D", "GlobalAveragePooling1D", "GlobalMaxPooling1D", "GlobalMaxPooling2D"),
+    *("Permute", "Rescaling", "Reshape", "DepthwiseConv2D", "SeparableConv2D"),
+    *(f"{kind}{rank}D" for kind in ("Cropping", "UpSampling", "ZeroPadding") for rank in (1, 2)),
+}
+
+
 def test_every_layer_and_loss_is_described():
-    assert set(LAYERS) == set(layers.CLASSES.values())
+    """But some that are not described yet."""
+    assert {cls.__name__ for cls in LAYERS} == set(layers.CLASSES) - NOT_DESCRIBED
+
+
+def test_a_layer_that_is_not_described_has_no_operation():
+    for layer in (Conv2D(2, 3, activation="gelu"), Conv2D(2, 3, groups=2), layers.UpSampling2D()):
+        model, x, y = network((6, 5, 2), [layer, Flatten()])
+        assert minicnn.trace(model, x, y).layers[0].operations == []
     assert set(LOSSES) == set(losses.CLASSES.values())
 
 

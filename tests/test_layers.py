@@ -16,15 +16,30 @@ from minicnn.layers import (
     BatchNormalization,
     Conv1D,
     Conv2D,
+    Cropping1D,
+    Cropping2D,
     Dense,
+    DepthwiseConv2D,
     Dropout,
     Flatten,
+    GaussianNoise,
+    GlobalAveragePooling1D,
     GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GroupNormalization,
     Input,
+    LayerNormalization,
     MaxPooling1D,
     MaxPooling2D,
+    Permute,
     ReLU,
+    Rescaling,
+    Reshape,
+    SeparableConv2D,
     Softmax,
+    SpatialDropout2D,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 
 
@@ -125,6 +140,104 @@ class TestByHand:
         x = f32([[[0, 1], [0, 5]]])
         np.testing.assert_allclose(Softmax(axis=1).forward(x).sum(axis=1), [[1, 1]], rtol=1e-6)
 
+    def test_zeros_around_an_image_and_borders_cut_off(self, backend):
+        x = image([[1, 2], [3, 4]])
+        layer = ZeroPadding2D(((0, 1), (1, 0)))
+        np.testing.assert_array_equal(layer.forward(x)[0, :, :, 0], [[0, 1, 2], [0, 3, 4], [0, 0, 0]])
+        dx = layer.backward(image([[9, 1, 2], [9, 3, 4], [9, 9, 9]]))
+        np.testing.assert_array_equal(dx, x)
+        layer = Cropping1D((1, 0))
+        np.testing.assert_array_equal(layer.forward(f32([[[1], [2], [3]]])), [[[2], [3]]])
+        np.testing.assert_array_equal(layer.backward(f32([[[5], [6]]])), [[[0], [5], [6]]])
+
+    def test_a_repeated_pixel_gets_the_sum_of_its_block(self, backend):
+        layer = UpSampling2D((1, 2))
+        np.testing.assert_array_equal(layer.forward(image([[1, 2], [3, 4]]))[0, :, :, 0], [[1, 1, 2, 2], [3, 3, 4, 4]])
+        dx = layer.backward(image([[1, 10, 2, 20], [3, 30, 4, 40]]))
+        np.testing.assert_array_equal(dx[0, :, :, 0], [[11, 22], [33, 44]])
+
+    def test_global_pooling_of_a_sequence(self, backend):
+        x = f32([[[1, 10], [5, 20], [3, 60]]])
+        np.testing.assert_array_equal(GlobalMaxPooling1D().forward(x), [[5, 60]])
+        np.testing.assert_array_equal(GlobalAveragePooling1D(keepdims=True).forward(x), [[[3, 30]]])
+
+    def test_reshape_and_permute(self, backend):
+        x = f32([[[1, 2, 3], [4, 5, 6]]])
+        np.testing.assert_array_equal(Reshape((-1, 2)).forward(x), [[[1, 2], [3, 4], [5, 6]]])
+        layer = Permute((2, 1))
+        np.testing.assert_array_equal(layer.forward(x), [[[1, 4], [2, 5], [3, 6]]])
+        np.testing.assert_array_equal(layer.backward(f32([[[1, 4], [2, 5], [3, 6]]])), x)
+
+    def test_rescaling(self, backend):
+        layer = Rescaling(2, offset=-1)
+        np.testing.assert_array_equal(layer.forward(f32([[0, 1]])), [[-1, 1]])
+        np.testing.assert_array_equal(layer.backward(f32([[1, 10]])), [[2, 20]])
+
+    def test_groups_and_positions_are_normalised_on_their_own(self, backend):
+        x = f32([[[1, 3, 10, 30], [1, 3, 30, 10]]])
+        y = GroupNormalization(2, epsilon=0.0).forward(x)
+        np.testing.assert_allclose(y, [[[-1, 1, -1, 1], [-1, 1, 1, -1]]], rtol=1e-6)
+        y = LayerNormalization(epsilon=0.0).forward(f32([[[1, 3], [7, 5]]]))
+        np.testing.assert_allclose(y, [[[-1, 1], [1, -1]]], rtol=1e-6)
+
+    def test_a_window_with_gaps(self, backend):
+        layer = Conv1D(1, 2, dilation_rate=2)
+        layer.build((None, 5, 1))
+        layer.set_weights([f32([1, 10])[:, None, None], [0]])
+        np.testing.assert_array_equal(layer.forward(f32([1, 2, 3, 4, 5])[None, :, None])[0, :, 0], [31, 42, 53])
+
+    def test_groups_of_channels_see_nothing_of_each_other(self, backend):
+        layer = Conv2D(2, 1, groups=2)
+        layer.build((None, 1, 1, 4))
+        layer.set_weights([f32([[[[1, 3], [2, 4]]]]), [0, 0]])
+        np.testing.assert_array_equal(layer.forward(f32([[[[1, 10, 100, 1000]]]])), [[[[21, 4300]]]])
+
+    def test_depthwise_and_separable_convolution(self, backend):
+        x = f32([[[[1, 10], [2, 20]]]])
+        layer = DepthwiseConv2D((1, 2), depth_multiplier=2)
+        layer.build((None, 1, 2, 2))
+        layer.set_weights([f32([[[[1, 0], [1, 1]], [[0, 1], [1, -1]]]]), [0, 0, 0, 5]])
+        np.testing.assert_array_equal(layer.forward(x), [[[[1, 2, 30, 10 - 20 + 5]]]])
+        layer = SeparableConv2D(1, (1, 2))
+        layer.build((None, 1, 2, 2))
+        layer.set_weights([np.ones((1, 2, 2, 1)), f32([[[[1], [2]]]]), [7]])
+        np.testing.assert_array_equal(layer.forward(x), [[[[3 + 2 * 30 + 7]]]])
+
+    def test_spatial_dropout_drops_whole_channels(self, backend):
+        layer, x = SpatialDropout2D(0.5, seed=3), np.ones((20, 3, 4, 10), np.float32)
+        y = layer.forward(x, training=True)
+        assert set(np.unique(y)) == {0, 2}
+        np.testing.assert_array_equal(np.ptp(y, axis=(1, 2)), 0)
+        np.testing.assert_array_equal(layer.backward(x), y)
+        np.testing.assert_array_equal(layer.forward(x), x)
+
+    def test_gaussian_noise_is_there_in_training_only(self, backend):
+        layer, x = GaussianNoise(0.5, seed=3), np.ones((200, 50), np.float32)
+        y = layer.forward(x, training=True)
+        assert abs(y.mean() - 1) < 0.02
+        assert abs(y.std() - 0.5) < 0.02
+        np.testing.assert_array_equal(layer.forward(x), x)
+
+    @pytest.mark.parametrize(
+        ("name", "y"),
+        [
+            ("leaky_relu", [-0.4, 0, 3]),
+            ("elu", [np.exp(-2) - 1, 0, 3]),
+            ("selu", [1.05070098 * 1.67326324 * (np.exp(-2) - 1), 0, 1.05070098 * 3]),
+            ("gelu", [-2 * 0.02275013, 0, 3 * 0.99865010]),
+            ("silu", [-2 / (1 + np.exp(2)), 0, 3 / (1 + np.exp(-3))]),
+            ("swish", [-2 / (1 + np.exp(2)), 0, 3 / (1 + np.exp(-3))]),
+            ("softplus", [np.log1p(np.exp(-2)), np.log(2), np.log1p(np.exp(3))]),
+        ],
+    )
+    def test_activations_by_their_formulas(self, backend, name, y):
+        x = f32([[-2, 0, 3]])
+        np.testing.assert_allclose(Activation(name).forward(x), [y], rtol=1e-6)
+        dense = Dense(3, activation=name, use_bias=False)
+        dense.build((None, 3))
+        dense.set_weights([np.eye(3)])
+        np.testing.assert_allclose(dense.forward(x), [y], rtol=1e-6)
+
     def test_general_relu(self, backend):
         layer = ReLU(max_value=6, negative_slope=0.5, threshold=1)
         np.testing.assert_array_equal(layer.forward(f32([[-3, 0.5, 1, 4, 6, 9]])), [[-2, -0.25, 0, 4, 6, 6]])
@@ -180,7 +293,15 @@ class TestErrors:
             (lambda: Dense("ten"), ["units", "'ten'"]),
             (lambda: Dropout(1.0), ["rate", "1.0"]),
             (lambda: Dropout(float("nan")), ["rate", "nan"]),
-            (lambda: Activation("swish"), ["swish", "Known: linear, relu"]),
+            (lambda: Activation("mish"), ["mish", "Known: elu, gelu, leaky_relu, linear, relu"]),
+            (lambda: ZeroPadding2D((1, 2, 3)), ["padding", "one number or two", "((1, 2), (0, 1))"]),
+            (lambda: Cropping1D(-1), ["cropping", "-1"]),
+            (lambda: Reshape((-1, -1)), ["target_shape", "-1 at most once"]),
+            (lambda: Permute((1, 3)), ["dims", "each axis from 1 on once", "(1, 3)"]),
+            (lambda: UpSampling2D(2, interpolation="bilinear"), ["interpolation='nearest', the only value"]),
+            (lambda: GroupNormalization(0), ["groups", "0"]),
+            (lambda: GaussianNoise(-1), ["stddev", "-1"]),
+            (lambda: SpatialDropout2D(1.0), ["rate", "1.0"]),
             (lambda: BatchNormalization(epsilon=-1), ["epsilon", "-1"]),
             (lambda: Dense(3, kernel_initializer="glorot").ensure_built((None, 2)), ["glorot_uniform"]),
             (lambda: Dense(3, dtype="float16"), ["float16", "float32"]),
@@ -197,6 +318,27 @@ class TestErrors:
     def test_unknown_argument(self, name):
         with pytest.raises(TypeError, match=rf"{name}.*colour='red'.*Known: .*name"):
             CLASSES[name](colour="red")
+
+    @pytest.mark.parametrize(
+        "make",
+        [
+            lambda **more: Conv2D(3, 3, kernel_constraint=None, activity_regularizer=None, **more),
+            lambda **more: Conv1D(3, 3, bias_constraint=None, **more),
+            lambda **more: MaxPooling2D(**more),
+            lambda **more: GlobalAveragePooling2D(autocast=True, **more),
+            lambda **more: Flatten(**more),
+        ],
+    )
+    def test_arguments_of_keras_are_accepted_at_their_default(self, make):
+        assert make(data_format="channels_last", dtype=None, trainable=True).get_config() == make().get_config()
+        with pytest.raises(ValueError, match="data_format='channels_last', the only .* 'channels_first'.*moveaxis"):
+            make(data_format="channels_first")
+
+    def test_arguments_of_keras_that_are_not_offered(self):
+        with pytest.raises(ValueError, match="kernel_constraint=None, the only value .* 'max_norm'"):
+            Dense(3, kernel_constraint="max_norm", lora_rank=None)
+        with pytest.raises(ValueError, match="dtype=None, the only value .*set_floatx"):
+            Input((3,), batch_size=None, dtype="float16")
 
     def test_misspelt_argument_gets_a_suggestion(self):
         with pytest.raises(TypeError, match="Did you mean 'filters'"):
@@ -221,6 +363,13 @@ class TestErrors:
             (Dense(4), np.ones(3, np.float32), ["2 axes"]),
             (Flatten(), np.ones((0, 3), np.float32), ["at least one sample", "empty"]),
             (Softmax(axis=4), np.ones((2, 3), np.float32), ["axis=4"]),
+            (Reshape((7, 2)), np.ones((2, 3, 5), np.float32), ["fit (7, 2)", "(3, 5)"]),
+            (Permute((2, 1)), np.ones((2, 3), np.float32), ["3 axes"]),
+            (Cropping2D(2), np.ones((2, 4, 5, 1), np.float32), ["larger than what is cropped", "Crop less"]),
+            (Conv2D(4, 3, groups=2), np.ones((2, 4, 5, 3), np.float32), ["2 equal groups", "3 and 4"]),
+            (Conv2D(4, 3, dilation_rate=2), np.ones((2, 4, 9, 3), np.float32), ["window, (5, 5)"]),
+            (GroupNormalization(), np.ones((2, 4, 5, 3), np.float32), ["a multiple of 32 channels"]),
+            (LayerNormalization(axis=1), np.ones((2, 4, 5), np.float32), ["the last axis", "axis=1"]),
             (BatchNormalization(axis=0), np.ones((2, 3), np.float32), ["axis=0"]),
         ],
     )
@@ -292,6 +441,47 @@ def test_get_weights_returns_copies(backend):
     layer.forward(np.ones((1, 2), np.float32))
     layer.get_weights()[0][:] = 99
     assert (layer.get_weights()[0] != 99).all()
+
+
+def test_build_marks_the_layer_built(backend):
+    class Own(Dense):
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.scale = self.add_weight("scale", (1,), "ones")
+
+    for layer, count in ((Dense(3), 2), (Own(3), 3), (Flatten(), 0)):
+        layer.build((None, 4))
+        assert layer.built
+        before = layer.get_weights()
+        layer.build((None, 4))
+        layer.forward(np.ones((2, 4), np.float32))
+        assert len(layer.weights) == count
+        assert all(map(np.array_equal, layer.get_weights(), before))
+
+
+def test_a_layer_is_made_again_from_its_configuration():
+    layer = Conv2D(3, (3, 2), kernel_initializer=minicnn.initializers.RandomNormal(0, 0.1), dtype="float64")
+    config = layer.get_config()
+    assert config["padding"] == "valid"
+    assert config["bias_initializer"] == "zeros"
+    assert (config["name"], config["dtype"], config["trainable"]) == ("conv2d", "float64", True)
+    assert Conv2D.from_config(config).get_config() == config
+
+
+def test_a_parameter_is_not_replaced_by_something_else():
+    layer = Dense(3)
+    layer.build((None, 4))
+    with pytest.raises(TypeError, match=r"kernel: expected a Parameter, found 3\. .*layer\.kernel\.value = array"):
+        layer.kernel = 3
+
+
+def test_weights_that_are_trainable_and_others():
+    layer = BatchNormalization()
+    layer.build((None, 4))
+    assert [weight.name.split("/")[1] for weight in layer.trainable_weights] == ["gamma", "beta"]
+    assert [weight.name.split("/")[1] for weight in layer.non_trainable_weights] == ["moving_mean", "moving_variance"]
+    layer.trainable = False
+    assert len(layer.non_trainable_weights) == 4
 
 
 @pytest.mark.usefixtures("needs_numba")

@@ -190,6 +190,45 @@ def test_missing_channel_axis_gets_its_own_remedy():
         model.forward(np.ones((2, 6, 5)))
 
 
+def test_one_sample_without_a_batch_axis_gets_its_own_remedy():
+    with pytest.raises(ValueError, match=r"This is one sample\. Add the batch axis: x\[numpy\.newaxis\]"):
+        small_model().predict(np.ones((6, 5, 2)))
+
+
+def test_the_list_of_layers_is_not_replaced():
+    with pytest.raises(TypeError, match="layers: expected no replacement of the list, found 3"):
+        small_model().layers = 3
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", "categorical_crossentropy"])
+def test_dense_on_images_without_flatten(loss):
+    model = Sequential([Input((4, 4, 1)), Dense(3, activation="softmax")])
+    model.compile("adam", loss)
+    y = np.arange(5) % 3
+    with pytest.raises(ValueError, match=r"Put Flatten\(\) before the last Dense"):
+        model.fit(np.ones((5, 4, 4, 1)), y if loss.startswith("sparse") else np.eye(3)[y])
+
+
+def test_pop_removes_the_last_layer(backend):
+    model = small_model()
+    last = model.pop()
+    assert isinstance(last, Dense)
+    assert model.output_shape == (None, 18)
+    model.add(Dense(2))
+    assert model.predict(np.ones((1, 6, 5, 2))).shape == (1, 2)
+    with pytest.raises(ValueError, match="at least one layer, found none"):
+        Sequential().pop()
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 2), (None, 5, 2), None])
+def test_a_model_is_made_again_from_its_json(shape):
+    model = small_model() if shape == (6, 5, 2) else Sequential([*([Input(shape)] if shape else []), Conv2D(3, 2)])
+    twin = minicnn.models.model_from_json(model.to_json())
+    assert type(twin) is Sequential
+    assert twin.get_config() == model.get_config()
+    assert [weight.name for weight in twin.weights] == [weight.name for weight in model.weights]
+
+
 COPIES = {"deepcopy": copy.deepcopy, "pickle": lambda model: pickle.loads(pickle.dumps(model))}
 
 

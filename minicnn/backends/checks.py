@@ -24,7 +24,7 @@ from .geometry import output_length, pad_amounts
 from .options import OPTIONS
 from .transfer import check_memory
 
-GEOMETRY = ("pool_size", "strides", "padding", "training")
+GEOMETRY = ("pool_size", "strides", "padding", "dilation_rate", "groups", "rows", "columns", "size", "training")
 """The options whose values the check of shapes depends on."""
 
 OTHER = "other"
@@ -156,6 +156,8 @@ class Arguments:
         largest = 0
         if "padding" in given:
             sides, window = (known["H"], known["W"]), given.get("pool_size") or (known["KH"], known["KW"])
+            gaps = given.get("dilation_rate", (1, 1))
+            window = (window[0] - 1) * gaps[0] + 1, (window[1] - 1) * gaps[1] + 1
             if given["padding"] == "valid" and (window[0] > sides[0] or window[1] > sides[1]):
                 which = "pool_size" if "pool_size" in given else "kernel"
                 expected = f"a {which} of at most {sides[0]} x {sides[1]}, the size of the image"
@@ -165,6 +167,13 @@ class Arguments:
             known["OH"], known["OW"] = (output_length(*axis) for axis in axes)
             padded = [axis[0] + sum(pad_amounts(*axis)) for axis in axes]
             largest = known["N"] * prod(padded) * known["C"]
+        if "groups" in given:
+            self.check_groups(given["groups"], known)
+        if "rows" in given:
+            known["OH"], known["OW"] = known["H"] + sum(given["rows"]), known["W"] + sum(given["columns"])
+            self.check_borders(given, known)
+        if "size" in given:
+            known["OH"], known["OW"] = known["H"] * given["size"][0], known["W"] * given["size"][1]
         if (self.y is not None and self.y.axes == ()) or given.get("training"):
             for _, declared in self.arrays:
                 if 0 in given[declared.argument].shape:
@@ -175,6 +184,21 @@ class Arguments:
         if largest > MOST_NUMBERS:
             expected = f"an {self.arrays[0][1].argument} and windows whose y fits into memory"
             raise ValueError(explain(self.name, expected, f"{largest} numbers", "Use smaller batches or windows."))
+
+    def check_groups(self, groups: int, known: Lengths) -> None:
+        """Raise ValueError unless the channels can be divided into so many groups."""
+        uneven = known["C"] % groups or known.get("F", 0) % groups
+        if uneven or known.get("D", known["C"] // groups) != known["C"] // groups:
+            found = ", ".join(f"{letter} = {known[letter]}" for letter in ("C", "D", "F") if letter in known)
+            expected = f"channels in {groups} equal groups" + (", D of them in each" if "D" in known else "")
+            raise ValueError(explain(self.name, expected, found, "Choose a number of groups that divides them."))
+
+    def check_borders(self, given: dict[str, Any], known: Lengths) -> None:
+        """Raise ValueError if so much is cut off that nothing is left."""
+        for option, length in (("rows", known["H"]), ("columns", known["W"])):
+            if length - sum(max(-cut, 0) for cut in given[option]) < 1:
+                expected = f"{option} that leave at least one of {length}"
+                raise ValueError(explain(self.name, expected, f"{given[option]}", "Cut off less."))
 
     def check_indices(self, declared: Declared, indices: Array, bound: Any) -> None:
         """Raise ValueError unless all are in 0 … bound − 1. On a GPU this would wait; there the kernels check it."""

@@ -40,6 +40,9 @@ FILL_MODES = ("constant", "nearest", "reflect", "wrap")
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh", "softmax")
 """The activations that operations apply, by Keras's names; softmax is over the last axis."""
 
+CURVES = ("leaky_relu", "elu", "selu", "gelu", "silu", "softplus")
+"""Further activations, by Keras's names; each is an operation of its own, since its derivative needs the input."""
+
 MERGES = ("add", "subtract", "multiply", "maximum", "minimum")
 """The rules by which two arrays become one, element by element."""
 
@@ -115,6 +118,28 @@ class Backend(Protocol):
     ) -> tuple[Array | None, Array, Array | None]:
         """dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C, F), dbias (F,) or None."""
 
+    @shapes(x="N H W C", kernel="KH KW D F", bias="F, or None", y="N OH OW F")
+    def grouped_conv2d(
+        self,
+        x: Array,
+        kernel: Array,
+        bias: Array | None,
+        strides: Pair,
+        padding: str,
+        dilation_rate: Pair,
+        groups: int,
+    ) -> tuple[Array, Saved]:
+        """x (N, H, W, C), kernel (KH, KW, C / groups, F), bias (F,) or None -> y (N, OH, OW, F).
+
+        Each group of channels makes F / groups outputs; a window's pixels are dilation_rate apart.
+        """
+
+    @shapes(dy="y")
+    def grouped_conv2d_backward(
+        self, dy: Array, saved: Saved, need_dx: bool = True
+    ) -> tuple[Array | None, Array, Array | None]:
+        """dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C / groups, F), dbias (F,) or None."""
+
     @shapes(x="... C", kernel="C F", bias="F, or None", y="... F")
     def dense(self, x: Array, kernel: Array, bias: Array | None, activation: str) -> tuple[Array, Saved]:
         """x (..., C), kernel (C, F), bias (F,) or None -> y (..., F)."""
@@ -140,6 +165,26 @@ class Backend(Protocol):
     def average_pool2d_backward(self, dy: Array, saved: Saved) -> Array:
         """dy (N, OH, OW, C) -> dx (N, H, W, C): each dy is divided equally among its window's pixels."""
 
+    # images of another size
+    @shapes(x="N H W C", y="N OH OW C")
+    def pad2d(self, x: Array, rows: Pair, columns: Pair) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, OH, OW, C), with rows (top, bottom) and columns (left, right) of zeros around it.
+
+        A negative number cuts off so many.
+        """
+
+    @shapes(dy="y")
+    def pad2d_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (N, OH, OW, C) -> dx (N, H, W, C)."""
+
+    @shapes(x="N H W C", y="N OH OW C")
+    def upsample2d(self, x: Array, size: Pair) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, H · SH, W · SW, C), each pixel as a block of size (SH, SW)."""
+
+    @shapes(dy="y")
+    def upsample2d_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (N, H · SH, W · SW, C) -> dx (N, H, W, C), the sums over the blocks."""
+
     # normalisation and regularisation
     @shapes(x="... C", gamma="C", beta="C", moving_mean="C", moving_variance="C", y="... C")
     def batch_norm(
@@ -160,6 +205,16 @@ class Backend(Protocol):
     def batch_norm_backward(self, dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Array | None, Array, Array]:
         """dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)."""
 
+    @shapes(x="N ... C", gamma="C, or None", beta="C, or None", y="N ... C")
+    def group_norm(
+        self, x: Array, gamma: Array | None, beta: Array | None, groups: int, epsilon: float
+    ) -> tuple[Array, Saved]:
+        """x (N, ..., C), gamma and beta (C,) or None -> y (N, ..., C), normalised per sample and group of channels."""
+
+    @shapes(dy="y")
+    def group_norm_backward(self, dy: Array, saved: Saved) -> tuple[Array, Array | None, Array | None]:
+        """dy (N, ..., C) -> dx (N, ..., C), dgamma (C,) or None, dbeta (C,) or None."""
+
     @shapes(x="...", y="...")
     def dropout(self, x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
         """x of any shape -> y, each element kept with probability 1 - rate and scaled by 1 / (1 - rate).
@@ -169,6 +224,22 @@ class Backend(Protocol):
 
     @shapes(dy="y")
     def dropout_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    @shapes(x="N H W C", y="N H W C")
+    def spatial_dropout2d(self, x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, H, W, C), each channel of each sample kept with probability 1 - rate and scaled."""
+
+    @shapes(dy="y")
+    def spatial_dropout2d_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    @shapes(x="...", y="...")
+    def gaussian_noise(self, x: Array, stddev: float, seed: int, call: int) -> tuple[Array, Saved]:
+        """x of any shape -> y, with normal noise of this standard deviation added."""
+
+    @shapes(dy="y")
+    def gaussian_noise_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
     # data augmentation: random changes of images, functions of (seed, call, sample) alone
@@ -225,6 +296,14 @@ class Backend(Protocol):
 
     @shapes(dy="y")
     def general_relu_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy -> dx, both of x's shape."""
+
+    @shapes(x="...", y="...")
+    def curve(self, x: Array, function: str, alpha: float) -> tuple[Array, Saved]:
+        """One of CURVES on x of any shape -> y of the same shape. Only leaky_relu and elu have an alpha."""
+
+    @shapes(dy="y")
+    def curve_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
     # branches: two arrays become one

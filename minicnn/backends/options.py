@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import did_you_mean, explain, shown
-from .contract import ACTIVATIONS, FILL_MODES, MERGES, Pair, Range
+from .contract import ACTIVATIONS, CURVES, FILL_MODES, MERGES, Pair, Range
 
 MOST_CLASSES = 2**15
 """Maximum number of classes: the textbook's one_hot makes a square matrix of this size, 4 GiB in float32."""
@@ -54,6 +54,16 @@ def pair(where: str, value: Any) -> Pair:
     if max(value := (count(where, value[0]), count(where, value[1]))) < 2**31:
         return value
     raise ValueError(explain(where, "integers below 2³¹", shown(value), "Use smaller windows or strides."))
+
+
+def border(where: str, value: Any) -> Pair:
+    """Two integers of any sign, for both ends of an axis."""
+    if type(value) not in (tuple, list) or len(value) != 2:
+        raise TypeError(explain(where, "a pair of integers, (before, after)", shown(value), "Write (1, 1) for 1."))
+    before, after = whole(where, value[0]), whole(where, value[1])
+    if abs(before) < 2**31 and abs(after) < 2**31:
+        return before, after
+    raise ValueError(explain(where, "integers below 2³¹", shown(value), "Use smaller borders."))
 
 
 def number(where: str, value: Any) -> float:
@@ -121,6 +131,11 @@ def activation(where: str, value: Any) -> str:
     return _one_of(where, value, ACTIVATIONS)
 
 
+def function(where: str, value: Any) -> str:
+    """One of CURVES."""
+    return _one_of(where, value, CURVES)
+
+
 def fill_mode(where: str, value: Any) -> str:
     """One of FILL_MODES."""
     return _one_of(where, value, FILL_MODES)
@@ -167,16 +182,21 @@ def _one_of(where: str, value: Any, known: tuple[str, ...]) -> str:
 
 OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "activation": activation,
+    "alpha": number,
     "beta_1": fraction,
     "beta_2": fraction,
     "call": whole,
     "centered": flag,
     "classes": classes,
+    "columns": border,
+    "dilation_rate": pair,
     "dtype": dtype,
     "epsilon": non_negative,
     "factor": shares,
     "fill_mode": fill_mode,
     "fill_value": bound,
+    "function": function,
+    "groups": count,
     "height_factor": signed_shares,
     "horizontal": flag,
     "interpolation": interpolation,
@@ -194,9 +214,12 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "pool_size": pair,
     "rate": fraction,
     "rho": fraction,
+    "rows": border,
     "rule": rule,
     "scale": shares,
     "seed": whole,
+    "size": pair,
+    "stddev": non_negative,
     "step": count,
     "strides": pair,
     "threshold": number,

@@ -96,6 +96,15 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "random_erasing": lambda dtype: [_image(dtype), (0.0, 1.0), (0.125, 0.5), 0.5, (0.0, 1.0), 2**40 + 5, 3],
     "activation": lambda dtype: [_scores(dtype), "softmax"],
     "general_relu": lambda dtype: [_image(dtype), 0.25, 1.5, 0.5],
+    "curve": lambda dtype: [_image(dtype), "silu", 0.0],
+    "grouped_conv2d": lambda dtype: [
+        *(_image(dtype), _eighths((3, 3, 2, 8), dtype, 1), _eighths(8, dtype, 2), (1, 1), "same", (1, 1), 2)
+    ],
+    "pad2d": lambda dtype: [_image(dtype), (1, 2), (-1, 0)],
+    "upsample2d": lambda dtype: [_image(dtype), (2, 2)],
+    "group_norm": lambda dtype: [_image(dtype), _eighths(4, dtype, 1), _eighths(4, dtype, 2), 2, 1e-3],
+    "spatial_dropout2d": lambda dtype: [_image(dtype), 0.25, 2**40 + 5, 3],
+    "gaussian_noise": lambda dtype: [_image(dtype), 0.5, 2**40 + 5, 3],
     "merge": lambda dtype: [_image(dtype), _eighths((4, 10, 9, 4), dtype, 1), "maximum"],
     "concatenate": lambda dtype: [_image(dtype), _eighths((4, 10, 9, 3), dtype, 1)],
     "softmax_crossentropy": lambda dtype: [_scores(dtype), _target(dtype)],

@@ -7,25 +7,52 @@ from typing import Any
 from .. import arguments
 from ..backends.contract import Array, Step
 from ..errors import explain
+from .activated import Activated
 from .base import Layer, Shape
 
 
-class Activation(Layer):
-    """y = activation(x), x of any shape; activation is "linear", "relu", "sigmoid", "tanh" or "softmax" (last axis)."""
+class Activation(Activated):
+    """y = activation(x), x of any shape.
+
+    activation is "linear", "relu", "sigmoid", "tanh", "softmax" (over the last axis), "leaky_relu", "elu", "selu",
+    "gelu", "silu" ("swish"), or "softplus".
+    """
 
     def __init__(self, activation: str | None, **options: Any) -> None:
         super().__init__(**options)
-        self.activation = arguments.activation(f"{self} activation", activation)
+        self.set_activation(activation)
 
     def call(self, x: Array, training: bool) -> Array:
-        y, self.saved = self.ops.activation(x, self.activation)
+        if self.curve is not None:
+            y, self.saved = self.ops.curve(x, *self.curve)
+        else:
+            y, self.saved = self.ops.activation(x, self.activation)
         return y
 
     def steps(self) -> tuple[Step, ...]:
-        return (("activation", (), (self.activation,)),)
+        return self.steps_of_curve() or (("activation", (), (self.activation,)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
-        return self.ops.activation_backward(dy, self.saved)
+        backward = self.ops.activation_backward if self.curve is None else self.ops.curve_backward
+        return backward(dy, self.saved)
+
+
+class ELU(Layer):
+    """y = x where x > 0, else alpha · (eˣ − 1) (Clevert et al., 2016)."""
+
+    def __init__(self, alpha: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.alpha = arguments.number(f"{self} alpha", alpha)
+
+    def call(self, x: Array, training: bool) -> Array:
+        y, self.saved = self.ops.curve(x, "elu", self.alpha)
+        return y
+
+    def steps(self) -> tuple[Step, ...]:
+        return (("curve", (), ("elu", self.alpha)),)
+
+    def call_backward(self, dy: Array, need_dx: bool) -> Array:
+        return self.ops.curve_backward(dy, self.saved)
 
 
 class Softmax(Layer):
@@ -85,3 +112,10 @@ class ReLU(Layer):
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.ops.general_relu_backward(dy, self.saved)
+
+
+class LeakyReLU(ReLU):
+    """y = x where x > 0, else negative_slope · x, so that no unit dies (Maas et al., 2013)."""
+
+    def __init__(self, negative_slope: float = 0.3, **options: Any) -> None:
+        super().__init__(negative_slope=negative_slope, **options)

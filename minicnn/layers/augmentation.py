@@ -7,11 +7,12 @@ They stand before the first layer with weights; there they need no backward:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import arguments
 from ..backends.contract import FILL_MODES, Array, Range, Saved
 from ..errors import explain, shown
+from .base import CHANNELS_LAST
 from .random import RandomLayer
 
 
@@ -19,6 +20,7 @@ class _Augmentation(RandomLayer):
     """A random change of images (N, H, W, C)."""
 
     axes = ("batch", "height", "width", "channels")
+    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
 
 
 class RandomFlip(_Augmentation):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from copy import copy
-from functools import cache
-from typing import Any
+from functools import cache, wraps
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,13 +14,23 @@ from .. import arguments, initializers, regularizers
 from ..backends import active, check_memory, to_device, to_host
 from ..backends.contract import WITH_ACTIVATION, Array, Backend, Saved, Step
 from ..config import check_precision, floatx
-from ..configurable import Configurable
-from ..errors import explain
+from ..configurable import Accepted, Configurable, argument_names, default_arguments
+from ..errors import explain, shown
 from ..fixed import Weights
 from ..parameters import Parameter, replace_all, snapshot_of
 from .input import Value, values_in
 
 Shape = tuple[int, ...]
+
+CHANNELS_LAST = {
+    "data_format": Accepted(
+        ("channels_last", None),
+        "Kernels are written for channels last, (N, H, W, C): numpy.moveaxis(x, 1, -1) makes that of (N, C, H, W).",
+    )
+}
+"""What layers with a channel axis accept of Keras's `data_format`."""
+
+NO_CONSTRAINTS = {"kernel_constraint": None, "bias_constraint": None}
 
 SIGNATURES = {
     "build": ("input_shape",),
@@ -43,6 +53,7 @@ class Layer(Configurable):
     """
 
     set_by_base = frozenset({"weights"})
+    accepted_at_default: ClassVar[dict[str, Any]] = {"activity_regularizer": None, "autocast": True}
 
     axes: tuple[str, ...] | None = None
     """The names of the input's axes, "batch" first; None if any rank is accepted."""
@@ -53,11 +64,17 @@ class Layer(Configurable):
     activation = "linear"
     """The activation at the end of the layer."""
 
+    curve: tuple[str, float] | None = None
+    """Name and alpha of an activation that is computed after the layer's operation."""
+
     any_size = True
     """Whether its steps hold for images of any size; else for those of the size that it was built with."""
 
     stored_weights: dict[str, np.ndarray] | None = None
     """Weights of a saved model, by name; when the layer is built, it takes these instead of initial values."""
+
+    _building = False
+    """Whether `build` is called by `ensure_built`, which marks the layer built."""
 
     ops: Backend
     """The backend of the last forward; the backward runs on the same one."""
@@ -84,8 +101,10 @@ class Layer(Configurable):
         self._last_output: tuple[Any, ...] = (None, ())
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """A subclass that overrides `call` or `forward` does not inherit `steps`."""
+        """A subclass that overrides `call` or `forward` does not inherit `steps`; its `build` marks the layer built."""
         super().__init_subclass__(**options)
+        if "build" in vars(cls):
+            cls.build = _marking_built(cls.build)  # type: ignore[method-assign]
         if vars(cls).keys() & {"call", "forward"} and "steps" not in vars(cls):
             cls.steps = Layer.steps  # type: ignore[method-assign]
 
@@ -93,6 +112,8 @@ class Layer(Configurable):
 
     def build(self, input_shape: Shape) -> None:
         """Make the parameters for inputs of this shape (with a batch axis of any length)."""
+        if not self._building:
+            self.ensure_built(input_shape)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """The output shape for an input shape. Raises ValueError if the layer does not accept such inputs."""
@@ -183,6 +204,32 @@ class Layer(Configurable):
         """The trainable parameters, in a fixed order."""
         return [weight for weight in self.weights if weight.trainable] if self.trainable else []
 
+    @property
+    def trainable_weights(self) -> list[Parameter]:
+        """The trainable parameters, as `parameters`, by Keras's name."""
+        return self.parameters()
+
+    @property
+    def non_trainable_weights(self) -> list[Parameter]:
+        """All other weights: batch norm's moving statistics, or all weights of a layer that is not trainable."""
+        trainable = self.parameters()
+        return [weight for weight in self.weights if not any(weight is other for other in trainable)]
+
+    def get_config(self) -> dict[str, Any]:
+        """All arguments as plain data, defaults included: `from_config` makes an equal layer, with new weights."""
+        mine = {"name": self.name, "dtype": str(self.dtype), "trainable": self.trainable}
+        config = {**default_arguments(type(self)), **super().get_config(), **mine}
+        return {name: config[name] for name in argument_names(type(self)) if name in config}
+
+    def describe(self) -> dict[str, Any]:
+        """{"class": its name, "config": the arguments that were given}, ready for JSON."""
+        return {"class": type(self).__name__, "config": super().get_config()}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Layer:
+        """The layer that `get_config` described, with new weights."""
+        return cls(**config)
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights, in Keras's order and shapes."""
         return [np.array(to_host(array)) for array in snapshot_of(self.weights)]
@@ -251,7 +298,11 @@ class Layer(Configurable):
             arguments.function(f"{self} {method}", getattr(self, method), *names)
         shape = with_batch(1, input_shape)
         output_shape = self._shape_after(shape)
-        self.build(shape)
+        self._building = True
+        try:
+            self.build(shape)
+        finally:
+            self._building = False
         self.input_shape = with_batch(None, input_shape)
         self.output_shape = with_batch(None, output_shape)
 
@@ -301,6 +352,13 @@ class Layer(Configurable):
         found = f"{array.dtype} of shape {tuple(array.shape)}" if is_array else type(array).__name__
         remedy = "compute_output_shape says so." if method == "call" else "A gradient has the shape of its array."
         raise TypeError(explain(f"{self} {method}", f"{what}: {self.dtype} of shape {tuple(shape)}", found, remedy))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to replace a parameter by something else."""
+        if isinstance(vars(self).get(name), Parameter) and not isinstance(value, (Parameter, type(None))):
+            remedy = f"To change its value: layer.{name}.value = array."
+            raise TypeError(explain(f"{self} {name}", "a Parameter", shown(value), remedy))
+        object.__setattr__(self, name, value)
 
     def __getattr__(self, name: str) -> Any:
         """Called for an attribute that does not exist."""
@@ -372,6 +430,19 @@ class Layer(Configurable):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return f"{type(self).__name__}({arguments})"
+
+
+def _marking_built(build: Any) -> Any:
+    """A layer's build that, called by a user, also marks the layer built; called again, it does nothing."""
+
+    @wraps(build)
+    def marking_built(self: Layer, input_shape: Any) -> None:
+        if self._building:
+            build(self, input_shape)
+        else:
+            self.ensure_built(input_shape)
+
+    return marking_built
 
 
 @cache

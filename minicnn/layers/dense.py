@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import arguments, initializers, regularizers
 from ..backends.contract import Array, Step
 from ..errors import explain
-from .base import Layer, Shape
+from .activated import Activated
+from .base import NO_CONSTRAINTS, Shape
 
 
-class Dense(Layer):
+class Dense(Activated):
     """y = activation(x · kernel + bias): (..., C) -> (..., units), kernel (C, units).
 
     Arguments are Keras's: units, activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer,
     bias_regularizer; name, dtype, input_shape, trainable.
     """
+
+    accepted_at_default: ClassVar[dict[str, Any]] = {
+        **NO_CONSTRAINTS,
+        "lora_rank": None,
+        "lora_alpha": None,
+        "quantization_config": None,
+    }
 
     def __init__(
         self,
@@ -30,7 +38,7 @@ class Dense(Layer):
     ) -> None:
         super().__init__(**options)
         self.units = arguments.whole(f"{self} units", units)
-        self.activation = arguments.activation(f"{self} activation", activation)
+        self.set_activation(activation)
         self.use_bias = arguments.flag(f"{self} use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -64,13 +72,14 @@ class Dense(Layer):
     def call(self, x: Array, training: bool) -> Array:
         bias = self.bias.value if self.bias else None
         y, self.saved = self.ops.dense(x, self.kernel.value, bias, self.activation)
-        return y
+        return self.with_curve(y)
 
     def steps(self) -> tuple[Step, ...]:
-        return (("dense", (self.kernel, self.bias), (self.activation,)),)
+        return (("dense", (self.kernel, self.bias), (self.activation,)), *self.steps_of_curve())
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array | None:
-        dx, self.kernel.grad, dbias = self.ops.dense_backward(dy, self.saved, need_dx)
+        dy, saved = self.before_curve(dy)
+        dx, self.kernel.grad, dbias = self.ops.dense_backward(dy, saved, need_dx)
         if self.bias:
             self.bias.grad = dbias
         return dx

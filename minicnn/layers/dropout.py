@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import arguments
 from ..backends.contract import Array, Saved
@@ -14,6 +14,8 @@ class Dropout(RandomLayer):
 
     The mask depends only on the layer's seed and on the number of masks drawn before, so a resumed run draws the same.
     """
+
+    accepted_at_default: ClassVar[dict[str, Any]] = {"noise_shape": None}
 
     def __init__(self, rate: float, *, seed: int | None = None, **options: Any) -> None:
         super().__init__(seed=seed, **options)

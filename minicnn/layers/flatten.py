@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any, ClassVar
 
 from ..backends.contract import Array, Step
-from .base import Layer, Shape
+from .base import CHANNELS_LAST, Layer, Shape
 
 
 class Flatten(Layer):
     """(N, ...) -> (N, product of the other lengths)."""
+
+    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         return (input_shape[0], prod(input_shape[1:]))

@@ -9,10 +9,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import arguments
-from ..configurable import Configurable
+from ..configurable import Accepted, Configurable
 from ..errors import explain, shown
 
 
@@ -38,6 +38,15 @@ class Input(Value, Configurable):
     """
 
     shape: tuple[int | None, ...]
+    accepted_at_default: ClassVar[dict[str, Any]] = {
+        "batch_size": None,
+        "dtype": Accepted((None, "float32"), "Layers have a dtype: minicnn.config.set_floatx, or dtype=… on each."),
+        "sparse": Accepted((None, False)),
+        "ragged": Accepted((None, False)),
+        "batch_shape": None,
+        "tensor": None,
+        "optional": False,
+    }
 
     def __init__(self, shape: Sequence[int | None], *, name: str | None = None) -> None:
         super().__init__(None, (), (None, *arguments.shape("Input shape", shape)))

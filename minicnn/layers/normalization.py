@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import arguments, initializers, regularizers
 from ..backends import to_device
@@ -19,6 +19,15 @@ class BatchNormalization(Layer):
     statistics are used. Weights in Keras's order: gamma, beta, moving_mean, moving_variance. A layer with
     trainable=False always uses its moving statistics and does not update them, as in Keras.
     """
+
+    accepted_at_default: ClassVar[dict[str, Any]] = {
+        "beta_constraint": None,
+        "gamma_constraint": None,
+        "synchronized": False,
+        "renorm": False,
+        "renorm_clipping": None,
+        "renorm_momentum": 0.99,
+    }
 
     def __init__(
         self,

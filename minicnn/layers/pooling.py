@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import arguments
 from ..backends.contract import Array, Step
-from .base import Layer, Shape
+from .base import CHANNELS_LAST, Layer, Shape
 from .windowed import SlidingWindow
 
 
@@ -14,6 +14,7 @@ class _Pooling(SlidingWindow):
     """Pooling of any spatial rank; strides default to the pool size, so that windows don't overlap."""
 
     window_argument = "pool_size"
+    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
 
     def __init__(
         self,
@@ -76,14 +77,13 @@ class AveragePooling2D(_AveragePooling):
     spatial_rank = 2
 
 
-class GlobalAveragePooling2D(Layer):
-    """The mean of each whole channel: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with keepdims.
+class _GlobalPooling(Layer):
+    """Pooling with a window of the image's size; sequences are images of height 1."""
 
-    It is average pooling with a window of the image's size.
-    """
-
-    axes = ("batch", "height", "width", "channels")
     any_size = False
+    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
+    operation: str
+    """The pooling of the contract."""
 
     def __init__(self, *, keepdims: bool = False, **options: Any) -> None:
         super().__init__(**options)
@@ -91,18 +91,50 @@ class GlobalAveragePooling2D(Layer):
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)
-        N, _, _, C = input_shape
-        return (N, 1, 1, C) if self.keepdims else (N, C)
+        N, *lengths, C = input_shape
+        return (N, *(1 for _ in lengths), C) if self.keepdims else (N, C)
 
     def call(self, x: Array, training: bool) -> Array:
-        image = x.shape[1:3]
-        y, self.saved = self.ops.average_pool2d(x, image, image, "valid")  # (N, 1, 1, C)
+        images = x if x.ndim == 4 else x[:, None]
+        window = images.shape[1:3]
+        y, self.saved = getattr(self.ops, self.operation)(images, window, window, "valid")  # (N, 1, 1, C)
         return y.reshape(self.compute_output_shape(x.shape))
 
     def steps(self) -> tuple[Step, ...]:
-        image = self.input_shape[1:3]  # type: ignore[index]
-        pooling = ("average_pool2d", (), (image, image, "valid"))
+        lengths = self.input_shape[1:-1]  # type: ignore[index]
+        window = lengths if len(lengths) == 2 else (1, *lengths)
+        pooling = (self.operation, (), (window, window, "valid"))
         return (pooling,) if self.keepdims else (pooling, ("flatten", (), ()))
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
-        return self.ops.average_pool2d_backward(dy.reshape(dy.shape[0], 1, 1, dy.shape[-1]), self.saved)
+        backward = getattr(self.ops, f"{self.operation}_backward")
+        dx = backward(dy.reshape(dy.shape[0], 1, 1, dy.shape[-1]), self.saved)
+        return dx if len(self.axes) == 4 else dx[:, 0]  # type: ignore[arg-type]
+
+
+class GlobalAveragePooling1D(_GlobalPooling):
+    """The mean of each whole channel: (N, L, C) -> (N, C), or (N, 1, C) with keepdims."""
+
+    axes = ("batch", "length", "channels")
+    operation = "average_pool2d"
+
+
+class GlobalAveragePooling2D(_GlobalPooling):
+    """The mean of each whole channel: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with keepdims."""
+
+    axes = ("batch", "height", "width", "channels")
+    operation = "average_pool2d"
+
+
+class GlobalMaxPooling1D(_GlobalPooling):
+    """The largest value of each whole channel: (N, L, C) -> (N, C), or (N, 1, C) with keepdims."""
+
+    axes = ("batch", "length", "channels")
+    operation = "max_pool2d"
+
+
+class GlobalMaxPooling2D(_GlobalPooling):
+    """The largest value of each whole channel: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with keepdims."""
+
+    axes = ("batch", "height", "width", "channels")
+    operation = "max_pool2d"

@@ -26,6 +26,14 @@ class SlidingWindow(Layer):
         self.strides = arguments.window(f"{self} strides", strides, rank)
         self.padding = arguments.padding(f"{self} padding", padding)
 
+    dilation_rate: tuple[int, ...] = (1, 1)
+    """The distance of a window's elements on each axis."""
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """The lengths that the window covers, gaps included."""
+        return tuple((one - 1) * gap + 1 for one, gap in zip(self.window, self.dilation_rate, strict=False))
+
     @property
     def window_2d(self) -> Pair:
         return self.window if self.spatial_rank == 2 else (1, *self.window)  # type: ignore[return-value]
@@ -33,6 +41,10 @@ class SlidingWindow(Layer):
     @property
     def strides_2d(self) -> Pair:
         return self.strides if self.spatial_rank == 2 else (1, *self.strides)  # type: ignore[return-value]
+
+    @property
+    def dilation_2d(self) -> Pair:
+        return self.dilation_rate if self.spatial_rank == 2 else (1, *self.dilation_rate)  # type: ignore[return-value]
 
     def to_images(self, x: Array) -> Array:
         """(N, L, C) -> (N, 1, L, C); images are unchanged."""
@@ -47,13 +59,13 @@ class SlidingWindow(Layer):
         self.check_rank(input_shape)
         lengths = tuple(
             output_length(length, window, stride, self.padding)
-            for length, window, stride in zip(input_shape[1:-1], self.window, self.strides, strict=True)
+            for length, window, stride in zip(input_shape[1:-1], self.extent, self.strides, strict=True)
         )
         if min(lengths) < 1:
             raise ValueError(
                 explain(
                     str(self),
-                    f"an input of at least its window, {self.window}",
+                    f"an input of at least its window, {self.extent}",
                     f"{input_shape[1:-1]}",
                     'Use padding="same", a smaller window, or fewer pooling layers before it.',
                 )

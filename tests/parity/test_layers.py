@@ -112,8 +112,90 @@ AUGMENTATION = {"RandomErasing", "RandomFlip", "RandomTranslation"}
 JOINS = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}  # in test_branches.py
 
 
+NOISE = {"GaussianNoise", "SpatialDropout1D", "SpatialDropout2D"}
+
+IMAGES, STEPS = (2, 7, 6, 4), (2, 7, 3)
+
+KERAS_ONLY = [
+    *(("Activation", {"activation": name}, IMAGES) for name in ("elu", "selu", "silu", "swish", "softplus")),
+    ("Dense", {"units": 3, "activation": "elu"}, STEPS),
+    ("Conv2D", {"filters": 3, "kernel_size": 2, "activation": "softplus"}, IMAGES),
+    ("Conv2D", {"filters": 6, "kernel_size": (3, 2), "groups": 2, "strides": 2, "padding": "same"}, IMAGES),
+    ("Conv2D", {"filters": 3, "kernel_size": 2, "dilation_rate": (2, 3), "activation": "relu"}, IMAGES),
+    ("Conv2D", {"filters": 3, "kernel_size": 3, "dilation_rate": 2, "padding": "same"}, IMAGES),
+    ("Conv1D", {"filters": 3, "kernel_size": 3, "dilation_rate": 2, "padding": "same"}, STEPS),
+    ("LeakyReLU", {"negative_slope": 0.25}, IMAGES),
+    ("ELU", {}, IMAGES),
+    ("ELU", {"alpha": 0.5}, STEPS),
+    *((f"Global{kind}Pooling1D", {"keepdims": keep}, STEPS) for kind in ("Max", "Average") for keep in (False, True)),
+    *(("GlobalMaxPooling2D", {"keepdims": keep}, IMAGES) for keep in (False, True)),
+    ("ZeroPadding1D", {"padding": (1, 3)}, STEPS),
+    ("ZeroPadding2D", {"padding": (1, 2)}, IMAGES),
+    ("ZeroPadding2D", {"padding": ((0, 1), (2, 3))}, IMAGES),
+    ("Cropping1D", {"cropping": (1, 3)}, STEPS),
+    ("Cropping2D", {"cropping": 1}, IMAGES),
+    ("Cropping2D", {"cropping": ((0, 1), (2, 0))}, IMAGES),
+    ("UpSampling1D", {"size": 3}, STEPS),
+    ("UpSampling2D", {"size": (2, 3)}, IMAGES),
+    ("Reshape", {"target_shape": (14, -1)}, IMAGES),
+    ("Permute", {"dims": (3, 1, 2)}, IMAGES),
+    ("Rescaling", {"scale": 0.25, "offset": 0.5}, IMAGES),
+    ("LayerNormalization", {}, IMAGES),
+    ("LayerNormalization", {"epsilon": 0.1, "center": False}, STEPS),
+    ("LayerNormalization", {"scale": False}, (3, 5)),
+    ("GroupNormalization", {"groups": 2}, IMAGES),
+    ("GroupNormalization", {"groups": -1, "scale": False}, STEPS),
+    ("DepthwiseConv2D", {"kernel_size": 3}, IMAGES),
+    ("DepthwiseConv2D", {"kernel_size": (2, 3), "strides": 2, "padding": "same", "depth_multiplier": 2}, IMAGES),
+    ("DepthwiseConv2D", {"kernel_size": 2, "dilation_rate": 2, "activation": "tanh", "use_bias": False}, IMAGES),
+    ("SeparableConv2D", {"filters": 3, "kernel_size": 3, "activation": "relu"}, IMAGES),
+    ("SeparableConv2D", {"filters": 3, "kernel_size": 2, "depth_multiplier": 3, "padding": "same"}, IMAGES),
+]
+"""Layers and arguments that have no twin in PyTorch here: name, arguments, shape of the input."""
+
+
 def test_no_layer_is_forgotten():
-    assert set(CASES) | AUGMENTATION | JOINS == set(layers.CLASSES)
+    assert set(CASES) | AUGMENTATION | JOINS | NOISE | {name for name, *_ in KERAS_ONLY} == set(layers.CLASSES)
+
+
+@pytest.mark.parametrize(("name", "config", "shape"), KERAS_ONLY)
+def test_layer_of_keras(name, config, shape):
+    check_layer("keras", getattr(layers, name)(**config), shape, True, np.random.default_rng(2).normal(size=shape))
+
+
+@pytest.mark.parametrize("precision", ["float32"], indirect=True)
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("Activation", {"activation": "leaky_relu"}),
+        ("Activation", {"activation": "gelu"}),
+        ("LeakyReLU", {}),
+        ("Dense", {"units": 3, "activation": "gelu"}),
+    ],
+)
+def test_activation_whose_constants_are_float32_in_tensorflow(name, config):
+    x = np.random.default_rng(2).normal(size=IMAGES).astype("float32")
+    check_layer("keras", getattr(layers, name)(**config), IMAGES, True, x)
+
+
+@pytest.mark.parametrize("rank", [1, 2])
+def test_spatial_dropout_drops_whole_channels_as_keras_does(rank):
+    x = np.ones((200, *(4, 3)[:rank], 50))
+    ours, theirs = (
+        getattr(framework.layers, f"SpatialDropout{rank}D")(0.4, seed=1)(x, training=True)
+        for framework in (minicnn, keras)
+    )
+    assert_close(np.unique(ours), np.unique(theirs))
+    assert (np.ptp(ours, axis=tuple(range(1, rank + 1))) == 0).all()
+    assert abs(ours.mean() - np.mean(theirs)) < 0.05
+
+
+def test_gaussian_noise_has_keras_s_standard_deviation():
+    x = np.zeros((100, 200))
+    ours = layers.GaussianNoise(0.5, seed=1).forward(x, training=True)
+    theirs = keras.layers.GaussianNoise(0.5, seed=1)(x, training=True).numpy()
+    grid = np.linspace(0.05, 0.95, 19)
+    np.testing.assert_allclose(np.quantile(ours, grid), np.quantile(theirs, grid), atol=0.03)
 
 
 @twins
@@ -131,7 +213,7 @@ def check_layer(twin, layer, shape, training, x):
     model = randomize(minicnn.Sequential([layers.Input(shape[1:]), layer]), generator)
     twin, masks = TWINS[twin](model), next_masks(model, shape[0])
     y = model.forward(x, training)
-    dy = generator.normal(size=y.shape)
+    dy = generator.normal(size=y.shape).astype(y.dtype)
     dx = model.backward(dy)
 
     expected_y, expected_dx, expected_grads = twin.gradients(x, dy, training, masks)

@@ -30,6 +30,11 @@ def exporter_of(layer: Layer) -> Exporter:
     A subclass of a layer may compute something else, and so may a layer whose `call` was replaced.
     """
     exporter = EXPORTERS.get(type(layer))
+    if layer.curve is not None:
+        remedy = "Train it with relu, sigmoid, tanh or softmax."
+        raise ValueError(
+            explain(f"export_onnx, {layer}", "an activation that ONNX 17 has", f"{layer.curve[0]!r}", remedy)
+        )
     if exporter is None or vars(layer).keys() & {"call", "forward"}:
         known = ", ".join(sorted(cls.__name__ for cls in EXPORTERS))
         expected = "a layer that ONNX can express"
@@ -55,7 +60,7 @@ def convolution(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     weights = [graph.constant("kernel", np.moveaxis(to_host(layer.kernel.value), (-1, -2), (0, 1)))]
     if layer.bias:
         weights.append(graph.constant("bias", layer.bias.value))
-    y = graph.node("Conv", x.name, *weights, **_window(graph, layer))
+    y = graph.node("Conv", x.name, *weights, group=layer.groups, **_window(graph, layer))
     return activate(graph, replace(x, name=y), layer.activation)
 
 
@@ -208,10 +213,12 @@ def _window(graph: Graph, layer: Any) -> dict[str, Any]:
     Raises ValueError for a combination that onnxruntime cannot compute.
     """
     attributes = {"kernel_shape": layer.window, "strides": layer.strides}
+    if layer.extent != layer.window:
+        attributes["dilations"] = layer.dilation_rate
     if layer.padding == "valid":
         return attributes
     if graph.fixed_size:
-        axes = zip(layer.input_shape[1:-1], layer.window, layer.strides, strict=True)
+        axes = zip(layer.input_shape[1:-1], layer.extent, layer.strides, strict=True)
         before, after = zip(*(pad_amounts(*axis, layer.padding) for axis in axes), strict=True)
         return {**attributes, "pads": [*before, *after]}
     if any(stride > window for stride, window in zip(layer.strides, layer.window, strict=True)):

@@ -73,8 +73,9 @@ LOSSES: dict[type[Loss], type[LossOperation]] = {
 
 
 def operation_of(layer: Layer) -> type[Operation] | None:
-    """The description of a layer's operation; None for a class of the user's own, which may compute anything."""
-    return LAYERS.get(type(layer))
+    """The description of a layer's operation; None for a class of the user's own, which may compute anything, and for
+    layers that are not described yet, such as those with an activation of the contract's CURVES."""
+    return None if layer.curve or getattr(layer, "is_grouped", False) else LAYERS.get(type(layer))
 
 
 def loss_operation_of(loss: Loss) -> type[LossOperation] | None:
