@@ -90,7 +90,7 @@ def rebuilt(training: Training, stack: list[layers.Layer]) -> Training:
     model, callbacks = training
     fresh = [layers.CLASSES[layer.describe()["class"]](**layer.get_config()) for layer in stack]
     changed = minicnn.Sequential([minicnn.Input(model.input_shape[1:]), *fresh], name=model.name)
-    changed.compile(model.optimizer, model.loss, metrics=model.metric_names)
+    changed.compile(model.optimizer, model.loss, metrics=model.compiled_metrics)
     return changed, callbacks
 
 

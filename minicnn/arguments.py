@@ -105,6 +105,12 @@ def flag(where: str, value: Any) -> bool:
     return bool(value)
 
 
+def only(where: str, value: Any, default: Any, why: str) -> None:
+    """Raise ValueError unless the argument has the only value that is offered, Keras's default."""
+    if value is not default:
+        raise ValueError(explain(where, f"{default}, the only value that is offered", shown(value), why))
+
+
 def text(where: str, value: Any) -> str:
     """A string that is not empty."""
     if not isinstance(value, str) or not value:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,49 +12,72 @@ from .backends import active, to_device, to_host
 from .backends.contract import Array, on_gpu
 from .errors import explain
 
+Batch = tuple[Array, "Array | None", "np.ndarray | None"]
+"""x, y and the weights of the samples, in the active backend's memory but for the weights."""
+
 
 class Batches:
     """Samples x, and targets y if there are any, in batches of `batch_size`; the last one may be smaller.
 
+    Each sample may have a weight in the loss: `sample_weight` (N,), or `class_weight`, a weight for each class.
+    With `steps`, an epoch has at most so many batches.
     Raises TypeError or ValueError, saying what was expected and found, if x or y cannot be used for training.
     """
 
     def __init__(
-        self, x: Any, y: Any = None, batch_size: int | None = None, where: str = "data", dtype: Any = None
+        self,
+        x: Any,
+        y: Any = None,
+        batch_size: int | None = None,
+        where: str = "data",
+        dtype: Any = None,
+        *,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        steps: int | None = None,
     ) -> None:
         self.x = check_samples(where, "x", x, dtype)
         self.y = None if y is None else _on_host(arguments.array(where, "targets y", y, dtype, finite=True))
         self._moved: tuple[Array, Array | None] | None = None
         self.batch_size = arguments.whole(f"{where} batch_size", 32 if batch_size is None else batch_size)
+        self.steps = steps
         if self.y is not None and self.y.shape[:1] != self.x.shape[:1]:
             remedy = "Pair x and y up again."
             raise ValueError(
                 explain(where, f"as many targets as samples, {self.samples}", f"y of shape {self.y.shape}", remedy)
             )
+        self.weights = weights_of_samples(where, self.samples, self.y, sample_weight, class_weight)
 
     @property
     def samples(self) -> int:
         return len(self.x)
 
-    def __len__(self) -> int:
-        return -(-self.samples // self.batch_size)
+    @property
+    def count(self) -> int:
+        """The number of batches of an epoch."""
+        whole = -(-self.samples // self.batch_size)
+        return whole if self.steps is None else min(whole, self.steps)
 
     def slices(self) -> Iterator[slice]:
         """The slice of the samples that each batch takes."""
-        return (slice(start, start + self.batch_size) for start in range(0, self.samples, self.batch_size))
+        starts = range(0, self.samples, self.batch_size)
+        return (slice(start, start + self.batch_size) for start in starts[: self.steps])
 
-    def in_order(self, dtype: Any) -> Iterator[tuple[Array, Array | None]]:
+    def in_order(self, dtype: Any) -> Iterator[Batch]:
         """The batches in the samples' order, x converted to `dtype`."""
-        x, y = self._on_device()
+        (x, y), weights = self._on_device(), self.weights
         for where in self.slices():
-            yield to_device(x[where], dtype), None if y is None else y[where]
+            w = None if weights is None else weights[where]
+            yield to_device(x[where], dtype), None if y is None else y[where], w
 
-    def shuffled(self, dtype: Any, order: np.ndarray) -> Iterator[tuple[Array, Array | None]]:
+    def shuffled(self, dtype: Any, order: np.ndarray) -> Iterator[Batch]:
         """The batches of the samples permuted by `order`, x converted to `dtype`."""
         take = active().take
+        weights = None if self.weights is None else self.weights[order]
         (x, y), order = self._on_device(), to_device(order)
         for where in self.slices():
-            yield take(x, order[where], dtype), None if y is None else take(y, order[where], None)
+            w = None if weights is None else weights[where]
+            yield take(x, order[where], dtype), None if y is None else take(y, order[where], None), w
 
     def _on_device(self) -> tuple[Array, Array | None]:
         """x and y in the active backend's memory; they are transferred once, not once per epoch."""
@@ -70,11 +93,43 @@ class Batches:
             raise ValueError(
                 explain("fit validation_split", "a share that leaves samples on both sides", share, "Use more samples.")
             )
+        y, w = self.y, self.weights
         first, last = (
-            Batches(self.x[part], None if self.y is None else self.y[part], self.batch_size, "fit")
+            Batches(
+                self.x[part],
+                None if y is None else y[part],
+                self.batch_size,
+                "fit",
+                sample_weight=None if w is None else w[part],
+            )
             for part in (slice(0, at), slice(at, None))
         )
+        first.steps = self.steps
         return first, last
+
+
+def weights_of_samples(
+    where: str, samples: int, y: np.ndarray | None, sample_weight: Any, class_weight: Mapping[int, float] | None
+) -> np.ndarray | None:
+    """The weights, (N,) or (N, …), or None if neither is given. A class that class_weight lacks has the weight 1."""
+    if sample_weight is not None:
+        if class_weight is not None:
+            found, remedy = "both", "Multiply them: sample_weight = weights * [class_weight[label] for label in y]."
+            raise ValueError(explain(where, "sample_weight or class_weight", found, remedy))
+        weights = _on_host(arguments.array(where, "sample_weight", sample_weight, finite=True))
+        if weights.shape[:1] != (samples,):
+            expected, found = f"sample_weight with one entry for each of {samples} samples", f"shape {weights.shape}"
+            raise ValueError(explain(where, expected, found, "Give a weight for each sample, or none at all."))
+        return weights.astype(np.float64)
+    if class_weight is None or y is None:
+        return None
+    if not isinstance(class_weight, Mapping):
+        found = type(class_weight).__name__
+        raise TypeError(explain(f"{where} class_weight", "a dict", found, "Example: {0: 1.0, 1: 5.0}."))
+    labels = y.argmax(axis=-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(samples, -1)[:, 0]
+    known = {int(label): arguments.non_negative(f"{where} class_weight", w) for label, w in class_weight.items()}
+    numbers, inverse = np.unique(labels, return_inverse=True)
+    return np.array([known.get(int(number), 1.0) for number in numbers])[inverse]
 
 
 def check_samples(where: str, what: str, x: Any, dtype: Any = None) -> np.ndarray:

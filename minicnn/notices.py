@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from copy import copy
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -23,6 +23,7 @@ from .layers import Flatten, Layer
 from .layers.random import RandomLayer
 from .layers.windowed import SlidingWindow
 from .losses import Crossentropy, Loss, MeanSquaredError
+from .losses.base import MEANS
 
 ROUNDING = 1e-3
 """How far the sum of a sample's probabilities may be from 1."""
@@ -54,15 +55,24 @@ class Notices:
         self.largest_normal: float | None = None
         """The largest mean loss of an epoch that is not pointed out; None if there is no such limit."""
 
-    def first_batch(self, layers: Sequence[Layer], loss: Loss, fresh: bool, x: Array, y: Array, y_pred: Array) -> None:
+    def first_batch(
+        self,
+        layers: Sequence[Layer],
+        loss: Loss,
+        fresh: bool,
+        x: Array,
+        y: Array,
+        y_pred: Array,
+        sample_weight: np.ndarray | None = None,
+    ) -> None:
         """Look at a fit's first batch; `fresh` says that nothing has been trained before.
 
         `loss` and y_pred are those of the training's objective: logits, if it fuses softmax and cross-entropy.
         """
-        value = float(to_host(copy(loss).forward(y, y_pred)))
         outputs = np.asarray(to_host(y_pred))
+        value = float(to_host(copy(loss).forward(y, y_pred)))
         chance = loss_of_chance(loss, np.asarray(to_host(y)), outputs.shape[-1])
-        if chance is not None:
+        if chance is not None and sample_weight is None:  # with weights, the loss has another scale in every batch
             self.largest_normal = FACTOR * max(value, chance)
         found = [pixels(layers, np.asarray(to_host(x))), wrong_outputs(loss, outputs)]
         if fresh and not any(found):  # both make the first loss large
@@ -101,7 +111,7 @@ def pixels(layers: Sequence[Layer], x: np.ndarray) -> Notice | None:
 
 def wrong_outputs(loss: Loss, outputs: np.ndarray) -> Notice | None:
     """Logits in place of probabilities, or probabilities in place of logits."""
-    if not isinstance(loss, Crossentropy) or outputs.shape[-1] < 2:
+    if not _excludes_each_other(loss) or outputs.shape[-1] < 2:
         return None
     low, high, sums = outputs.min(), outputs.max(), outputs.sum(axis=-1, dtype=np.float64)
     are_probabilities = bool(low >= 0 and (np.abs(sums - 1) <= ROUNDING).all())
@@ -125,7 +135,7 @@ def wrong_outputs(loss: Loss, outputs: np.ndarray) -> Notice | None:
 
 def large_first_loss(loss: Loss, value: float, K: int) -> Notice | None:
     """A cross-entropy far above log K, before anything is trained."""
-    if not isinstance(loss, Crossentropy) or value <= FACTOR * math.log(max(K, 2)):
+    if not _excludes_each_other(loss) or value <= FACTOR * math.log(max(K, 2)):
         return None
     return Notice(
         "first loss",
@@ -134,10 +144,17 @@ def large_first_loss(loss: Loss, value: float, K: int) -> Notice | None:
     )
 
 
+def _excludes_each_other(loss: Loss) -> TypeGuard[Crossentropy]:
+    """Whether it is a mean cross-entropy of classes, of which every sample has one."""
+    return isinstance(loss, Crossentropy) and loss.activation == "softmax" and loss.reduction in MEANS
+
+
 def loss_of_chance(loss: Loss, y: np.ndarray, K: int) -> float | None:
     """The loss of a model that knows nothing but the targets' mean; None for a loss of the user's own."""
+    if loss.reduction not in MEANS:
+        return None
     if isinstance(loss, Crossentropy):
-        return math.log(max(K, 2))
+        return math.log(max(K, 2) if _excludes_each_other(loss) else 2)
     return float(y.var(axis=0).mean()) if isinstance(loss, MeanSquaredError) else None
 
 

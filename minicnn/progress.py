@@ -28,26 +28,30 @@ class ProgressBar(Callback):
 
     bar: Any = None
     """tqdm's bar, while an epoch runs."""
+    batches_ended = 0.0
+    """When the last batch ended."""
+    seen: int | None = None
+    """How many batches this epoch has had so far."""
     validation_time = 0.0
     """Seconds that the last epoch took after its last batch."""
 
-    def __init__(self, verbose: str | int, batches: int, epochs: int) -> None:
+    def __init__(self, verbose: str | int, batches: int | None, epochs: int) -> None:
         self.level = arguments.verbose("fit verbose", verbose)
         self.output = _output_for_a_bar() if self.level in (1, "auto") else None
-        self.batches, self.epochs = batches, epochs
+        self.batches, self.epochs = batches, epochs  # batches is unknown in the first epoch of a generator
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         self.began = perf_counter()
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.epoch, self.title = epoch, f"Epoch {epoch + 1}/{self.epochs}"
-        if self.output is not None:
+        if self.output is not None and self.batches is not None:
             from tqdm import tqdm
 
             self.bar = tqdm(total=self.batches, desc=self.title, file=self.output, leave=False, delay=DELAY)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        self.batches_ended = perf_counter()
+        self.batches_ended, self.seen = perf_counter(), batch + 1
         if self.bar is not None and self.bar.update():  # True when the bar was drawn: a few times a second
             self._describe(logs)
 
@@ -69,6 +73,7 @@ class ProgressBar(Callback):
 
     def on_checkpoint(self, epoch: int, logs: Logs) -> None:  # an epoch that is shown as done is saved
         self.validation_time = perf_counter() - self.batches_ended
+        self.batches = self.batches or self.seen
         self._remove_bar()
         if self.level != 0:
             line = " - ".join([self.title, *_metrics(logs)])

@@ -10,7 +10,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-from . import arguments, layers, losses, optimizers, tensor_file
+from . import arguments, layers, losses, metrics, optimizers, tensor_file
 from .callbacks import CallbackList
 from .configurable import from_description
 from .errors import ModelFileError, explain
@@ -139,7 +139,9 @@ def _describe(model: Trainer) -> dict[str, Any]:
             slots = dict(zip(_slots(model), optimizer.get_state(), strict=True))
         content["optimizer"] = {**optimizer.describe(), "iterations": optimizer.iterations, "slots": slots}
         content["loss"] = model.loss.describe()
-        content["metrics"] = model.metric_names
+        content["metrics"] = list(map(metrics.describe, model.compiled_metrics))
+        if model.weighted_metrics:
+            content["weighted_metrics"] = list(map(metrics.describe, model.weighted_metrics))
         content["callbacks"] = model.callbacks.get_state()
     return content
 
@@ -177,7 +179,12 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
 def _restore_training(model: Trainer, content: dict[str, Any]) -> None:
     """Compile the model as it was, and restore the states of its optimiser and callbacks."""
     description = content["optimizer"]
-    model.compile(optimizers.get(description), losses.get(content["loss"]), metrics=content["metrics"])
+    model.compile(
+        optimizers.get(description),
+        losses.get(content["loss"]),
+        metrics=content["metrics"],
+        weighted_metrics=content.get("weighted_metrics"),
+    )
     if slots := description["slots"]:
         expected = _slots(model)
         check_stored(type(model.optimizer).__name__, slots, expected)

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import copy
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from . import arguments, losses, optimizers
+from . import arguments, losses, metrics, optimizers, streams
 from .backends import active, to_host
 from .backends.contract import Array
-from .callbacks import Callback, CallbackList, History
+from .callbacks import Callback, CallbackList, History, TerminateOnNaN
 from .data import Batches
 from .diagnosis import non_finite_epoch_error, non_finite_error
-from .errors import explain
+from .errors import NonFiniteError, explain
 from .layers import Layer
 from .losses import Loss
-from .metrics import Accuracy, Mean, RunningLogs, check_name
+from .metrics import Metric, RunningLogs, RunningMean
 from .network import Network, with_activations
 from .notices import Notices, check_flattened
 from .optimizers import Optimizer
 from .progress import ProgressBar
 from .random import draw_seed
+from .streams import Stream
 
 
 class Trainer(Network):
@@ -30,7 +32,10 @@ class Trainer(Network):
 
     optimizer: Optimizer
     loss: Loss
-    metric_names: list[str]
+    compiled_metrics: Sequence[Metric] = ()
+    """The metrics as they were given: fit, evaluate and the others measure with copies of them."""
+    weighted_metrics: Sequence[Metric] = ()
+    """Those that `sample_weight` and `class_weight` apply to."""
     compiled = False
     stop_training = False
     """Set by a callback to end `fit` after the current epoch."""
@@ -46,29 +51,53 @@ class Trainer(Network):
         self.noticed: set[str] = set()
         """The kinds of notices that training has given; see notices.py."""
 
-    def compile(self, optimizer: Any = None, loss: Any = None, *, metrics: Sequence[str] | str | None = None) -> None:
-        """Choose the optimiser, the loss and the metrics, each by object or by Keras's string name.
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        loss_weights: None = None,
+        metrics: Any = None,
+        weighted_metrics: Any = None,
+        run_eagerly: bool = False,
+        steps_per_execution: int = 1,
+        jit_compile: bool | str = "auto",
+        auto_scale_loss: bool = True,
+    ) -> None:
+        """Choose the optimiser, the loss and the metrics, each by object, by Keras's string name, or by class.
 
-        Raises ValueError for an unknown name, or if optimiser or loss are missing.
+        `metrics` are measured without weights, `weighted_metrics` with `sample_weight` and `class_weight`.
+        The last four arguments choose how Keras executes a step, and change no result; here they have no effect.
+        Raises ValueError for an unknown name, or if the loss is missing; TypeError for a loss without a gradient.
         """
-        if optimizer is None:  # Keras's default, rmsprop, is not offered; another default would change results silently
-            raise ValueError(explain("compile", "an optimiser", "none", 'Example: optimizer="adam".'))
         if loss is None:
             raise ValueError(explain("compile", "a loss", "none", 'Example: loss="categorical_crossentropy".'))
+        arguments.only(
+            "compile loss_weights", loss_weights, None, "A model has one output, so there is nothing to weigh."
+        )
         self.optimizer = optimizers.get(optimizer)
         self.loss = losses.get(loss)
-        names = [metrics] if isinstance(metrics, str) else [] if metrics is None else metrics
-        self.metric_names = [check_name(name) for name in arguments.sequence("compile metrics", names, str, "names")]
+        if self.loss.reduction == "none":
+            raise ValueError(explain("compile loss", "one number for a batch", "reduction='none'", 'Use "sum".'))
+        self.compiled_metrics = _metrics("compile metrics", metrics)
+        self.weighted_metrics = _metrics("compile weighted_metrics", weighted_metrics)
+        names = self.metrics_names
+        if len(set(names)) < len(names):
+            raise ValueError(explain("compile metrics", "different names", ", ".join(names), "Give each a name=…."))
         self.compiled = True
 
-    def train_step(self, x: Array, y: Array) -> tuple[Array, Array]:
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what evaluate returns: "loss" and the metrics."""
+        return ["loss", *(metric.name for metric in (*self.compiled_metrics, *self.weighted_metrics))]
+
+    def train_step(self, x: Array, y: Array, sample_weight: Any = None) -> tuple[Array, Array]:
         """One step on one batch: forward, loss, backward, update. Returns loss and outputs from before the update."""
         self.check_compiled("train_step")
         x = arguments.array("train_step", "x", x, self.dtype)
         self.ensure_built(x)
         network, loss = self.objective()
         y_pred = network.forward(x, training=True)
-        value = network.add_penalties(loss.forward(y, y_pred))
+        value = network.add_penalties(loss.forward(y, y_pred, sample_weight))
         number = active().read_if_ready(value)  # None on a GPU: fit reads the loss at the end of the epoch
         if number is not None and not np.isfinite(number):
             raise non_finite_error(self, x, number, self.optimizer.iterations + 1)
@@ -81,7 +110,8 @@ class Trainer(Network):
         """The network and the loss that training minimises, for a built and compiled model.
 
         A layer without an activation and an activation layer after it are one operation. So are softmax and
-        cross-entropy, on the logits: its gradient is p − y without a division by p. Then the network has
+        cross-entropy, and sigmoid and binary cross-entropy, on the logits: the gradient is p − y without a division by
+        p. Then the network has
         copies of these layers, which share their weights; the model's own layers stay as they are.
         """
         if type(self).forward is not Network.forward or "forward" in vars(self):
@@ -94,25 +124,34 @@ class Trainer(Network):
 
     def fit(
         self,
-        x: Any,
-        y: Any,
+        x: Any = None,
+        y: Any = None,
         batch_size: int | None = None,
         epochs: int = 1,
         verbose: str | int = "auto",
         callbacks: Sequence[Callback] | Callback | None = None,
         validation_split: float = 0.0,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: Any = None,
         shuffle: bool = True,
-        *,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: Any = None,
         initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
         validation_batch_size: int | None = None,
+        validation_freq: int | Sequence[int] = 1,
     ) -> History:
         """Train for epochs − initial_epoch epochs; returns the History, with the metrics of every epoch.
 
-        x (N, …) numbers of the model's input shape; the loss says what y is. `validation_split` holds out the last
-        share of the samples, before any shuffling; `validation_data` (x, y) takes precedence. `verbose`: 0 silent,
-        2 one line per epoch on standard output; 1 and "auto" also a bar while an epoch runs, on standard error if it is
-        a terminal, or in a notebook's cell.
+        x (N, …) numbers of the model's input shape; the loss says what y is. Or x is an iterable of batches (x, y) or
+        (x, y, sample_weight), without y: a generator, a list, a Keras Sequence, PyTorch's DataLoader, tf.data.
+        `validation_split` holds out the last share of the samples, before any shuffling; `validation_data` (x, y),
+        (x, y, sample_weight) or an iterable takes precedence. It is measured every `validation_freq` epochs, or in the
+        listed ones, counted from 1.
+        `class_weight` {class: weight} or `sample_weight` (N,) multiply the losses of the samples. `steps_per_epoch` and
+        `validation_steps` end an epoch after so many batches; an iterable goes on there in the next epoch.
+        `verbose`: 0 silent, 2 one line per epoch on standard output; 1 and "auto" also a bar while an epoch runs, on
+        standard error if it is a terminal, or in a notebook's cell.
         With initial_epoch above 0, training resumes: a callback starts with the state that the callback of the same
         class, counted in order, had at the end of the last fit or when the model was saved. With 0, it starts afresh.
         Raises ValueError or TypeError for data that cannot be used, NonFiniteError if the loss turns NaN.
@@ -121,22 +160,30 @@ class Trainer(Network):
         epochs = arguments.whole("fit epochs", epochs, least=0)
         initial_epoch = arguments.whole("fit initial_epoch", initial_epoch, least=0, most=epochs)
         shuffle = arguments.flag("fit shuffle", shuffle)
-        train, validation = Batches(x, y, batch_size, "fit", self.dtype), None
+        options = {"sample_weight": sample_weight, "class_weight": class_weight}
+        train = self._source(
+            "fit", x, y, batch_size, steps=streams.steps("fit steps_per_epoch", steps_per_epoch), **options
+        )
+        validation: Batches | Stream | None = None
         if validation_batch_size is None:
-            validation_batch_size = train.batch_size
-        arguments.whole("fit validation_batch_size", validation_batch_size)
+            validation_batch_size = batch_size
+        last = streams.steps("fit validation_steps", validation_steps)
         if validation_data is not None:
-            validation = Batches(*_pair(validation_data), validation_batch_size, "fit validation_data", self.dtype)
+            data, where = _parts(validation_data), "fit validation_data"
+            validation = self._source(where, *data[:2], validation_batch_size, sample_weight=data[2], steps=last)
         elif arguments.fraction("fit validation_split", validation_split):
+            if isinstance(train, Stream):
+                remedy = "Give validation_data, another iterable."
+                raise ValueError(explain("fit validation_split", "arrays x and y", "an iterable", remedy))
             train, validation = train.split(validation_split)
-        for batches in (train, validation):
-            if batches is not None:
-                self._check_targets(batches)
+            validation.steps = last
         history = History()
         callbacks = [callbacks] if isinstance(callbacks, Callback) else [] if callbacks is None else callbacks
         callbacks = arguments.sequence("fit callbacks", callbacks, Callback, "Callback objects")
         states = self.callbacks.get_state() if initial_epoch else None
-        watchers = CallbackList([*callbacks, history, ProgressBar(verbose, len(train), epochs)], self, states)
+        watchers = CallbackList([*callbacks, history, ProgressBar(verbose, train.count, epochs)], self, states)
+        watchers.set_params({"epochs": epochs, "steps": train.count, "verbose": verbose})
+        due = _validation_epochs(validation_freq)
         self.stop_training = False
         logs: dict[str, float] = {}
         notices = Notices(self.noticed)
@@ -146,48 +193,103 @@ class Trainer(Network):
             for epoch in range(initial_epoch, epochs):
                 watchers.on_epoch_begin(epoch, {})
                 logs = self._train_epoch(train, shuffle, watchers, notices if epoch == initial_epoch else None)
+                if not logs:  # an iterable without further batches: it has warned
+                    break
                 notices.epoch(epoch + 1, logs["loss"], self.optimizer.learning_rate)
-                if validation is not None:
+                if validation is not None and due(epoch + 1):
                     watchers.on_test_begin({})
-                    logs |= {f"val_{name}": value for name, value in self._measure(validation).items()}
+                    measured = {f"val_{name}": value for name, value in self._measure(validation).items()}
+                    watchers.on_test_end(measured)
+                    logs |= measured
                 self.epochs_trained += 1
                 watchers.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
+        except NonFiniteError as error:
+            if not any(isinstance(callback, TerminateOnNaN) for callback in callbacks):
+                raise
+            print(f"TerminateOnNaN: {error}")
+            logs = {"loss": float("nan")}
+            watchers.on_epoch_end(epoch, logs)
+            self.stop_training = True
         finally:
             watchers.on_train_end(logs)
             self.callbacks = CallbackList([], None, watchers.get_state())  # without references to the model
         return history
 
-    def train_on_batch(self, x: Any, y: Any, *, return_dict: bool = False) -> Any:
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One step on one batch; returns its loss and metrics before the update, in the form of evaluate."""
         self.check_compiled("train_on_batch")
-        batches = Batches(x, y, arguments.LARGEST_INT, "train_on_batch", self.dtype)
-        self._check_targets(batches)
+        options = {"sample_weight": sample_weight, "class_weight": class_weight}
+        batches = self._source("train_on_batch", x, y, arguments.LARGEST_INT, **options)
         notices = None if self.optimizer.iterations else Notices(self.noticed)
         return _as_keras(self._train_epoch(batches, False, CallbackList([], self), notices), return_dict)
 
+    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+        """The loss and metrics of one batch, in the form of evaluate."""
+        self.check_compiled("test_on_batch")
+        batches = self._source("test_on_batch", x, y, arguments.LARGEST_INT, sample_weight=sample_weight)
+        return _as_keras(self._measure(batches), return_dict)
+
     def evaluate(
-        self, x: Any, y: Any, batch_size: int | None = None, verbose: str | int = "auto", *, return_dict: bool = False
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: Any = None,
+        steps: int | None = None,
+        callbacks: None = None,
+        return_dict: bool = False,
     ) -> Any:
-        """The loss, [loss, *metrics] if there are metrics, or a dict of both with return_dict=True."""
+        """The loss, [loss, *metrics] if there are metrics, or a dict of both with return_dict=True.
+
+        x and y as in fit; `steps` ends it after so many batches.
+        """
         self.check_compiled("evaluate")
-        batches = Batches(x, y, batch_size, "evaluate", self.dtype)
-        self._check_targets(batches)
         verbose = arguments.verbose("evaluate verbose", verbose)
-        metrics = self._measure(batches)
+        arguments.only("evaluate callbacks", callbacks, None, "Only fit calls callbacks.")
+        last = streams.steps("evaluate steps", steps)
+        metrics = self._measure(self._source("evaluate", x, y, batch_size, sample_weight=sample_weight, steps=last))
+        if not metrics:
+            raise ValueError(explain("evaluate", "at least one batch", "none", "The iterable has ended."))
         if verbose not in (0, "auto"):
             print(" - ".join(f"{name}: {value:.4f}" for name, value in metrics.items()))
         return _as_keras(metrics, return_dict)
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: str | int = 0) -> np.ndarray:
-        """The outputs for all samples, computed batch by batch. `verbose` is accepted because Keras has it."""
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = 0,
+        steps: int | None = None,
+        callbacks: None = None,
+    ) -> np.ndarray:
+        """The outputs for all samples, computed batch by batch. `verbose` is accepted because Keras has it.
+
+        x (N, …), or an iterable of batches x or (x, …); `steps` ends it after so many batches.
+        """
         arguments.verbose("predict verbose", verbose)
-        batches = Batches(x, None, batch_size, "predict", self.dtype)
-        self.check_input(batches.x)
-        self.ensure_built(batches.x)
-        network = self if len(batches) == 1 else self.snapshot()  # all batches with the same weights
-        return np.concatenate([to_host(network.infer(xb)) for xb, _ in batches.in_order(self.dtype)])
+        arguments.only("predict callbacks", callbacks, None, "Only fit calls callbacks.")
+        last = streams.steps("predict steps", steps)
+        if streams.is_stream(x, None):
+            batches: Batches | Stream = Stream(x, "predict", self.dtype, steps=last)
+        else:
+            batches = Batches(x, None, batch_size, "predict", self.dtype, steps=last)
+            self.check_input(batches.x)
+            self.ensure_built(batches.x)
+        network = self if batches.count == 1 or not self.built else self.snapshot()  # all batches with the same weights
+        outputs = [to_host(network.infer(xb)) for xb, _, _ in batches.in_order(self.dtype)]
+        if not outputs:
+            raise ValueError(explain("predict", "at least one batch", "none", "The iterable has ended."))
+        return np.concatenate(outputs)
 
     def predict_on_batch(self, x: Any) -> np.ndarray:
         """The outputs for one batch, as a NumPy array. Faster than predict: x is not checked for finite numbers.
@@ -196,44 +298,93 @@ class Trainer(Network):
         """
         return np.array(to_host(self.infer(x)))
 
+    def _source(self, where: str, x: Any, y: Any, batch_size: Any, *, sample_weight: Any = None, **options: Any) -> Any:
+        """The batches of arrays or of an iterable, checked against the model and its loss."""
+        if x is None:
+            raise ValueError(explain(where, "samples x", "none", "Give an array, or an iterable of batches."))
+        if not streams.is_stream(x, y):
+            batches = Batches(x, y, batch_size, where, self.dtype, sample_weight=sample_weight, **options)
+            if batches.y is None:
+                raise ValueError(explain(where, "targets y", "none", "Give one target per sample."))
+            batches.y = self._checked_targets(batches.x, batches.y)
+            return batches
+        for name, value in {"batch_size": batch_size, "sample_weight": sample_weight}.items():
+            remedy = "An iterable yields whole batches: (x, y), or (x, y, sample_weight)."
+            if value != arguments.LARGEST_INT:
+                arguments.only(f"{where} {name}", value, None, remedy)
+        return Stream(x, where, self.dtype, check=self._checked_targets, **options)
+
     def _train_epoch(
-        self, batches: Batches, shuffle: bool, watchers: CallbackList, notices: Notices | None
+        self, batches: Batches | Stream, shuffle: bool, watchers: CallbackList, notices: Notices | None
     ) -> dict[str, float]:
-        """One pass over the batches; `notices` look at the first one. Returns the metrics."""
-        mean_loss, accuracies = self._trackers()
-        logs = RunningLogs([mean_loss, *accuracies])
-        if shuffle:
+        """One pass over the batches; `notices` look at the first one. Returns the metrics; {} if there was no batch."""
+        mean_loss, plain, weighted = self._trackers()
+        logs = RunningLogs([mean_loss, *plain, *weighted])
+        if shuffle and isinstance(batches, Batches):
             order = np.random.default_rng((self.seed, self.epochs_trained)).permutation(batches.samples)
             stream = batches.shuffled(self.dtype, order)
         else:
             stream = batches.in_order(self.dtype)
-        for number, (x, y) in enumerate(stream):
+        x = None
+        for number, (x, y, weights) in zip(count(), stream):
             watchers.on_train_batch_begin(number, {})
-            value, y_pred = self.train_step(x, y)
+            value, y_pred = self.train_step(x, y, weights)
             if number == 0 and notices is not None:
-                notices.first_batch(self.layers, self.objective()[1], self.optimizer.iterations == 1, x, y, y_pred)
+                first = self.optimizer.iterations == 1
+                notices.first_batch(self.layers, self.objective()[1], first, x, y, y_pred, weights)
             mean_loss.update(value, len(x))
-            for accuracy in accuracies:
-                accuracy.update(y, y_pred)
+            if number == 0:
+                activation = self._activation_for([*plain, *weighted])
+            if activation is not None:
+                y_pred, _ = active().activation(y_pred, activation)
+            for metric in plain:
+                metric.update_state(y, y_pred)
+            for metric in weighted:
+                metric.update_state(y, y_pred, weights)
             watchers.on_train_batch_end(number, logs)
-        metrics = dict(logs)
-        if not np.isfinite(metrics["loss"]):  # one non-finite step makes the mean non-finite
-            raise non_finite_epoch_error(self, x, metrics["loss"], self.optimizer.iterations)
-        return metrics
+        if x is None:
+            return {}
+        found = dict(logs)
+        if not np.isfinite(found["loss"]):  # one non-finite step makes the mean non-finite
+            raise non_finite_epoch_error(self, x, found["loss"], self.optimizer.iterations)
+        return found
 
-    def _measure(self, batches: Batches) -> dict[str, float]:
-        mean_loss, accuracies = self._trackers()
-        network, loss = self.objective()
-        network, loss = network.snapshot(), copy(loss)  # a training step of another thread keeps its own `saved`
-        for x, y in batches.in_order(self.dtype):
+    def _measure(self, batches: Batches | Stream) -> dict[str, float]:
+        mean_loss, plain, weighted = self._trackers()
+        network: Network | None = None
+        for x, y, weights in batches.in_order(self.dtype):
+            if network is None:
+                network, loss = self.objective()
+                network, loss = network.snapshot(), copy(loss)  # another thread's training step keeps its own `saved`
+                activation = self._activation_for([*plain, *weighted])
             y_pred = network.infer(x)
-            mean_loss.update(network.add_penalties(loss.forward(y, y_pred)), len(x))
-            for accuracy in accuracies:
-                accuracy.update(y, y_pred)
-        return dict(RunningLogs([mean_loss, *accuracies]))
+            mean_loss.update(network.add_penalties(loss.forward(y, y_pred, weights)), len(x))
+            if activation is not None:
+                y_pred, _ = active().activation(y_pred, activation)
+            for metric in plain:
+                metric.update_state(y, y_pred)
+            for metric in weighted:
+                metric.update_state(y, y_pred, weights)
+        return {} if network is None else dict(RunningLogs([mean_loss, *plain, *weighted]))
 
-    def _trackers(self) -> tuple[Mean, list[Accuracy]]:
-        return Mean("loss"), [Accuracy(name) for name in self.metric_names]
+    def _activation_for(self, metrics: Sequence[Metric]) -> str | None:
+        """The model's last activation, if it is computed in the loss and the metrics need outputs with it."""
+        _, loss = self.objective()
+        several = self.output_shape is not None and self.output_shape[-1] != 1
+        if (
+            loss is self.loss
+            or not isinstance(self.loss, losses.Crossentropy)
+            or not metrics
+            or (several and all(metric.takes_logits for metric in metrics))
+        ):
+            return None
+        return self.loss.activation
+
+    def _trackers(self) -> tuple[RunningMean, list[Metric], list[Metric]]:
+        plain, weighted = (
+            [metric.fresh() for metric in given] for given in (self.compiled_metrics, self.weighted_metrics)
+        )
+        return RunningMean("loss"), plain, weighted
 
     def check_compiled(self, where: str) -> None:
         """Raise RuntimeError, naming the caller, unless the model has an optimiser and a loss."""
@@ -243,20 +394,40 @@ class Trainer(Network):
             raise RuntimeError(f'{where} needs a compiled model. Call compile(optimizer="adam", loss=…) first.')
         self.optimizer, self.loss = optimizers.get(self.optimizer), losses.get(self.loss)
 
-    def _check_targets(self, batches: Batches) -> None:
+    def _checked_targets(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Run the network on the first sample, which builds it, and check all targets against its output shape."""
-        if batches.y is None:
-            raise ValueError(explain("fit", "targets y", "none", "Give one target per sample."))
-        self.check_input(batches.x)
-        output = self.infer(batches.x[:1])
-        check_flattened(self.loss, batches.y, (batches.samples, *output.shape[1:]))
-        batches.y = self.loss.check_targets(batches.y, (batches.samples, *output.shape[1:]))
+        self.check_input(x)
+        output = self.infer(x[:1])
+        check_flattened(self.loss, y, (len(x), *output.shape[1:]))
+        return self.loss.check_targets(y, (len(x), *output.shape[1:]))
 
 
-def _pair(data: Any) -> tuple[Any, Any]:
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise ValueError(explain("fit validation_data", "(x, y)", type(data).__name__, "Pass a tuple of two arrays."))
-    return data[0], data[1]
+def _metrics(where: str, given: Any) -> list[Metric]:
+    """Metric objects for a metric or a list of metrics; a list inside a list is the one of Keras's only output."""
+    several = given if isinstance(given, (list, tuple)) else [] if given is None else [given]
+    if isinstance(given, Mapping):
+        remedy = "A model has one output: give a list."
+        raise TypeError(explain(where, "a list of metrics", "a dict", remedy))
+    flat = [item for part in several for item in (part if isinstance(part, (list, tuple)) else [part])]
+    return [metrics.get(item) for item in flat]
+
+
+def _parts(data: Any) -> tuple[Any, Any, Any]:
+    """validation_data as x, y and weights: (x, y), (x, y, sample_weight), or an iterable of batches."""
+    if isinstance(data, (tuple, list)) and len(data) in (2, 3) and not streams.is_stream(data, None):
+        return (*data, None)[:3]
+    if streams.is_stream(data, None):
+        return data, None, None
+    found = type(data).__name__
+    raise ValueError(explain("fit validation_data", "(x, y) or an iterable of batches", found, "Pass a tuple."))
+
+
+def _validation_epochs(frequency: Any) -> Any:
+    """A function of an epoch, counted from 1: whether it ends with a validation."""
+    if isinstance(frequency, (list, tuple, set)):
+        return frozenset(arguments.whole("fit validation_freq", epoch) for epoch in frequency).__contains__
+    every = arguments.whole("fit validation_freq", frequency)
+    return lambda epoch: epoch % every == 0
 
 
 def _as_keras(metrics: dict[str, float], return_dict: bool) -> Any:
@@ -268,8 +439,8 @@ def _as_keras(metrics: dict[str, float], return_dict: bool) -> Any:
 
 
 def on_logits(layers: list[Layer], loss: Loss) -> tuple[list[Layer], Loss]:
-    """Built layers without a final softmax and the loss on logits, if it is a cross-entropy; else as they are."""
-    if isinstance(loss, losses.Crossentropy) and not loss.from_logits and layers[-1].activation == "softmax":
+    """Built layers without their final softmax or sigmoid and the loss on logits, if it is a cross-entropy."""
+    if isinstance(loss, losses.Crossentropy) and not loss.from_logits and layers[-1].activation == loss.activation:
         logits = layers[-1].ending_in("linear")
         if logits is not None:
             return [*layers[:-1], logits], loss.on_logits()

@@ -40,6 +40,7 @@ def calls(dtype):
         "take": [numbers((5, 3, 2), dtype), np.array([3, 3, 0]), "float32"],
         "one_hot": [np.array([2, 0, 1, 1]), 3, dtype],
         "smooth_labels": [numbers((6, 4), dtype), 0.25],
+        "weighted_sum": [numbers((6, 4), dtype), numbers((6, 4), dtype, 1)],
         "add_penalty": [np.array(0.5, dtype), numbers((6, 4), dtype), 0.25, 0.125],
         "add_penalty_gradient": [numbers((6, 4), dtype, 1), numbers((6, 4), dtype), 0.25, 0.125],
         "count_correct": [numbers((6, 4), dtype), np.array([2, 0, 1, 1, 3, 0])],

@@ -131,6 +131,12 @@ def ordinary_calls(dtype="float32"):
         "softmax_crossentropy": [scores, target],
         "crossentropy": [np.abs(scores) + 0.125, target],
         "mean_squared_error": [scores, target],
+        "squared_errors": [scores, target],
+        "absolute_errors": [scores, target],
+        "softmax_crossentropies": [scores, target],
+        "crossentropies": [np.abs(scores) + 0.125, target],
+        "sigmoid_crossentropies": [scores, target],
+        "binary_crossentropies": [np.abs(scores) / 16 + 0.125, target],
     }
 
 

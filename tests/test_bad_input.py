@@ -251,7 +251,9 @@ CALLS = {
     "infer x": lambda x: model().infer(x),
     "loss y_true": lambda y: losses.MeanSquaredError().forward(y, Y),
     "cross-entropy y_true": lambda y: losses.CategoricalCrossentropy(from_logits=True).forward(y, Y),
-    "accuracy y_true": lambda y: [accuracy := metrics.Accuracy(), accuracy.update(y, Y), accuracy.result()][-1],
+    "accuracy y_true": lambda y: [accuracy := metrics.get("accuracy"), accuracy.update_state(y, Y), accuracy.result()][
+        -1
+    ],
     "set_weights": lambda y: [made := model(Dense(6)), made.layers[1].set_weights([y, Y[0]]), made.predict(X)][-1],
     "check_layer x": lambda x: gradcheck.check_layer(Dense(2), x, samples=3).findings[0].error < 1e-6,
 }

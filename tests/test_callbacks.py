@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -13,13 +14,16 @@ from minicnn.callbacks import (
     CallbackList,
     CSVLogger,
     EarlyStopping,
+    LambdaCallback,
     LearningRateScheduler,
     ModelCheckpoint,
     ReduceLROnPlateau,
+    TerminateOnNaN,
     WeightAveraging,
 )
 from minicnn.layers import BatchNormalization, Dense
 from minicnn.optimizers import SGD
+from minicnn.optimizers.schedules import ExponentialDecay
 
 
 class Scripted(Callback):
@@ -105,8 +109,52 @@ class TestEarlyStopping:
         assert history.epoch == [0, 1, 2, 3, 4]
 
     def test_unknown_metric(self):
-        with pytest.raises(ValueError, match="EarlyStopping monitor.*val_loss.*Known: loss"):
-            train([EarlyStopping()], 2)
+        with pytest.warns(UserWarning, match="EarlyStopping monitor.*'val_loss'. Give fit validation data"):
+            _, history = train([EarlyStopping()], 2)
+        assert history.epoch == [0, 1]
+        with pytest.warns(UserWarning, match="found 'los'. Did you mean 'loss'"):
+            train([EarlyStopping("los")], 1)
+
+    def test_a_metric_of_unknown_direction(self):
+        class Score(Callback):
+            def on_epoch_end(self, epoch, logs):
+                logs["score"] = 1.0
+
+        with pytest.raises(ValueError, match="found 'score' with mode='auto'. Give mode=\"max\""):
+            train([Score(), EarlyStopping("score")], 1)
+        train([Score(), EarlyStopping("score", mode="max")], 1)
+
+    def test_the_metric_itself_says_which_way_is_better(self):
+        model = Sequential([Input((2,)), Dense(1, activation="sigmoid")])
+        model.compile("sgd", "bce", metrics=["precision", "mae"])
+        for name, sign in (("val_precision", 1), ("val_mae", -1), ("loss", -1)):
+            stopper = EarlyStopping(name)
+            stopper.set_model(model)
+            stopper.on_train_begin()
+            assert stopper.monitor.sign == sign
+
+    def test_an_epoch_that_improves_never_stops_even_below_the_baseline(self):
+        """Every epoch is better than the last, none reaches the baseline."""
+        _, history = train([EarlyStopping(baseline=1, patience=2)], 5, losses=[9, 8, 7, 6, 5])
+        assert history.epoch == [0, 1, 2, 3, 4]
+        _, history = train([EarlyStopping(baseline=1, patience=2)], 5, losses=[9, 8, 8, 6, 5])
+        assert history.epoch == [0, 1, 2]
+
+    def test_min_delta_holds_for_the_baseline_too(self):
+        """3.9 is below the baseline, but not by min_delta: the wait of 1 goes on, and the third epoch ends it."""
+        losses = [3.9, 3.9, 3.9]
+        _, history = train([EarlyStopping(baseline=4, min_delta=0.5, patience=2)], 3, losses=losses)
+        assert history.epoch == [0, 1]
+        _, history = train([EarlyStopping(baseline=4, patience=2)], 3, losses=losses)
+        assert history.epoch == [0, 1, 2]
+
+    def test_a_second_fit_begins_anew(self):
+        stopper = EarlyStopping(patience=1)
+        train([stopper], 4, losses=[1, 2, 3, 4])
+        assert (stopper.stopped_epoch, stopper.best_epoch) == (1, 0)
+        _, history = train([stopper], 2, losses=[4, 3])
+        assert history.epoch == [0, 1]
+        assert (stopper.stopped_epoch, stopper.best_epoch, stopper.wait) == (0, 1, 0)
 
     def test_unknown_mode(self):
         with pytest.raises(ValueError, match="mode.*'up'"):
@@ -127,6 +175,20 @@ class TestModelCheckpoint:
         train([saver], 4, losses=[3, 4, 2, 2])
         assert sorted(file.name for file in tmp_path.iterdir()) == ["m-1.safetensors", "m-3.safetensors"]
 
+    def test_an_unknown_monitor_warns_and_saves(self, tmp_path):
+        with pytest.warns(UserWarning, match="ModelCheckpoint monitor: .* found 'val_loss'. Give fit validation data"):
+            train([ModelCheckpoint(tmp_path / "m-{epoch}", save_best_only=True)], 2)
+        assert sorted(file.name for file in tmp_path.iterdir()) == ["m-1", "m-2"]
+
+    def test_saves_after_so_many_steps(self, tmp_path):
+        """Ten samples in batches of three: four steps an epoch."""
+        x = np.random.default_rng(0).normal(size=(10, 2))
+        model = Sequential([Input((2,)), Dense(1)])
+        model.compile(SGD(0.01), "mse")
+        saver = ModelCheckpoint(tmp_path / "m-{epoch}-{loss:.3f}", save_freq=3)
+        model.fit(x, x[:, :1], batch_size=3, epochs=2, verbose=0, callbacks=[saver])
+        assert [file.name[:4] for file in sorted(tmp_path.iterdir())] == ["m-1-", "m-2-"]
+
     def test_improves_on_an_initial_value_threshold(self, tmp_path):
         saver = ModelCheckpoint(tmp_path / "m-{epoch}", save_best_only=True, initial_value_threshold=2.5)
         train([saver], 3, losses=[3, 2, 2.2])
@@ -143,6 +205,12 @@ class TestLearningRateScheduler:
     def test_a_function_of_the_epoch_alone_and_the_history(self):
         _, history = train([LearningRateScheduler(lambda epoch: 0.5**epoch)], 3)
         assert history.history["learning_rate"] == [1, 0.5, 0.25]
+
+    def test_a_schedule_object_and_numpy_numbers(self):
+        _, history = train([LearningRateScheduler(ExponentialDecay(0.5, 1, 0.5))], 2)
+        assert history.history["learning_rate"] == [0.5, 0.25]
+        _, history = train([LearningRateScheduler(lambda epoch: np.float32(0.5))], 1)
+        assert type(history.history["learning_rate"][0]) is float
 
     def test_refuses_nonsense(self):
         with pytest.raises(ValueError, match="LearningRateScheduler.*None"):
@@ -164,6 +232,49 @@ class TestReduceLROnPlateau:
         assert self.rates([5, 5, 5, 5, 5], patience=1, cooldown=2) == [1, 1, 0.5, 0.5, 0.25, 0.25]
         assert self.rates([5, 5, 5, 5], patience=1, min_lr=0.004) == [1, 1, 0.5, 0.4, 0.4]
         assert self.rates([5, 4.5, 4], patience=1, min_delta=1) == [1, 1, 0.5, 0.25]
+
+
+class TestOthers:
+    def test_lambda_callback(self):
+        seen = []
+        spy = LambdaCallback(
+            on_epoch_end=lambda epoch, logs: seen.append((epoch, sorted(logs))),
+            on_batch_end=lambda batch, logs: seen.append(batch),
+            on_train_end=lambda logs: seen.append("end"),
+        )
+        train([spy], 2)
+        assert seen == [0, (0, ["loss"]), 0, (1, ["loss"]), "end"]
+        with pytest.raises(ValueError, match="Did you mean 'on_epoch_end'"):
+            LambdaCallback(on_epoch_ends=print)
+        with pytest.raises(TypeError, match="LambdaCallback on_epoch_end: expected a function of epoch, logs"):
+            LambdaCallback(on_epoch_end=lambda logs: None)
+
+    def test_keras_s_other_names_and_params(self):
+        class Old(Callback):
+            seen: ClassVar[list] = []
+
+            def on_batch_begin(self, batch, logs=None):
+                self.seen.append((batch, dict(self.params)))
+
+            def on_test_end(self, logs=None):
+                self.seen.append(logs)
+
+        train([Old()], 1)
+        assert Old.seen == [(0, {"epochs": 1, "steps": 1, "verbose": 0})]
+
+    def test_terminate_on_nan(self, capsys):
+        model = Sequential([Input((2,)), Dense(1, kernel_initializer="ones")])
+        model.compile("sgd", "mse")
+        x, y = np.full((4, 2), 1e30), np.zeros((4, 1))
+        with np.errstate(all="ignore"):
+            history = model.fit(x, y, epochs=3, verbose=0, callbacks=[TerminateOnNaN()])
+        assert history.epoch == [0]
+        assert np.isnan(history.history["loss"]).all()
+        assert "TerminateOnNaN: The loss is inf at step 1" in capsys.readouterr().out
+
+    def test_the_repr_of_a_history(self):
+        _, history = train([], 2)
+        assert repr(history) == "<History of 2 epochs: loss>"
 
 
 class TestWeightAveraging:
@@ -292,7 +403,7 @@ class TestResuming:
         saver = ModelCheckpoint(tmp_path / "other", "accuracy", save_best_only=True)
         saver.set_model(model)
         saver.set_state(model.callbacks.get_state()["ModelCheckpoint"])
-        assert saver.monitor.best == -np.inf
+        assert saver.monitor.best is None
 
     def test_the_state_of_a_custom_callback(self, tmp_path):
         class Counter(Callback):

@@ -289,6 +289,13 @@ LOSSES = {
         (losses.SparseCategoricalCrossentropy(from_logits=True), LABELS, logits(3, 4)),
         (losses.SparseCategoricalCrossentropy(from_logits=True), LABELS[:1], logits(1, 4)),
     ],
+    losses.BinaryCrossentropy: [
+        (losses.BinaryCrossentropy(), shares(3, 4), shares(3, 4)[::-1]),
+        (losses.BinaryCrossentropy(label_smoothing=0.25), ONE_HOT, shares(3, 4)),
+        (losses.BinaryCrossentropy(from_logits=True), ONE_HOT, logits(3, 4)),
+        (losses.BinaryCrossentropy(from_logits=True), ONE_HOT[:, :1], 50 * logits(3, 1)),
+    ],
+    losses.MeanAbsoluteError: [(losses.MeanAbsoluteError(), logits(2, 4, 3), logits(2, 3, 4).swapaxes(1, 2))],
     losses.MeanSquaredError: [
         (losses.MeanSquaredError(), logits(3, 4), logits(4, 3).T),
         (losses.MeanSquaredError(), logits(2, 3, 4, 2), logits(2, 4, 3, 2).swapaxes(1, 2)),

@@ -8,7 +8,13 @@ import pytest
 import minicnn
 from minicnn import losses
 from minicnn.layers import Dense, Softmax
-from minicnn.losses import CategoricalCrossentropy, MeanSquaredError, SparseCategoricalCrossentropy
+from minicnn.losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
 from minicnn.utils import to_categorical
 
 LN2, LN3 = np.log(2), np.log(3)
@@ -105,14 +111,110 @@ def test_mean_squared_error(backend):
 @pytest.mark.parametrize(
     ("loss", "y_true"),
     [
-        (MeanSquaredError(), np.ones(3)),  # NumPy would subtract (3,) from (3, 1) and give (3, 3)
+        (MeanSquaredError(), np.ones((1, 3))),  # NumPy would subtract (1, 3) from (3, 1) and give (3, 3)
+        (MeanSquaredError(), np.ones(2)),
         (CategoricalCrossentropy(), np.ones((3, 2))),
-        (SparseCategoricalCrossentropy(), np.zeros((3, 1), int)),
+        (SparseCategoricalCrossentropy(), np.zeros((3, 2), int)),
     ],
 )
 def test_targets_are_never_broadcast(backend, loss, y_true):
     with pytest.raises(ValueError, match=r"predictions of shape \(3, 1\), found targets of shape"):
         loss.forward(y_true, np.ones((3, 1)))
+
+
+def test_targets_of_one_output_may_lack_its_axis(backend):
+    loss = MeanSquaredError()
+    assert loss(np.array([1.0, 2, 4]), np.array([[1.0], [1], [1]])) == pytest.approx(10 / 3)
+    assert loss.backward().shape == (3, 1)
+
+
+def test_labels_in_a_column_and_as_whole_numbers(backend):
+    loss, p = SparseCategoricalCrossentropy(), np.array([[0.5, 0.25, 0.25], [0.25, 0.5, 0.25]])
+    for labels in ([0, 2], [[0], [2]], [0.0, 2.0], np.array([[0], [2]], np.float32)):
+        assert loss(np.array(labels), p) == pytest.approx((LN2 + 2 * LN2) / 2)
+    with pytest.raises(TypeError, match="integer labels, found dtype float64 with fractions"):
+        loss(np.array([0.5, 1.0]), p)
+
+
+def test_binary_crossentropy(backend):
+    """log ½ for the first sample; −log ¾ and −log ¼ for the second one, whose mean is (4 − log₂ 3) / 2 · log 2."""
+    y_true, p = np.array([[1.0, 0.0], [0.0, 0.0]]), np.array([[0.5, 0.5], [0.25, 0.75]])
+    loss, expected = BinaryCrossentropy(), np.array([LN2, (4 * LN2 - LN3) / 2])
+    assert loss(y_true, p) == pytest.approx(expected.mean())
+    np.testing.assert_allclose(loss.backward(), [[-0.5, 0.5], [1 / 3, 1]], rtol=1e-12)  # (p − y) / (p (1 − p)) / 4
+    np.testing.assert_allclose(losses.binary_crossentropy(y_true, p), expected)
+    fused = BinaryCrossentropy(from_logits=True)
+    assert fused(y_true, np.log(p / (1 - p))) == pytest.approx(expected.mean())
+    np.testing.assert_allclose(fused.backward(), (p - y_true) / 4, rtol=1e-12)
+    smoothed = BinaryCrossentropy(label_smoothing=0.5)(np.ones((1, 1)), np.full((1, 1), 0.25))
+    assert smoothed == pytest.approx(0.75 * 2 * LN2 + 0.25 * (2 * LN2 - LN3))
+    assert np.isfinite(fused(np.array([[1.0, 0.0]]), np.array([[-1e4, 1e4]])))
+
+
+def test_mean_absolute_error(backend):
+    loss = MeanAbsoluteError()
+    assert loss(np.array([[1.0, 2.0]]), np.array([[4.0, 0.0]])) == (3 + 2) / 2
+    np.testing.assert_array_equal(loss.backward(), [[0.5, -0.5]])
+
+
+EVERY_LOSS = [
+    (MeanSquaredError, np.array([[1.0, 2.0], [3.0, 0.0]])),
+    (MeanAbsoluteError, np.array([[1.0, 2.0], [3.0, 0.0]])),
+    (BinaryCrossentropy, np.array([[1.0, 0.0], [0.0, 0.5]])),
+    (CategoricalCrossentropy, np.array([[1.0, 0.0], [0.25, 0.75]])),
+    (SparseCategoricalCrossentropy, np.array([1, 0])),
+]
+P = np.array([[0.25, 0.75], [0.5, 0.5]])
+
+
+@pytest.mark.parametrize(("cls", "y_true"), EVERY_LOSS, ids=lambda one: getattr(one, "__name__", ""))
+class TestWeights:
+    def test_every_reduction_is_made_of_the_losses_of_the_samples(self, backend, cls, y_true):
+        each = cls().each(y_true, P)
+        np.testing.assert_allclose(each, [cls()(y_true[:1], P[:1]), cls()(y_true[1:], P[1:])], rtol=1e-12)
+        for weights in (2.0, [3.0, 0.5], [[3.0], [0.5]]):
+            w = np.ravel(weights) * np.ones(2)
+            assert cls()(y_true, P, weights) == pytest.approx((w * each).sum() / 2)
+            assert cls(reduction="sum")(y_true, P, weights) == pytest.approx((w * each).sum())
+            assert cls(reduction="mean_with_sample_weight")(y_true, P, weights) == pytest.approx(w @ each / w.sum())
+            np.testing.assert_allclose(cls(reduction=None)(y_true, P, weights), w * each)
+        assert cls(reduction="mean")(y_true, P) == cls()(y_true, P)
+        with pytest.raises(ValueError, match="sample_weight: expected one weight .*found shape"):
+            cls()(y_true, P, [1, 2, 3])
+
+    @pytest.mark.parametrize("from_logits", [False, True])
+    def test_the_gradient_of_a_weighted_loss(self, backend, cls, y_true, from_logits):
+        """Numerically, and against the gradients of the samples alone."""
+        if from_logits and cls in (MeanSquaredError, MeanAbsoluteError):
+            return
+        loss, w, step = cls(**({"from_logits": True} if from_logits else {})), np.array([3.0, 0.5]), 1e-6
+        loss(y_true, P, w)
+        gradient = loss.backward()
+        for n in range(2):
+            for k in range(2):
+                moved = [P.copy(), P.copy()]
+                moved[0][n, k] -= step
+                moved[1][n, k] += step
+                low, high = (loss(y_true, y_pred, w) for y_pred in moved)
+                assert gradient[n, k] == pytest.approx((high - low) / (2 * step), rel=1e-6, abs=1e-8)
+        loss(y_true, P, 1.0)
+        equal = loss.backward()
+        loss(y_true, P)  # the mean by one operation
+        np.testing.assert_allclose(loss.backward(), equal, rtol=1e-12, atol=1e-15)
+
+
+def test_a_loss_without_a_reduction_has_no_gradient(backend):
+    loss = MeanSquaredError(reduction="none")
+    loss(np.ones((2, 1)), np.zeros((2, 1)))
+    with pytest.raises(RuntimeError, match='no gradient. Use "sum"'):
+        loss.backward()
+
+
+def test_a_function_of_one_s_own_is_explained():
+    with pytest.raises(TypeError, match=r"no automatic differentiation: derive a class from minicnn\.losses\.Loss"):
+        losses.get(lambda y_true, y_pred: 0)
+    for function in (losses.mean_squared_error, losses.sparse_categorical_crossentropy):
+        assert losses.get(function).name == function.__name__
 
 
 def test_losses_keep_the_predictions_dtype(backend):
@@ -129,6 +231,8 @@ def test_losses_keep_the_predictions_dtype(backend):
     [
         ("mse", MeanSquaredError),
         ("mean_squared_error", MeanSquaredError),
+        ("mae", MeanAbsoluteError),
+        ("binary_crossentropy", BinaryCrossentropy),
         ("categorical_crossentropy", CategoricalCrossentropy),
         ("SparseCategoricalCrossentropy", SparseCategoricalCrossentropy),
         (CategoricalCrossentropy(), CategoricalCrossentropy),

@@ -363,6 +363,59 @@ class Backend(Protocol):
     def mean_squared_error_backward(self, saved: Saved) -> Array:
         """-> dprediction."""
 
+    # losses of the samples, for weighted means and other reductions; their backward takes dy (...)
+    @shapes(losses="...", weights="...")
+    def weighted_sum(self, losses: Array, weights: Array) -> Array:
+        """losses and weights of one shape -> ()."""
+
+    @shapes(prediction="... K", target="... K", y="...")
+    def squared_errors(self, prediction: Array, target: Array) -> tuple[Array, Saved]:
+        """prediction (..., K), target (..., K) -> losses (...)."""
+
+    @shapes(dy="y")
+    def squared_errors_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (...) -> dprediction (..., K)."""
+
+    @shapes(prediction="... K", target="... K", y="...")
+    def absolute_errors(self, prediction: Array, target: Array) -> tuple[Array, Saved]:
+        """prediction (..., K), target (..., K) -> losses (...)."""
+
+    @shapes(dy="y")
+    def absolute_errors_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (...) -> dprediction (..., K)."""
+
+    @shapes(logits="... K", target="... K", y="...")
+    def softmax_crossentropies(self, logits: Array, target: Array) -> tuple[Array, Saved]:
+        """logits (..., K), target (..., K) -> losses (...), the softmax fused in."""
+
+    @shapes(dy="y")
+    def softmax_crossentropies_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (...) -> dlogits (..., K)."""
+
+    @shapes(probabilities="... K", target="... K", y="...")
+    def crossentropies(self, probabilities: Array, target: Array) -> tuple[Array, Saved]:
+        """probabilities (..., K), target (..., K) -> losses (...)."""
+
+    @shapes(dy="y")
+    def crossentropies_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (...) -> dprobabilities (..., K)."""
+
+    @shapes(logits="... K", target="... K", y="...")
+    def sigmoid_crossentropies(self, logits: Array, target: Array) -> tuple[Array, Saved]:
+        """logits (..., K), target (..., K) -> losses (...), the sigmoid fused in; a mean over K."""
+
+    @shapes(dy="y")
+    def sigmoid_crossentropies_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (...) -> dlogits (..., K)."""
+
+    @shapes(probabilities="... K", target="... K", y="...")
+    def binary_crossentropies(self, probabilities: Array, target: Array) -> tuple[Array, Saved]:
+        """probabilities (..., K), target (..., K) -> losses (...), a mean over K."""
+
+    @shapes(dy="y")
+    def binary_crossentropies_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (...) -> dprobabilities (..., K)."""
+
     # penalties on large weights
     @shapes(loss="", value="...")
     def add_penalty(self, loss: Array, value: Array, l1: float, l2: float) -> Array:

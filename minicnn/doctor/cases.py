@@ -110,6 +110,12 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "softmax_crossentropy": lambda dtype: [_scores(dtype), _target(dtype)],
     "crossentropy": lambda dtype: [np.abs(_scores(dtype)) + 0.125, _target(dtype)],
     "mean_squared_error": lambda dtype: [_scores(dtype), _target(dtype)],
+    "squared_errors": lambda dtype: [_scores(dtype), _target(dtype)],
+    "absolute_errors": lambda dtype: [_scores(dtype), _target(dtype)],
+    "softmax_crossentropies": lambda dtype: [_scores(dtype), _target(dtype)],
+    "crossentropies": lambda dtype: [np.abs(_scores(dtype)) + 0.125, _target(dtype)],
+    "sigmoid_crossentropies": lambda dtype: [_scores(dtype), _target(dtype)],
+    "binary_crossentropies": lambda dtype: [np.abs(_scores(dtype)) / 8 + 0.125, _target(dtype)],
 }
 
 
@@ -177,6 +183,11 @@ def _one_hot(ops: Backend, dtype: str) -> Call:
 def _smooth_labels(ops: Backend, dtype: str) -> Call:
     target = ops.to_device(_target(dtype))
     return lambda: ops.smooth_labels(target, 0.125)
+
+
+def _weighted_sum(ops: Backend, dtype: str) -> Call:
+    losses, weights = ops.to_device(_eighths(16, dtype)), ops.to_device(_eighths(16, dtype, 1))
+    return lambda: ops.weighted_sum(losses, weights)
 
 
 def _add_penalty(ops: Backend, dtype: str) -> Call:
@@ -284,6 +295,7 @@ SINGLE: dict[str, Callable[[Backend, str], Call]] = {
     "compile_inference": _compile_inference,
     "one_hot": _one_hot,
     "smooth_labels": _smooth_labels,
+    "weighted_sum": _weighted_sum,
     "add_penalty": _add_penalty,
     "add_penalty_gradient": _add_penalty_gradient,
     "count_correct": _count_correct,

@@ -1,0 +1,27 @@
+"""Callbacks: objects that `fit` calls during training. Keras's names and arguments."""
+
+from __future__ import annotations
+
+from .base import Callback, CallbackList, Logs
+from .checkpoint import ModelCheckpoint
+from .csv_logger import CSVLogger
+from .early_stopping import EarlyStopping
+from .functions import LambdaCallback, TerminateOnNaN
+from .history import History
+from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from .weight_averaging import WeightAveraging
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "CallbackList",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "Logs",
+    "ModelCheckpoint",
+    "ReduceLROnPlateau",
+    "TerminateOnNaN",
+    "WeightAveraging",
+]

@@ -1,0 +1,75 @@
+"""What EarlyStopping, ModelCheckpoint and ReduceLROnPlateau watch."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from .. import arguments
+from ..errors import did_you_mean, explain
+from .base import Logs, number_in
+
+DIRECTIONS = {"auto": None, "min": -1, "max": 1}
+"""For each mode, the sign of an improvement."""
+
+
+class Monitor:
+    """Compares one metric with its best value so far."""
+
+    def __init__(
+        self, where: str, monitor: str, mode: str = "auto", min_delta: float = 0.0, best: float | None = None
+    ) -> None:
+        self.mode = arguments.choice(f"{where} mode", mode, tuple(DIRECTIONS), '"auto", "min" or "max"')
+        self.where, self.monitor = where, arguments.text(f"{where} monitor", monitor)
+        self.sign = DIRECTIONS[mode]
+        self.min_delta = abs(arguments.number(f"{where} min_delta", min_delta))
+        self.best = None if best is None else arguments.number(f"{where} initial_value_threshold", best)
+
+    def watch(self, model: Any) -> None:
+        """Find out whether larger is better, from the model's metrics, if the mode is "auto"."""
+        if self.mode == "auto":
+            larger_is_better = _larger_is_better(self.monitor.removeprefix("val_"), model)
+            self.sign = None if larger_is_better is None else 1 if larger_is_better else -1
+
+    def current(self, logs: Logs) -> float | None:
+        """The metric's value; None, with a warning, if this training does not have it.
+
+        Raises ValueError if the mode is "auto" and nobody knows whether larger is better.
+        """
+        where = f"{self.where} monitor"
+        if self.monitor not in logs:
+            lacks_validation = self.monitor.startswith("val_") and not any(name.startswith("val_") for name in logs)
+            remedy = "Give fit validation data." if lacks_validation else did_you_mean(self.monitor, logs)
+            warnings.warn(explain(where, "a metric of this training", repr(self.monitor), remedy), stacklevel=2)
+            return None
+        if self.sign is None:
+            found = f"{self.monitor!r} with mode='auto'"
+            remedy = 'Give mode="max" if larger is better, else mode="min".'
+            raise ValueError(explain(where, "a metric of which it is known whether larger is better", found, remedy))
+        return logs[self.monitor]
+
+    def improves(self, current: float, reference: float | None) -> bool:
+        """Whether the value is better than the reference by more than min_delta; without a reference, it is."""
+        return reference is None or (self.sign or 1) * (current - reference) > self.min_delta
+
+    def get_state(self) -> dict[str, Any]:
+        best = self.best if self.best is not None and np.isfinite(self.best) else None
+        return {"monitor": self.monitor, "sign": self.sign, "best": best}
+
+    def watches_the_same(self, state: dict[str, Any]) -> bool:
+        """Whether the state is of a monitor of the same metric: the best value of another metric does not compare."""
+        return (state.get("monitor"), state.get("sign")) == (self.monitor, self.sign)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        if state.get("best") is not None:
+            self.best = number_in(self.where, state, "best", (int, float))
+
+
+def _larger_is_better(name: str, model: Any) -> bool | None:
+    """What the model's metric of this name says, or else the name itself; None if it is unknown."""
+    for metric in (*getattr(model, "compiled_metrics", ()), *getattr(model, "weighted_metrics", ())):
+        if metric.name == name and metric.larger_is_better is not None:
+            return metric.larger_is_better
+    return True if "acc" in name else False if "loss" in name or "error" in name else None

@@ -1,0 +1,43 @@
+"""Losses for numbers: how far predictions are from their targets."""
+
+from __future__ import annotations
+
+from ..backends import active
+from ..backends.contract import Array
+from .base import Loss
+
+
+class MeanSquaredError(Loss):
+    """loss = mean (y_pred − y_true)², over samples and outputs."""
+
+    name = "mean_squared_error"
+
+    def call(self, y_true: Array, y_pred: Array) -> Array:
+        self.ops, self.factors = active(), None
+        value, self.saved = self.ops.mean_squared_error(y_pred, self.target_numbers(y_true, y_pred))
+        return value
+
+    def call_backward(self) -> Array:
+        return self.ops.mean_squared_error_backward(self.saved)
+
+    def call_each(self, y_true: Array, y_pred: Array) -> Array:
+        self.ops = active()
+        losses, self.saved = self.ops.squared_errors(y_pred, self.target_numbers(y_true, y_pred))
+        return losses
+
+    def call_each_backward(self, dy: Array) -> Array:
+        return self.ops.squared_errors_backward(dy, self.saved)
+
+
+class MeanAbsoluteError(Loss):
+    """loss = mean |y_pred − y_true|, over samples and outputs: outliers count less than in the squared error."""
+
+    name = "mean_absolute_error"
+
+    def call_each(self, y_true: Array, y_pred: Array) -> Array:
+        self.ops = active()
+        losses, self.saved = self.ops.absolute_errors(y_pred, self.target_numbers(y_true, y_pred))
+        return losses
+
+    def call_each_backward(self, dy: Array) -> Array:
+        return self.ops.absolute_errors_backward(dy, self.saved)
