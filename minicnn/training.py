@@ -167,6 +167,8 @@ class Trainer(Network):
         validation: Batches | Stream | None = None
         if validation_batch_size is None:
             validation_batch_size = batch_size
+        else:
+            arguments.whole("fit validation_batch_size", validation_batch_size)
         last = streams.steps("fit validation_steps", validation_steps)
         if validation_data is not None:
             data, where = _parts(validation_data), "fit validation_data"

@@ -87,6 +87,73 @@ def test_mean_squared_error(shape):
     check_loss("MeanSquaredError", {}, generator.normal(size=shape), generator.normal(size=shape))
 
 
+@backends
+@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", None])
+@pytest.mark.parametrize("weights", [None, 2.5, [0.5, 0.0, 3.0, 1.0], [[0.5], [0.0], [3.0], [1.0]]])
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("MeanSquaredError", {}),
+        ("MeanAbsoluteError", {}),
+        ("BinaryCrossentropy", {"label_smoothing": 0.25}),
+        ("BinaryCrossentropy", {"from_logits": True}),
+        ("CategoricalCrossentropy", {}),
+        ("CategoricalCrossentropy", {"from_logits": True}),
+        ("SparseCategoricalCrossentropy", {}),
+    ],
+)
+def test_weights_and_reductions(name, options, weights, reduction):
+    generator = np.random.default_rng(7)
+    y_pred, y_true = softmax(generator.normal(size=(4, 5))), softmax(generator.normal(size=(4, 5)))
+    y_true = np.array([[4], [1], [1], [0]]) if name.startswith("Sparse") else y_true
+    ours, theirs = both("losses", name, reduction=reduction, **options)
+    prediction = tf.constant(y_pred)
+    with tf.GradientTape() as tape:
+        tape.watch(prediction)
+        expected = theirs(y_true, prediction, sample_weight=weights)
+    assert_close(ours(y_true, y_pred, sample_weight=weights), expected.numpy(), "loss")
+    if reduction is not None:
+        assert_close(ours.backward(), tape.gradient(expected, prediction).numpy(), "gradient")
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("Accuracy", {}),
+        ("BinaryAccuracy", {"threshold": 0.25}),
+        ("BinaryCrossentropy", {}),
+        ("CategoricalAccuracy", {}),
+        ("CategoricalCrossentropy", {"label_smoothing": 0.25}),
+        ("FalseNegatives", {"thresholds": 0.25}),
+        ("FalsePositives", {"thresholds": [0.125, 0.25]}),
+        ("MeanAbsoluteError", {}),
+        ("MeanSquaredError", {}),
+        ("Precision", {"thresholds": 0.25}),
+        ("Recall", {"thresholds": [0.125, 0.25]}),
+        ("RootMeanSquaredError", {}),
+        ("SparseCategoricalAccuracy", {}),
+        ("SparseCategoricalCrossentropy", {}),
+        ("SparseTopKCategoricalAccuracy", {"k": 2}),
+        ("TopKCategoricalAccuracy", {"k": 2}),
+        ("TrueNegatives", {"thresholds": 0.25}),
+        ("TruePositives", {"thresholds": 0.25}),
+    ],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_metrics(name, options, weighted):
+    generator = np.random.default_rng(8)
+    ours, theirs = both("metrics", name, **options)
+    assert ours.name == theirs.name
+    for samples in (7, 4):
+        y_pred, labels = softmax(generator.normal(size=(samples, 5))), generator.integers(5, size=samples)
+        y_true = labels if name.startswith("Sparse") else np.eye(5)[labels]
+        by_entry = not name.startswith("Sparse") and hasattr(ours, "thresholds")  # Keras wants weights of y_true's rank
+        weights = generator.random((samples, 1) if by_entry else samples) if weighted else None
+        ours.update_state(y_true, y_pred, weights)
+        theirs.update_state(y_true, y_pred, weights)
+        np.testing.assert_allclose(ours.result(), theirs.result().numpy(), rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["mse", "mean_squared_error", "categorical_crossentropy", "MeanSquaredError"])
 def test_string_names_of_losses(name):
     generator = np.random.default_rng(4)
