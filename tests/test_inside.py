@@ -90,6 +90,9 @@ HEADS = {
     "logits": ([Dense(4)], losses.SparseCategoricalCrossentropy(from_logits=True)),
     "probabilities": ([Dense(4, activation="sigmoid")], losses.CategoricalCrossentropy()),
     "regression": ([Dense(4)], losses.MeanSquaredError()),
+    "absolute errors": ([Dense(4)], losses.MeanAbsoluteError()),
+    "yes or no": ([Dense(4, activation="sigmoid")], losses.BinaryCrossentropy(label_smoothing=0.1)),
+    "yes or no of probabilities": ([Dense(4, activation="softmax")], losses.BinaryCrossentropy()),
 }
 
 

@@ -140,8 +140,6 @@ class BinaryCrossentropy(Crossentropy):
     def call_each(self, y_true: Array, y_pred: Array) -> Array:
         self.ops = active()
         target = self.target_numbers(y_true, y_pred)
-        if self.label_smoothing:
-            target = target * (1 - self.label_smoothing) + self.label_smoothing / 2
         crossentropies = self.ops.sigmoid_crossentropies if self.from_logits else self.ops.binary_crossentropies
         losses, self.saved = crossentropies(y_pred, target)
         return losses
@@ -150,6 +148,10 @@ class BinaryCrossentropy(Crossentropy):
         if self.from_logits:
             return self.ops.sigmoid_crossentropies_backward(dy, self.saved)
         return self.ops.binary_crossentropies_backward(dy, self.saved)
+
+    def target_numbers(self, y_true: Array, y_pred: Array) -> Array:
+        target = super().target_numbers(y_true, y_pred)
+        return target * (1 - self.label_smoothing) + self.label_smoothing / 2 if self.label_smoothing else target
 
     def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
         y_true = super().check_targets(y_true, output_shape)

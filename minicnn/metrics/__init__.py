@@ -151,7 +151,7 @@ def get(identifier: Any) -> Metric:
     if isinstance(identifier, Metric):
         return identifier
     if isinstance(identifier, dict):
-        return from_description(identifier, CLASSES, "metric")
+        return from_description(identifier, CLASSES, "metrics")
     if isinstance(identifier, str):
         if identifier in CLASSES and identifier != "AccuracyByShape":
             return CLASSES[identifier]()

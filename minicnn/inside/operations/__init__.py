@@ -33,7 +33,14 @@ from ...layers import (
     Softmax,
     Subtract,
 )
-from ...losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
+from ...losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    Loss,
+    MeanAbsoluteError,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
 from . import activations, conv, dense, flatten, losses, merging, normalization, pooling, random
 from .base import Element, Operation
 from .losses import LossOperation
@@ -66,7 +73,9 @@ LAYERS: dict[type[Layer], type[Operation]] = {
 }
 
 LOSSES: dict[type[Loss], type[LossOperation]] = {
+    BinaryCrossentropy: losses.BinaryCrossentropy,
     CategoricalCrossentropy: losses.Crossentropy,
+    MeanAbsoluteError: losses.MeanAbsoluteError,
     MeanSquaredError: losses.MeanSquaredError,
     SparseCategoricalCrossentropy: losses.Crossentropy,
 }
@@ -81,7 +90,7 @@ def operation_of(layer: Layer) -> type[Operation] | None:
 def loss_operation_of(loss: Loss) -> type[LossOperation] | None:
     """The description of a loss; None for a class of the user's own."""
     if getattr(loss, "from_logits", False) and type(loss) in LOSSES:
-        return losses.SoftmaxCrossentropy
+        return losses.SigmoidCrossentropy if isinstance(loss, BinaryCrossentropy) else losses.SoftmaxCrossentropy
     return LOSSES.get(type(loss))
 
 

@@ -100,6 +100,78 @@ class Crossentropy(LossOperation):
         return np.clip(q, EPSILON, 1 - EPSILON), inside, total
 
 
+class SigmoidCrossentropy(LossOperation):
+    """Binary cross-entropy on logits z, with p = sigmoid(z)."""
+
+    page = "operations/losses.html"
+    predicts = "logits"
+
+    def forward(self) -> Sum:
+        """loss = 1 / numbers · Σ log(1 + eᶻ) − target · z"""
+        place, count = every(*self.prediction.shape), self.prediction.values.size
+        rest = number("log(1 + eᶻ)", np.logaddexp(0, self.prediction.values.astype(np.float64))[place])
+        wanted = (self.target.at(*place), self.prediction.at(*place), number("−1 / numbers", -1 / count))
+        parts = (Part("outputs", (rest, number("1 / numbers", 1 / count))), Part("targets", wanted))
+        return Sum("loss = mean (log(1 + eᶻ) − target · z)", parts)
+
+    def backward(self, *index: int) -> Sum:
+        """dz = (p − target) / numbers"""
+        count = self.prediction.values.size
+        p = number("p", 1 / (1 + np.exp(-self.prediction.values[index].astype(np.float64))))
+        wanted = Part("target", (self.target.at(*index), number("−1 / numbers", -1 / count)))
+        formula = f"{self.gradient.written(*index)} = ({p_of(index)} − {self.target.written(*index)}) / {count}"
+        return Sum(formula, (Part("p", (p, number("1 / numbers", 1 / count))), wanted))
+
+
+class BinaryCrossentropy(LossOperation):
+    """On probabilities p, which are clipped first."""
+
+    page = "operations/losses.html"
+    predicts = "probabilities"
+
+    def forward(self) -> Sum:
+        """loss = −1 / numbers · Σ target · log p + (1 − target) · log (1 − p)"""
+        place, p = every(*self.prediction.shape), self.clipped()[0]
+        share = number("−1 / numbers", -1 / p.size)
+        yes = (self.target.at(*place), number("log p", np.log(p)[place]), share)
+        no = (number("1 − target", 1 - self.target.values[place]), number("log (1 − p)", np.log(1 - p)[place]), share)
+        return Sum("loss = −mean (target · log p + (1 − target) · log (1 − p))", (Part("yes", yes), Part("no", no)))
+
+    def backward(self, *index: int) -> Sum:
+        """dp = (p − target) / (p · (1 − p) · numbers), 0 where p was clipped"""
+        p, inside = (array[index] for array in self.clipped())
+        scale = number("1 / (p · (1 − p) · numbers)", float(inside) / (p * (1 - p) * self.prediction.values.size))
+        wanted = Part("target", (self.target.at(*index), number("−1", -1), scale))
+        formula = (
+            f"{self.gradient.written(*index)} = ({p_of(index)} − {self.target.written(*index)}) / (p · (1 − p) · E)"
+        )
+        return Sum(formula, (Part("p", (number("p", p), scale)), wanted))
+
+    def clipped(self) -> tuple[np.ndarray, np.ndarray]:
+        """p, and where it was not clipped."""
+        p = self.prediction.values.astype(np.float64)
+        return np.clip(p, EPSILON, 1 - EPSILON), (p >= EPSILON) & (p <= 1 - EPSILON)
+
+
+class MeanAbsoluteError(LossOperation):
+    page = "operations/losses.html"
+    predicts = "prediction"
+
+    def forward(self) -> Sum:
+        """loss = 1 / numbers · Σ |prediction − target|"""
+        place = every(*self.prediction.shape)
+        error = np.abs(self.prediction.at(*place).values - self.target.at(*place).values)
+        parts = (Part("outputs", (number("|y − target|", error), number("1 / numbers", 1 / error.size))),)
+        return Sum("loss = mean |y − target|", parts)
+
+    def backward(self, *index: int) -> Sum:
+        """dprediction = 1 / numbers · sign(prediction − target)"""
+        sign = np.sign(float(self.prediction.values[index]) - float(self.target.values[index]))
+        scale = number("1 / numbers", 1 / self.prediction.values.size)
+        formula = f"{self.gradient.written(*index)} = sign(y − target) / {self.prediction.values.size}"
+        return Sum(formula, (Part("prediction", (number("sign(y − target)", sign), scale)),))
+
+
 class MeanSquaredError(LossOperation):
     page = "operations/losses.html"
     predicts = "prediction"
