@@ -111,6 +111,8 @@ def pixels(layers: Sequence[Layer], x: np.ndarray) -> Notice | None:
 
 def wrong_outputs(loss: Loss, outputs: np.ndarray) -> Notice | None:
     """Logits in place of probabilities, or probabilities in place of logits."""
+    if isinstance(loss, Crossentropy) and loss.activation == "sigmoid":
+        return binary_logits(loss, outputs)
     if not _excludes_each_other(loss) or outputs.shape[-1] < 2:
         return None
     low, high, sums = outputs.min(), outputs.max(), outputs.sum(axis=-1, dtype=np.float64)
@@ -130,6 +132,18 @@ def wrong_outputs(loss: Loss, outputs: np.ndarray) -> Notice | None:
         "no probabilities",
         f"{type(loss).__name__} expects probabilities, which are at least 0 and sum to 1 in each sample; the model's "
         f'outputs {found}. End the model with activation="softmax", or make the loss with from_logits=True.',
+    )
+
+
+def binary_logits(loss: Crossentropy, outputs: np.ndarray) -> Notice | None:
+    """Logits in place of probabilities of yes and no."""
+    low, high = outputs.min(), outputs.max()
+    if loss.from_logits or (low >= 0 and high <= 1):
+        return None
+    return Notice(
+        "no probabilities",
+        f"{type(loss).__name__} expects probabilities from 0 to 1; the model's outputs range from {low:.3g} to "
+        f'{high:.3g}. End the model with activation="sigmoid", or make the loss with from_logits=True.',
     )
 
 

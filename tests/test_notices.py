@@ -42,6 +42,14 @@ def test_outputs_that_do_not_sum_to_1():
     assert "the model's outputs sum to" in text
 
 
+def test_binary_logits():
+    y = RNG.integers(0, 2, (64, 1)).astype("float32")
+    (text,) = notices_of(image_model(Dense(1), loss="binary_crossentropy"), X, y)
+    assert 'End the model with activation="sigmoid"' in text
+    assert not notices_of(image_model(Dense(1, activation="sigmoid"), loss="binary_crossentropy"), X, y)
+    assert not notices_of(image_model(Dense(1), loss=losses.BinaryCrossentropy(from_logits=True)), X, y)
+
+
 def test_softmax_twice(backend):
     from_logits = losses.SparseCategoricalCrossentropy(from_logits=True)
     for model in (
