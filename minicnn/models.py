@@ -144,7 +144,8 @@ class Model(Trainer):
     def save(self, filepath: str | Path) -> None:
         """Write architecture, weights and the state of optimiser, random numbers and callbacks to a file for `load`.
 
-        The file is in the safetensors format ("model.safetensors") and appears complete or not at all.
+        The file is in the safetensors format ("model.safetensors"), or if its name ends in ".keras" in Keras's, which
+        has no states of random numbers and callbacks. It appears complete or not at all.
         Raises ValueError if the model holds something that a file cannot store, OSError if it cannot be written.
         """
         saving.save_model(self, filepath)
@@ -153,17 +154,18 @@ class Model(Trainer):
     def load(filepath: str | Path) -> Any:
         """The model that `save` wrote; training goes on bit for bit where it stopped, on the same backend.
 
-        Raises OSError if the file cannot be read, ModelFileError if it is damaged or is not one of minicnn's.
+        Raises OSError if the file cannot be read, ModelFileError if it is damaged or of another program than Keras.
         """
         return load_model(filepath)
 
     def save_weights(self, filepath: str | Path) -> None:
-        """Write only the weights to a file, in the same format as `save`."""
+        """Write only the weights: to "model.weights.h5" in Keras's format, to any other file in minicnn's."""
         saving.save_weights(self, filepath)
 
     def load_weights(self, filepath: str | Path) -> None:
         """Read the weights from a file of save_weights or save into this model of the same architecture.
 
+        It may be one of Keras, or a PyTorch state dict as safetensors: see `minicnn.exchange.load_pytorch`.
         Raises OSError if the file cannot be read, ModelFileError if it is damaged or its weights differ from the
         model's in names, shapes or dtypes. Then the model is unchanged.
         """
@@ -235,7 +237,8 @@ def model_from_json(text: str) -> Any:
 def load_model(filepath: str | Path) -> Any:
     """The model that `save` wrote, a Sequential or a Model; training goes on bit for bit, on the same backend.
 
-    Raises OSError if the file cannot be read, ModelFileError if it is damaged or is not one of minicnn's.
+    Also reads Keras's .keras files, of models of layers that minicnn has; then the optimiser's state is Keras's.
+    Raises OSError if the file cannot be read, ModelFileError if it is damaged or of another program than Keras.
     """
     content = saving.read_model(filepath)
     model = (Model if "sources" in content else Sequential).without_layers()

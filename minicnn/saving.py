@@ -14,7 +14,7 @@ from . import arguments, layers, losses, metrics, optimizers, tensor_file
 from .callbacks import CallbackList
 from .configurable import from_description
 from .errors import ModelFileError, explain
-from .exchange import keras
+from .exchange import keras, pytorch
 from .exchange.keras import hdf5
 from .layers.base import check_stored
 from .network import in_sequence
@@ -100,6 +100,8 @@ def load_weights(model: Trainer, filepath: str | Path) -> None:
     try:
         if tensor_file.start_of(path).startswith((*ZIP, hdf5.MAGIC)):
             return model.set_weights(keras.read_weights(path, model))
+        if pytorch.is_foreign(path):
+            return model.set_weights(pytorch.read_weights(path, model))
         found: Any = tensor_file.read(path).get("weights")
         check_stored(model.name, found, expected)
         model.set_weights([found[name] for name in expected])

@@ -4,5 +4,6 @@ Nothing in a file is ever executed, and a damaged or foreign file is a ModelFile
 """
 
 from .onnx import export_onnx
+from .pytorch import load_pytorch, save_pytorch
 
-__all__ = ["export_onnx"]
+__all__ = ["export_onnx", "load_pytorch", "save_pytorch"]
