@@ -33,7 +33,7 @@ def curve(x: Array, function: str, alpha: float) -> tuple[Array, Saved]:
     elif function == "silu":
         y = x * activate(x, "sigmoid")
     else:  # softplus
-        y = (x - negative) + np.log1p(np.exp(np.where(positive, -x, x)))
+        y = np.where(positive, x, 0) + np.log1p(np.exp(np.where(positive, -x, x)))  # log(1 + eˣ), without overflow
     return y.astype(x.dtype), (x, function, alpha)
 
 
