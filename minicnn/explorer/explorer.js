@@ -231,11 +231,12 @@ const conv = {
         return {
           terms,
           grid: window,
+          turned: window[0] * window[1] > 1 ? `${dy.name}, turned by 180°` : dy.name,
           grouped: ["f", "kernel"],
           formula: `${dx.text(n, h, w, c)} = Σ ${dy.text(n, window_index(h + top, "i", SH), window_index(w + left, "j", SW), "f")} · ${kernel.text("i", "j", c, "f")}`,
           words:
             `In the forward pass, this number was in ${plural(terms.length / F, "window")}, each seen by ${plural(F, "kernel")}. On the way back, every one of these outputs ` +
-            `sends its gradient ${dy.name}, times the weight that this number was multiplied by.`,
+            `sends its gradient ${dy.name}, times the weight that this number was multiplied by: the last window saw it in the kernel's first place.`,
         };
       },
     },
@@ -619,7 +620,7 @@ function channelOf(step, index) {
 }
 
 const batchNorm = {
-  title: "batch normalisation",
+  title: "batch norm",
   about: (step) =>
     step.options.training ? "Gives every channel mean 0 and variance 1 over the batch, then a learned scale and shift." : "Scales and shifts every channel by fixed statistics.",
   targets: {
@@ -970,7 +971,7 @@ function samplePlane(array, index) {
   }
   if (rank === 3) {
     return {
-      rows: shape[1], columns: shape[2], square: false, caption: "steps downwards, channels across",
+      rows: shape[1], columns: shape[2], square: false, caption: "steps ↓ channels →",
       indexAt: (row, column) => [n, row, column],
       cellOf: (at) => (at[0] === n ? [at[1], at[2]] : null),
     };
@@ -994,7 +995,7 @@ function weightPlane(array, index, across = 0) {
   if (rank === 3) {
     const f = index[2];
     return {
-      rows: shape[0], columns: shape[1], square: false, caption: `kernel ${f}: steps downwards, channels across`,
+      rows: shape[0], columns: shape[1], square: false, caption: `kernel ${f}: steps ↓ channels →`,
       indexAt: (row, column) => [row, column, f],
       cellOf: (at) => (at[2] === f ? [at[0], at[1]] : null),
     };
@@ -1139,6 +1140,7 @@ class Tooltip {
 // --------------------------------------------------------------------------------------------------- 4 overview
 
 const MOST_TILES = 16;
+const PACE = 1200; // milliseconds from one moment to the next
 
 /** The channels of a sample with the largest absolute sums. */
 function strongest(array, n) {
@@ -1218,8 +1220,8 @@ class Explorer {
     this.opened.forget();
   }
 
-  open(step, direction) {
-    this.opened.show(step, direction);
+  open(step, direction, target = null) {
+    this.opened.show(step, direction, target);
     this.overview.mark(step, direction);
   }
 
@@ -1264,14 +1266,13 @@ class Overview {
     const pictures = [forward, backward].map((array, row) =>
       new Picture(this.explorer, { most: 100, largest: 40, exact: true, name: names[row], label: `${row ? "gradient of the loss with respect to" : "output of"} ${label}, ${sizeOf(array)}` }));
     const cell = (row) => h("div", { class: `cell ${row ? "backward" : "forward"}` }, pictures[row].canvas);
-    const open = (direction) => () => { if (step !== null) { this.leave(); this.explorer.open(step, direction); } };
-    for (const [row, direction] of ["forward", "backward"].entries()) {
-      pictures[row].canvas.addEventListener("click", open(direction));
-      if (step !== null) pictures[row].canvas.classList.add("opens");
-    }
+    const open = (number, direction) => () => { this.leave(); this.explorer.open(number, direction, direction === "forward" ? "y" : number === this.count - 1 ? "dz" : "dx"); };
+    if (step !== null) pictures[0].canvas.addEventListener("click", open(step, "forward"));
+    pictures[1].canvas.addEventListener("click", open(at, "backward")); // the operation after this array computed its gradient
+    for (const { canvas } of step === null ? [pictures[1]] : pictures) canvas.classList.add("opens");
     const head = step === null
       ? h("div", { class: "head" }, h("b", {}, title), h("small", {}, sizeOf(forward)))
-      : h("button", { class: "head", type: "button", click: open("forward"), "aria-label": `open ${label}, ${title}` }, h("b", {}, title), h("small", {}, label), h("small", {}, sizeOf(forward)));
+      : h("button", { class: "head", type: "button", click: open(step, "forward"), "aria-label": `open ${label}, ${title}` }, h("b", {}, title), h("small", {}, label), h("small", {}, sizeOf(forward)));
     const cells = [cell(0), cell(1)];
     return { element: h("div", { class: "column" }, head, cells), head, cells, pictures, arrays: [forward, backward], at };
   }
@@ -1305,9 +1306,8 @@ class Overview {
   }
 
   start() {
-    const [pause] = [900];
     if (this.moment >= 2 * this.count) this.go(0);
-    this.timer = setInterval(() => (this.moment >= 2 * this.count ? this.pause() : this.go(this.moment + 1)), pause);
+    this.timer = setInterval(() => (this.moment >= 2 * this.count ? this.pause() : this.go(this.moment + 1)), PACE);
     this.play.textContent = "❚❚ Pause";
     this.play.setAttribute("aria-label", "pause");
   }
@@ -1378,11 +1378,13 @@ class Overview {
     this.loss.cells[1].classList.toggle("later", moment < last + 2);
   }
 
+  /** Mark an operation and what it computes: its output, or the gradient with respect to its input, one column before. */
   mark(step, direction) {
     [...this.columns, this.loss].forEach((column, at) => {
       const current = at === step + 1;
       column.head.classList.toggle("current", current);
-      column.cells.forEach((cell, row) => cell.classList.toggle("current", current && direction === ["forward", "backward"][row]));
+      column.cells[0].classList.toggle("current", current && direction === "forward");
+      column.cells[1].classList.toggle("current", direction === "backward" && (at === step || (current && column === this.loss)));
       if (column.head instanceof HTMLButtonElement) column.head.setAttribute("aria-pressed", String(current));
     });
   }
@@ -1419,7 +1421,7 @@ class Overview {
     const table = (values, heading, most, mark) => h("table", {}, h("caption", {}, heading),
       values.map((value, k) => h("tr", { class: mark(k) ? "right" : "" }, h("th", { scope: "row" }, classes[k]), h("td", { class: "track" }, bar(value, most)), h("td", {}, brief(value)))));
     const most = (values) => Math.max(...values.map((value) => Math.abs(value) || 0));
-    const isRight = (k) => y[k] === Math.max(...y);
+    const isRight = (k) => kind !== "mean_squared_error" && y[k] === Math.max(...y);
     const symbol = kind === "softmax_crossentropy" ? ["p, the probabilities", `p − y${this.explorer.network.samples > 1 ? ` over ${this.explorer.network.samples} samples` : ""}`] : ["output", "gradient"];
     this.loss.cells[0].replaceChildren(table(p, symbol[0], most(p), isRight));
     this.loss.cells[1].replaceChildren(table(d, symbol[1], most(d), isRight));
@@ -1439,8 +1441,9 @@ class Opened {
   }
 
   /** Show a step of the network in one direction, at the target and the element that were chosen last. */
-  show(at, direction) {
+  show(at, direction, target = null) {
     this.at = at;
+    this.target = target ?? this.target;
     this.step = this.explorer.network.steps[at];
     this.direction = direction;
     const targets = this.targets();
@@ -1472,17 +1475,23 @@ class Opened {
   build() {
     const { step, explorer } = this;
     const operation = OPERATIONS[step.kind];
-    const choice = (text, pressed, action) => h("button", { type: "button", "aria-pressed": String(pressed), click: action }, text);
-    const directions = ["forward", "backward"].map((direction) => choice(direction === "forward" ? "Forward →" : "← Backward", direction === this.direction, () => explorer.open(this.at, direction)));
+    const choice = (value, text, pressed, action) => h("button", { type: "button", value, "aria-pressed": String(pressed), click: action }, text);
+    const directions = ["forward", "backward"].map((direction) =>
+      choice(direction, direction === "forward" ? "Forward →" : "← Backward", direction === this.direction, () => explorer.open(this.at, direction)));
     const targets = this.targets();
-    const choices = targets.map((name) => choice(this.symbol(name), name === this.target, () => { this.target = name; this.build(); }));
+    const choices = targets.map((name) => {
+      const text = name === "dx" ? `input: ${this.symbol(name)}` : /^d(kernel|bias|gamma|beta)$/.test(name) ? `${name.slice(1)}: ${name}` : this.symbol(name);
+      return choice(name, text, name === this.target, () => { this.target = name; this.build(); });
+    });
     const { docs } = explorer.network;
-    const link = step.page && docs !== null && h("a", { href: `${docs}/${step.page}` }, "how this works, in the documentation");
+    const link = step.page && (docs === null
+      ? h("small", {}, `documentation: ${step.page}`)
+      : h("a", { href: `${docs}/${step.page}` }, "how this works, in the documentation"));
     this.element.replaceChildren(
       h("h2", {}, `${step.name}: ${titleOf(step)}`),
       h("p", {}, operation.about(step), step.symbols.y === "z" ? ` Its result is called z; ${this.following()}.` : "", " ", h("code", {}, step.code), " ", link || null),
       h("div", { class: "choices" }, h("div", { role: "group", "aria-label": "direction", class: "directions" }, directions),
-        choices.length > 1 ? h("div", { role: "group", "aria-label": "which array" }, this.direction === "forward" ? "compute " : "gradient with respect to ", choices) : null),
+        choices.length > 1 ? h("div", { role: "group", "aria-label": "which array" }, this.direction === "forward" ? "compute " : "gradient of the loss with respect to the ", choices) : null),
     );
     if (!targets.length) {
       this.index = null;
@@ -1563,13 +1572,14 @@ class Opened {
   buildSum() {
     const { terms, result, stored, rule } = this.answer;
     const [ours, theirs] = [shown(result), shown(stored)];
+    const change = stored === 0 ? "stay as it is" : `${stored < 0 ? "fall" : "grow"} by about ${brief(Math.abs(stored) / 100)}`;
     const count = terms.length === 1 ? "the only product" : rule ? `${rule}, of ${plural(terms.length, "number")}` : `the sum of ${plural(terms.length, "product")}`;
     const zeros = terms.filter(({ value }) => value === 0).length;
     this.parts.sum.replaceChildren(...[
       h("span", {}, h("output", { class: "added" }, ours), ` ${terms.length ? count : "no product: 0"}${zeros && terms.length > 1 ? `, ${zeros.toLocaleString("en")} of them 0` : ""}`),
       h("span", {}, h("output", { class: "stored" }, theirs), " stored by minicnn"),
       h("span", { class: ours === theirs ? "agree" : "differ" }, ours === theirs ? "✓ equal" : "✗ different"),
-      this.direction === "backward" && Number.isFinite(stored) && h("span", { class: "meaning" }, `If ${written(this.symbol(this.target).replace(/^d/, ""), this.index)} grew by 0.01, the loss would ${stored < 0 ? "fall" : "grow"} by about ${brief(Math.abs(stored) / 100)}.`)].filter(Boolean));
+      this.direction === "backward" && Number.isFinite(stored) && h("span", { class: "meaning" }, `If ${written(this.symbol(this.target).replace(/^d/, ""), this.index)} grew by 0.01, the loss would ${change}.`)].filter(Boolean));
   }
 
   /** The products, largest first; choosing one shows where its factors are. */
@@ -1703,7 +1713,8 @@ class Opened {
     const factors = terms[0].factors.map((factor, number) => {
       const values = terms.map((term) => term.factors[number].value);
       const most = Math.max(...values.map((value) => Math.abs(value) || 0));
-      return table(terms[0].factors[number].key ? factor.name : "factor", (term) => brief(term.factors[number].value), (term) => this.tint(term.factors[number].value, most));
+      const title = factor.key === "dy" && this.answer.turned ? this.answer.turned : factor.key ? factor.name : "factor";
+      return table(title, (term) => brief(term.factors[number].value), (term) => this.tint(term.factors[number].value, most));
     });
     const most = Math.max(...terms.map(({ value }) => Math.abs(value) || 0));
     const products = table("product", (term) => brief(term.value), (term) => this.tint(term.value, most));

@@ -44,7 +44,8 @@ class Doubling(Layer):
 def compiled(shape, *layers, loss="sparse_categorical_crossentropy"):
     model = minicnn.Sequential([minicnn.Input(shape), *layers])
     for weight in model.weights:  # biases and gammas that are not all equal
-        weight.value = weight.value + rng.uniform(0.1, 0.4, weight.value.shape).astype("float32")
+        if weight.value.ndim == 1:
+            weight.value = weight.value + rng.uniform(0, 0.4, weight.value.shape).astype("float32")
     model.compile("adam", loss)
     return model
 
@@ -105,28 +106,27 @@ NETWORKS = {network.__name__: network for network in (images, sequences, probabi
 
 READ = """([step, target, indices]) => {
     document.querySelectorAll(".overview button.head")[step].click();
-    for (const text of [target.direction, target.symbol]) {
-        [...document.querySelectorAll(".choices button")].find((button) => button.textContent === text)?.click();
-    }
+    for (const value of target) document.querySelector(`.choices button[value="${value}"]`)?.click();
+    const products = () => [...document.querySelectorAll(".terms tr[data-at] .number")].map((cell) => cell.textContent);
     const text = (name) => document.querySelector(`.opened ${name}`).textContent;
     return indices.map((index) => {
         const inputs = document.querySelectorAll(".index input");
         inputs.forEach((input, axis) => (input.value = index[axis]));
         inputs[0]?.dispatchEvent(new Event("change"));
-        return { added: text(".added"), stored: text(".stored"), formula: text(".formula"), title: text("h2") };
+        const [added, stored, formula, title] = [".added", ".stored", ".formula", "h2"].map(text);
+        return { added, stored, formula, title, products: products() };
     });
 }"""
 
 
 def targets_of(description):
-    """Every array that the page can explain: the step's number, its direction and symbol, the name in the model."""
+    """Every array that the page can explain: the step's number, the array's name, and what to press for it."""
     backward = {"dx", "dz", "dkernel", "dbias", "dgamma", "dbeta"}
     for number, step in enumerate(description["steps"]):
         for name in step["arrays"]:
             is_target = name in ({"loss", "p", "dz"} if step["name"] == "loss" else {"y", "dx"} | backward)
             if is_target and step["kind"] != "unknown":
-                direction = "← Backward" if name in backward else "Forward →"
-                yield number, name, {"direction": direction, "symbol": step["symbols"].get(name, name)}
+                yield number, name, ["backward" if name in backward else "forward", name]
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -135,14 +135,47 @@ def test_the_products_add_up_to_the_stored_number_to_its_last_digit(name, opened
     model, x, y = NETWORKS[name]()
     page = opened(explorer.write(tmp_path / "page.html", model, x, y))
     description = page.evaluate("JSON.parse(document.getElementById('network').textContent)")
-    seen = set()
+    seen = []
     for number, array, target in targets_of(description):
         shape = description["arrays"][description["steps"][number]["arrays"][array]]["shape"]
         indices = [[int(rng.integers(length)) for length in shape] for _ in range(5)]
         for index, read in zip(indices, page.evaluate(READ, [number, target, indices]), strict=True):
             assert read["added"] == read["stored"], (target, index, read)
-        seen.add((description["steps"][number]["kind"], array))
-    assert len(seen) > 12
+            seen.append(read["added"])
+    assert len(seen) > 60
+    assert seen.count("0") < len(seen) / 3
+
+
+EXPLAINED = {
+    "conv2d/dx": ("conv2d", "dx", "conv"),
+    "conv2d/z": ("conv2d", "y", "conv"),
+    "conv2d_1/kernel": ("conv2d_1", "dkernel", "conv"),
+    "average_pooling2d/y": ("average_pooling2d", "y", "average_pool"),
+    "conv2d_1/dz": ("conv2d_1", "dx", "activation"),
+    "dense/dx": ("dense", "dx", "dense"),
+    "dense_1/bias": ("dense_1", "dbias", "dense"),
+}
+"""Names of `minicnn.explain`; step, array and operation where the page has the same array."""
+
+
+def test_the_products_are_those_of_minicnn_explain(opened, tmp_path):
+    model, x, y = images()
+    page = opened(explorer.write(tmp_path / "page.html", model, x, y))
+    description = page.evaluate("JSON.parse(document.getElementById('network').textContent)")
+    numbers = {(step["name"], step["kind"]): number for number, step in enumerate(description["steps"])}
+    targets = {(number, array): target for number, array, target in targets_of(description)}
+    for name, (layer, array, kind) in EXPLAINED.items():
+        number = numbers[layer, kind]
+        shape = description["arrays"][description["steps"][number]["arrays"][array]]["shape"]
+        index = [int(rng.integers(length)) for length in shape]
+        (read,) = page.evaluate(READ, [number, targets[number, array], [index]])
+        expected = minicnn.explain(model, x, y, name, index)
+        np.testing.assert_allclose(
+            [float(text.replace("−", "-")) for text in read["products"]],
+            [term.value for term in expected.largest(len(read["products"]))],
+            rtol=1e-3, atol=1e-7, err_msg=f"{name}{index}",
+        )  # fmt: skip
+        assert read["added"] == "0" or len(read["products"]) == min(len(expected), 12)
 
 
 @pytest.fixture(scope="module")
@@ -202,7 +235,7 @@ def test_the_keyboard_plays_steps_and_chooses(page_file, opened):
 
 def test_the_mouse_chooses_reads_and_follows(page_file, opened):
     page = opened(page_file)
-    page.click(".overview .column:nth-child(7) canvas >> nth=1")  # max pooling's gradient
+    page.click(".overview .column:nth-child(6) canvas >> nth=1")  # the gradient of ReLU's output, by max pooling
     assert opened_title(page) == "max_pooling2d: max pooling"
     assert page.get_attribute(".directions button >> nth=1", "aria-pressed") == "true"
     page.click(".opened figure.target canvas", position={"x": 3, "y": 3})
@@ -280,7 +313,7 @@ def test_a_number_that_is_none_is_shown_as_such(opened, tmp_path):
     model.layers[0].kernel.value[0, 0, 0, 0] = np.nan
     page = opened(explorer.write(tmp_path / "page.html", model, x, y))
     assert "first layer with one is conv2d" in page.text_content(".warning")
-    read = page.evaluate(READ, [0, {"direction": "Forward →", "symbol": "z"}, [[0, 2, 3, 0], [0, 2, 3, 1]]])
+    read = page.evaluate(READ, [0, ["forward", "y"], [[0, 2, 3, 0], [0, 2, 3, 1]]])
     assert read[0]["added"] == read[0]["stored"] == "NaN"
     assert read[1]["added"] == read[1]["stored"] != "NaN"
     for number in range(14):
