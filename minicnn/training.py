@@ -42,6 +42,9 @@ class Trainer(Network):
     epochs_trained = 0
     """How many epochs this model has been trained; with `seed`, it determines the next epoch's order of samples."""
 
+    _objective: tuple[Network, Loss] | None = None
+    """The result of `objective` for the epoch in progress."""
+
     callbacks = CallbackList([], None)
     """The callbacks of the fit in progress; otherwise their states, which a resumed fit restores."""
 
@@ -95,15 +98,20 @@ class Trainer(Network):
         self.check_compiled("train_step")
         x = arguments.array("train_step", "x", x, self.dtype)
         self.ensure_built(x)
-        network, loss = self.objective()
+        network, loss = self._objective or self.objective()
+        parameters = self.parameters()
+        penalized = any(parameter.regularizer is not None for parameter in parameters)
         y_pred = network.forward(x, training=True)
-        value = network.add_penalties(loss.forward(y, y_pred, sample_weight))
+        value = loss.forward(y, y_pred, sample_weight)
+        if penalized:
+            value = network.add_penalties(value)
         number = active().read_if_ready(value)  # None on a GPU: fit reads the loss at the end of the epoch
         if number is not None and not np.isfinite(number):
             raise non_finite_error(self, x, number, self.optimizer.iterations + 1)
         network.backward(loss.backward(), need_dx=False)
-        network.add_penalty_gradients()
-        self.optimizer.step(self.parameters())
+        if penalized:
+            network.add_penalty_gradients()
+        self.optimizer.step(parameters)
         return value, y_pred
 
     def objective(self) -> tuple[Network, Loss]:
@@ -328,22 +336,27 @@ class Trainer(Network):
         else:
             stream = batches.in_order(self.dtype)
         x = None
-        for number, (x, y, weights) in zip(count(), stream):
-            watchers.on_train_batch_begin(number, {})
-            value, y_pred = self.train_step(x, y, weights)
-            if number == 0 and notices is not None:
-                first = self.optimizer.iterations == 1
-                notices.first_batch(self.layers, self.objective()[1], first, x, y, y_pred, weights)
-            mean_loss.update(value, len(x))
-            if number == 0:
-                activation = self._activation_for([*plain, *weighted])
-            if activation is not None:
-                y_pred, _ = active().activation(y_pred, activation)
-            for metric in plain:
-                metric.update_state(y, y_pred)
-            for metric in weighted:
-                metric.update_state(y, y_pred, weights)
-            watchers.on_train_batch_end(number, logs)
+        try:
+            for number, (x, y, weights) in zip(count(), stream):
+                watchers.on_train_batch_begin(number, {})
+                value, y_pred = self.train_step(x, y, weights)
+                if number == 0:
+                    self._objective = self.objective()  # in every step it would take a percent of the time
+                if number == 0 and notices is not None:
+                    first = self.optimizer.iterations == 1
+                    notices.first_batch(self.layers, self.objective()[1], first, x, y, y_pred, weights)
+                mean_loss.update(value, len(x))
+                if number == 0:
+                    activation = self._activation_for([*plain, *weighted])
+                if activation is not None:
+                    y_pred, _ = active().activation(y_pred, activation)
+                for metric in plain:
+                    metric.update_state(y, y_pred)
+                for metric in weighted:
+                    metric.update_state(y, y_pred, weights)
+                watchers.on_train_batch_end(number, logs)
+        finally:
+            self._objective = None
         if x is None:
             return {}
         found = dict(logs)

@@ -1,7 +1,8 @@
 """Optimiser steps in one pass: value, gradient and moments are read and written once.
 
-A thread's kernel slices the arrays to its share and counts from 0. A loop over first … last is not vectorised, as an
-index that could be negative would count from the end; it takes 5 times as long.
+One kernel takes all parameters, as addresses: most of them are small, and a call for each would take longer than the
+arithmetic. A thread slices every array to its share and counts from 0. A loop over first … last is not vectorised, as
+an index that could be negative would count from the end; it takes 5 times as long.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..contract import Array
+from .executor import addresses_of, array_at
 from .runtime.compile import parallel, share
 from .runtime.threads import small
 
@@ -28,9 +30,7 @@ def sgd_step(
     if not values:
         return
     scalars = [values[0].dtype.type(scalar) for scalar in (learning_rate, momentum, learning_rate * weight_decay)]
-    for arrays in zip(values, grads, velocities, strict=True):
-        flat = [array.reshape(-1) for array in arrays]
-        _sgd(*flat, *scalars, nesterov, alone=small(flat[0]))
+    _sgd(*_addresses(values, grads, velocities), *scalars, nesterov, alone=small(*values))
 
 
 def adam_step(
@@ -56,29 +56,40 @@ def adam_step(
     number = values[0].dtype.type
     tiny = np.finfo(number).tiny * 2**24
     scalars = [number(s) for s in (alpha, 1 - beta_1, 1 - beta_2, epsilon, learning_rate * weight_decay, tiny)]
-    for arrays in zip(values, grads, means, variances, strict=True):
-        flat = [array.reshape(-1) for array in arrays]
-        _adam(*flat, *scalars, alone=small(flat[0]))
+    _adam(*_addresses(values, grads, means, variances), *scalars, alone=small(*values))
+
+
+def _addresses(values: Sequence[Array], *others: Sequence[Array]) -> tuple[Array, Array, Array]:
+    """An array of the parameters' dtype, the number of elements of each parameter, and the addresses of its arrays."""
+    sizes = np.array([value.size for value in values])
+    return np.empty(0, values[0].dtype), sizes, np.array([addresses_of(arrays) for arrays in (values, *others)])
 
 
 @parallel
-def _sgd(threads, thread, value, grad, velocity, learning_rate, momentum, decay, nesterov):
-    first, last = share(len(value), threads, thread)
-    value, grad, velocity = value[first:last], grad[first:last], velocity[first:last]
-    for i in range(len(value)):
-        step = learning_rate * grad[i]
-        velocity[i] = momentum * velocity[i] - step
-        value[i] += (momentum * velocity[i] - step if nesterov else velocity[i]) - decay * value[i]
+def _sgd(threads, thread, like, sizes, addresses, learning_rate, momentum, decay, nesterov):
+    for p in range(len(sizes)):
+        first, last = share(sizes[p], threads, thread)
+        value = array_at(addresses[0, p], sizes[p], like)[first:last]
+        grad = array_at(addresses[1, p], sizes[p], like)[first:last]
+        velocity = array_at(addresses[2, p], sizes[p], like)[first:last]
+        for i in range(len(value)):
+            step = learning_rate * grad[i]
+            velocity[i] = momentum * velocity[i] - step
+            value[i] += (momentum * velocity[i] - step if nesterov else velocity[i]) - decay * value[i]
 
 
 @parallel
-def _adam(threads, thread, value, grad, mean, variance, alpha, gain_1, gain_2, epsilon, decay, tiny):
+def _adam(threads, thread, like, sizes, addresses, alpha, gain_1, gain_2, epsilon, decay, tiny):
     nothing = tiny - tiny
-    first, last = share(len(value), threads, thread)
-    value, grad, mean, variance = value[first:last], grad[first:last], mean[first:last], variance[first:last]
-    for i in range(len(value)):
-        m = mean[i] + gain_1 * (grad[i] - mean[i])
-        v = variance[i] + gain_2 * (grad[i] * grad[i] - variance[i])
-        mean[i] = nothing if abs(m) < tiny else m  # NaN stays
-        variance[i] = nothing if v < tiny else v
-        value[i] -= decay * value[i] + alpha * m / (np.sqrt(v) + epsilon)
+    for p in range(len(sizes)):
+        first, last = share(sizes[p], threads, thread)
+        value = array_at(addresses[0, p], sizes[p], like)[first:last]
+        grad = array_at(addresses[1, p], sizes[p], like)[first:last]
+        mean = array_at(addresses[2, p], sizes[p], like)[first:last]
+        variance = array_at(addresses[3, p], sizes[p], like)[first:last]
+        for i in range(len(value)):
+            m = mean[i] + gain_1 * (grad[i] - mean[i])
+            v = variance[i] + gain_2 * (grad[i] * grad[i] - variance[i])
+            mean[i] = nothing if abs(m) < tiny else m  # NaN stays
+            variance[i] = nothing if v < tiny else v
+            value[i] -= decay * value[i] + alpha * m / (np.sqrt(v) + epsilon)

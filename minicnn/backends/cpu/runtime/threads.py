@@ -58,9 +58,9 @@ if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork_in_child)
 
 
-def small(array: Array) -> bool:
-    """Whether one pass over the array ends before a second thread has woken up."""
-    return array.size < 16 * 1024
+def small(*arrays: Array) -> bool:
+    """Whether one pass over the arrays ends before a second thread has woken up."""
+    return sum(array.size for array in arrays) < 16 * 1024
 
 
 def _load_thread_pool() -> None:
