@@ -13,7 +13,7 @@ from .executor import Shape, Stage, forward, geometry
 from .gemm.gemm import clear
 from .runtime.compile import inlined, parallel, serial, share
 from .runtime.threads import small
-from .runtime.vectors import add, divide, lanes, load, maximum, store, where_equal, zeros
+from .runtime.vectors import add, divide, lanes, load, maximum, short_loops, store, where_equal, zeros
 
 
 def max_pool2d(x: Array, pool_size: Pair, strides: Pair, padding: str) -> tuple[Array, Saved]:
@@ -92,6 +92,7 @@ def _on_image(row, q, w):
 @serial
 def _pool(x, x_at, y, y_at, count, numbers):
     """A stage's kernel."""
+    short_loops()
     average, w = numbers[1] != 0, geometry(numbers[2:])
     for row in range(count * w.OH):
         for q in range(w.OW):
@@ -105,6 +106,7 @@ def _pool(x, x_at, y, y_at, count, numbers):
 
 @inlined
 def _largest(x, x_at, channels, rows, cols, w):
+    short_loops()
     largest = load(x, x_at, channels)
     for i in range(rows):
         for j in range(cols):
@@ -115,6 +117,7 @@ def _largest(x, x_at, channels, rows, cols, w):
 @inlined
 def _mean(x, x_at, channels, rows, cols, w):
     """Each row is added up first, so that large windows lose few digits."""
+    short_loops()
     total = zeros(x)
     for i in range(rows):
         of_row = zeros(x)
@@ -127,6 +130,7 @@ def _mean(x, x_at, channels, rows, cols, w):
 @parallel
 def _give_back(threads, thread, dy, x, y, dx, average, once, w):
     """One thread's samples. With `once`, what a cell gets need not be added to anything."""
+    short_loops()
     w = geometry(w)
     first, last = share(w.N, threads, thread)
     for n in range(first, last):
@@ -143,6 +147,7 @@ def _give_back(threads, thread, dy, x, y, dx, average, once, w):
 @inlined
 def _share_out(dx, dx_at, rows, cols, dy, x, y, at, channels, average, once, w):
     """The gradient of one window."""
+    short_loops()
     nothing, rest, largest = zeros(dx), load(dy, at, channels), load(y, at, channels)
     if average:
         rest = divide(rest, rows * cols)

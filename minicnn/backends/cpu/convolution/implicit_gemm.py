@@ -50,20 +50,27 @@ def backward(
     x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
 ) -> tuple[Array | None, Array, Array]:
     """dx or None, dkernel and dbias, with dz = dy · relu′ or dy."""
-    v, F = transposed(w), filled_up(w.F, x.itemsize)
-    block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + v.HP * v.WP * v.C) * x.itemsize)
-    w, v, samples = w._replace(N=block), v._replace(N=block), w.N
-    threads, rows, K = thread_count(), _whole_tiles(w), w.KH * w.KW * w.C
-    dkernels = np.zeros((threads, len(rows), F), x.dtype)
-    dbiases = np.zeros((threads, w.F))  # one for each thread, added up in their order
+    tables, F, K = _backward_tables(w, x.itemsize), filled_up(w.F, x.itemsize), w.KH * w.KW * w.C
+    dkernels = np.zeros((thread_count(), len(tables[0]), F), x.dtype)
+    dbiases = np.zeros((len(dkernels), w.F))  # one for each thread, added up in their order
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
         x.reshape(-1), kernel.reshape(-1), dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
-        rows, _window_offsets(w, w.C), _window_offsets(v, F), _turned(v, F), samples, np.array(w), np.array(v),
-        alone=samples * w.OH * w.OW * K * w.F < MIN_PARALLEL_WORK,
+        w.N, *tables, alone=w.N * w.OH * w.OW * K * w.F < MIN_PARALLEL_WORK,
     )  # fmt: skip
     dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[:K, : w.F]).reshape(kernel.shape)
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0).astype(x.dtype)
+
+
+@lru_cache(maxsize=256)
+def _backward_tables(w: Windows, itemsize: int) -> tuple[Array, ...]:
+    """The offsets of the backward's two products, and the windows of a block of x and of dz as arrays."""
+    v, F = transposed(w), filled_up(w.F, itemsize)
+    block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + v.HP * v.WP * v.C) * itemsize)
+    w, v = w._replace(N=block), v._replace(N=block)
+    return (
+        _whole_tiles(w), _window_offsets(w, w.C), _window_offsets(v, F), _turned(v, F), np.array(w), np.array(v)
+    )  # fmt: skip
 
 
 def _block_samples(samples: int, sample_bytes: int) -> int:
@@ -153,7 +160,7 @@ def _convolve(x, x_at, y, y_at, count, numbers):
 
 @parallel
 def _backward(
-    threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, rows, windows, v_windows, v_cells, samples, w, v
+    threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, samples, rows, windows, v_windows, v_cells, w, v
 ):  # fmt: skip
     """One thread's samples; its sums over them go into a dkernel and a dbias of its own. No dx if that is empty."""
     dkernel, dbias, w, v = dkernels[thread].reshape(-1), dbiases[thread], geometry(w), geometry(v)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .compile import serial
 from .numba_internals import cgutils, cpu_features, intrinsic, ir, models, register_model, types
 
 _features = cpu_features()
@@ -32,10 +31,11 @@ class _VectorModel(models.PrimitiveModel):
         super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes))
 
 
-@serial
-def lanes(array):
-    """How many numbers of the array's dtype a vector holds."""
-    return VECTOR_BYTES // array.itemsize
+@intrinsic
+def lanes(typingctx, array):
+    """How many numbers of the array's dtype a vector holds: a constant, so that loops with this step do not divide."""
+    number = VECTOR_BYTES * 8 // array.dtype.bitwidth
+    return types.intp(array), lambda context, builder, signature, args: context.get_constant(types.intp, number)
 
 
 def broadcast(builder: Any, number: Any, lanes: int) -> Any:
@@ -58,6 +58,17 @@ def _masked(access: str, context: Any, builder: Any, kind: Any, array: Any, at: 
     function = ir.FunctionType(result, [operand.type for operand in operands])
     name = f"llvm.masked.{access}.v{kind.lanes}f{size}.p0"
     return builder.call(cgutils.get_or_insert_function(builder.module, function, name), operands)
+
+
+@intrinsic
+def short_loops(typingctx):
+    """In a kernel: do not unroll its loops, which end after a few iterations."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        builder.function.attributes.add("optsize")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
 
 
 @intrinsic
