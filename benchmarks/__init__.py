@@ -5,7 +5,7 @@
 rival          the interface of a rival: build, train, predict, return weights
 rivals/        one file for each library; a new file here is a new rival
 worker         the process of a rival; it communicates in lines of JSON
-crew           the driver's side: starts the workers, sends them requests
+workers        the driver's side: starts the workers, sends them requests
 environments   the rivals' virtual environments, with pinned versions
 networks       the networks: the seven models, a standard CNN, networks to scale
 agreement      checks before the timing that outputs and gradients are equal

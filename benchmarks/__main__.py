@@ -11,12 +11,12 @@ from typing import Any
 
 from . import environments, report
 from .bench import LONGEST, Bench, Settings
-from .crew import available_cpus
 from .machine import busy_note, describe_machine
 from .measures import accuracy, epoch, imports, inference, layers, profile, scaling, startup, training
 from .networks import NETWORKS, TITLES, batch_size_of, network_named
 from .results import Results
 from .rivals import variants
+from .workers import available_cpus
 
 PER_MODEL = {"training": training.measure, "inference": inference.measure}
 ONCE = {
@@ -129,13 +129,13 @@ def leave_out_missing(bench: Bench) -> None:
 
 def run(bench: Bench, only: list[str]) -> None:
     """All requested measurements, one after the other."""
-    bench.start_crew()
+    bench.start_workers()
     measures = [PER_MODEL[name] for name in PER_MODEL if name in only]
     for model in bench.settings.models if measures else []:
         samples = (2 + LONGEST) * batch_size_of(model)
-        field = bench.field_for(TITLES[model], network_named(model), samples, bench.crew)
+        verified = bench.verified_workers(TITLES[model], network_named(model), samples, bench.workers)
         for measure in measures:
-            measure(bench, model, field)
+            measure(bench, model, verified)
     for name, measure_once in ONCE.items():
         if name in only:
             measure_once(bench)

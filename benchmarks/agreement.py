@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from .crew import Worker
 from .networks import Network, model_of, without_dropout
 from .results import Agreement
+from .workers import Worker
 
 SAMPLES = 4  # few: with more numbers, it is more likely that one of them is at relu's kink
 TRIES = 8
-Excused = Callable[[str, str], AbstractContextManager[None]]
+MayFail = Callable[[str, str], AbstractContextManager[None]]
 
 
 def compare(
-    case: str, network: Network, weights: str, workers: Mapping[str, Worker], scratch: Path, excused: Excused
+    case: str, network: Network, weights: str, workers: Mapping[str, Worker], scratch: Path, may_fail: MayFail
 ) -> list[Agreement]:
     """The difference of each worker's network from minicnn's; minicnn's own entry comes first.
 
@@ -35,35 +35,35 @@ def compare(
     trainable = [weight.trainable for weight in model_of(network).weights]
     left = list(workers)
     for attempt in range(TRIES):
-        witnesses = {}
+        paths = {}
         for rival in left:
-            path = str(scratch / f"{rival}.witness.npz")
-            with excused(rival, case):
+            path = str(scratch / f"{rival}.outputs.npz")
+            with may_fail(rival, case):
                 workers[rival].ask("build", network=still, weights=weights, optimizer="sgd")
-                workers[rival].ask("witness", first=attempt * SAMPLES, samples=SAMPLES, path=path)
-                witnesses[rival] = path
-        reference = Witness.read(witnesses["minicnn"], weights, trainable)
-        for rival, path in witnesses.items():
-            found[rival] = reference.against(case, rival, Witness.read(path, weights, trainable))
-        left = ["minicnn", *(rival for rival in witnesses if not found[rival].holds)]
+                workers[rival].ask("outputs_and_step", first=attempt * SAMPLES, samples=SAMPLES, path=path)
+                paths[rival] = path
+        reference = OutputsAndGradients.read(paths["minicnn"], weights, trainable)
+        for rival, path in paths.items():
+            found[rival] = reference.agreement_with(case, rival, OutputsAndGradients.read(path, weights, trainable))
+        left = ["minicnn", *(rival for rival in paths if not found[rival].holds)]
         if left == ["minicnn"]:
             break
     return list(found.values())
 
 
-class Witness:
+class OutputsAndGradients:
     """A network's outputs, and its gradients with respect to all trainable weights."""
 
     def __init__(self, output: np.ndarray, gradients: list[np.ndarray]) -> None:
         self.output, self.gradients = output, gradients
 
     @classmethod
-    def read(cls, path: str, weights: str, trainable: list[bool]) -> Witness:
+    def read(cls, path: str, weights: str, trainable: list[bool]) -> OutputsAndGradients:
         with np.load(path) as after, np.load(weights) as before:
             names = [f"arr_{index}" for index, learns in enumerate(trainable) if learns]
             return cls(after["output"], [before[name] - after[name] for name in names])
 
-    def against(self, case: str, rival: str, other: Witness) -> Agreement:
+    def agreement_with(self, case: str, rival: str, other: OutputsAndGradients) -> Agreement:
         """The distance of the outputs and the largest distance of a gradient."""
         gradients = zip(other.gradients, self.gradients, strict=True)
         return Agreement(

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 
 from . import agreement
-from .crew import Worker, WorkerError
 from .environments import Pythons
 from .networks import Network, model_of, samples_for
 from .results import Measurement, Results
 from .rounds import interleave, summarise
+from .workers import Worker, WorkerError
 
 LONGEST = 100  # batches in one training turn
 KERAS = "keras-"
@@ -43,7 +43,7 @@ class Bench:
     scratch: Path
     logs: Path
     say: Callable[[str], None]
-    crew: dict[str, Worker] = field(default_factory=dict)
+    workers: dict[str, Worker] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> Bench:
@@ -56,16 +56,16 @@ class Bench:
         """A new process of a rival; the caller closes it."""
         return Worker(rival, self.pythons.of(rival), threads or self.settings.threads, self.logs, variables)
 
-    def start_crew(self) -> None:
+    def start_workers(self) -> None:
         """Start every rival's worker for the whole run. A rival that cannot start is left out."""
         for rival in self.settings.rivals:
             worker = self._stack.enter_context(self.new_worker(rival))
-            with self.excused(rival):
+            with self.may_fail(rival):
                 self.results.versions[rival] = worker.ask("versions")
-                self.crew[rival] = worker
+                self.workers[rival] = worker
 
     @contextmanager
-    def excused(self, rival: str, case: str = "") -> Iterator[None]:
+    def may_fail(self, rival: str, case: str = "") -> Iterator[None]:
         """A rival that fails here is left out, with a note; minicnn's failure ends the run."""
         try:
             yield
@@ -78,7 +78,7 @@ class Bench:
         self.results.notes.append(sentence)
         self.say(sentence)
 
-    def lay_out(self, network: Network, samples: int) -> tuple[str, str]:
+    def write_inputs(self, network: Network, samples: int) -> tuple[str, str]:
         """Write new weights and samples, the same for all rivals, to files; returns their paths."""
         weights, data = self.scratch / "weights.npz", self.scratch / "data.npz"
         np.savez(weights, *model_of(network).get_weights())
@@ -86,41 +86,45 @@ class Bench:
         np.savez(data, x=x, y=y)
         return str(weights), str(data)
 
-    def field_for(self, case: str, network: Network, samples: int, workers: Mapping[str, Worker]) -> dict[str, Worker]:
+    def verified_workers(
+        self, case: str, network: Network, samples: int, workers: Mapping[str, Worker]
+    ) -> dict[str, Worker]:
         """The workers whose network equals minicnn's, ready to train on `samples` samples."""
-        weights, data = self.lay_out(network, samples)
+        weights, data = self.write_inputs(network, samples)
         for rival, worker in list(workers.items()):
-            with self.excused(rival, case):
+            with self.may_fail(rival, case):
                 worker.ask("data", path=data)
-        found = agreement.compare(case, network, weights, workers, self.scratch, self.excused)
+        found = agreement.compare(case, network, weights, workers, self.scratch, self.may_fail)
         self.results.agreements += found
-        field = {}
+        verified = {}
         for agreed in found:
             if not agreed.holds:
                 self.note(f"Left out of {case}: {agreed.sentence()}")
                 continue
-            with self.excused(agreed.rival, case):
+            with self.may_fail(agreed.rival, case):
                 workers[agreed.rival].ask("build", network=network, weights=weights)
-                field[agreed.rival] = workers[agreed.rival]
-        return field
+                verified[agreed.rival] = workers[agreed.rival]
+        return verified
 
-    def race_training(
-        self, case: str, field: Mapping[str, Worker], batch_size: int, most: int = LONGEST, share: float = 1.0
+    def time_training(
+        self, case: str, workers: Mapping[str, Worker], batch_size: int, most: int = LONGEST, share: float = 1.0
     ) -> dict[str, list[float]]:
         """Seconds per training step, in rounds; each turn has at most `most` batches."""
         turns = {}
-        for rival, worker in field.items():
-            with self.excused(rival, case):
+        for rival, worker in workers.items():
+            with self.may_fail(rival, case):
                 worker.ask("train", batches=1, batch_size=batch_size)  # compiles
                 step = worker.ask("train", batches=min(3, most), batch_size=batch_size)
                 batches = int(np.clip(self.settings.turn / step, 1, most))
                 turns[rival] = partial(worker.ask, "train", batches=batches, batch_size=batch_size)
-        return self.race(case, turns, share)
+        return self.time_turns(case, turns, share)
 
-    def race(self, case: str, turns: Mapping[str, Callable[[], float]], share: float = 1.0) -> dict[str, list[float]]:
+    def time_turns(
+        self, case: str, turns: Mapping[str, Callable[[], float]], share: float = 1.0
+    ) -> dict[str, list[float]]:
         """The turns in rounds, within this share of the budget; a rival that fails is left out."""
         budget = self.settings.budget * share
-        return interleave(turns, self.settings.rounds, budget, lambda rival: self.excused(rival, case))
+        return interleave(turns, self.settings.rounds, budget, lambda rival: self.may_fail(rival, case))
 
     def record(
         self, measure: str, case: str, unit: str, rounds: Mapping[str, list[float]], x: float | None = None
@@ -142,7 +146,7 @@ class Bench:
 
         Only rivals whose names begin with `library` are considered.
         """
-        contestants = [rival for rival in self.crew if rival.startswith(library)]
+        candidates = [rival for rival in self.workers if rival.startswith(library)]
         training = list(self.results.of("training"))
         cases = {m.case for m in training}
 
@@ -150,9 +154,9 @@ class Bench:
             mine = [summarise(f.rounds).median for f in training if f.rival == rival]
             return sum(mine) if len(mine) == len(cases) else float("inf")
 
-        return min(contestants, key=slowness, default=None)
+        return min(candidates, key=slowness, default=None)
 
-    def finalists(self) -> list[str]:
+    def minicnn_and_keras(self) -> list[str]:
         """minicnn and the fastest Keras, for measurements that would take too long with all rivals."""
         keras = self.fastest_keras()
         return ["minicnn", *([keras] if keras else [])]

@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .crew import ROOT
 from .rivals import variants
+from .workers import ROOT
 
 FOLDER = ROOT / ".venvs"
 

@@ -22,12 +22,12 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from .crew import ROOT, Worker, available_cpus
 from .machine import describe_machine
 from .networks import NETWORKS, TITLES, batch_size_of, model_of, network_named, samples_for
 from .plain_code import ROWS, Row
 from .report import fill_page, markdown_table
 from .rounds import interleave, ratio, summarise
+from .workers import ROOT, Worker, available_cpus
 
 ROUNDS = 5
 SECONDS = 0.1  # per turn
@@ -59,8 +59,8 @@ def measure(names: Sequence[str], rows: Sequence[Row]) -> Iterator[tuple[str, st
         for name in names:
             batch_size = batch_size_of(name)
             build(name, batch_size, workers, folder)
-            yield "training step", name, race(training, "train", batch_size, "batches", TRAINING_STEPS)
-            yield f"inference, {SAMPLES:,} images", name, race(inference, "predict", SAMPLES, "calls", CALLS)
+            yield "training step", name, time_rows(training, "train", batch_size, "batches", TRAINING_STEPS)
+            yield f"inference, {SAMPLES:,} images", name, time_rows(inference, "predict", SAMPLES, "calls", CALLS)
 
 
 def build(name: str, batch_size: int, workers: dict[str, Worker], folder: str) -> None:
@@ -82,7 +82,7 @@ def build(name: str, batch_size: int, workers: dict[str, Worker], folder: str) -
         list(pool.map(prepare, others))
 
 
-def race(workers: dict[str, Worker], call: str, samples: int, count: str, most: int) -> Rounds:
+def time_rows(workers: dict[str, Worker], call: str, samples: int, count: str, most: int) -> Rounds:
     """Seconds per step or prediction, in rounds; a turn has up to `most` of them."""
     size = {"train": "batch_size", "predict": "samples"}[call]
     turns: dict[str, Callable[[], float]] = {}

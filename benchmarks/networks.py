@@ -14,7 +14,7 @@ import numpy as np
 import minicnn
 from minicnn import layers
 
-from .crew import ROOT
+from .workers import ROOT
 
 BATCH_SIZE = 64
 MODELS = ("baseline", "model1", "model2", "model3", "model4", "model5", "model6")

@@ -47,6 +47,14 @@ def _change(name: str, value: Any, package: str = CPU) -> None:
         setattr(module, name, value)
 
 
+def _change_network(name: str, method: Callable[..., Any]) -> None:
+    """Give the class Network another method. Raises LookupError if it has none of this name."""
+    network: Any = import_module("minicnn.network").Network
+    if not hasattr(network, name):
+        raise LookupError(f"Network has no {name} to change: the ladder has to follow the code.")
+    setattr(network, name, method)
+
+
 def _part(module: str, name: str) -> Any:
     return getattr(import_module(f"{CPU}.{module}"), name)
 
@@ -268,9 +276,7 @@ def _one_block() -> None:
 
 
 def _layer_by_layer() -> None:
-    from minicnn.network import Network
-
-    Network.infer = lambda model, x: model.forward(x)  # type: ignore[method-assign]
+    _change_network("infer", lambda network, x: network.forward(x))
 
 
 def _whole_batches() -> None:
@@ -279,15 +285,13 @@ def _whole_batches() -> None:
 
 
 def _always_all_threads() -> None:
-    _change("small", lambda _: False)
+    _change("small", lambda *_: False)
     _change("MIN_PARALLEL_WORK", 0)
 
 
 def _all_input_gradients() -> None:
-    from minicnn.network import Network
-
-    backward = Network.backward
-    Network.backward = lambda model, dy, need_dx=True: backward(model, dy)  # type: ignore[method-assign]
+    backward = import_module("minicnn.network").Network.backward
+    _change_network("backward", lambda network, dy, need_dx=True: backward(network, dy))
 
 
 def _anywhere() -> None:
@@ -309,6 +313,8 @@ ROWS = [
     Row("batch norm and ReLU as one operation",
         _constant("with_activations", lambda *network: network, "minicnn"), inference=False),
     Row("vectors in pooling (Numba loops)", _plain_pooling, recompiles=True),
+    Row("pooling's short loops as loops (unrolled)",
+        lambda: _change("short_loops", _kernel(lambda: None)), recompiles=True),
     Row("vectors in loading dz (Numba loops)", _plain_load_dz, recompiles=True, inference=False),
     Row("the vectorised exponential (the C library's)", _library_exponential, recompiles=True),
     Row("compiled batch norm (the textbook's)", _textbook("batch_norm", "batch_norm_backward"), inference=False),

@@ -9,11 +9,11 @@ import argparse
 import os
 from pathlib import Path
 
-from .crew import ROOT
 from .figures import draw_all
 from .networks import TITLES
 from .results import Measurement, Results
 from .rounds import Summary, ratio, summarise
+from .workers import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
 FIGURES = "images/benchmarks"

@@ -17,11 +17,11 @@ def interleave(
     turns: Mapping[str, Callable[[], float]],
     rounds: int,
     seconds: float,
-    excused: Callable[[str], AbstractContextManager[Any]] = nullcontext,
+    may_fail: Callable[[str], AbstractContextManager[Any]] = nullcontext,
 ) -> dict[str, list[float]]:
     """Run each turn once per round, in order; stop after `rounds`, or earlier when the budget is spent.
 
-    A turn whose exception `excused` suppresses is left out of the other rounds and of the result.
+    A turn whose exception `may_fail` suppresses is left out of the other rounds and of the result.
     """
     times: dict[str, list[float]] = {name: [] for name in turns}
     start = monotonic()
@@ -30,7 +30,7 @@ def interleave(
             break
         for name in list(times):
             earlier = times.pop(name)
-            with excused(name):
+            with may_fail(name):
                 times[name] = [*earlier, turns[name]()]
     return times
 

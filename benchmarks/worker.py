@@ -47,7 +47,7 @@ class Session:
             values = [arrays[f"arr_{index}"] for index in range(len(arrays.files))]
         self.rival.build(network, values, optimizer)
 
-    def witness(self, first: int, samples: int, path: str) -> None:
+    def outputs_and_step(self, first: int, samples: int, path: str) -> None:
         """Write outputs for some samples, and all weights after one step on them."""
         x, y = self.x[first : first + samples], self.y[first : first + samples]
         output = np.array(self.rival.predict(x))
@@ -124,7 +124,7 @@ def main() -> None:
         try:
             session = session or Session(rivals.make(name, threads))
             answer = {"result": getattr(session, question["call"])(**question["with"])}
-        except Exception as error:  # the driver reports every error
+        except Exception as error:  # each library has exceptions of its own; the driver reports all of them
             traceback.print_exc()
             answer = {"error": f"{type(error).__name__}: {error}"}
         print(json.dumps(answer), file=answers, flush=True)

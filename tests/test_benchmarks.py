@@ -31,12 +31,12 @@ from benchmarks import (  # noqa: E402
     networks,
     report,
 )
-from benchmarks.crew import Worker, WorkerError  # noqa: E402
 from benchmarks.measures import accuracy  # noqa: E402
 from benchmarks.recipe import Recipe, model7  # noqa: E402
 from benchmarks.results import Agreement, Measurement, Results  # noqa: E402
 from benchmarks.rivals import variants  # noqa: E402
 from benchmarks.rounds import interleave, ratio, summarise  # noqa: E402
+from benchmarks.workers import Worker, WorkerError  # noqa: E402
 from minicnn import Input, Sequential  # noqa: E402
 from minicnn.layers import (  # noqa: E402
     BatchNormalization,
@@ -121,7 +121,7 @@ def test_a_spent_budget_ends_the_rounds_but_at_least_two_are_run():
 
 def test_a_rival_that_fails_is_left_out_and_the_others_go_on():
     @contextmanager
-    def excused(name):
+    def may_fail(name):
         try:
             yield
         except WorkerError:
@@ -131,7 +131,7 @@ def test_a_rival_that_fails_is_left_out_and_the_others_go_on():
         raise WorkerError("out of memory")
 
     failed: list[str] = []
-    times = interleave({"A": lambda: 1.0, "B": fail, "C": lambda: 3.0}, 2, 60, excused)
+    times = interleave({"A": lambda: 1.0, "B": fail, "C": lambda: 3.0}, 2, 60, may_fail)
     assert times == {"A": [1.0, 1.0], "C": [3.0, 3.0]}
     assert failed == ["B"]
 
@@ -202,10 +202,10 @@ def test_a_network_agrees_with_itself_and_not_with_another(worker, tiny, tmp_pat
     workers = {"minicnn": worker, "twin": worker, "impostor": Impostor()}
 
     @contextmanager
-    def excused(rival, case):
+    def may_fail(rival, case):
         yield
 
-    _, twin, impostor = agreement.compare("tiny", network, weights, workers, tmp_path, excused)
+    _, twin, impostor = agreement.compare("tiny", network, weights, workers, tmp_path, may_fail)
     assert twin.holds
     assert twin.gradient < 1e-5  # the batch was shuffled
     assert not impostor.holds
@@ -268,9 +268,9 @@ def test_every_rival_says_what_to_install():
 
 
 class FakeBench:
-    """A bench without a crew; `said` is all that it prints."""
+    """A bench without workers; `said` is all that it prints."""
 
-    excused, record = bench.Bench.excused, bench.Bench.record
+    may_fail, record = bench.Bench.may_fail, bench.Bench.record
 
     def __init__(self, labels, scratch=None):
         self.scratch, self.said = scratch, []
@@ -279,7 +279,7 @@ class FakeBench:
 
 
 @pytest.mark.usefixtures("needs_numba")
-def test_a_race_to_an_accuracy(worker, tiny, tmp_path):
+def test_training_to_an_accuracy(worker, tiny, tmp_path):
     """Two rivals of the same library and seed, so the same curve; a third one fails in its second epoch."""
     network, weights, _ = tiny
     with np.load(weights) as arrays:
@@ -306,7 +306,7 @@ def test_a_race_to_an_accuracy(worker, tiny, tmp_path):
             return worker.ask(call, **arguments)
 
     fake = FakeBench({"minicnn": "minicnn"}, tmp_path)
-    curves = accuracy.race(fake, recipe, (x, y), (x[:32], y[:32]), {"minicnn": worker, "failing": Failing()})
+    curves = accuracy.train_in_turns(fake, recipe, (x, y), (x[:32], y[:32]), {"minicnn": worker, "failing": Failing()})
     assert list(curves) == ["minicnn"]
     assert len(curves["minicnn"]) == 3
     seconds, accuracies = zip(*curves["minicnn"], strict=True)

@@ -14,8 +14,8 @@ import numpy as np
 from minicnn.datasets import load_fashion_mnist, to_categorical
 
 from ..bench import Bench
-from ..crew import Worker
 from ..recipe import Arrays, Recipe, model7
+from ..workers import Worker
 
 SEEDS = 3
 TARGETS = (0.90, 0.92, 0.94)
@@ -30,12 +30,12 @@ def measure(bench: Bench) -> None:
         return
     train, test = (prepared(*split) for split in data)
     chosen = ("minicnn", bench.fastest("keras-"), bench.fastest("torch"))
-    workers = {rival: bench.crew[rival] for rival in chosen if rival}
+    workers = {rival: bench.workers[rival] for rival in chosen if rival}
     curves: dict[str, list[Curve]] = {}
     for seed in range(min(SEEDS, bench.settings.rounds)):
         recipe = model7(seed, len(train[0]))
-        field = bench.field_for("Model 7", recipe.network, 2 * recipe.batch_size, workers)
-        for rival, curve in race(bench, recipe, train, test, field).items():
+        verified = bench.verified_workers("Model 7", recipe.network, 2 * recipe.batch_size, workers)
+        for rival, curve in train_in_turns(bench, recipe, train, test, verified).items():
             curves.setdefault(rival, []).append(curve)
     record(bench, curves)
 
@@ -45,21 +45,23 @@ def prepared(images: np.ndarray, labels: np.ndarray) -> Arrays:
     return images[..., np.newaxis].astype(np.float32) / 255, to_categorical(labels, 10)
 
 
-def race(bench: Bench, recipe: Recipe, train: Arrays, test: Arrays, field: Mapping[str, Worker]) -> dict[str, Curve]:
+def train_in_turns(
+    bench: Bench, recipe: Recipe, train: Arrays, test: Arrays, workers: Mapping[str, Worker]
+) -> dict[str, Curve]:
     """The curve of every rival; one that fails is left out."""
     weights, changed, evaluated = (str(bench.scratch / f"recipe-{name}.npz") for name in ("weights", "train", "test"))
     np.savez(weights, *recipe.weights)
     np.savez(evaluated, x=test[0], y=test[1])
     curves: dict[str, Curve] = {}
-    for rival, worker in field.items():
-        with bench.excused(rival, "Model 7"):
+    for rival, worker in workers.items():
+        with bench.may_fail(rival, "Model 7"):
             worker.ask("build", network=recipe.network, weights=weights, optimizer=recipe.optimizer)
             curves[rival] = []
     for x, y in recipe.data(*train):
         np.savez(changed, x=x, y=y)
         for rival in list(curves):
-            curve, worker = curves.pop(rival), field[rival]
-            with bench.excused(rival, "Model 7"):
+            curve, worker = curves.pop(rival), workers[rival]
+            with bench.may_fail(rival, "Model 7"):
                 worker.ask("data", path=changed)
                 seconds = worker.ask("epoch", samples=len(x), batch_size=recipe.batch_size)
                 accuracy = worker.ask("accuracy", path=evaluated)

@@ -16,9 +16,9 @@ LIMIT = 600.0  # seconds, for a very slow machine
 
 def measure(bench: Bench) -> None:
     network = network_named("model5")
-    weights, data = bench.lay_out(network, IMAGES)
+    weights, data = bench.write_inputs(network, IMAGES)
     with ExitStack() as stack:
-        workers = {rival: stack.enter_context(bench.new_worker(rival)) for rival in bench.finalists()}
+        workers = {rival: stack.enter_context(bench.new_worker(rival)) for rival in bench.minicnn_and_keras()}
         for worker in workers.values():
             worker.ask("data", path=data)
             worker.ask("build", network=network, weights=weights)

@@ -7,26 +7,26 @@ from functools import partial
 from time import perf_counter
 
 from ..bench import Bench
-from ..crew import WorkerError, environment
 from ..rivals import variants
+from ..workers import WorkerError, environment
 
 
 def measure(bench: Bench) -> None:
     statements: dict[tuple[str, ...], str] = {}
-    for rival in bench.crew:  # variants that import the same are measured once
+    for rival in bench.workers:  # variants that import the same are measured once
         statements.setdefault((variants()[rival].imports, *variants()[rival].variables.values()), rival)
-    _race(bench, "the library", {rival: statement for (statement, *_), rival in statements.items()})
-    _race(bench, "NumPy alone, to compare with", {"minicnn": "import numpy"})
+    _measure(bench, "the library", {rival: statement for (statement, *_), rival in statements.items()})
+    _measure(bench, "NumPy alone, to compare with", {"minicnn": "import numpy"})
 
 
-def _race(bench: Bench, case: str, statements: dict[str, str]) -> None:
+def _measure(bench: Bench, case: str, statements: dict[str, str]) -> None:
     turns = {rival: partial(_import_time, bench, rival, statement) for rival, statement in statements.items()}
     for rival in list(turns):
         warm_up = turns.pop(rival)
-        with bench.excused(rival, f"import, {case}"):
+        with bench.may_fail(rival, f"import, {case}"):
             warm_up()  # reads the files into the page cache
             turns[rival] = warm_up
-    bench.record("import", case, "s", bench.race(case, turns, share=1 / 2))
+    bench.record("import", case, "s", bench.time_turns(case, turns, share=1 / 2))
 
 
 def _import_time(bench: Bench, rival: str, statement: str) -> float:

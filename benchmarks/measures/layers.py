@@ -36,18 +36,18 @@ LAYERS: list[tuple[str, list[int], dict[str, Any]]] = [
 
 
 def measure(bench: Bench) -> None:
-    workers = {rival: worker for rival, worker in bench.crew.items() if rival in RIVALS}
+    workers = {rival: worker for rival, worker in bench.workers.items() if rival in RIVALS}
     for name, shape, config in LAYERS:
         case = f"{name}({', '.join(f'{key}={value!r}' for key, value in config.items())}) on {tuple(shape)}"
         network: Network = {"input_shape": shape, "layers": [{"class": name, "config": config}]}
-        weights, data = bench.lay_out(network, BATCH_SIZE)
+        weights, data = bench.write_inputs(network, BATCH_SIZE)
         turns = {}
         for rival, worker in workers.items():
-            with bench.excused(rival, case):
+            with bench.may_fail(rival, case):
                 worker.ask("data", path=data)
                 worker.ask("build", network=network, weights=weights)
                 worker.ask("backpropagate", calls=2)  # compiles
                 call = worker.ask("backpropagate", calls=3)
                 calls = int(np.clip(bench.settings.turn / 4 / call, 2, 500))
                 turns[rival] = partial(worker.ask, "backpropagate", calls=calls)
-        bench.record("layer", case, "ms", bench.race(case, turns, share=1 / 8))
+        bench.record("layer", case, "ms", bench.time_turns(case, turns, share=1 / 8))

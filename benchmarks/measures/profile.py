@@ -9,11 +9,11 @@ BATCHES = 20
 
 
 def measure(bench: Bench) -> None:
-    worker = bench.crew["minicnn"]
+    worker = bench.workers["minicnn"]
     before = worker.ask("ceilings")
     for model in bench.settings.models:
         network, batch_size = network_named(model), batch_size_of(model)
-        weights, data = bench.lay_out(network, BATCHES * batch_size)
+        weights, data = bench.write_inputs(network, BATCHES * batch_size)
         worker.ask("data", path=data)
         worker.ask("build", network=network, weights=weights)
         worker.ask("train", batches=2, batch_size=batch_size)

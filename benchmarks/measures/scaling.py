@@ -17,23 +17,23 @@ BATCHES = 10  # per turn, for the larger networks: their samples need hundreds o
 def measure(bench: Bench) -> None:
     model5 = network_named("model5")
     for size in BATCH_SIZES:
-        _race(bench, "Model 5 by batch size", size, model5, size, most=BATCHES if size > 64 else 100)
+        _measure_point(bench, "Model 5 by batch size", size, model5, size, most=BATCHES if size > 64 else 100)
     for side in SIDES:
         network = two_convolutions(side, SIDE_CHANNELS)
-        _race(bench, "two convolutions by image side", side, network, SIDE_BATCH, most=BATCHES)
+        _measure_point(bench, "two convolutions by image side", side, network, SIDE_BATCH, most=BATCHES)
     for channels in CHANNELS:
         network = two_convolutions(CHANNEL_SIDE, channels)
-        _race(bench, "two convolutions by channels", channels, network, CHANNEL_BATCH, most=BATCHES)
+        _measure_point(bench, "two convolutions by channels", channels, network, CHANNEL_BATCH, most=BATCHES)
     for threads in sorted({1, 2, bench.settings.threads}):
         if threads <= bench.settings.threads:
             with ExitStack() as stack:
-                workers = {r: stack.enter_context(bench.new_worker(r, threads)) for r in bench.finalists()}
-                _race(bench, "Model 5 by threads", threads, model5, BATCH_SIZE, most=50, workers=workers)
+                workers = {r: stack.enter_context(bench.new_worker(r, threads)) for r in bench.minicnn_and_keras()}
+                _measure_point(bench, "Model 5 by threads", threads, model5, BATCH_SIZE, most=50, workers=workers)
 
 
-def _race(bench: Bench, axis: str, x: int, network: Network, batch_size: int, most: int, workers=None) -> None:
-    """One point of a series; the default of `workers` is the crew's."""
+def _measure_point(bench: Bench, axis: str, x: int, network: Network, batch_size: int, most: int, workers=None) -> None:
+    """One point of a series; the default of `workers` is the run's."""
     case = f"{axis}: {x}"
-    workers = workers or {rival: bench.crew[rival] for rival in bench.finalists()}
-    field = bench.field_for(case, network, samples=(most + 2) * batch_size, workers=workers)
-    bench.record(axis, case, "ms", bench.race_training(case, field, batch_size, most, SHARE), x)
+    workers = workers or {rival: bench.workers[rival] for rival in bench.minicnn_and_keras()}
+    verified = bench.verified_workers(case, network, samples=(most + 2) * batch_size, workers=workers)
+    bench.record(axis, case, "ms", bench.time_training(case, verified, batch_size, most, SHARE), x)

@@ -18,7 +18,7 @@ SHARE = 2.0  # of a case's budget: a turn takes seconds
 
 def measure(bench: Bench) -> None:
     network = network_named("model5")
-    weights, data = bench.lay_out(network, BATCH_SIZE)
+    weights, data = bench.write_inputs(network, BATCH_SIZE)
 
     def first_batch(rival: str, cache: str) -> float:
         start = perf_counter()
@@ -31,6 +31,6 @@ def measure(bench: Bench) -> None:
     with tempfile.TemporaryDirectory(dir=bench.scratch) as cache:
         cold = first_batch("minicnn", cache)
         bench.record("start-up", "Model 5, first run ever: kernels are compiled", "s", {"minicnn": [cold]})
-        turns = {rival: partial(first_batch, rival, cache) for rival in bench.crew}
+        turns = {rival: partial(first_batch, rival, cache) for rival in bench.workers}
         case = "Model 5, from process start to first trained batch"
-        bench.record("start-up", case, "s", bench.race(case, turns, SHARE))
+        bench.record("start-up", case, "s", bench.time_turns(case, turns, SHARE))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..bench import Bench
-from ..crew import Worker
 from ..networks import TITLES, batch_size_of
+from ..workers import Worker
 
 
-def measure(bench: Bench, name: str, field: Mapping[str, Worker]) -> None:
+def measure(bench: Bench, name: str, workers: Mapping[str, Worker]) -> None:
     case = TITLES[name]
-    bench.record("training", case, "ms", bench.race_training(case, field, batch_size_of(name)))
+    bench.record("training", case, "ms", bench.time_training(case, workers, batch_size_of(name)))
