@@ -23,17 +23,16 @@ def profile(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[s
     steps: dict[str, list[float]] = defaultdict(list)
     first = next(layer for layer in model.layers if layer.parameters())
     network, loss = model.objective()
-    wrapped = [(layer, call) for layer in network.layers for call in ("call", "call_backward")]
-    wrapped += [(model.optimizer, "step"), (model, "train_step")]
-    for owner, name in wrapped:
-        label = "step" if owner is model else f"{getattr(owner, 'name', 'optimizer')}.{name}"
+    wrapped: list[tuple[Any, str, str]] = [(model.optimizer, "step", "optimizer"), (model, "train_step", "step")]
+    wrapped += [(layer, name, f"{layer.name}.{name}") for layer in network.layers for name in ("call", "call_backward")]
+    for owner, name, label in wrapped:
         setattr(owner, name, _timed(getattr(owner, name), steps[label]))
     model.objective = lambda: (network, loss)  # its layers are the timed ones
     try:
         model.fit(x, y, batch_size=batch_size, verbose=0)
     finally:
         del model.objective
-        for owner, name in wrapped:
+        for owner, name, _ in wrapped:
             delattr(owner, name)  # restores the class's method
 
     count = len(steps["step"]) - LEAD
@@ -48,7 +47,7 @@ def profile(model: Any, x: np.ndarray, y: np.ndarray, batch_size: int) -> dict[s
         }
         for layer in network.layers
     ]
-    optimizer, step = milliseconds["optimizer.step"], milliseconds["step"]
+    optimizer, step = milliseconds["optimizer"], milliseconds["step"]
     known = optimizer + sum(layer["forward"] + layer["backward"] for layer in layers)
     return {"step": step, "layers": layers, "optimizer": optimizer, "rest": max(step - known, 0.0)}
 
