@@ -187,3 +187,13 @@ def test_machine_code_has_one_address_for_one_signature():
     assert one == machine_code(kernel, (np.ones(7),)) != 0
     assert one != machine_code(kernel, (np.zeros(2, np.float32),))
     assert KERNEL_OPTIONS["nogil"]
+
+
+def test_the_number_of_threads_is_numbas():
+    before = numba_internals.get_num_threads()
+    try:
+        for threads in range(1, before + 1):
+            numba_internals.parallel.set_num_threads(threads)
+            assert numba_internals.num_threads() == threads
+    finally:
+        numba_internals.parallel.set_num_threads(before)

@@ -20,6 +20,8 @@ To read before: Lavin & Gray, section 4; `implicit_gemm`, `transforms`, `gemm/`.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ...contract import Array
@@ -54,27 +56,47 @@ POINT_GAP_BYTES = LINE_BYTES
 in the same set of the first-level cache, which holds eight to twelve lines."""
 
 
+class Tiling(NamedTuple):
+    """How images are divided into tiles of height x OUTPUTS outputs."""
+
+    form: int  # which of FORMS it is
+    height: int
+    across: int  # points along the second axis
+    points: int  # in all
+    TH: int  # tiles along the axes of an image
+    TW: int
+    C: int  # channels and filters, filled up
+    F: int
+
+
+@shared
+def tiling(w, itemsize):
+    """The tiling of the windows' images."""
+    form, height, across = 0 if w.KH == 3 else 4 - w.KW, OUTPUTS if w.KH > 1 else 1, OUTPUTS + w.KW - 1
+    points, TH, TW = across * (height + w.KH - 1), -(-w.OH // height), -(-w.OW // OUTPUTS)
+    return Tiling(form, height, across, points, TH, TW, filled_up(w.C, itemsize), filled_up(w.F, itemsize))
+
+
 def suits(w: Windows, itemsize: int) -> bool:
     """Whether there is a form for the convolution that saves a quarter of the products, and enough channels and tiles
     to pay for the transforms."""
     if (w.KH, w.KW) not in FORMS or (w.SH, w.SW) != (1, 1) or min(w.C, w.F) < NR_BYTES // itemsize:
         return False
-    _, _, points, TH, TW = tiling(w)
-    return w.N * TH * TW >= MIN_TILES and 4 * points * TH * TW <= 3 * w.KH * w.KW * w.OH * w.OW
+    t = tiling(w, itemsize)
+    return w.N * t.TH * t.TW >= MIN_TILES and 4 * t.points * t.TH * t.TW <= 3 * w.KH * w.KW * w.OH * w.OW
 
 
 def stage(w: Windows, relu: bool, itemsize: int, training: bool) -> Stage:
     """y = conv(x, kernel) + bias, cut off at 0 if `relu`; its weights are the kernel and the bias."""
-    w = _in_tiles(w)
-    C, F = filled_up(w.C, itemsize), filled_up(w.F, itemsize)
-    _, _, points, _, _ = tiling(w)
+    t = tiling(w, itemsize)
+    w = _in_tiles(w, t)
     return Stage(
         _convolve,
         (w.OH, w.OW, w.F),
         (relu, relu and training, *w),
         weights=2,
         prepare=_prepare,
-        prepared=points * _point_step(w.C * F, itemsize) + w.N * w.HP * w.WP * C,
+        prepared=t.points * _point_step(w.C * t.F, itemsize) + w.N * w.HP * w.WP * t.C,
         block=w.N,
         work=w.OH * w.OW * w.KH * w.KW * w.C * w.F,
     )
@@ -84,8 +106,9 @@ def backward(
     x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
 ) -> tuple[Array | None, Array, Array]:
     """dx or None, dkernel and dbias, with dz = dy · relu′ or dy."""
-    samples, w, F = w.N, _in_tiles(w), filled_up(w.F, x.itemsize)
-    dkernels = np.empty((thread_count(), w.KH, w.KW, w.C, F), x.dtype)  # one for each thread, added up in their order
+    t = tiling(w, x.itemsize)
+    samples, w = w.N, _in_tiles(w, t)
+    dkernels = np.empty((thread_count(), w.KH, w.KW, w.C, t.F), x.dtype)  # one for each thread, added up in their order
     dbiases = np.zeros((len(dkernels), w.F))
     dx = np.empty(x.shape if need_dx else 0, x.dtype)
     _backward(
@@ -96,25 +119,10 @@ def backward(
     return dx if need_dx else None, dkernel, dbiases.sum(axis=0).astype(x.dtype)
 
 
-def _in_tiles(w: Windows) -> Windows:
+def _in_tiles(w: Windows, t: Tiling) -> Windows:
     """The windows on a block of images that are padded to whole tiles."""
-    height, _, _, TH, TW = tiling(w)
-    block = max(1, min(w.N, BLOCK_TILES // (TH * TW)))
-    return w._replace(N=block, HP=height * TH + w.KH - 1, WP=OUTPUTS * TW + w.KW - 1)
-
-
-@shared
-def tiling(w):
-    """The height of a tile, its points along the second axis and in all, the tiles along the axes of an image."""
-    height = OUTPUTS if w.KH > 1 else 1
-    across = OUTPUTS + w.KW - 1
-    return height, across, across * (height + w.KH - 1), -(-w.OH // height), -(-w.OW // OUTPUTS)
-
-
-@serial
-def _form(w):
-    """Which of FORMS it is."""
-    return 0 if w.KH == 3 else 4 - w.KW
+    block = max(1, min(w.N, BLOCK_TILES // (t.TH * t.TW)))
+    return w._replace(N=block, HP=t.height * t.TH + w.KH - 1, WP=OUTPUTS * t.TW + w.KW - 1)
 
 
 @shared
@@ -127,43 +135,43 @@ def _point_step(size, itemsize):
 def _prepare(x, x_at, y, y_at, count, numbers):
     """Prepares the stage: U = G k Gᵀ, and room for padded images."""
     w = geometry(numbers[5:])
-    kernel, F = array_at(numbers[1], w.KH * w.KW * w.C * w.F, x), filled_up(w.F, x.itemsize)
-    if w.F < F:
-        stored, kernel = kernel, np.zeros(w.KH * w.KW * w.C * F, x.dtype)
+    t, kernel = tiling(w, x.itemsize), array_at(numbers[1], w.KH * w.KW * w.C * w.F, x)
+    if w.F < t.F:
+        stored, kernel = kernel, np.zeros(w.KH * w.KW * w.C * t.F, x.dtype)
         fill_up(stored, w.F, kernel, 0)
-    U_size = tiling(w)[2] * _point_step(w.C * F, x.itemsize)
-    _transform_kernel(kernel, y[y_at : y_at + U_size], F, w)
-    clear(y, y_at + U_size, w.N * w.HP * w.WP * filled_up(w.C, x.itemsize))
+    U_size = t.points * _point_step(w.C * t.F, x.itemsize)
+    _transform_kernel(kernel, w.C, t.F, y[y_at : y_at + U_size], w.KW, t)
+    clear(y, y_at + U_size, w.N * w.HP * w.WP * t.C)
 
 
 @serial
 def _convolve(x, x_at, y, y_at, count, numbers):
     """The stage's kernel."""
     relu, exact, w = numbers[3], numbers[4], geometry(numbers[5:])
-    height, across, points, TH, TW = tiling(w)
-    C, F, tiles = filled_up(w.C, x.itemsize), filled_up(w.F, x.itemsize), count * TH * TW
+    t = tiling(w, x.itemsize)
+    C, F, tiles = t.C, t.F, count * t.TH * t.TW
     U_step, V_step = _point_step(w.C * F, x.itemsize), _point_step(tiles * C, x.itemsize)
-    M_step, U_size = _point_step(tiles * F, x.itemsize), points * U_step
+    M_step, U_size = _point_step(tiles * F, x.itemsize), t.points * U_step
     prepared = array_at(numbers[0], U_size + w.N * w.HP * w.WP * C, x)  # U, and room for padded images
     bias, padded = filled_up_bias(numbers[2], w.F, x), prepared[U_size:]
-    V, M, outputs = empty(points * V_step, x), empty(points * M_step, x), np.empty(height * OUTPUTS * F, x.dtype)
+    V, M, outputs = empty(t.points * V_step, x), empty(t.points * M_step, x), np.empty(t.height * OUTPUTS * F, x.dtype)
     pad(x, x_at, w.C, count, padded, C, w, 1, 1)
-    _transform_inputs(padded, _tile_offsets(count, w.HP, w.WP, C, w), V, V_step, w)
+    _transform_inputs(padded, w.WP, _tile_offsets(count, w.HP, w.WP, C, t), V, V_step, t)
     rows, channels = np.arange(tiles) * C, np.arange(w.C)
-    no_bias, no_floor, one = np.zeros_like(bias), x.dtype.type(-np.inf), 1 + across * (height > 1)
-    for e in range(points):  # what is added at the point 1 (of both axes) is added to each output
+    no_bias, no_floor, one = np.zeros_like(bias), x.dtype.type(-np.inf), 1 + t.across * (t.height > 1)
+    for e in range(t.points):  # what is added at the point 1 (of both axes) is added to each output
         multiply(V, e * V_step, rows, tiles, channels, w.C, prepared, e * U_step, F, bias if e == one else no_bias, 0,
                  0, no_floor, M, e * M_step, F)  # fmt: skip
     floor = x.dtype.type(0.0 if relu else -np.inf)
     bias = np.maximum(bias, floor)
     tile = 0
     for n in range(count):
-        for p in range(0, w.OH, height):
+        for p in range(0, w.OH, t.height):
             for q in range(0, w.OW, OUTPUTS):
                 for f in range(0, F, lanes(x)):
-                    output_transform(_form(w), M, tile * F + f, across * M_step, M_step, outputs, f, OUTPUTS * F, F)
+                    output_transform(t.form, M, tile * F + f, t.across * M_step, M_step, outputs, f, OUTPUTS * F, F)
                 at = y_at + ((n * w.OH + p) * w.OW + q) * w.F
-                rows, columns = min(height, w.OH - p), min(OUTPUTS, w.OW - q)  # of the tile on the image
+                rows, columns = min(t.height, w.OH - p), min(OUTPUTS, w.OW - q)  # of the tile on the image
                 _store_outputs(outputs, F, floor, y, at, rows, columns, w)
                 if exact:
                     padded_at = ((n * w.HP + p) * w.WP + q) * C
@@ -208,39 +216,33 @@ def _all_zero(padded, at, C, w):
 def _backward(threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, samples, w):
     """One thread's samples; its sums over them go into a dkernel and a dbias of its own. No dx if that is empty."""
     w = geometry(w)
-    height, across, points, TH, TW = tiling(w)
-    C, F, need_dx, HP, WP = (
-        filled_up(w.C, x.itemsize),
-        filled_up(w.F, x.itemsize),
-        len(dx) > 0,
-        height * TH,
-        OUTPUTS * TW,
-    )
-    tiles, K = w.N * TH * TW, -(-w.C // MR) * MR
+    t = tiling(w, x.itemsize)
+    C, F, HP, WP, need_dx = t.C, t.F, t.height * t.TH, OUTPUTS * t.TW, len(dx) > 0
+    tiles, K = w.N * t.TH * t.TW, -(-w.C // MR) * MR
     V_step, dM_step = _point_step(tiles * C, x.itemsize), _point_step(tiles * F, x.itemsize)
     dU_step, U_step = _point_step(K * F, x.itemsize), _point_step(w.F * C, x.itemsize)
     padded, dz = np.zeros(w.N * w.HP * w.WP * C, x.dtype), np.zeros(w.N * HP * WP * F, x.dtype)
-    V, dM, dU = empty(points * V_step, x), empty(points * dM_step, x), empty(points * dU_step, x)
+    V, dM, dU = empty(t.points * V_step, x), empty(t.points * dM_step, x), empty(t.points * dU_step, x)
     clear(dU, 0, len(dU))
-    U, dpadded = empty(points * U_step if need_dx else 0, x), empty(len(padded) if need_dx else 0, x)
+    U, dpadded = empty(t.points * U_step if need_dx else 0, x), empty(len(padded) if need_dx else 0, x)
     if need_dx:  # each thread for itself: what it has prepared lies in its own cache
-        _transform_kernel(exchange_channels(kernel, C, w), U, C, _exchanged(w))
+        _transform_kernel(exchange_channels(kernel, C, w), w.F, C, U, w.KW, t)
     no_bias, no_floor = np.zeros(C, x.dtype), x.dtype.type(-np.inf)
     channels, filters = np.minimum(np.arange(K), w.C - 1), np.arange(w.F)
-    padded_tiles, dz_tiles = _tile_offsets(w.N, w.HP, w.WP, C, w), _tile_offsets(w.N, HP, WP, F, w)
+    padded_tiles, dz_tiles = _tile_offsets(w.N, w.HP, w.WP, C, t), _tile_offsets(w.N, HP, WP, F, t)
     first, last = share(samples, threads, thread)
     block = even_part(last - first, w.N)
     for n in range(first, last, block):
         count, image_at = min(block, last - n), n * w.H * w.W * w.C
-        tiles = count * TH * TW
+        tiles = count * t.TH * t.TW
         pad(x, image_at, w.C, count, padded, C, w, 1, 1)
-        _transform_inputs(padded, padded_tiles[:tiles], V, V_step, w)
+        _transform_inputs(padded, w.WP, padded_tiles[:tiles], V, V_step, t)
         load_dz(dy, y, relu, n, count, dz, HP, WP, dbiases[thread], w)
         for tile in range(tiles):
             for f in range(0, F, lanes(x)):  # dM = A dz Aᵀ
-                output_adjoint(_form(w), dz, dz_tiles[tile] + f, WP * F, F, dM, tile * F + f, across * dM_step, dM_step)
+                output_adjoint(t.form, dz, dz_tiles[tile] + f, WP * F, F, dM, tile * F + f, t.across * dM_step, dM_step)
         V_rows, dM_rows = np.arange(tiles) * C, np.arange(tiles) * F
-        for e in range(points):  # a point stays in the cache from one product to the other
+        for e in range(t.points):  # a point stays in the cache from one product to the other
             multiply_add(V, e * V_step, channels, V_rows, tiles, dM, e * dM_step, dU, e * dU_step, F)
             if need_dx:  # dV = dM · Uᵀ, in V's place
                 multiply(dM, e * dM_step, dM_rows, tiles, filters, w.F, U, e * U_step, C, no_bias, 0, 0, no_floor, V,
@@ -250,51 +252,42 @@ def _backward(threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, sa
             for tile in range(tiles):
                 at = padded_tiles[tile]
                 for c in range(0, C, lanes(x)):
-                    input_adjoint(_form(w), V, tile * C + c, across * V_step, V_step, dpadded, at + c, w.WP * C, C)
+                    input_adjoint(t.form, V, tile * C + c, t.across * V_step, V_step, dpadded, at + c, w.WP * C, C)
             unpad(dpadded, C, count, dx, image_at, w)
     for c in range(w.C):  # dk = Gᵀ dU G
         for f in range(0, F, lanes(x)):
-            kernel_adjoint(_form(w), dU, c * F + f, across * dU_step, dU_step, dkernels[thread], c * F + f,
+            kernel_adjoint(t.form, dU, c * F + f, t.across * dU_step, dU_step, dkernels[thread], c * F + f,
                            w.KW * w.C * F, w.C * F)  # fmt: skip
 
 
 @serial
-def _exchanged(w):
-    """Kernels whose channels and filters are exchanged."""
-    return Windows(w.N, w.H, w.W, w.F, w.KH, w.KW, w.C, 1, 1, w.OH, w.OW, w.top, w.left, w.HP, w.WP)
-
-
-@serial
-def _transform_kernel(kernel, U, F, w):
-    """U = G k Gᵀ of k (KH, KW, C, F): points a step apart, each (C, F), with F filled up."""
-    _, across, points, _, _ = tiling(w)
-    U_step = len(U) // points
-    for c in range(w.C):
+def _transform_kernel(kernel, C, F, U, KW, t):
+    """U = G k Gᵀ of k (KH, KW, C, F), with F filled up: points a step apart, each (C, F)."""
+    U_step = len(U) // t.points
+    for c in range(C):
         for f in range(0, F, lanes(kernel)):
             at = c * F + f
-            kernel_transform(_form(w), kernel, at, w.KW * w.C * F, w.C * F, U, at, across * U_step, U_step)
+            kernel_transform(t.form, kernel, at, KW * C * F, C * F, U, at, t.across * U_step, U_step)
 
 
 @serial
-def _tile_offsets(count, HP, WP, channels, w):
+def _tile_offsets(count, HP, WP, channels, t):
     """Where each tile begins in images of HP x WP pixels of so many numbers."""
-    height, _, _, TH, TW = tiling(w)
-    offsets = np.empty((count, TH, TW), np.intp)
+    offsets = np.empty((count, t.TH, t.TW), np.intp)
     for n in range(count):
-        for p in range(TH):
-            for q in range(TW):
-                offsets[n, p, q] = ((n * HP + height * p) * WP + OUTPUTS * q) * channels
+        for p in range(t.TH):
+            for q in range(t.TW):
+                offsets[n, p, q] = ((n * HP + t.height * p) * WP + OUTPUTS * q) * channels
     return offsets.reshape(-1)
 
 
 @serial
-def _transform_inputs(padded, tiles, V, V_step, w):
-    """V = Bᵀ d B of every tile d, which begins at tiles[…] in the padded images.
+def _transform_inputs(padded, WP, tiles, V, V_step, t):
+    """V = Bᵀ d B of every tile d, which begins at tiles[…] in padded images of WP pixels a row.
 
     Points a step apart, each (tiles, filled up C).
     """
-    _, across, _, _, _ = tiling(w)
-    C = filled_up(w.C, V.itemsize)
     for tile in range(len(tiles)):
-        for c in range(0, C, lanes(V)):
-            input_transform(_form(w), padded, tiles[tile] + c, w.WP * C, C, V, tile * C + c, across * V_step, V_step)
+        for c in range(0, t.C, lanes(V)):
+            at = tiles[tile] + c
+            input_transform(t.form, padded, at, WP * t.C, t.C, V, tile * t.C + c, t.across * V_step, V_step)

@@ -75,6 +75,14 @@ def load_openmp() -> None:
         import_module("numba.np.ufunc.omppool")
 
 
+def num_threads() -> int:
+    """Numba's number of threads. Numba's own function waits for a lock of the operating system each time, some 5 µs."""
+    if not parallel._is_initialized:
+        return get_num_threads()
+    started: Any = parallel  # it gets the function when it starts
+    return started._get_num_threads()
+
+
 def pool_started() -> bool:
     """Whether this process, or the one that it was forked from, has started Numba's thread pool."""
     return parallel._is_initialized

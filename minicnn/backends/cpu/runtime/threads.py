@@ -8,7 +8,7 @@ from threading import RLock
 
 from ... import thread_limit
 from ...contract import Array
-from .numba_internals import compiler_locks, get_num_threads, load_openmp, pool_started
+from .numba_internals import compiler_locks, load_openmp, num_threads, pool_started
 
 SPIN_COUNT = "20000"
 """Iterations that an idle OpenMP thread spins before it sleeps, about 50 µs: longer than the time between two kernels,
@@ -32,7 +32,7 @@ def thread_count() -> int:
     """
     if _forked_after_use:
         return 1
-    return min(get_num_threads(), thread_limit() or _environment_limit)
+    return min(num_threads(), thread_limit() or _environment_limit)
 
 
 def _before_fork() -> None:
