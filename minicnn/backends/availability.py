@@ -65,7 +65,7 @@ def check_numba() -> None:
         computed, expected = (
             import_module(f".{backend}", __package__).dropout(ones, 0.5, 0, 0)[0] for backend in ("cpu", "textbook")
         )
-    except Exception as error:
+    except Exception as error:  # a compiler that does not fit this machine may raise anything
         raise BackendError(
             f"Numba {numba.__version__} is installed, but a small kernel fails: {first_line(error)}. "
             f"Try: {INSTALL_NUMBA}"

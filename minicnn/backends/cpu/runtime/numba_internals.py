@@ -109,7 +109,7 @@ class _KernelCache(NullCache):
         if (content := self._store.load(name)) is not None:
             try:
                 return CompileResult._rebuild(target_context, *pickle.loads(content))
-            except Exception:  # saved by another build of the same versions, say; whatever it is, compiling mends it
+            except Exception:  # pickle, Numba and LLVM raise exceptions of all kinds; the kernel is compiled again
                 self._store.drop(name)
         _announce()
         return None
