@@ -1,0 +1,86 @@
+"""Writes minicnn/keras_names.json: Keras's public names and, for classes, their arguments with plain default values.
+
+Run it where Keras is installed: python docs/make_keras_names.py
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+from pathlib import Path
+
+TARGET = Path(__file__).resolve().parents[1] / "minicnn" / "keras_names.json"
+
+MODULES = (
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "optimizers.schedules",
+    "preprocessing.image",
+    "random",
+    "regularizers",
+    "saving",
+    "utils",
+)
+"""The others, such as ops and applications, are listed as a whole on the page."""
+
+
+def main() -> None:
+    import keras
+
+    names = {name: arguments_of(value) for name, value in public(keras)}
+    for path in MODULES:
+        module = keras
+        for part in path.split("."):
+            module = getattr(module, part)
+        for name, value in public(module):
+            names[f"{path}.{name}"] = arguments_of(value)
+        for name, inner in vars(module).items():
+            if path == "datasets" and isinstance(inner, types.ModuleType):
+                names[f"datasets.{name}.load_data"] = None
+    content = {"version": keras.__version__, "names": dict(sorted(names.items()))}
+    TARGET.write_text(json.dumps(content, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def public(module):
+    """The names and values that a module offers, without its modules."""
+    for name in dir(module):
+        value = getattr(module, name)
+        if not name.startswith("_") and not isinstance(value, types.ModuleType):
+            yield name, value
+
+
+def arguments_of(value):
+    """A class's arguments that have plain defaults, those of its bases included if it passes them on; else None."""
+    if not inspect.isclass(value):
+        return None
+    found = {}
+    for cls in value.__mro__:
+        if "__init__" not in vars(cls) or cls is object:
+            continue
+        parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
+        for parameter in parameters:
+            default = list(parameter.default) if isinstance(parameter.default, tuple) else parameter.default
+            if parameter.default is not parameter.empty and is_plain(default):
+                found.setdefault(parameter.name, default)
+        if not any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return found
+
+
+def is_plain(value):
+    return value is None or isinstance(value, (bool, int, float, str)) or (isinstance(value, list) and all(map(is_plain, value)))
+
+
+if __name__ == "__main__":
+    main()
