@@ -35,6 +35,9 @@ MODULES = (
 """The others, such as ops and applications, are listed as a whole on the page."""
 
 
+BASES = ("Layer", "Loss", "Metric", "Optimizer")
+
+
 def main() -> None:
     import keras
 
@@ -61,12 +64,12 @@ def public(module):
 
 
 def arguments_of(value):
-    """A class's arguments that have plain defaults, those of its bases included if it passes them on; else None."""
+    """A class's arguments with plain defaults, with those that every layer, optimiser … has; None for a function."""
     if not inspect.isclass(value):
         return None
-    found = {}
-    for cls in value.__mro__:
-        if "__init__" not in vars(cls) or cls is object:
+    found, own = {}, next(cls for cls in value.__mro__ if "__init__" in vars(cls))
+    for cls in (own, *(cls for cls in value.__mro__ if cls.__name__ in BASES)):
+        if "__init__" not in vars(cls):
             continue
         parameters = inspect.signature(vars(cls)["__init__"]).parameters.values()
         for parameter in parameters:
@@ -79,7 +82,11 @@ def arguments_of(value):
 
 
 def is_plain(value):
-    return value is None or isinstance(value, (bool, int, float, str)) or (isinstance(value, list) and all(map(is_plain, value)))
+    return (
+        value is None
+        or isinstance(value, (bool, int, float, str))
+        or (isinstance(value, list) and all(map(is_plain, value)))
+    )
 
 
 if __name__ == "__main__":

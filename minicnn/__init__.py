@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import (
+    backend,
     callbacks,
     config,
     datasets,
@@ -24,6 +25,7 @@ from . import (
     utils,
 )
 from .backends import backend_name, device_name, to_device, to_host, use_backend, use_device
+from .compatibility import reporter
 from .errors import BackendError, ModelFileError, NonFiniteError, TrainingWarning
 from .exchange import export_onnx
 from .layers import Input
@@ -44,6 +46,7 @@ __all__ = [
     "NonFiniteError",
     "Sequential",
     "TrainingWarning",
+    "backend",
     "backend_name",
     "callbacks",
     "config",
@@ -79,4 +82,4 @@ def __getattr__(name: str) -> Any:
         return getattr(import_module(f"{__name__}.inside"), name)
     if name == "explorer":
         return import_module(f"{__name__}.explorer")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return reporter(__name__, __all__)(name)

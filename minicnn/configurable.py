@@ -57,6 +57,10 @@ class Configurable(metaclass=_RecordArguments):
         """The arguments as plain data; `from_description` makes an equal object from them."""
         return {name: _to_plain(value) for name, value in self.arguments.items()}
 
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({given})"
+
     def describe(self) -> dict[str, Any]:
         """{"class": its name, "config": its arguments}, ready for JSON."""
         return {"class": type(self).__name__, "config": self.get_config()}

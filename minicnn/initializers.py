@@ -8,11 +8,12 @@ LeCun n = fan_in, scale 1 (LeCun et al., 1998).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from . import arguments
+from .compatibility import reporter
 from .configurable import Configurable, from_description
 from .errors import explain
 from .random import draw_seed
@@ -23,6 +24,8 @@ TRUNCATED_STDDEV = 0.87962566103423978
 
 class Initializer(Configurable):
     """Makes the initial value of a parameter: initializer(shape) -> float64 array."""
+
+    accepted_at_default: ClassVar[dict[str, Any]] = {"input_axes": None, "output_axes": None}
 
     def __call__(self, shape: Sequence[int]) -> np.ndarray:
         return self.values(arguments.shape(f"{type(self).__name__} shape", shape, unknown=False))
@@ -217,3 +220,8 @@ def initial_values(where: str, identifier: Any, shape: tuple[int, ...], dtype: A
     if array.shape != shape:
         raise ValueError(explain(where, f"initial values of shape {shape}", f"{array.shape}", "Return that shape."))
     return array
+
+
+def __getattr__(name: str) -> Any:
+    """Keras's other names, such as he_normal for HeNormal; for anything else, the error."""
+    return NAMES[name] if name in NAMES else reporter(__name__, CLASSES)(name)

@@ -13,6 +13,7 @@ from typing import Any
 from . import arguments
 from .backends import active
 from .backends.contract import Array
+from .compatibility import reporter
 from .configurable import Configurable, from_description
 from .errors import explain
 
@@ -61,6 +62,8 @@ class L2(L1L2):
 
 CLASSES: dict[str, type[Regularizer]] = {cls.__name__: cls for cls in (L1, L1L2, L2)}
 
+l1, l2, l1_l2 = L1, L2, L1L2  # Keras's other names
+
 NAMES: dict[str, type[Regularizer]] = {"l1": L1, "l1_l2": L1L2, "l2": L2}
 
 
@@ -72,3 +75,6 @@ def get(identifier: Any) -> Regularizer | None:
         return from_description(identifier, CLASSES, "regularizer")
     known = {**CLASSES, **NAMES}
     return known[arguments.choice("regularizer", identifier, known, "the name of a regularizer")]()
+
+
+__getattr__ = reporter(__name__, CLASSES)

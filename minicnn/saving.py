@@ -134,6 +134,7 @@ def _describe(model: Trainer) -> dict[str, Any]:
     if not model.is_sequence:
         content["sources"] = model.sources
     if model.compiled:
+        model.check_compiled(f"saving {model.name}")  # optimizer and loss may have been set to something else
         optimizer = model.optimizer
         slots = {}
         if optimizer.slots:

@@ -216,7 +216,7 @@ class Trainer(Network):
                 if self.stop_training:
                     break
         except NonFiniteError as error:
-            if not any(isinstance(callback, TerminateOnNaN) for callback in callbacks):
+            if not any(isinstance(one, TerminateOnNaN) and not one.raise_error for one in callbacks):
                 raise
             print(f"TerminateOnNaN: {error}")
             logs = {"loss": float("nan")}

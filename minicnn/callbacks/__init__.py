@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..compatibility import reporter
 from .base import Callback, CallbackList, Logs
 from .checkpoint import ModelCheckpoint
 from .csv_logger import CSVLogger
@@ -25,3 +26,6 @@ __all__ = [
     "TerminateOnNaN",
     "WeightAveraging",
 ]
+
+
+__getattr__ = reporter(__name__, __all__)

@@ -46,3 +46,7 @@ class TerminateOnNaN(Callback):
 
     Without this callback, fit raises NonFiniteError.
     """
+
+    def __init__(self, raise_error: bool = False) -> None:
+        """With raise_error=True, Keras raises, too; that is what fit does without this callback."""
+        self.raise_error = arguments.flag("TerminateOnNaN raise_error", raise_error)

@@ -1,8 +1,6 @@
 """Layers: state, not maths. Each has parameters, a shape rule, and one call to a pair of a backend's operations."""
 
-from typing import Any
-
-from ..errors import did_you_mean, explain
+from ..compatibility import reporter
 from ..parameters import Parameter
 from .activations import ELU, Activation, LeakyReLU, ReLU, Softmax
 from .augmentation import RandomErasing, RandomFlip, RandomTranslation
@@ -152,6 +150,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Called for a layer that does not exist: the error names those that do."""
-    raise AttributeError(explain("minicnn.layers", "the name of a layer", name, did_you_mean(name, CLASSES)))
+__getattr__ = reporter(__name__, CLASSES)

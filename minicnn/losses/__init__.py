@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import arguments
+from ..compatibility import reporter
 from ..configurable import from_description
 from ..errors import explain, shown
 from .base import Loss
@@ -89,3 +90,6 @@ def get(identifier: Any) -> Loss:
         raise TypeError(explain("loss", expected, f"the function {shown(identifier)}", remedy))
     known = {**CLASSES, **NAMES}
     return known[arguments.choice("loss", identifier, known, "the name of a loss")]()
+
+
+__getattr__ = reporter(__name__, __all__)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .. import arguments
+from ..compatibility import reporter
 from ..configurable import from_description
 from ..errors import explain, shown
 from ..losses.functions import (
@@ -169,3 +170,6 @@ def describe(metric: Metric) -> str | dict[str, Any]:
     """The name of a metric that was made from it, or its description; `get` makes an equal metric from both."""
     from_name = NAMES.get(metric.name) is type(metric) and metric.arguments == {"name": metric.name}
     return metric.name if from_name else metric.describe()
+
+
+__getattr__ = reporter(__name__, __all__)

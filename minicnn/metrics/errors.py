@@ -69,7 +69,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
 
     larger_is_better = False
 
-    accepted_at_default: ClassVar[dict[str, Any]] = {"axis": -1}
+    accepted_at_default: ClassVar[dict[str, Any]] = {"axis": -1, "ignore_class": None}
 
     def __init__(self, name: str = "sparse_categorical_crossentropy", *, from_logits: bool = False) -> None:
         super().__init__(losses.sparse_categorical_crossentropy, name, from_logits=from_logits)

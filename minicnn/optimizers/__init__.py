@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .. import arguments
+from ..compatibility import reporter
 from ..configurable import from_description
 from . import schedules
 from .adadelta import Adadelta
@@ -33,3 +34,6 @@ def get(identifier: Any) -> Optimizer:
     names = {name.lower(): cls for name, cls in CLASSES.items()}
     name = identifier.lower() if isinstance(identifier, str) else identifier
     return names[arguments.choice("optimizer", name, names, "the name of an optimiser")]()  # type: ignore[call-arg]
+
+
+__getattr__ = reporter(__name__, __all__)

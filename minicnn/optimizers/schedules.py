@@ -13,14 +13,18 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .. import arguments
-from ..configurable import Configurable, from_description
+from ..compatibility import reporter
+from ..configurable import Accepted, Configurable, from_description
 from ..errors import explain
+
+KERAS_NAMES = (None, "CosineDecay", "ExponentialDecay", "InverseTimeDecay", "PiecewiseConstant", "PolynomialDecay")
+"""The default values of `name` in Keras; here, a schedule has no name."""
 
 
 class LearningRateSchedule(Configurable):
     """Base class of all schedules: a subclass defines `__call__`."""
 
-    accepted_at_default: ClassVar[dict[str, Any]] = {"name": None}
+    accepted_at_default: ClassVar[dict[str, Any]] = {"name": Accepted(KERAS_NAMES)}
 
     def __call__(self, step: int) -> float:
         """The learning rate of the step that follows `step` earlier ones."""
@@ -177,3 +181,6 @@ def _rate(schedule: LearningRateSchedule, name: str, value: Any) -> float:
 
 def _steps(schedule: LearningRateSchedule, name: str, value: Any) -> float:
     return arguments.number(f"{type(schedule).__name__} {name}", value, least=1)
+
+
+__getattr__ = reporter(__name__, CLASSES)

@@ -1,0 +1,152 @@
+"""The page of Keras's names is true: what it says is offered exists, and takes Keras's default arguments."""
+
+from __future__ import annotations
+
+import inspect
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minicnn
+from minicnn import compatibility
+from minicnn.configurable import Configurable
+
+ROOT = Path(__file__).resolve().parents[1]
+
+REQUIRED = {
+    "activation": "relu",
+    "boundaries": [1],
+    "decay_rate": 0.5,
+    "decay_steps": 10,
+    "dims": (1,),
+    "factor": 0.5,
+    "filename": "log.csv",
+    "filepath": "model.keras",
+    "filters": 2,
+    "fn": lambda y_true, y_pred: y_true == y_pred,
+    "height_factor": 0.5,
+    "initial_learning_rate": 0.1,
+    "kernel_size": 3,
+    "rate": 0.5,
+    "scale": 0.5,
+    "schedule": lambda epoch: 0.1,
+    "stddev": 0.5,
+    "target_shape": (3,),
+    "units": 2,
+    "values": [0.2, 0.1],
+    "width_factor": 0.5,
+}
+"""Values for arguments without a default."""
+
+BASES = {minicnn.layers.Layer, minicnn.losses.Loss, minicnn.optimizers.Optimizer, minicnn.metrics.Metric}
+
+
+def classes():
+    """The names of the classes that Keras makes with arguments, and minicnn has."""
+    for path, defaults in compatibility.keras_names().items():
+        cls = compatibility.offered(path)
+        of_keras = inspect.isclass(cls) and issubclass(cls, (Configurable, minicnn.callbacks.Callback))
+        if defaults is not None and of_keras and cls not in BASES:
+            yield path
+
+
+def test_the_page_is_up_to_date():
+    made = runpy.run_path(str(ROOT / "docs" / "make_keras_compatibility.py"))
+    found = (ROOT / "docs" / "keras-compatibility.md").read_text(encoding="utf-8")
+    assert found == made["HEADING"] + compatibility.table(), "python docs/make_keras_compatibility.py writes it"
+
+
+@pytest.mark.parametrize("path", classes())
+def test_keras_s_default_arguments(path):
+    cls, defaults = compatibility.offered(path), compatibility.keras_names()[path]
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in defaults.items()}
+    own = inspect.signature(cls.__init__).parameters.values()
+    for needed in [p.name for p in own if p.default is p.empty and p.kind == p.POSITIONAL_OR_KEYWORD][1:]:
+        if given.get(needed) is None:
+            given[needed] = REQUIRED[needed]
+    cls(**given)
+
+
+def test_every_sentence_is_about_a_name_that_keras_has():
+    names = compatibility.keras_names()
+    for start in (*compatibility.DIFFERS, *compatibility.INSTEAD):
+        assert any(name.startswith(start) for name in names), start
+    for path in compatibility.DIFFERS:
+        assert compatibility.offered(path) is not None, path
+    for path in compatibility.INSTEAD:
+        assert compatibility.offered(path.rstrip(".")) is None or path.endswith("."), path
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("layers.LSTM", "minicnn.layers has no LSTM. Keras has it, minicnn does not. .*Conv1D is for sequences"),
+        ("losses.Huber", "MeanAbsoluteError also forgives outliers"),
+        ("losses.MeanSquaredEror", "Did you mean 'MeanSquaredError'"),
+        ("optimizers.Lion", "Keras has it, minicnn does not. Adam. Known: Adadelta"),
+        ("optimizers.schedules.CosineDecayRestarts", "Keras has it, minicnn does not"),
+        ("metrics.AUC", "roc_curve"),
+        ("callbacks.BackupAndRestore", "epochs_trained"),
+        ("initializers.Orthogonal", "Keras has it"),
+        ("regularizers.OrthogonalRegularizer", "Keras has it"),
+        ("utils.get_file", "Keras has it"),
+        ("backend.is_keras_tensor", "Keras has it"),
+        ("config.set_dtype_policy", "Keras has it"),
+        ("applications", "Pretrained networks"),
+    ],
+)
+def test_a_missing_name_is_explained(path, words):
+    found = minicnn
+    *modules, name = path.split(".")
+    for module in modules:
+        found = getattr(found, module)
+    with pytest.raises(AttributeError, match=words):
+        getattr(found, name)
+
+
+def test_settings():
+    assert minicnn.backend.image_data_format() == minicnn.config.image_data_format() == "channels_last"
+    minicnn.backend.set_image_data_format("channels_last")
+    with pytest.raises(ValueError, match=r"found 'channels_first'. .*numpy.moveaxis\(x, 1, -1\)"):
+        minicnn.backend.set_image_data_format("channels_first")
+    assert minicnn.backend.epsilon() == 1e-7
+    assert minicnn.config.backend() == minicnn.backend_name()
+    minicnn.backend.clear_session()
+    assert minicnn.initializers.he_normal is minicnn.initializers.HeNormal
+    assert minicnn.regularizers.l2(0.5).l2 == 0.5
+
+
+def test_normalize():
+    x = np.array([[3.0, 4.0], [0.0, 0.0]])
+    np.testing.assert_array_equal(minicnn.utils.normalize(x), [[0.6, 0.8], [0, 0]])
+    np.testing.assert_array_equal(minicnn.utils.normalize(x, axis=0, order=1), [[1, 1], [0, 0]])
+
+
+class Halves(minicnn.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, number):
+        return np.full((3, 2), float(number)), np.zeros((3, 1))
+
+
+def test_a_pydataset_is_measured():
+    model = minicnn.Sequential([minicnn.Input((2,)), minicnn.layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", "mse")
+    assert model.evaluate(Halves(workers=2), verbose=0) == pytest.approx((0 + 4) / 2)
+
+
+def test_an_optimiser_that_is_none_is_an_error_of_save(tmp_path):
+    model = minicnn.Sequential([minicnn.Input((2,)), minicnn.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.optimizer = 3
+    with pytest.raises(ValueError, match="optimizer: expected the name of an optimiser, found 3"):
+        model.save(tmp_path / "model.safetensors")
+
+
+def test_reprs():
+    assert repr(minicnn.optimizers.SGD(0.1, momentum=0.9)) == "SGD(learning_rate=0.1, momentum=0.9)"
+    assert repr(minicnn.losses.BinaryCrossentropy(True)) == "BinaryCrossentropy(from_logits=True)"
+    assert repr(minicnn.metrics.Precision()) == "<Precision name=precision>"
