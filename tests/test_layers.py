@@ -346,6 +346,8 @@ class TestErrors:
 
     def test_unknown_layer_gets_a_suggestion(self):
         with pytest.raises(AttributeError, match="Did you mean 'Conv2D'"):
+            minicnn.layers.Conv2d  # noqa: B018
+        with pytest.raises(AttributeError, match="no Conv3D. Keras has it, minicnn does not"):
             minicnn.layers.Conv3D  # noqa: B018
 
     def test_missing_argument(self):
