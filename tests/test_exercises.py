@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -135,10 +138,13 @@ WRONG = [
         "y in training",
         "the second batch has the same mask",
     ),
+    ("dropout", "rng.random(x.shape)", "rng.random(x.shape[1])", "y in training", "have the same mask"),
+    ("relu", "dx = dy * saved", "dx = saved", "dx", "dy"),
     ("dropout", "dx = dy * saved", "dx = dy * (saved > 0)", "dx", ""),
     ("optimizers", "w - config", "w + config", "sgd", "The weights move up the gradient"),
     ("optimizers", 'np.sqrt(v) + config["epsilon"]', 'np.sqrt(v + config["epsilon"])', "adam", "inside the root"),
     ("optimizers", '    w = w + config["v"]\n', "    w = None\n", "momentum", "not written yet"),
+    ("optimizers", '    config["t"] += 1\n', "", "adam", "1 − beta⁰ is 0"),
     ("training_loop", ", training=True", "", "a step", "has to get training=True"),
     (
         "training_loop",
@@ -163,6 +169,7 @@ WRONG = [
     ("conv1d", "dm[:, None, :] / OL", "dm[:, None, :]", "network: dx", ""),
     ("conv1d", "conv1d_backward(dz, saved1)", "conv1d_backward(da, saved1)", "network: dkernel1", ""),
     ("own_layer", "self.beta.grad = (dy", "self.beta.grad = (1.1 * dy", "gradients", "beta.grad"),
+    ("own_layer", "        self.saved = x, s\n", "", "forward", "does not set self.saved"),
     ("own_layer", "        return x * s\n", "", "forward", "not written yet"),
     ("own_layer", "-self.beta.value * x", "-x", "weights", "does not depend on"),
 ]
@@ -258,7 +265,7 @@ def test_the_first_day(tmp_path, monkeypatch, capsys):
     """start, check, hint, check, progress: each says what comes next."""
     monkeypatch.chdir(tmp_path)
     assert main(["start", "mine"]) == 0
-    assert "cd mine" in said(capsys)
+    assert "mine/01_dense.py" in said(capsys).replace("\\", "/")
     monkeypatch.chdir(tmp_path / "mine")
     assert "01_dense.py" in (tmp_path / "mine/README.md").read_text("utf-8")
     assert main(["check"]) == 1
@@ -276,6 +283,16 @@ def test_the_first_day(tmp_path, monkeypatch, capsys):
     assert "Next: exercise 2, relu, in 02_relu.py" in words
     assert main(["progress"]) == 0
     assert f"1 of {len(COURSE)} exercises are done. Next: relu" in said(capsys)
+
+
+def test_running_a_file_checks_it(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # not the file's folder
+    environment = {**os.environ, "PYTHONPATH": str(Path(minicnn.__file__).parents[1])}
+    command = [sys.executable, str(folder.file(COURSE[0]))]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert "Exercise 1, dense: not yet." in result.stdout
+    assert result.stderr == ""
+    assert folder.of(COURSE[0])["checks"] == 1
 
 
 def test_start_never_overwrites(folder, capsys):

@@ -66,6 +66,8 @@ def show_list(options: argparse.Namespace) -> int:
 
 def check(options: argparse.Namespace) -> int:
     """Check exercises: the named ones, all, or the next that is not done."""
+    if options.names and Path(options.names[0]).is_file():  # then its folder is meant, whichever is the current one
+        options.folder = Path(options.names[0]).parent
     folder = _folder(options)
     time_limit = arguments.number("--time-limit", options.time_limit, least=0.1)
     following = folder.next()

@@ -9,6 +9,14 @@ from typing import Any
 
 HERE = Path(__file__).parent / "course"
 
+FOOTER = """
+
+if __name__ == "__main__":  # running this file checks it
+    from minicnn.exercises.command_line import main
+
+    main(["check", __file__])
+"""
+
 
 @dataclass(frozen=True)
 class Part:
@@ -56,7 +64,8 @@ class Exercise:
 
     def stub_text(self, seed: int) -> str:
         """The text of the learner's file."""
-        return self.stub(seed) if self.stub else (HERE / self.name / "stub.py").read_text("utf-8")
+        text = self.stub(seed) if self.stub else (HERE / self.name / "stub.py").read_text("utf-8")
+        return text + FOOTER
 
     @property
     def solution(self) -> Path:

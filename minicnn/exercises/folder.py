@@ -22,7 +22,7 @@ complete. Work in the order of the numbers:
 
 1. Open `{first}` in an editor and read its beginning.
 2. Replace each `None` that belongs to your task.
-3. In this folder, run `{program} check`. It says what is right, what is wrong, and why.
+3. Run the file, or `{program} check` in this folder. It says what is right, what is wrong, and why.
 
 | command | what it does |
 |---|---|

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import linecache
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from difflib import get_close_matches
@@ -196,7 +197,8 @@ def _examined(
     forward: Function, backward: Function, case: Sequence[Any], names: Sequence[str], takes_dy: bool
 ) -> Iterator[Part]:
     y, saved = results(forward, deepcopy(case), ("y", "saved"))
-    gradients = results(backward, (np.ones(np.shape(y)), saved) if takes_dy else (saved,), names)
+    returned = [name.rpartition(" ")[2] for name in names]  # "network: dx" is dx in the code
+    gradients = results(backward, (np.ones(np.shape(y)), saved) if takes_dy else (saved,), returned)
     unwritten = {name for name, gradient in zip(names, gradients, strict=True) if gradient is None}
     if unwritten == set(names):
         yield from (Part(name, False, NOT_WRITTEN) for name in names)
@@ -227,6 +229,8 @@ def explained(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError) and error.filename == str(path):
         line = (error.text or "").strip()
         return f"Python cannot read line {error.lineno} of {path.name}, `{line}`: {error.msg}."
+    if type(error).__module__.startswith("numba."):
+        return _not_compiled(str(error), path)
     frame = _frame_in(error.__traceback__, path)
     if frame is None:
         if isinstance(error, (ValueError, TypeError, RuntimeError)):
@@ -241,7 +245,19 @@ def explained(error: BaseException, path: Path) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"{where} finds no module {error.name!r}. Is it spelt right? If so: pip install {error.name}."
     shapes = _shapes(frame.tb_frame.f_locals)
-    return f"{where} raises {_named(error)}." + (f" There {shapes}." if shapes else "")
+    product = " A product a @ b needs as many columns in a as rows in b: is one of them to be transposed?"
+    meaning = product if "mismatch in its core dimension" in str(error) else ""
+    return f"{where} raises {_named(error)}.{meaning}" + (f" There {shapes}." if shapes else "")
+
+
+def _not_compiled(message: str, path: Path) -> str:
+    """Numba's message without its colours: its first sentences, and the line."""
+    plain = re.sub(r"\x1b\[\d*m", "", message)
+    place = re.search(rf'File "[^"]*{re.escape(path.name)}", line (\d+)', plain)
+    code = linecache.getline(str(path), int(place[1])).strip() if place else ""
+    where = f" line {place[1]} of {path.name}, `{code}`" if place else " the function"
+    reasons = [line.strip() for line in plain.splitlines() if line.strip() and not line.startswith(("File", "Failed"))]
+    return f"Numba cannot compile{where}: {' '.join(reasons[:2])}"
 
 
 def _named(error: BaseException) -> str:

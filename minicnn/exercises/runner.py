@@ -71,7 +71,7 @@ def _place(trace: str, file: Path) -> str:
         if Path(path).name == file.name:
             code = file.read_text("utf-8", "replace").splitlines()[int(line) - 1].strip()
             return f" It was in line {line} of {file.name}, `{code}`. Does a loop there never end?"
-    return " Does a loop never end?"
+    return " Does a loop never end? On a busy machine, --time-limit gives it more."
 
 
 def _ended_early(code: int) -> str:

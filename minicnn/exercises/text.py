@@ -16,10 +16,10 @@ def started(folder: Folder) -> str:
     first = COURSE[0]
     return (
         f"{len(COURSE)} exercises are in {folder.path}. Begin like this:\n\n"
-        f"  cd {folder.path}\n"
-        f"  open {file_name(first)} in an editor, read its beginning, and replace each None\n"
-        f"  {PROGRAM} check\n\n"
-        f"`{PROGRAM} hint {first.name}` shows a hint, README.md explains the rest."
+        f"  1. In an editor, open {folder.file(first)} and read its beginning.\n"
+        f"  2. Replace each None.\n"
+        f"  3. Run the file. Or, in the folder: {PROGRAM} check\n\n"
+        f"`{PROGRAM} hint {first.name}` shows a hint there. README.md explains the rest."
     )
 
 

@@ -32,6 +32,8 @@ def _in_training(forward: Function) -> Part:
     if y is None or np.shape(y) != ones.shape:
         return equal(name, y, ones)
     y, dropped = np.asarray(y), float((np.asarray(y) == 0).mean())
+    if 0 < dropped < 1 and ((y == y[0]).all() or (y == y[:, :1]).all()):
+        return Part(name, False, "all rows or columns have the same mask. Draw one random number for each entry of x.")
     if abs(dropped - RATE) > 0.03:
         swapped = " That is 1 − rate: is the comparison the wrong way round?" if abs(dropped + RATE - 1) < 0.03 else ""
         return Part(name, False, f"{dropped:.0%} of the entries are 0, but the rate is {RATE:.0%}.{swapped}")
@@ -39,8 +41,6 @@ def _in_training(forward: Function) -> Part:
     if not np.allclose(kept, 1 / (1 - RATE)):
         text = f"with the rate {RATE} the kept entries are {kept[0]:.4g} times x, but 1 / (1 − rate) = "
         return Part(name, False, f"{text}{1 / (1 - RATE):.4g} is expected, so that the mean of y stays the mean of x.")
-    if (y == y[0]).all() or (y == y[:, :1]).all():
-        return Part(name, False, "all rows or columns have the same mask. Draw one random number for each entry of x.")
     again, _ = results(forward, [ones.copy(), RATE, rng, True], ("y", "saved"))
     if np.array_equal(again, y):
         return Part(name, False, "the second batch has the same mask. Draw it with the given rng: rng.random(x.shape).")

@@ -22,6 +22,9 @@ def check(work: Work) -> Iterator[Part]:
         returned, config = results(step, [w.copy(), dw.copy(), {**HYPERPARAMETERS[rule], "t": 0}], ("w", "config"))
         if returned is None or config is None:
             yield Part(rule, False, NOT_WRITTEN)
+        elif not np.isfinite(np.asarray(returned, float)).all():
+            text = "the first step gives NaN or infinity. Count the step first: with t = 0, 1 − beta⁰ is 0."
+            yield Part(rule, False, text)
         else:
             yield from parts_of(check_optimizer(step, rule), [rule])
 

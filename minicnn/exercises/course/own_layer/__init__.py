@@ -54,6 +54,10 @@ def _forward(cls: type[Layer]) -> Part:
         if y is None:
             return Part("forward", False, NOT_WRITTEN)
         layer.forward(x.astype("float32"), training=True)  # raises an error that explains what is wrong
+        if layer.saved is None:
+            return Part(
+                "forward", False, "call does not set self.saved, which the backward needs. () if it is nothing."
+            )
         if np.allclose(y, layer.call((x + 1).astype("float32"), True)):
             return Part("forward", False, "y does not depend on x: it is the same for x + 1.")
     return Part("forward", True)
