@@ -47,10 +47,12 @@ class Function:
     def backward(self, dy: np.ndarray, need_dx: bool = True) -> Gradients:
         """The gradients of the last forward by the names of the arrays; None for a missing one."""
         gradients = self.run_backward(to_device(dy), need_dx)
-        return {
-            name: None if g is None else to_host(arguments.array(self.title, self.quantity(name), g))
-            for name, g in gradients.items()
-        }
+        return {name: None if g is None else self._numbers(name, g) for name, g in gradients.items()}
+
+    def _numbers(self, name: str, gradient: Any) -> np.ndarray:
+        """A gradient on the host; a mask (x > 0) counts as 0 and 1, since NumPy can't subtract truth values."""
+        numbers = to_host(arguments.array(self.title, self.quantity(name), gradient))
+        return numbers.astype(np.float64) if numbers.dtype == bool else numbers
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         raise NotImplementedError

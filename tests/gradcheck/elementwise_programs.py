@@ -22,6 +22,7 @@ elementwise(
     "np.maximum(0, x)",
     "dy * (x > 0)",
     mask_forgotten=("dy * (x > 0)", "dy", "derivative-forgotten"),
+    mask_alone=("dy * (x > 0)", "x > 0", "dy-forgotten"),
     dy_forgotten=("dy * (x > 0)", "(x > 0) * 1.0", "dy-forgotten|dy-not-used"),
     of_dy=("dy * (x > 0)", "dy * (dy > 0)", "masked-by-dy-alone|masked-by-dy"),
     of_both=("dy * (x > 0)", "dy * (x > 0) * (dy > 0)", "masked-by-dy-too"),
