@@ -40,7 +40,14 @@ LEAVES = {
 }
 """PyTorch's name of each weight in its module."""
 
-EXCHANGED = (layers.Conv1D, layers.Conv2D, layers.Dense, layers.BatchNormalization)
+EXCHANGED = (
+    layers.BatchNormalization,
+    layers.Conv1D,
+    layers.Conv2D,
+    layers.Dense,
+    layers.GroupNormalization,
+    layers.LayerNormalization,
+)
 """The layers whose weights PyTorch has, too."""
 
 DTYPES = {"F16", "F32", "F64"}

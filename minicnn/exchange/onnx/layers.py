@@ -16,6 +16,7 @@ from ...backends import to_host
 from ...backends.geometry import pad_amounts
 from ...errors import explain
 from ...layers import Layer
+from ...parameters import Parameter
 from .graph import Graph, Tensor
 
 Exporter = Callable[[Graph, Any, Any], Tensor]
@@ -30,11 +31,6 @@ def exporter_of(layer: Layer) -> Exporter:
     A subclass of a layer may compute something else, and so may a layer whose `call` was replaced.
     """
     exporter = EXPORTERS.get(type(layer))
-    if layer.curve is not None:
-        remedy = "Train it with relu, sigmoid, tanh or softmax."
-        raise ValueError(
-            explain(f"export_onnx, {layer}", "an activation that ONNX 17 has", f"{layer.curve[0]!r}", remedy)
-        )
     if exporter is None or vars(layer).keys() & {"call", "forward"}:
         known = ", ".join(sorted(cls.__name__ for cls in EXPORTERS))
         expected = "a layer that ONNX can express"
@@ -55,13 +51,44 @@ def exports(*classes: type[Layer]) -> Callable[[Exporter], Exporter]:
 
 @exports(layers.Conv1D, layers.Conv2D)
 def convolution(graph: Graph, layer: Any, x: Tensor) -> Tensor:
-    """Conv with a kernel (F, C, KH, KW); minicnn's is (KH, KW, C, F)."""
+    """Conv, and its activation."""
+    y = _conv(graph, layer, x, layer.kernel, layer.bias, group=layer.groups)
+    return activate(graph, layer, y)
+
+
+@exports(layers.DepthwiseConv2D)
+def depthwise_convolution(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """Conv with a group for each channel."""
+    y = _depthwise(graph, layer, x, layer.kernel, layer.bias)
+    return activate(graph, layer, y)
+
+
+@exports(layers.SeparableConv2D)
+def separable_convolution(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """A depthwise Conv, then one with a window of 1 × 1."""
+    z = _depthwise(graph, layer, x, layer.depthwise_kernel, None)
+    weights = _conv_weights(graph, layer.pointwise_kernel, layer.bias)
+    return activate(graph, layer, replace(z, name=graph.node("Conv", z.name, *weights)))
+
+
+def _conv(graph: Graph, layer: Any, x: Tensor, kernel: Any, bias: Any, group: int) -> Tensor:
     x = graph.channels_first(x)
-    weights = [graph.constant("kernel", np.moveaxis(to_host(layer.kernel.value), (-1, -2), (0, 1)))]
-    if layer.bias:
-        weights.append(graph.constant("bias", layer.bias.value))
-    y = graph.node("Conv", x.name, *weights, group=layer.groups, **_window(graph, layer))
-    return activate(graph, replace(x, name=y), layer.activation)
+    attributes = {**_window(graph, layer), "group": group, "dilations": layer.dilation_rate}
+    return replace(x, name=graph.node("Conv", x.name, *_conv_weights(graph, kernel, bias), **attributes))
+
+
+def _depthwise(graph: Graph, layer: Any, x: Tensor, kernel: Any, bias: Any) -> Tensor:
+    """A Conv of C groups: the kernel (KH, KW, C, M) becomes (KH, KW, 1, C · M)."""
+    KH, KW, C, M = kernel.value.shape
+    flat = Parameter(kernel.name, to_host(kernel.value).reshape(KH, KW, 1, C * M))
+    return _conv(graph, layer, x, flat, bias, group=C)
+
+
+def _conv_weights(graph: Graph, kernel: Any, bias: Any) -> list[str]:
+    """The constants: ONNX's kernel is (F, C, KH, KW), minicnn's is (KH, KW, C, F)."""
+    array = np.moveaxis(to_host(kernel.value), (-1, -2), (0, 1))
+    constants = [graph.constant(kernel.name.rpartition("/")[2], array)]
+    return constants + ([graph.constant("bias", bias.value)] if bias else [])
 
 
 @exports(layers.MaxPooling1D, layers.MaxPooling2D)
@@ -77,11 +104,19 @@ def average_pooling(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     return replace(x, name=graph.node("AveragePool", x.name, count_include_pad=0, **_window(graph, layer)))
 
 
-@exports(layers.GlobalAveragePooling2D)
-def global_average_pooling(graph: Graph, layer: Any, x: Tensor) -> Tensor:
-    """GlobalAveragePool gives (N, C, 1, 1); without keepdims it becomes (N, C)."""
+GLOBAL_POOLING = {
+    layers.GlobalAveragePooling1D: "GlobalAveragePool",
+    layers.GlobalAveragePooling2D: "GlobalAveragePool",
+    layers.GlobalMaxPooling1D: "GlobalMaxPool",
+    layers.GlobalMaxPooling2D: "GlobalMaxPool",
+}
+
+
+@exports(*GLOBAL_POOLING)
+def global_pooling(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """ONNX's result is (N, C, 1, 1); without keepdims it becomes (N, C)."""
     x = graph.channels_first(x)
-    y = replace(x, name=graph.node("GlobalAveragePool", x.name))
+    y = replace(x, name=graph.node(GLOBAL_POOLING[type(layer)], x.name))
     return y if layer.keepdims else Tensor(graph.node("Flatten", y.name, axis=1), rank=2)
 
 
@@ -96,7 +131,7 @@ def dense(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     else:
         y = graph.node("MatMul", x.name, kernel)
         y = graph.node("Add", y, *bias) if bias else y
-    return activate(graph, replace(x, name=y), layer.activation)
+    return activate(graph, layer, replace(x, name=y))
 
 
 @exports(layers.BatchNormalization)
@@ -126,7 +161,82 @@ def flatten(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     return Tensor(graph.node("Flatten", graph.channels_last(x).name, axis=1), rank=2)
 
 
-@exports(layers.Dropout, layers.RandomErasing, layers.RandomFlip, layers.RandomTranslation)
+@exports(layers.LayerNormalization)
+def layer_normalization(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """LayerNormalization over the last axis."""
+    x = graph.channels_last(x)
+    gamma, beta = _scale_and_shift(graph, layer, x.rank - 1)
+    return replace(x, name=graph.node("LayerNormalization", x.name, gamma, beta, axis=-1, epsilon=layer.epsilon))
+
+
+@exports(layers.GroupNormalization)
+def group_normalization(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """(N, C, …) as (N, groups, rest), each group normalised by InstanceNormalization; then gamma and beta."""
+    C = layer.input_shape[-1]
+    groups = C if layer.groups == -1 else layer.groups
+    x = graph.channels_first(x)
+    grouped = graph.node("Reshape", x.name, graph.constant("groups", np.array([0, groups, -1])))
+    ones, zeros = (graph.constant(name, np.full(groups, value)) for name, value in (("ones", 1.0), ("zeros", 0.0)))
+    y = graph.node("InstanceNormalization", grouped, ones, zeros, epsilon=layer.epsilon)
+    y = graph.node("Reshape", y, graph.node("Shape", x.name))
+    gamma, beta = _scale_and_shift(graph, layer, x.channel_axis, x.rank)
+    return replace(x, name=graph.node("Add", graph.node("Mul", y, gamma), beta))
+
+
+def _scale_and_shift(graph: Graph, layer: Any, axis: int, rank: int | None = None) -> tuple[str, str]:
+    """The constants gamma and beta, 1 and 0 where the layer has none; with a rank, broadcast along all but `axis`."""
+    C = layer.input_shape[-1]
+    shape = [C] if rank is None else [C if index == axis else 1 for index in range(rank)]
+    gamma = to_host(layer.gamma.value) if layer.gamma else np.ones(C)
+    beta = to_host(layer.beta.value) if layer.beta else np.zeros(C)
+    return graph.constant("gamma", gamma.reshape(shape)), graph.constant("beta", beta.reshape(shape))
+
+
+@exports(layers.Reshape)
+def reshape(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """Reshape in minicnn's order, the channels last; a length of 0 keeps the batch axis."""
+    shape = graph.constant("shape", np.array([0, *layer.target_shape]))
+    return Tensor(graph.node("Reshape", graph.channels_last(x).name, shape), rank=1 + len(layer.target_shape))
+
+
+@exports(layers.Permute)
+def permute(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    return Tensor(graph.node("Transpose", graph.channels_last(x).name, perm=[0, *layer.dims]), x.rank)
+
+
+@exports(layers.Rescaling)
+def rescaling(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    scaled = graph.node("Mul", x.name, graph.constant("scale", np.array(layer.scale)))
+    return replace(x, name=graph.node("Add", scaled, graph.constant("offset", np.array(layer.offset))))
+
+
+@exports(layers.Cropping1D, layers.Cropping2D, layers.ZeroPadding1D, layers.ZeroPadding2D)
+def border(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """Pad; negative amounts cut off."""
+    x = graph.channels_first(x)
+    before, after = zip(*layer.border, strict=True)
+    amounts = graph.constant("border", np.array([0, 0, *before, 0, 0, *after]))
+    return replace(x, name=graph.node("Pad", x.name, amounts))
+
+
+@exports(layers.UpSampling1D, layers.UpSampling2D)
+def up_sampling(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """Resize, where each output pixel takes the input pixel that it lies in."""
+    x = graph.channels_first(x)
+    scales = graph.constant("size", np.array([1.0, 1.0, *layer.size]))
+    way = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    return replace(x, name=graph.node("Resize", x.name, "", scales, **way))
+
+
+@exports(
+    layers.Dropout,
+    layers.GaussianNoise,
+    layers.RandomErasing,
+    layers.RandomFlip,
+    layers.RandomTranslation,
+    layers.SpatialDropout1D,
+    layers.SpatialDropout2D,
+)
 def random_in_training(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     """Nothing: in inference y = x."""
     return x
@@ -134,7 +244,12 @@ def random_in_training(graph: Graph, layer: Any, x: Tensor) -> Tensor:
 
 @exports(layers.Activation)
 def activation(graph: Graph, layer: Any, x: Tensor) -> Tensor:
-    return activate(graph, x, layer.activation)
+    return activate(graph, layer, x)
+
+
+@exports(layers.ELU)
+def elu(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    return _curve(graph, x, "elu", layer.alpha)
 
 
 @exports(layers.Softmax)
@@ -143,7 +258,7 @@ def softmax(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     return replace(x, name=graph.node("Softmax", x.name, axis=layer.axis))
 
 
-@exports(layers.ReLU)
+@exports(layers.LeakyReLU, layers.ReLU)
 def general_relu(graph: Graph, layer: Any, x: Tensor) -> Tensor:
     """Relu, Clip or LeakyRelu; with a threshold, where(x > threshold, x, slope · (x − threshold)), then Min."""
     slope, limit, threshold = layer.negative_slope, layer.max_value, layer.threshold
@@ -197,14 +312,32 @@ def _in_one_layout(graph: Graph, inputs: list[Tensor]) -> list[Tensor]:
     return [graph.channels_first(x) for x in inputs] if any(x.channels_first for x in inputs) else inputs
 
 
-def activate(graph: Graph, x: Tensor, name: str) -> Tensor:
-    """The activation of this name, on x in its present layout."""
-    if name == "linear":
+def activate(graph: Graph, layer: Any, x: Tensor) -> Tensor:
+    """The activation at the end of a layer, on x in its present layout."""
+    if layer.curve is not None:
+        return _curve(graph, x, *layer.curve)
+    if layer.activation == "linear":
         return x
-    if name == "softmax":
+    if layer.activation == "softmax":
         return replace(x, name=graph.node("Softmax", x.name, axis=x.channel_axis))
-    operator = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}[name]
+    operator = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh"}[layer.activation]
     return replace(x, name=graph.node(operator, x.name))
+
+
+def _curve(graph: Graph, x: Tensor, name: str, alpha: float) -> Tensor:
+    """One of the contract's CURVES."""
+    if name == "gelu":  # x · Φ(x) = x · (erf(x / √2) + 1) / 2
+        root, one, half = (graph.constant(which, np.array(value)) for which, value in GELU.items())
+        share = graph.node("Add", graph.node("Erf", graph.node("Div", x.name, root)), one)
+        return replace(x, name=graph.node("Mul", graph.node("Mul", x.name, share), half))
+    if name == "silu":
+        return replace(x, name=graph.node("Mul", x.name, graph.node("Sigmoid", x.name)))
+    operator = {"leaky_relu": "LeakyRelu", "elu": "Elu", "selu": "Selu", "softplus": "Softplus"}[name]
+    attributes = {"alpha": alpha} if name in ("leaky_relu", "elu") else {}
+    return replace(x, name=graph.node(operator, x.name, **attributes))
+
+
+GELU = {"root_of_two": np.sqrt(2.0), "one": 1.0, "half": 0.5}
 
 
 def _window(graph: Graph, layer: Any) -> dict[str, Any]:
@@ -221,7 +354,7 @@ def _window(graph: Graph, layer: Any) -> dict[str, Any]:
         axes = zip(layer.input_shape[1:-1], layer.extent, layer.strides, strict=True)
         before, after = zip(*(pad_amounts(*axis, layer.padding) for axis in axes), strict=True)
         return {**attributes, "pads": [*before, *after]}
-    if any(stride > window for stride, window in zip(layer.strides, layer.window, strict=True)):
+    if any(stride > window for stride, window in zip(layer.strides, layer.extent, strict=True)):
         expected = 'padding="valid", or strides of at most the window, for images of any size'
         raise ValueError(explain(f"export_onnx, {layer}", expected, f"strides {layer.strides}", "Give Input a size."))
     return {**attributes, "auto_pad": "SAME_UPPER"}
