@@ -60,11 +60,16 @@ def h5() -> None:
     minicnn.load_model(FOLDER / "model.keras").predict(X)
 
 
+def tensorboard() -> None:
+    model().fit(X, Y, verbose=0, callbacks=minicnn.callbacks.TensorBoard(FOLDER / "logs", histogram_freq=1))
+    assert list(FOLDER.glob("logs/train/*"))
+
+
 def explorer() -> None:
     minicnn.explorer.show(model(), X[:1], Y[:1])
 
 
-EXTRAS = {function.__name__: function for function in (fast, report, search, onnx, h5, explorer)}
+EXTRAS = {function.__name__: function for function in (fast, report, search, onnx, h5, tensorboard, explorer)}
 
 
 def none() -> None:

@@ -18,8 +18,9 @@ from .errors import did_you_mean
 DIFFERS = {
     "Model": "One input and one output.",
     "callbacks.Callback": "`fit` calls callbacks; `evaluate` and `predict` do not. `get_state` makes it resumable.",
-    "callbacks.ModelCheckpoint": "Writes a safetensors file, whatever the name of the path.",
+    "callbacks.ModelCheckpoint": "Writes Keras's format to .keras and .weights.h5, safetensors to any other name.",
     "callbacks.TerminateOnNaN": "Without it, `fit` raises NonFiniteError, which names the first layer that failed.",
+    "callbacks.TensorBoard": "Needs the extra tensorboard. No graph, images or profiles; gradients and update ratios.",
     "config.set_image_data_format": "Only channels_last.",
     "backend.set_image_data_format": "Only channels_last.",
     "datasets.fashion_mnist.load_data": "Without a network, a sample of 7,000 images, with a warning.",
@@ -28,6 +29,7 @@ DIFFERS = {
     "metrics.Precision": "Without top_k and class_id.",
     "metrics.Recall": "Without top_k and class_id.",
     "optimizers.Optimizer": "A step is `step(model.parameters())`, or `apply(grads, parameters)`.",
+    "utils.plot_model": "Writes an SVG file, without Graphviz.",
     "Sequential": "Trains on arrays of float32 or float64; no mixed precision.",
 }
 """Names that minicnn has, where it matters that they are not quite Keras's."""
@@ -70,7 +72,6 @@ INSTEAD = {
     "optimizers.Muon": "SGD with momentum.",
     "preprocessing.image": "Images are NumPy arrays; RandomFlip and RandomTranslation augment them.",
     "random.": "Use numpy.random; minicnn.set_random_seed makes a training repeat.",
-    "utils.plot_model": "minicnn.plots.plot_flow draws a model with its values.",
 }
 """For a missing name, or all names that begin like this: what to do instead."""
 

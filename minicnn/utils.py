@@ -10,9 +10,10 @@ from . import arguments
 from .backends import to_host
 from .compatibility import reporter
 from .datasets.labels import to_categorical
+from .diagram import plot_model
 from .random import set_random_seed
 
-__all__ = ["PyDataset", "Sequence", "clear_session", "normalize", "set_random_seed", "to_categorical"]
+__all__ = ["PyDataset", "Sequence", "clear_session", "normalize", "plot_model", "set_random_seed", "to_categorical"]
 
 
 class PyDataset:

@@ -9,7 +9,9 @@ from .csv_logger import CSVLogger
 from .early_stopping import EarlyStopping
 from .functions import LambdaCallback, TerminateOnNaN
 from .history import History
+from .json_logger import JSONLogger
 from .learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from .tensorboard import TensorBoard
 from .weight_averaging import WeightAveraging
 
 __all__ = [
@@ -18,11 +20,13 @@ __all__ = [
     "CallbackList",
     "EarlyStopping",
     "History",
+    "JSONLogger",
     "LambdaCallback",
     "LearningRateScheduler",
     "Logs",
     "ModelCheckpoint",
     "ReduceLROnPlateau",
+    "TensorBoard",
     "TerminateOnNaN",
     "WeightAveraging",
 ]

@@ -47,7 +47,32 @@ def branches(library):
     return library.Model(inputs, outputs)
 
 
-MODELS = pytest.mark.parametrize("build", [stack, branches])
+def all_kinds(library):
+    layers = library.layers
+    return library.Sequential(
+        [
+            library.Input((8, 6, 2)),
+            layers.Rescaling(0.5, 0.1),
+            layers.ZeroPadding2D(1),
+            layers.SeparableConv2D(4, 3, padding="same", activation="gelu", depth_multiplier=2),
+            layers.LayerNormalization(),
+            layers.DepthwiseConv2D(2, dilation_rate=2, activation="silu"),
+            layers.Cropping2D(1),
+            layers.GroupNormalization(2),
+            layers.Conv2D(4, 2, groups=2, activation="elu"),
+            layers.LeakyReLU(0.2),
+            layers.SpatialDropout2D(0.0),
+            layers.UpSampling2D(2),
+            layers.Reshape((-1, 4)),
+            layers.Permute((2, 1)),
+            layers.Conv1D(3, 2, padding="same"),
+            layers.GlobalMaxPooling1D(),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+
+
+MODELS = pytest.mark.parametrize("build", [stack, branches, all_kinds])
 X, Y = RNG.normal(size=(12, 8, 6, 2)).astype("float32"), np.arange(12) % 3
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ... import initializers, layers, losses, optimizers, regularizers
+from ... import initializers, layers, losses, metrics, optimizers, regularizers
 from ...configurable import argument_names
 from ...errors import did_you_mean, explain
 from ...layers.base import default_name
@@ -22,18 +22,19 @@ KINDS: dict[str, Mapping[str, type]] = {
     "keras.initializers": initializers.CLASSES,
     "keras.regularizers": regularizers.CLASSES,
     "keras.losses": losses.CLASSES,
+    "keras.metrics": metrics.CLASSES,
     "keras.optimizers": optimizers.CLASSES,
     "keras.optimizers.schedules": schedules.CLASSES,
 }
 """The classes that a description may name, by Keras's module."""
 
 WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
+    "axis": (-1,),
     "data_format": ("channels_last",),
-    "dilation_rate": (1, [1], [1, 1]),
-    "groups": (1,),
-    "renorm_momentum": (0.99,),
     "ema_momentum": (0.99,),
-    "batch_input_shape": (),
+    "interpolation": ("nearest",),
+    "reduction": ("sum_over_batch_size",),
+    "renorm_momentum": (0.99,),
 }
 """Arguments of Keras that minicnn's class may lack, with the values that change nothing. None and False never do."""
 
@@ -142,7 +143,10 @@ def _arguments(cls: type, config: Mapping[str, Any]) -> Iterator[tuple[str, Any]
     known = argument_names(cls)
     for name, value in config.items():
         if name == "dtype":
-            yield name, _dtype(value)
+            if name in known:  # losses and metrics have none
+                yield name, _dtype(value)
+        elif name == "axis" and isinstance(value, list) and len(value) == 1:  # of LayerNormalization
+            yield name, value[0]
         elif name in known and not (name.endswith("_initializer") and _unknown(value)):
             yield name, from_keras(value)
         elif name not in (*known, "name") and value not in (None, False) and value not in WITHOUT_EFFECT.get(name, ()):
@@ -173,4 +177,6 @@ def to_keras(description: Any) -> Any:
         remedy = 'Save the model as "model.safetensors".'
         raise ValueError(explain(f"a file for Keras, {name}", "a class that Keras has", "one of your own", remedy))
     config = {key: to_keras(value) for key, value in description["config"].items() if key != "input_shape"}
+    if config.get("trainable") is True:  # the default; not all of Keras's layers take the argument
+        del config["trainable"]
     return {"module": module, "class_name": name, "config": config, "registered_name": None}
