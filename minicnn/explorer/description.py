@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 
 from .. import arguments
+from .. import layers as of
 from ..backends import to_host, use_backend
 from ..backends.geometry import pad_amounts
 from ..errors import explain
+from ..fixed import Layers
 from ..inside.recording import LayerTrace, LossTrace, record
-from ..layers import Activation, BatchNormalization, Dense, Dropout, Flatten, GlobalAveragePooling2D, Layer, ReLU
-from ..layers.conv import Conv1D, Conv2D
-from ..layers.pooling import AveragePooling1D, AveragePooling2D, MaxPooling1D, MaxPooling2D
+from ..layers import Activation, BatchNormalization, Dropout, Layer
+from ..layers.activated import Activated
 from ..losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from ..models import Model
+from ..network import in_sequence
 from ..optimizers import SGD
 from ..parameters import Parameter
 from .recording import Recording
@@ -34,19 +36,25 @@ EXACT = 4096
 """Weights' gradients of at most this many numbers are stored in float64, others in float32: half the size."""
 
 KINDS: dict[type[Layer], str] = {
-    Activation: "activation",
-    AveragePooling1D: "average_pool",
-    AveragePooling2D: "average_pool",
-    BatchNormalization: "batch_norm",
-    Conv1D: "conv",
-    Conv2D: "conv",
-    Dense: "dense",
-    Dropout: "dropout",
-    Flatten: "flatten",
-    GlobalAveragePooling2D: "average_pool",
-    MaxPooling1D: "max_pool",
-    MaxPooling2D: "max_pool",
-    ReLU: "general_relu",
+    of.Activation: "activation",
+    of.AveragePooling1D: "average_pool",
+    of.AveragePooling2D: "average_pool",
+    of.BatchNormalization: "batch_norm",
+    of.Conv1D: "conv",
+    of.Conv2D: "conv",
+    of.Dense: "dense",
+    of.Dropout: "dropout",
+    of.ELU: "curve",
+    of.Flatten: "flatten",
+    of.GlobalAveragePooling1D: "average_pool",
+    of.GlobalAveragePooling2D: "average_pool",
+    of.GlobalMaxPooling1D: "max_pool",
+    of.GlobalMaxPooling2D: "max_pool",
+    of.LeakyReLU: "general_relu",
+    of.MaxPooling1D: "max_pool",
+    of.MaxPooling2D: "max_pool",
+    of.ReLU: "general_relu",
+    of.Reshape: "flatten",
 }
 """The page's names of the operations that it can open."""
 
@@ -56,6 +64,7 @@ PAGES = {
     "batch_norm": "operations/batch-normalization.html",
     "conv": "operations/convolution.html",
     "crossentropy": "operations/losses.html",
+    "curve": "operations/activations.html",
     "dense": "operations/dense.html",
     "dropout": "operations/dropout.html",
     "general_relu": "operations/activations.html",
@@ -134,8 +143,18 @@ def describe(
 
 
 def in_double(model: Model) -> Model:
-    """A copy of a built model that computes in float64, with the same weights on the host."""
+    """A copy of a built model that computes in float64, with the same weights on the host.
+
+    An activation that a layer computes after its own operation, such as gelu, is a layer of its own there.
+    """
     twin = model.snapshot()
+    layers: list[Layer] = []
+    for layer in twin.layers:
+        layers.append(layer)
+        if isinstance(layer, Activated) and layer.curve and not isinstance(layer, Activation):
+            layers.append(Activation(layer.curve[0], name=layer.name))
+            layer.curve = None
+    twin.layers, twin.sources = Layers(layers), in_sequence(len(layers))
     for layer in twin.layers:
         layer.dtype = np.dtype(np.float64)
         for parameter in [*layer.weights, *(value for value in vars(layer).values() if isinstance(value, Parameter))]:
@@ -148,6 +167,10 @@ def _layer_steps(layer: LayerTrace, buffer: Buffer, makes_logits: bool) -> list[
     """The layer's operation and, if it ends in an activation, that one."""
     arrays = {name: getattr(layer, name) for name in ("x", "y", "dx", "dy")}
     kind = KINDS.get(type(layer.layer), "unknown")
+    if getattr(layer.layer, "curve", None):
+        kind = "curve"
+    if kind == "curve":
+        arrays["slope"] = np.asarray(layer.layer.backward(np.ones_like(layer.y)))  # dx = dy · slope, for dy = 1
     if layer.z is None or layer.activation is None:
         symbols = {"y": "z", "dy": "dz"} if makes_logits else {}
         return [_step(layer.layer, kind, arrays | _extras(layer), symbols, buffer)]
@@ -183,8 +206,9 @@ def _step(
 
 def _options(layer: Any, kind: str, shape: tuple[int, ...]) -> dict[str, Any]:
     """What the page has to know besides the arrays; windows as on images, also in one dimension."""
-    if isinstance(layer, GlobalAveragePooling2D):
-        return {"window": shape[1:3], "strides": shape[1:3], "pads": [0, 0]}
+    if kind.endswith("pool") and not hasattr(type(layer), "window_argument"):  # a global pooling
+        window = shape[1:-1] if len(shape) == 4 else (1, *shape[1:-1])
+        return {"window": window, "strides": window, "pads": [0, 0]}
     if kind in ("conv", "max_pool", "average_pool"):
         image = shape[1:3] if layer.spatial_rank == 2 else (1, shape[1])
         windows = zip(image, layer.window_2d, layer.strides_2d, strict=True)
@@ -196,6 +220,8 @@ def _options(layer: Any, kind: str, shape: tuple[int, ...]) -> dict[str, Any]:
         return {"rate": layer.rate}
     if kind == "activation":
         return {"activation": layer.activation}
+    if kind == "curve":
+        return {"curve": getattr(layer, "curve", (type(layer).__name__.lower(),))[0]}
     if kind == "general_relu":
         return {name: getattr(layer, name) for name in ("negative_slope", "max_value", "threshold")}
     return {}

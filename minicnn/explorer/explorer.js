@@ -344,7 +344,7 @@ const dense = {
         const terms = rowsOf(x.array).map((row, at) => product([x.factor(...row, c), dy.factor(...row, f)], { cell: [at] }));
         return {
           terms: [...terms, ...penalty(step, "kernel", index)],
-          formula: `dkernel[${c}, ${f}] = Σ ${x.text(...letters(x.array), c)} · ${dy.text(...letters(x.array), f)}`,
+          formula: `dkernel[${c}, ${f}] = Σ ${x.text(...rowLetters(x.array), c)} · ${dy.text(...rowLetters(x.array), f)}`,
           words: `This weight multiplied input ${c} and went into unit ${f}, once for each sample. So its gradient is the input times the unit's gradient ${dy.name}.`,
         };
       },
@@ -357,7 +357,7 @@ const dense = {
         const terms = rowsOf(dy.array).map((row, at) => product([dy.factor(...row, index[0])], { cell: [at] }));
         return {
           terms: [...terms, ...penalty(step, "bias", index)],
-          formula: `dbias[${index[0]}] = Σ ${dy.text(...letters(dy.array), index[0])}`,
+          formula: `dbias[${index[0]}] = Σ ${dy.text(...rowLetters(dy.array), index[0])}`,
           words: `The bias was added to unit ${index[0]} once for each sample, so its gradient is the sum of ${dy.name}.`,
         };
       },
@@ -371,7 +371,7 @@ function rowsOf(array) {
   return Array.from({ length: count }, (_, row) => array.index(row * array.shape.at(-1)).slice(0, -1));
 }
 
-const letters = (array) => ["n", "p", "q", "r"].slice(0, array.rank - 1);
+const rowLetters = (array) => ["n", "p", "q", "r"].slice(0, array.rank - 1);
 
 /** A target whose elements depend on the element at the same place: one product, or a few. */
 function elementwise(direction, views, of) {
@@ -464,6 +464,21 @@ function softmaxOf(step, input, output, index) {
     words: "Softmax makes every number positive by the exponential function, then divides by the sum: what comes out are probabilities. (The largest number is subtracted first, so that nothing overflows; the shares stay the same.)",
   };
 }
+
+const curve = {
+  title: (step) => step.options.curve,
+  about: () => "One number in, one number out.",
+  targets: {
+    y: elementwise("forward", ["x", "y"], (step, index) => {
+      const [x, y] = [plain(step, "x").factor(...index), plain(step, "y")];
+      return { terms: [product([x])], result: y.array.get(index), formula: `${y.text(...index)} = ${step.options.curve}(${written(x.name, index)})`, words: "One number in, one number out." };
+    }),
+    dx: elementwise("backward", ["dy", "slope", "dx"], (step, index) => {
+      const [dy, slope, dx] = ["dy", "slope", "dx"].map((name) => plain(step, name));
+      return { terms: [product([dy.factor(...index), slope.factor(...index)])], formula: `${dx.text(...index)} = ${dy.text(...index)} · ${slope.text(...index)}`, words: `The gradient, times the slope of ${step.options.curve} at this place.` };
+    }),
+  },
+};
 
 const generalRelu = {
   title: "ReLU",
@@ -721,8 +736,8 @@ function masked(step, input, output, index) {
 }
 
 const flatten = {
-  title: "flatten",
-  about: () => "The same numbers in one row per sample.",
+  title: (step) => (step.class === "Flatten" ? "flatten" : "reshape"),
+  about: () => "The same numbers in another shape.",
   targets: {
     y: elementwise("forward", ["x", "y"], (step, index) => moved(step, "x", "y", index, "No arithmetic: the number only gets another position.")),
     dx: elementwise("backward", ["dy", "dx"], (step, index) => moved(step, "dy", "dx", index, "The gradient goes back to the position that its number came from.")),
@@ -867,7 +882,7 @@ const meanSquaredError = {
 const unknown = { title: (step) => step.class, about: () => "The page cannot open this operation: its arrays are in the overview.", targets: {} };
 
 export const OPERATIONS = {
-  conv, dense, activation, general_relu: generalRelu, max_pool: maxPool, average_pool: averagePool, batch_norm: batchNorm, dropout, flatten,
+  conv, dense, activation, curve, general_relu: generalRelu, max_pool: maxPool, average_pool: averagePool, batch_norm: batchNorm, dropout, flatten,
   softmax_crossentropy: softmaxCrossentropy, crossentropy, mean_squared_error: meanSquaredError, unknown,
 };
 
@@ -1010,7 +1025,7 @@ function weightPlane(array, index, across = 0) {
   return { ...gridPlane(shape[0], (at) => [at], ([at]) => at), caption: "" };
 }
 
-const SAMPLED = new Set(["x", "y", "dx", "dy", "z", "p", "target", "dz", "mask"]);
+const SAMPLED = new Set(["x", "y", "dx", "dy", "z", "p", "target", "dz", "mask", "slope"]);
 
 /**
  * A plane as a canvas of colours; overlays are drawn by `outline`. It is at most `most` pixels wide and high, a cell at

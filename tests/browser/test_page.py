@@ -10,6 +10,7 @@ import pytest
 import minicnn
 from minicnn import explorer, regularizers
 from minicnn.layers import (
+    ELU,
     Activation,
     AveragePooling2D,
     BatchNormalization,
@@ -19,10 +20,13 @@ from minicnn.layers import (
     Dropout,
     Flatten,
     GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
     Layer,
+    LeakyReLU,
     MaxPooling1D,
     MaxPooling2D,
     ReLU,
+    Reshape,
     Softmax,
 )
 from minicnn.losses import CategoricalCrossentropy
@@ -87,10 +91,11 @@ def sequences():
 
 
 def probabilities():
-    """Cross-entropy on numbers that are no softmax; batch norm with fixed statistics; images of one pixel."""
+    """Cross-entropy on numbers that are no softmax; fixed statistics; images of one pixel; curves and reshaping."""
     model = compiled(
         (4, 4, 1),
         *(Conv2D(3, 4, activation="relu"), BatchNormalization(trainable=False), GlobalAveragePooling2D()),
+        *(Dense(4, activation="gelu"), Reshape((2, 2)), LeakyReLU(0.2), ELU(), GlobalMaxPooling1D()),
         *(Dense(3, activation="sigmoid"), Softmax(), Activation("sigmoid")),
     )
     return model, rng.random((2, 4, 4, 1)), np.array([2, 0])
