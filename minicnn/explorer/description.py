@@ -221,7 +221,8 @@ def _options(layer: Any, kind: str, shape: tuple[int, ...]) -> dict[str, Any]:
     if kind == "activation":
         return {"activation": layer.activation}
     if kind == "curve":
-        return {"curve": getattr(layer, "curve", (type(layer).__name__.lower(),))[0]}
+        own = getattr(layer, "curve", None)
+        return {"curve": own[0] if own else type(layer).__name__.lower()}
     if kind == "general_relu":
         return {name: getattr(layer, name) for name in ("negative_slope", "max_value", "threshold")}
     return {}
