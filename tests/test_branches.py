@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import minicnn
-from minicnn import Input, Model, Sequential, inside, load_model
+from minicnn import Input, Model, Sequential, load_model
 from minicnn.gradcheck import check_model
 from minicnn.layers import (
     Activation,
@@ -333,13 +333,11 @@ def test_a_layer_called_twice_in_one_model_is_refused():
         Model(inputs, Add()([layer(inputs), layer(layer(inputs))]))
 
 
-def test_what_goes_through_a_model_layer_by_layer_refuses_branches():
+def test_figures_of_layers_refuse_branches():
     passage = pytest.importorskip("minicnn.plots.passage", reason="matplotlib is not installed")
     model = compiled(Sequential([residual()]))
     with pytest.raises(TypeError, match="a sequence of layers, found a model with branches"):
         passage.forward("plot", model, X[:1])
-    with pytest.raises(TypeError, match="a Sequential, found Sequential with branches"):
-        inside.trace(model, X[:2], Y[:2])
 
 
 def test_a_file_with_wrong_sources_is_refused(tmp_path):
