@@ -32,6 +32,7 @@ REQUIRED = {
     "rate": 0.5,
     "scale": 0.5,
     "schedule": lambda epoch: 0.1,
+    "shape": (3,),
     "stddev": 0.5,
     "target_shape": (3,),
     "units": 2,
@@ -48,7 +49,7 @@ def classes():
     for path, defaults in compatibility.keras_names().items():
         cls = compatibility.offered(path)
         of_keras = inspect.isclass(cls) and issubclass(cls, (Configurable, minicnn.callbacks.Callback))
-        if defaults is not None and of_keras and cls not in BASES:
+        if defaults is not None and of_keras and cls not in BASES and cls is not minicnn.Input:  # no layer here
             yield path
 
 
@@ -144,6 +145,12 @@ def test_an_optimiser_that_is_none_is_an_error_of_save(tmp_path):
     model.optimizer = 3
     with pytest.raises(ValueError, match="optimizer: expected the name of an optimiser, found 3"):
         model.save(tmp_path / "model.safetensors")
+
+
+def test_input_dim_and_input_layer():
+    dense = minicnn.layers.Dense
+    for first in ([dense(2, input_dim=3)], [minicnn.layers.InputLayer(shape=(3,)), dense(2)]):
+        assert minicnn.Sequential(first).count_params() == 8
 
 
 def test_reprs():

@@ -29,6 +29,7 @@ from .resizing import Cropping1D, Cropping2D, UpSampling1D, UpSampling2D, ZeroPa
 from .separable import DepthwiseConv2D, SeparableConv2D
 
 MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D  # Keras's short names
+InputLayer = Input  # in a Sequential, both begin it
 AvgPool1D, AvgPool2D = AveragePooling1D, AveragePooling2D
 GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
 GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
@@ -117,6 +118,7 @@ __all__ = [
     "GlobalMaxPooling2D",
     "GroupNormalization",
     "Input",
+    "InputLayer",
     "Layer",
     "LayerNormalization",
     "LeakyReLU",

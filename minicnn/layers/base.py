@@ -85,11 +85,14 @@ class Layer(Configurable):
         name: str | None = None,
         dtype: Any = None,
         input_shape: Sequence[int] | None = None,
+        input_dim: int | None = None,
         trainable: bool = True,
     ) -> None:
         self.name = default_name(type(self)) if name is None else arguments.text(f"{type(self).__name__} name", name)
         self.dtype = np.dtype(check_precision(f"{type(self).__name__} dtype", floatx() if dtype is None else dtype))
         self.requested_input_shape = None
+        if input_dim is not None:  # Keras's short form for flat samples
+            input_shape = (arguments.whole(f"{self} input_dim", input_dim),)
         if input_shape is not None:
             self.requested_input_shape = arguments.shape(f"{self} input_shape", input_shape)
         self.trainable = trainable

@@ -45,6 +45,7 @@ class Input(Value, Configurable):
         "ragged": Accepted((None, False)),
         "batch_shape": None,
         "tensor": None,
+        "input_tensor": None,
         "optional": False,
     }
 

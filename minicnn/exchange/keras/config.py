@@ -176,7 +176,9 @@ def to_keras(description: Any) -> Any:
     if module is None:
         remedy = 'Save the model as "model.safetensors".'
         raise ValueError(explain(f"a file for Keras, {name}", "a class that Keras has", "one of your own", remedy))
-    config = {key: to_keras(value) for key, value in description["config"].items() if key != "input_shape"}
+    config = {
+        key: to_keras(value) for key, value in description["config"].items() if key not in ("input_shape", "input_dim")
+    }
     if config.get("trainable") is True:  # the default; not all of Keras's layers take the argument
         del config["trainable"]
     return {"module": module, "class_name": name, "config": config, "registered_name": None}
