@@ -1,8 +1,10 @@
-"""Delayed Ctrl-C: a block that must not be interrupted half-way runs to its end first."""
+"""Runs that end early: delayed Ctrl-C, and a program whose output nobody reads any more."""
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import current_thread, main_thread
@@ -27,3 +29,12 @@ def delayed_interrupt() -> Iterator[None]:
         signal.signal(signal.SIGINT, handler)
         if caught:
             handler(*caught[0])
+
+
+def reader_ended() -> int:
+    """The exit code after a BrokenPipeError, as in `… | head -1`: 141, as of a program that SIGPIPE ends.
+
+    Python flushes stdout once more at its end, and would complain: the rest goes to the null device.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141

@@ -295,6 +295,29 @@ def test_running_a_file_checks_it(folder, tmp_path, monkeypatch):
     assert folder.of(COURSE[0])["checks"] == 1
 
 
+def test_without_a_command_it_says_where_to_begin(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([])
+    assert ended.value.code == 2
+    words = capsys.readouterr().err
+    assert "show the next hint of an exercise" in words
+    assert "error: no command. Begin with: python -m minicnn.exercises start my-exercises" in words
+
+
+def test_a_pipe_whose_reader_has_ended_is_no_error(tmp_path):
+    """As in `python -m minicnn.exercises list | head -3`."""
+    command = [sys.executable, "-m", "minicnn.exercises", "list"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(minicnn.__file__).parents[1])}
+    reading, writing = os.pipe()
+    os.close(reading)
+    result = subprocess.run(
+        command, cwd=tmp_path, env=environment, stdout=writing, stderr=subprocess.PIPE, text=True, timeout=300
+    )
+    os.close(writing)
+    assert result.stderr == ""
+    assert result.returncode == 141
+
+
 def test_start_never_overwrites(folder, capsys):
     folder.file(COURSE[0]).write_text("mine", "utf-8")
     assert main(["start", str(folder.path)]) == 2

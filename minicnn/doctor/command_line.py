@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..backends import DEVICES
 from ..errors import BackendError
+from ..interrupts import reader_ended
 from .examination import examine
 from .report import write_report
 from .text import as_text
@@ -29,10 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         findings = examine(options.device, models=bool(options.report), progress=_progress)
-        print(as_text(findings))
+        print(as_text(findings), flush=True)
         if options.report:
             write_report(findings, options.report)
             _progress(f"the report is in {options.report}")
+    except BrokenPipeError:
+        return reader_ended()
     except (BackendError, OSError) as error:
         print(f"doctor: error: {error}", file=sys.stderr)
         return 2

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import arguments
+from ..interrupts import reader_ended
 from . import text
 from .course import COURSE
 from .exercise import Exercise, Outcome
@@ -32,7 +33,11 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code. Raises SystemExit for --help and for options that do not exist."""
     options = _parse(words)
     try:
-        return options.command(options)
+        code = options.command(options)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        return reader_ended()
     except (OSError, ValueError) as error:
         if options.json:
             print(json.dumps({"schema": SCHEMA, "error": str(error)}))
@@ -151,7 +156,8 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
     inside.add_argument(
         "--folder", type=Path, default=Path(), metavar="DIR", help="the exercises' folder (default: here)"
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(command=None)
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     command = commands.add_parser("start", parents=[common], help="write all exercises into a new folder")
     command.add_argument("new_folder", type=Path, metavar="DIR", help="a folder that does not exist yet")
@@ -179,4 +185,8 @@ def _parse(words: Sequence[str] | None) -> argparse.Namespace:
 
     command = commands.add_parser("progress", parents=[inside], help="show what is done")
     command.set_defaults(command=progress)
-    return parser.parse_args(words)
+    options = parser.parse_args(words)
+    if options.command is None:
+        missing = f"exercises: error: no command. Begin with: {PROGRAM} start my-exercises"
+        parser.exit(2, f"{parser.format_help()}\n{missing}\n")
+    return options

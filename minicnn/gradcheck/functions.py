@@ -158,7 +158,14 @@ class LayerFunction(LayeredFunction):
         return self.layer.forward(self.input_of(handed), self.training)
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
-        return self.gradients(self.layer.call_backward(dy, need_dx))  # backward would raise
+        try:
+            dx = self.layer.call_backward(dy, need_dx)  # backward would raise
+        except (TypeError, AttributeError) as error:
+            if self.layer.saved is not None or "NoneType" not in str(error):
+                raise
+            remedy = "Set it in call to what the backward needs: self.saved = x, or () if nothing is kept."
+            raise TypeError(explain(self.title, "self.saved, set by call", "None", remedy)) from error
+        return self.gradients(dx)
 
 
 class ModelFunction(LayeredFunction):

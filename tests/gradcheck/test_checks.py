@@ -193,9 +193,27 @@ def test_the_seed_decides_what_is_drawn():
     assert errors[0] == errors[1] != errors[2]
 
 
+@pytest.mark.parametrize("x", [np.ones((2, 3)), np.linspace(0.1, 0.9, 6).reshape(2, 3), np.zeros((2, 3))])
+def test_the_cause_does_not_depend_on_the_input(x):
+    """Neither positive numbers nor zeros make another mistake of a forgotten derivative."""
+    report = check_operation(lambda x: (x * x, x), lambda dy, x: dy, x)
+    assert report.causes == ("shapes.derivative-forgotten",)
+
+
+class NothingSaved(Layer):
+    """Its call should set self.saved."""
+
+    def call(self, x, training):
+        return x * x
+
+    def call_backward(self, dy, need_dx):
+        return 2 * self.saved[0] * dy
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda: check_layer(NothingSaved(), (2, 3)), TypeError, "expected self.saved, set by call"),
         (lambda: check_layer(Dense, (2, 3)), TypeError, "Layers are objects"),
         (lambda: check_layer(Dense(2), (2, 3), method="complexstep"), ValueError, "Did you mean 'complex'"),
         (lambda: check_layer(Dense(2), [[1.0, np.nan]]), ValueError, "finite numbers"),
@@ -210,7 +228,18 @@ def test_the_seed_decides_what_is_drawn():
             "expected 2 gradients, of x, k, found 1",
         ),
     ],
-    ids=["a class", "method", "NaN", "NaN in y", "empty", "rank", "loss name", "not compiled", "gradients missing"],
+    ids=[
+        "nothing saved",
+        "a class",
+        "method",
+        "NaN",
+        "NaN in y",
+        "empty",
+        "rank",
+        "loss name",
+        "not compiled",
+        "gradients missing",
+    ],
 )
 def test_errors_say_what_to_do(call, error, message):
     with pytest.raises(error, match=message):
