@@ -78,7 +78,7 @@ compiler:
 # Debian's Chromium, or the one that the variable CHROMIUM names. Root may install it.
 chromium:
 	@[ -x "$(CHROMIUM)" ] || command -v chromium chromium-browser google-chrome >/dev/null || \
-		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get install -qq -y chromium; } || \
+		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq -y chromium; } || \
 		{ echo "The browser tests need Chromium. On Debian and Ubuntu: apt install chromium; or set CHROMIUM to its path." >&2; exit 1; }
 
 bench: $(VENV)/.has-bench  ## compare the speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)
