@@ -10,6 +10,7 @@ import numpy as np
 from . import arguments
 from .backends import active, to_device, to_host
 from .backends.contract import Array, on_gpu
+from .distributed import DataParallel
 from .errors import explain
 
 Batch = tuple[Array, "Array | None", "np.ndarray | None"]
@@ -20,9 +21,12 @@ class Batches:
     """Samples x, and targets y if there are any, in batches of `batch_size`; the last one may be smaller.
 
     Each sample may have a weight in the loss: `sample_weight` (N,), or `class_weight`, a weight for each class.
-    With `steps`, an epoch has at most so many batches.
+    With `steps`, an epoch has at most so many batches. With `parallel`, several processes share each batch.
     Raises TypeError or ValueError, saying what was expected and found, if x or y cannot be used for training.
     """
+
+    parallel: DataParallel | None = None
+    """With it, each batch has x of this process's shards only; y and the weights are those of the whole batch."""
 
     def __init__(
         self,
@@ -63,12 +67,18 @@ class Batches:
         starts = range(0, self.samples, self.batch_size)
         return (slice(start, start + self.batch_size) for start in starts[: self.steps])
 
+    def own(self, where: slice) -> slice:
+        """The samples of a batch whose x this process takes: all of them, unless several processes share the batch."""
+        if self.parallel is None:
+            return where
+        return self.parallel.own(where.start, min(where.stop, self.samples))
+
     def in_order(self, dtype: Any) -> Iterator[Batch]:
         """The batches in the samples' order, x converted to `dtype`."""
         (x, y), weights = self._on_device(), self.weights
         for where in self.slices():
             w = None if weights is None else weights[where]
-            yield to_device(x[where], dtype), None if y is None else y[where], w
+            yield to_device(x[self.own(where)], dtype), None if y is None else y[where], w
 
     def shuffled(self, dtype: Any, order: np.ndarray) -> Iterator[Batch]:
         """The batches of the samples permuted by `order`, x converted to `dtype`."""
@@ -77,7 +87,7 @@ class Batches:
         (x, y), order = self._on_device(), to_device(order)
         for where in self.slices():
             w = None if weights is None else weights[where]
-            yield take(x, order[where], dtype), None if y is None else take(y, order[where], None), w
+            yield take(x, order[self.own(where)], dtype), None if y is None else take(y, order[where], None), w
 
     def _on_device(self) -> tuple[Array, Array | None]:
         """x and y in the active backend's memory; they are transferred once, not once per epoch."""

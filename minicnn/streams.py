@@ -26,6 +26,8 @@ class Stream:
     epoch continues with the following one; at the end of the iterable, it begins anew, if it can.
     """
 
+    parallel = None  # processes do not share batches that come one by one
+
     def __init__(
         self,
         source: Any,

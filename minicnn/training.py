@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -15,6 +16,7 @@ from .backends.contract import Array
 from .callbacks import Callback, CallbackList, History, TerminateOnNaN
 from .data import Batches
 from .diagnosis import non_finite_epoch_error, non_finite_error
+from .distributed import DataParallel
 from .errors import NonFiniteError, explain
 from .layers import Layer
 from .losses import Loss
@@ -44,6 +46,9 @@ class Trainer(Network):
 
     _objective: tuple[Network, Loss] | None = None
     """The result of `objective` for the epoch in progress."""
+
+    parallel: DataParallel | None = None
+    """The processes that share the batches of fit; see distributed.py."""
 
     callbacks = CallbackList([], None)
     """The callbacks of the fit in progress; otherwise their states, which a resumed fit restores."""
@@ -187,6 +192,8 @@ class Trainer(Network):
                 raise ValueError(explain("fit validation_split", "arrays x and y", "an iterable", remedy))
             train, validation = train.split(validation_split)
             validation.steps = last
+        if self.parallel is not None:
+            self.parallel.share(self, train, validation, epochs=epochs, initial_epoch=initial_epoch)
         history = History()
         callbacks = [callbacks] if isinstance(callbacks, Callback) else [] if callbacks is None else callbacks
         callbacks = arguments.sequence("fit callbacks", callbacks, Callback, "Callback objects")
@@ -335,17 +342,19 @@ class Trainer(Network):
             stream = batches.shuffled(self.dtype, order)
         else:
             stream = batches.in_order(self.dtype)
+        parallel = batches.parallel
+        train_step = self.train_step if parallel is None else partial(parallel.train_step, self)
         x = None
         try:
             for number, (x, y, weights) in zip(count(), stream):
                 watchers.on_train_batch_begin(number, {})
-                value, y_pred = self.train_step(x, y, weights)
+                value, y_pred = train_step(x, y, weights)
                 if number == 0:
                     self._objective = self.objective()  # in every step it would take a percent of the time
                 if number == 0 and notices is not None:
                     first = self.optimizer.iterations == 1
                     notices.first_batch(self.layers, self.objective()[1], first, x, y, y_pred, weights)
-                mean_loss.update(value, len(x))
+                mean_loss.update(value, len(y))
                 if number == 0:
                     activation = self._activation_for([*plain, *weighted])
                 if activation is not None:
@@ -366,14 +375,15 @@ class Trainer(Network):
 
     def _measure(self, batches: Batches | Stream) -> dict[str, float]:
         mean_loss, plain, weighted = self._trackers()
+        parallel = batches.parallel
         network: Network | None = None
         for x, y, weights in batches.in_order(self.dtype):
             if network is None:
                 network, loss = self.objective()
                 network, loss = network.snapshot(), copy(loss)  # another thread's training step keeps its own `saved`
                 activation = self._activation_for([*plain, *weighted])
-            y_pred = network.infer(x)
-            mean_loss.update(network.add_penalties(loss.forward(y, y_pred, weights)), len(x))
+            y_pred = network.infer(x) if parallel is None else parallel.infer(network, x, len(y))
+            mean_loss.update(network.add_penalties(loss.forward(y, y_pred, weights)), len(y))
             if activation is not None:
                 y_pred, _ = active().activation(y_pred, activation)
             for metric in plain:
