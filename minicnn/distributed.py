@@ -46,8 +46,8 @@ class DataParallel:
 
     `rank` is this process's number, from 0, and `size` the number of processes. `shards`, a power of two, is the number
     of parts that a batch is cut into: another number is another training. `timeout` is how many seconds a process waits
-    for another one before it ends the run. Inside the block, the numba backend computes with one thread, because its
-    sums depend on the number of threads. An exception on one process ends all of them.
+    for another one before it ends the run. An exception on one process ends all of them. Each process computes on one
+    core: the numba backend gets one thread, because its sums depend on the number of threads.
 
     Raises ImportError without mpi4py, ValueError if the processes do not divide the shards.
     """
@@ -72,8 +72,6 @@ class DataParallel:
         self._block = ExitStack()
 
     def __enter__(self) -> DataParallel:
-        if backend_name() == "numba":
-            self._block.enter_context(use_backend("numba", threads=1))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: Any) -> None:
@@ -81,21 +79,32 @@ class DataParallel:
         self._block.close()
         if error is None or self.size == 1 or (isinstance(error, SystemExit) and not error.code):
             return
-        if not isinstance(error, SystemExit):  # which has printed its message
+        interrupted = isinstance(error, KeyboardInterrupt)
+        if interrupted and str(error):
+            print(error, file=sys.stderr)
+        elif not interrupted and not isinstance(error, SystemExit):  # which has printed its message
             traceback.print_exception(error)
-        print(f"Process {self.rank} of {self.size} has failed, so all of them end.", file=sys.stderr, flush=True)
+        end = "been interrupted" if interrupted else "failed"
+        print(f"Process {self.rank} of {self.size} has {end}, so all of them end.", file=sys.stderr, flush=True)
         sys.stdout.flush()
-        self.world.Abort(2)
+        self.world.Abort(130 if interrupted else 2)
+
+    def broadcast(self, value: Any) -> Any:
+        """Process 0's value on every process; what the others give is not used."""
+        self._wait([self.world.Ibarrier()], "the other processes")
+        return self.world.bcast(value)
 
     def replicate(self, model: Any) -> Any:
         """Process 0's model on every process, with its optimiser and random numbers; its `fit` shares the batches.
 
         What the other processes give is not used and may be None. After the block, the model is an ordinary one again.
+        From here on, the numba backend computes with one thread.
         """
+        if backend_name() == "numba":
+            self._block.enter_context(use_backend("numba", threads=1))
         if model is not None:
             model.parallel = None
-        self._wait([self.world.Ibarrier()], "the other processes")
-        model = self.world.bcast(model)
+        model = self.broadcast(model)
         model.parallel = self
         self._block.callback(setattr, model, "parallel", None)
         return model

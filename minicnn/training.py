@@ -347,6 +347,7 @@ class Trainer(Network):
         x = None
         try:
             for number, (x, y, weights) in zip(count(), stream):
+                assert y is not None  # _source has checked it
                 watchers.on_train_batch_begin(number, {})
                 value, y_pred = train_step(x, y, weights)
                 if number == 0:
@@ -378,6 +379,7 @@ class Trainer(Network):
         parallel = batches.parallel
         network: Network | None = None
         for x, y, weights in batches.in_order(self.dtype):
+            assert y is not None  # _source has checked it
             if network is None:
                 network, loss = self.objective()
                 network, loss = network.snapshot(), copy(loss)  # another thread's training step keeps its own `saved`

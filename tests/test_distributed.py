@@ -158,7 +158,7 @@ def test_four_processes_resume_what_two_began(trained):
     resumed, straight = (arrays_in(folder / f"{name}-4.npz") for name in ("resumed", "straight"))
     weights = [name for name in straight if name.startswith("arr_")]
     assert_same_bits({name: resumed[name] for name in weights}, {name: straight[name] for name in weights})
-    assert resumed["loss"].tobytes() == straight["loss"].tobytes()
+    assert resumed["loss"][-1] == straight["loss"][-1]
 
 
 def test_all_processes_notice_a_loss_that_is_not_finite(trained):

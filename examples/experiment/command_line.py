@@ -7,12 +7,13 @@ import shlex
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from minicnn import BackendError, ModelFileError, NonFiniteError, use_backend, use_device
 from minicnn.backends import DEVICES, MODULES
 from minicnn.datasets import DataFileError
+from minicnn.distributed import DataParallel
 
 from .checkpoint import RunError
 from .console import end, program
@@ -26,6 +27,7 @@ EPILOG = """examples:
   python examples/{name}.py --limit 6000 --epochs 3       have a first look
   python examples/{name}.py --resume                      resume after an interruption
   python examples/{name}.py --epochs 20 --overwrite       train again, for longer
+  mpiexec -n 2 python examples/{name}.py --distributed    train on two processes
 
 Exit code: 0 done, 2 the command cannot be executed, 130 interrupted,
 141 nobody reads the output any more."""
@@ -73,6 +75,15 @@ def parse(row: Row, description: str | None) -> argparse.Namespace:
         "--resume", action="store_true", help="resume the run in --out, with the options that it was started with"
     )
     earlier.add_argument("--overwrite", action="store_true", help="replace the run in --out")
+    add(
+        "--distributed",
+        nargs="?",
+        type=positive_int,
+        const=4,
+        dest="shards",
+        metavar="SHARDS",
+        help="train on all processes that mpiexec started: 1, 2, … or SHARDS of them give the same bits (default: 4)",
+    )
     add(
         "--explore",
         action="store_true",
@@ -132,6 +143,19 @@ def errors_as_sentences() -> Iterator[None]:
         end(2, f"error: {error}")
 
 
-def again(folder: Path) -> str:
-    """The command that resumes the run in the folder."""
-    return shlex.join(["python", sys.argv[0], "--resume", "--out", str(folder)])
+@contextmanager
+def processes(shards: int | None) -> Iterator[DataParallel | None]:
+    """The processes that train together, None without --distributed. Inside, errors are sentences."""
+    with errors_as_sentences():
+        try:
+            parallel = None if shards is None else DataParallel(shards)
+        except (ImportError, ValueError) as error:  # no mpi4py, or a number of processes that does not fit
+            end(2, f"error: {error}")
+    with parallel or nullcontext(), errors_as_sentences():
+        yield parallel
+
+
+def again(folder: Path, shards: int | None) -> str:
+    """The command that resumes the run in the folder, on one process."""
+    distributed = [] if shards is None else ["--distributed", str(shards)]
+    return shlex.join(["python", sys.argv[0], "--resume", *distributed, "--out", str(folder)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,16 +41,27 @@ def run(build_model: Callable[[], Model], row: Row, compile_model: Compile = com
     Ends the process with an error message if that cannot be done.
     """
     typed = command_line.parse(row, sys.modules[build_model.__module__].__doc__)
-    with command_line.errors_as_sentences():
+    with command_line.processes(typed.shards) as parallel:
+        helps = parallel is not None and parallel.rank > 0  # process 0 reads, writes and prints
+        if helps:
+            warnings.simplefilter("ignore")
         checkpoint = Checkpoint(typed.out)
-        options = checkpoint.options(typed, row.defaults)
+        options = None if helps else checkpoint.options(typed, row.defaults)
+        if parallel is not None:
+            options = parallel.broadcast(options)
+        assert options is not None
         command_line.choose_backend(options)
-        data = load_fashion_mnist(options.data_dir, quiet=options.quiet)
+        data = load_fashion_mnist(options.data_dir, quiet=options.quiet or helps)
 
         set_random_seed(options.seed)
         model = build_model()
         train, test = (prepare(split, options.limit, model) for split in data)
         callbacks = compile_model(model, options, -(-len(train[0]) // options.batch_size))
+        fit = {"batch_size": options.batch_size, "epochs": options.epochs, "validation_data": test}  # as the report
+        if parallel is not None and helps:
+            model = parallel.replicate(None)
+            model.fit(*train, **fit, initial_epoch=model.epochs_trained, callbacks=callbacks, verbose=0)
+            sys.exit()
 
         settings = describe(row.title, data, model, train, test, options)
         if options.resume:
@@ -61,13 +73,13 @@ def run(build_model: Callable[[], Model], row: Row, compile_model: Compile = com
             introduce(row, model, settings)
         probe = test[0][:PROBES], test[1][:PROBES]
         recordings = [explorer.record(*probe, RECORDED_EVERY)] if options.explore else []
+        if parallel is not None:
+            model = parallel.replicate(model)
         with interruption_explained(checkpoint):
             model.fit(
                 *train,
-                batch_size=options.batch_size,
+                **fit,
                 initial_epoch=model.epochs_trained,
-                epochs=options.epochs,
-                validation_data=test,  # as the report does
                 callbacks=[*callbacks, *recordings, checkpoint],
                 verbose=0 if options.quiet else "auto",
             )
@@ -109,6 +121,7 @@ def describe(
         "seed": options.seed,
         "learning_rate": options.learning_rate,
         "batch_size": options.batch_size,
+        "shards": options.shards,
         "epochs": options.epochs,
         "limit": options.limit,
         "data_dir": options.data_dir and str(Path(options.data_dir).resolve()),
@@ -143,5 +156,5 @@ def interruption_explained(checkpoint: Checkpoint) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         kept = f"{len(checkpoint.rows)} of {checkpoint.settings['epochs']} epochs are kept in {checkpoint.folder}"
-        again = command_line.again(checkpoint.folder)
+        again = command_line.again(checkpoint.folder, checkpoint.settings.get("shards"))
         raise KeyboardInterrupt(f"interrupted; {kept}. To go on: {again}") from None
