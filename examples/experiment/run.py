@@ -57,7 +57,11 @@ def run(build_model: Callable[[], Model], row: Row, compile_model: Compile = com
         model = build_model()
         train, test = (prepare(split, options.limit, model) for split in data)
         callbacks = compile_model(model, options, -(-len(train[0]) // options.batch_size))
-        fit = {"batch_size": options.batch_size, "epochs": options.epochs, "validation_data": test}  # as the report
+        fit: dict[str, Any] = {
+            "batch_size": options.batch_size,
+            "epochs": options.epochs,
+            "validation_data": test,  # as the report does
+        }
         if parallel is not None and helps:
             model = parallel.replicate(None)
             model.fit(*train, **fit, initial_epoch=model.epochs_trained, callbacks=callbacks, verbose=0)
