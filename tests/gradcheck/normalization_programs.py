@@ -92,6 +92,22 @@ def backward(dy, cache):
     ),
 )
 program(
+    "layer norm without parameters",
+    """
+def forward(x):
+    xhat = (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-3)
+    return xhat, (x, xhat)
+
+def backward(dy, cache):
+    x, xhat = cache
+    level, slope = dy.mean(axis=1, keepdims=True), (dy * xhat).mean(axis=1, keepdims=True)
+    return (dy - level - xhat * slope) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-3)
+""",
+    normal((3, 5)),
+    mean_path=("dy - level - xhat", "dy - xhat", "path-through-mean-missing"),
+    sign=("- level", "+ level", "path through the mean has the coefficient"),
+)
+program(
     "layer norm",
     """
 def forward(x, gamma, beta):

@@ -53,8 +53,8 @@ class Normalization(Operation):
     def pull(self, dz: Array) -> dict[str, Array]:
         return {
             "x": sum(t.coefficient * t.value for t in self._paths(dz).values()),  # type: ignore[dict-item]
-            "gamma": self.per_parameter(dz * self.normalized),
-            "beta": self.per_parameter(dz),
+            **({} if self.gamma is None else {"gamma": self.per_parameter(dz * self.normalized)}),
+            **({} if self.beta is None else {"beta": self.per_parameter(dz)}),
         }
 
     def terms(self, role: str, dy: Array) -> dict[str, Term]:
