@@ -101,6 +101,17 @@ def test_the_markdown_has_its_figures(whole):
     assert all((whole / link).read_bytes().startswith(b"\x89PNG") for link in links)
 
 
+def test_the_published_page_is_that_of_its_data():
+    """docs/reproduction.md has been written by the program from docs/data/reproduction.json, with all its figures."""
+    from examples.reproduce.content import document
+    from examples.reproduce.markdown import markdown
+    from examples.reproduce.program import COMMENT, IMAGES
+
+    text = document(json.loads((ROOT / "docs" / "data" / "reproduction.json").read_text(encoding="utf-8")))
+    assert (ROOT / "docs" / "reproduction.md").read_text(encoding="utf-8") == markdown(text, COMMENT, IMAGES)
+    assert all((ROOT / "docs" / IMAGES / f"{name}.png").exists() for name in text.pictures)
+
+
 def test_a_longer_training_goes_on_where_the_shorter_one_ended(tmp_path):
     from reproduce.network import Network
     from reproduce.plan import build_model

@@ -314,8 +314,8 @@ def _sensitivity(results: Results) -> list[Block]:
     return [
         Heading("What the text leaves open"),
         Paragraph(
-            "The report does not state padding, the order of layers, where dropout and batch norm stand, or how "
-            "images become sequences. Each variant changes one of these and keeps everything else, "
+            "The report does not state padding, the order of layers, or where dropout and batch norm stand. "
+            "Each variant changes one of these and keeps everything else, "
             f"the seed as well ({'one seed' if count == 1 else f'{count} seeds'})."
         ),
         Table(header, rows),
