@@ -1,6 +1,6 @@
 """Runs every operation of a CPU backend on arrays that end, or begin, exactly beside a page that faults.
 
-    python tests/guard_pages.py numba float32 end 0     every second operation, from the first on
+    python tests/guard_pages.py numba float32 end 0     every fourth operation, from the first on
 
 NumPy allocates all arrays in this way, also the results. A read or a write outside of one ends the process with a
 segmentation fault, which `test_guard_pages.py` detects.
@@ -111,7 +111,7 @@ def main(name: str, dtype: str, side: str, first: str) -> None:
 
     warnings.simplefilter("ignore", RuntimeWarning)
     calls = refused = 0
-    operations = tests.CHECKED[int(first) :: 2]  # Linux limits the number of memory mappings
+    operations = tests.CHECKED[int(first) :: 4]  # Linux limits the number of memory mappings
     with use_backend(name):
         ops = active()
         for operation in operations:  # compiles the kernels
