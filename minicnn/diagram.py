@@ -7,8 +7,8 @@ value that is used further down, as in a residual block, goes around the layers 
 from __future__ import annotations
 
 import os
+from html import escape
 from pathlib import Path
-from xml.sax.saxutils import escape
 
 from . import arguments
 from .errors import explain

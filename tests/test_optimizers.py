@@ -10,6 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 
 import minicnn
 from minicnn import optimizers
+from minicnn.backends import active
 from minicnn.layers import Parameter
 from minicnn.optimizers import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Nadam, RMSprop
 
@@ -105,6 +106,17 @@ def test_nadam_follows_its_paper(backend):
         step = ahead * m / (1 - product * ahead) + (1 - now) * g / (1 - product)
         value -= 0.01 * step / ((v / (1 - 0.999**t)) ** 0.5 + 1e-7)
     assert run(Nadam(0.01), grads) == pytest.approx(value, rel=1e-12)
+
+
+def test_nadam_after_thousands_of_steps(backend):
+    """Its momentum factors are multiplied from the first step on: late ones are β₁, also in steps without end."""
+    factors = [0.9999 * (1 - 0.5 * 0.96**t) for t in range(1, 3002)]
+    until_now, until_ahead = np.prod(factors[:-1]), np.prod(factors)
+    m = factors[-1] / (1 - until_ahead) * 0.0001 + (1 - factors[-2]) / (1 - until_now)
+    value, grad, mean, variance = (minicnn.to_device(np.array([number])) for number in (0.0, 1.0, 0.0, 1.0))
+    active().nadam_step([value], [grad], [mean], [variance], 3000, 1.0, 0.9999, 0.0, 0.0, 0.0)
+    assert float(minicnn.to_host(value)[0]) == pytest.approx(-m, rel=1e-9)
+    active().nadam_step([value], [grad], [mean], [variance], 2**40, 1.0, 0.9999, 0.0, 0.0, 0.0)
 
 
 @pytest.mark.parametrize("cls", optimizers.CLASSES.values())

@@ -224,5 +224,5 @@ def test_a_failed_save_leaves_the_old_file_and_nothing_else(tmp_path, name):
 
 def test_missing_matplotlib_is_named_with_its_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(ModuleNotFoundError, match=r"matplotlib, which cannot be imported.*minicnn\[report\]"):
+    with pytest.raises(ModuleNotFoundError, match=r"matplotlib, which cannot be imported.*minicnn-edu\[report\]"):
         plots.plot_confusion_matrix(Y_TRUE, Y_PRED, NAMES)

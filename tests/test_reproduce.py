@@ -120,7 +120,7 @@ def test_a_longer_training_goes_on_where_the_shorter_one_ended(tmp_path):
     rng = np.random.default_rng(0)
     split = rng.integers(0, 256, (40, 28, 28), dtype=np.uint8), np.arange(40) % 10
     data = FashionMNIST(split, split, "here", False)
-    options = Namespace(limit=None, learning_rate=0.001, batch_size=20, data_dir=None)
+    options = Namespace(limit=None, learning_rate=0.001, batch_size=20, data_dir=None, shards=None)
 
     def network(name: str, epochs: int, shorter: Network | None = None) -> Network:
         job = Network(name, name, 3, epochs, 1.0, build_model("baseline"), tmp_path / name, shorter)

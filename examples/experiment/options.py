@@ -15,7 +15,7 @@ from typing import Any
 from minicnn.arguments import LARGEST, LARGEST_INT
 from minicnn.backends import DEVICES, MODULES
 
-DEFAULTS = {"batch_size": 64, "learning_rate": 0.001, "seed": 0}
+DEFAULTS = {"batch_size": 64, "learning_rate": 0.001, "seed": 0, "shards": None}
 """Those of the report's models; the number of epochs is in a model's row."""
 
 MAY_CHANGE = ("epochs", "data_dir")

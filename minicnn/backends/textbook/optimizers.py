@@ -176,9 +176,10 @@ def nadam_step(
     value ← value − learning_rate · weight_decay · value
     value ← value − learning_rate · m / (√(variance / (1 − β₂ᵗ)) + epsilon)
     """
-    u = beta_1 * (1 - 0.5 * 0.96 ** np.arange(1.0, step + 2))  # u₁ … uₜ₊₁
+    first = min(step, 1000)  # the factors after them are β₁: 0.96¹⁰⁰⁰ < 10⁻¹⁷
+    u = beta_1 * (1 - 0.5 * 0.96 ** np.arange(1.0, first + 2))  # u₁ … uₜ₊₁
     now, ahead = float(u[-2]), float(u[-1])
-    until_now, until_ahead = float(u[:-1].prod()), float(u.prod())
+    until_now, until_ahead = (float(factors.prod()) * beta_1 ** (step - first) for factors in (u[:-1], u))
     for value, grad, mean, variance in zip(values, grads, means, variances, strict=True):
         mean += (1 - beta_1) * (grad - mean)
         variance += (1 - beta_2) * (grad * grad - variance)
