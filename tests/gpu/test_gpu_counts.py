@@ -80,7 +80,7 @@ def test_a_step_of_model_5(model5, device_counts, dtype):
             "synchronisations": 0,
             "driver_allocations": 0,
         }
-    assert len(set(counting.used)) == 1  # nothing grows
+    assert len(set(counting.used[1:])) == 1  # nothing grows; an epoch begins without the last step's saved arrays
 
 
 def test_transfers_per_epoch(model5, device_counts):
