@@ -111,11 +111,11 @@ class Stream:
 
 def is_stream(x: Any, y: Any) -> bool:
     """Whether x is an iterable of batches, and not an array of samples."""
-    if y is not None or hasattr(x, "__array__") or hasattr(x, "dtype"):
+    if y is not None or hasattr(x, "__array__") or hasattr(x, "dtype") or isinstance(x, (str, bytes, Mapping)):
         return False
     if isinstance(x, (list, tuple)):
         return bool(x) and all(isinstance(item, tuple) and item and getattr(item[0], "ndim", 0) > 1 for item in x)
-    return _is_sequence(x) or (isinstance(x, Iterable) and not isinstance(x, (str, bytes, Mapping)))
+    return _is_sequence(x) or isinstance(x, Iterable)
 
 
 def _is_sequence(source: Any) -> bool:

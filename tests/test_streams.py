@@ -197,3 +197,9 @@ def test_a_sigmoid_with_binary_crossentropy_is_trained_on_logits(backend):
         one.fit(X, y, 4, epochs=2, verbose=0)
         models.append(one)
     assert_equal(*models)
+
+
+@pytest.mark.parametrize("x", [{}, {0: X}, "abc"], ids=["no batches", "a dict", "text"])
+def test_a_dict_or_a_text_is_no_iterable_of_batches(x):
+    with pytest.raises(TypeError, match="predict: expected x of numbers, found (dict|str)"):
+        model().predict(x)
