@@ -8,7 +8,7 @@ from wrong_layers import AccumulatingDense, LoopedDense, grad_of, mean_over_batc
 
 import minicnn
 from minicnn.backends.textbook.windows import im2col
-from minicnn.gradcheck import check_layer, check_loss
+from minicnn.gradcheck import check_layer, check_loss, check_operation
 from minicnn.layers import (
     AveragePooling2D,
     BatchNormalization,
@@ -385,3 +385,9 @@ class Forgetful(Layer):
 )
 def test_mistakes_of_the_protocol_are_named(layer, cause):
     assert check_layer(layer, (3, 4)).causes == (cause,)
+
+
+def test_a_first_batch_whose_derivatives_are_1_does_not_look_stale():
+    """tanh'(0) is 1: with zeros, a forgotten derivative shows on the second batch only."""
+    report = check_operation(lambda x: (np.tanh(x), None), lambda dy, saved: dy, np.zeros((3, 4)))
+    assert report.causes == ("protocol.wrong-on-a-second-batch",)
