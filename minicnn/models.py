@@ -194,10 +194,15 @@ class Sequential(Model):
     def add(self, layer: Layer | Input | Model) -> None:
         """Append a layer; another model is appended layer by layer, sharing its weights.
 
-        Raises ValueError or TypeError if the layer does not fit the layers before it.
+        Raises ValueError or TypeError if the layer does not fit the layers before it. Then the model is unchanged.
         """
-        self._add(layer)
-        self.build_if_shape_is_known()
+        before = self.layers, self.sources, self.input_shape
+        try:
+            self._add(layer)
+            self.build_if_shape_is_known()
+        except BaseException:  # whatever a layer's build raises, the layer is not part of the model
+            self.layers, self.sources, self.input_shape = before
+            raise
 
     def pop(self) -> Layer:
         """Remove the last layer and return it. Raises ValueError if there is none."""

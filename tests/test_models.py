@@ -209,6 +209,24 @@ def test_dense_on_images_without_flatten(loss):
         model.fit(np.ones((5, 4, 4, 1)), y if loss.startswith("sparse") else np.eye(3)[y])
 
 
+@pytest.mark.parametrize("misfit", [Conv2D(2, 3), Sequential([Dense(2), Conv2D(2, 3)])], ids=["layer", "model"])
+def test_a_layer_that_does_not_fit_is_not_added(misfit):
+    model = small_model()
+    config = model.get_config()
+    with pytest.raises(ValueError, match="expected 4 axes"):
+        model.add(misfit)
+    assert model.get_config() == config
+    model.add(Dense(2))
+    assert model.output_shape == (None, 2)
+
+
+def test_an_input_that_does_not_fit_is_not_added():
+    model = Sequential([Conv2D(2, 3)])
+    with pytest.raises(ValueError, match="expected 4 axes"):
+        model.add(Input((4,)))
+    assert model.input_shape is None
+
+
 def test_pop_removes_the_last_layer(backend):
     model = small_model()
     last = model.pop()
