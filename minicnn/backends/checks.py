@@ -194,7 +194,7 @@ class Arguments:
             raise ValueError(explain(self.name, expected, found, "Choose a number of groups that divides them."))
 
     def check_borders(self, given: dict[str, Any], known: Lengths) -> None:
-        """Raise ValueError if so much is cut off that nothing is left."""
+        """Raise ValueError if no row or no column is left."""
         for option, length in (("rows", known["H"]), ("columns", known["W"])):
             if length - sum(max(-cut, 0) for cut in given[option]) < 1:
                 expected = f"{option} that leave at least one of {length}"
