@@ -86,6 +86,18 @@ def test_a_page_has_the_numbers_of_a_training_step(batch, tmp_path):
     np.testing.assert_allclose(found["dropout", "dropout", "mask"] * step["dropout"].x, step["dropout"].y, rtol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{"groups": 3}, {"dilation_rate": 2}])
+def test_the_page_does_not_open_grouped_and_dilated_convolutions(options, tmp_path):
+    """It would sum over all channels of a window without gaps."""
+    model = minicnn.Sequential(
+        [minicnn.Input((6, 5, 3)), Conv2D(3, 2, activation="relu", **options), Flatten(), Dense(2)]
+    )
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).random((2, 6, 5, 3))
+    description, *_ = read(explorer.write(tmp_path / "page.html", model, x, np.zeros((2, 2))))
+    assert [step["kind"] for step in description["steps"]][:2] == ["unknown", "activation"]
+
+
 def test_a_page_needs_nothing_but_itself(batch, tmp_path):
     path = explorer.write(tmp_path / "page.html", small_model(), *batch, class_names=["</script>", "cat", "dog"])
     text = path.read_text(encoding="utf-8")

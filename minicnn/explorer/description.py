@@ -166,9 +166,7 @@ def in_double(model: Model) -> Model:
 def _layer_steps(layer: LayerTrace, buffer: Buffer, makes_logits: bool) -> list[dict[str, Any]]:
     """The layer's operation and, if it ends in an activation, that one."""
     arrays = {name: getattr(layer, name) for name in ("x", "y", "dx", "dy")}
-    kind = KINDS.get(type(layer.layer), "unknown")
-    if getattr(layer.layer, "curve", None):
-        kind = "curve"
+    kind = _kind(layer.layer)
     if kind == "curve":
         arrays["slope"] = np.asarray(layer.layer.backward(np.ones_like(layer.y)))  # dx = dy · slope, for dy = 1
     if layer.z is None or layer.activation is None:
@@ -178,6 +176,13 @@ def _layer_steps(layer: LayerTrace, buffer: Buffer, makes_logits: bool) -> list[
     after = arrays | {"x": layer.z, "dx": layer.dz}
     function = _step(layer.activation, "activation", after, {"x": "z", "dx": "dz"}, buffer)
     return [_step(layer.layer, kind, affine, {"y": "z", "dy": "dz"}, buffer), function | {"name": layer.name}]
+
+
+def _kind(layer: Layer) -> str:
+    """The page's name of the layer's operation; "unknown" for what it cannot open, as a convolution in groups."""
+    if layer.curve:
+        return "curve"
+    return "unknown" if getattr(layer, "is_grouped", False) else KINDS.get(type(layer), "unknown")
 
 
 def _step(
@@ -221,8 +226,7 @@ def _options(layer: Any, kind: str, shape: tuple[int, ...]) -> dict[str, Any]:
     if kind == "activation":
         return {"activation": layer.activation}
     if kind == "curve":
-        own = getattr(layer, "curve", None)
-        return {"curve": own[0] if own else type(layer).__name__.lower()}
+        return {"curve": layer.curve[0] if layer.curve else type(layer).__name__.lower()}
     if kind == "general_relu":
         return {name: getattr(layer, name) for name in ("negative_slope", "max_value", "threshold")}
     return {}
