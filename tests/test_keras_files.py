@@ -84,6 +84,24 @@ def test_what_is_written_is_read_back(path, optimizer):
     assert_equal_weights(model, loaded)  # so the optimiser's state came back, too
 
 
+def test_a_metric_of_the_name_of_a_loss_stays_a_metric(path):
+    model = small()
+    model.compile(
+        "sgd",
+        minicnn.losses.SparseCategoricalCrossentropy(),
+        metrics=[minicnn.metrics.SparseCategoricalCrossentropy(name="surprise")],
+        weighted_metrics=[minicnn.metrics.SparseCategoricalCrossentropy(name="weighted_surprise")],
+    )
+    model.save(path)
+    with zipfile.ZipFile(path) as archive:
+        described = json.loads(archive.read("config.json"))["compile_config"]
+    assert described["loss"]["module"] == "keras.losses"
+    assert [metric["module"] for metric in described["metrics"]] == ["keras.metrics"]
+    loaded = load_model(path)
+    assert type(loaded.loss) is minicnn.losses.SparseCategoricalCrossentropy
+    assert loaded.metrics_names == ["loss", "surprise", "weighted_surprise"]
+
+
 def test_a_schedule_of_the_learning_rate(path):
     model = small(minicnn.optimizers.Adam(minicnn.optimizers.schedules.CosineDecay(0.1, 9)))
     model.save(path)
@@ -190,6 +208,14 @@ def test_a_model_that_cannot_be_compiled_is_loaded_with_a_warning(tmp_path):
         model = load_model(other)
     assert not model.compiled
     np.testing.assert_array_equal(model.predict(X), load_model(KERAS_FILE).predict(X))
+
+
+@pytest.mark.parametrize(("function", "compiled"), [("sparse_categorical_crossentropy", True), ("my_own", False)])
+def test_a_loss_that_keras_describes_as_a_function(tmp_path, function, compiled):
+    loss = {"module": "builtins", "class_name": "function", "config": function, "registered_name": "function"}
+    other = changed(tmp_path, lambda d: d["compile_config"].update(loss=loss))
+    with contextlib.nullcontext() if compiled else pytest.warns(UserWarning, match="not compiled: .*my_own"):
+        assert load_model(other).compiled == compiled
 
 
 def hdf5_file(build):

@@ -127,6 +127,7 @@ def compile_as_in_keras(model: Any, content: dict[str, Any]) -> None:
             optimizers.get(config.from_keras(described["optimizer"])),
             losses.get(config.from_keras(described["loss"])),
             metrics=config.from_keras(described.get("metrics")),
+            weighted_metrics=config.from_keras(described.get("weighted_metrics")),
         )
         _set_optimizer_state(model, content["optimizer_variables"])
     except (ValueError, TypeError, LookupError) as error:
@@ -248,7 +249,8 @@ def _described(model: Any, content: dict[str, Any]) -> dict[str, Any]:
     if "optimizer" in content:
         described["compile_config"] = {
             "optimizer": config.to_keras({key: content["optimizer"][key] for key in ("class", "config")}),
-            "loss": config.to_keras(content["loss"]),
-            "metrics": config.to_keras(content["metrics"]),
+            "loss": config.to_keras(content["loss"], ["keras.losses"]),
+            "metrics": config.to_keras(content["metrics"], ["keras.metrics"]),
+            "weighted_metrics": config.to_keras(content.get("weighted_metrics"), ["keras.metrics"]),
         }
     return described

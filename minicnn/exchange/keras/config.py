@@ -8,7 +8,7 @@ Both name a class and its arguments, which have the same names; Keras also write
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ... import initializers, layers, losses, metrics, optimizers, regularizers
@@ -128,12 +128,13 @@ def from_keras(spec: Any) -> Any:
         return [from_keras(part) for part in spec]
     if not isinstance(spec, dict) or "class_name" not in spec:
         return spec
-    name, config = spec["class_name"], spec["config"]
-    cls = next((classes[name] for classes in KINDS.values() if name in classes), None)
+    name, config, module = spec["class_name"], spec["config"], str(spec.get("module"))
+    if name == "function":
+        return config  # its name
+    kinds = [KINDS[module]] if module in KINDS else KINDS.values()
+    cls = next((classes[name] for classes in kinds if name in classes), None)
     if cls is None:
-        kind = str(spec.get("module", "keras.layers"))
-        known = KINDS.get(kind, layers.CLASSES)
-        remedy = did_you_mean(str(name), known)
+        remedy = did_you_mean(str(name), KINDS.get(module, layers.CLASSES))
         raise ValueError(explain(f"{name} {config.get('name', '')}".strip(), "a class of minicnn", f"{name}", remedy))
     return {"class": name, "config": dict(_arguments(cls, config))}
 
@@ -165,14 +166,14 @@ def _dtype(policy: Any) -> str:
     return policy["config"]["name"] if isinstance(policy, dict) else policy
 
 
-def to_keras(description: Any) -> Any:
-    """An object in Keras's description; anything but an object as it is."""
+def to_keras(description: Any, modules: Iterable[str] = KINDS) -> Any:
+    """An object of a class in one of these modules, in Keras's description; anything but an object as it is."""
     if isinstance(description, (list, tuple)):
-        return [to_keras(part) for part in description]
+        return [to_keras(part, modules) for part in description]
     if not isinstance(description, dict) or "class" not in description:
         return description
     name = description["class"]
-    module = next((module for module, classes in KINDS.items() if name in classes), None)
+    module = next((module for module in modules if name in KINDS[module]), None)
     if module is None:
         remedy = 'Save the model as "model.safetensors".'
         raise ValueError(explain(f"a file for Keras, {name}", "a class that Keras has", "one of your own", remedy))
