@@ -196,7 +196,10 @@ def test_every_layer_and_loss_is_described():
 def test_a_layer_that_is_not_described_has_no_operation():
     for layer in (Conv2D(2, 3, activation="gelu"), Conv2D(2, 3, groups=2), layers.UpSampling2D()):
         model, x, y = network((6, 5, 2), [layer, Flatten()])
-        assert minicnn.trace(model, x, y).layers[0].operations == []
+        traced = minicnn.trace(model, x, y)
+        assert traced[0].operations == []
+        with pytest.raises(ValueError, match=f"products of this {type(layer).__name__} are not described"):
+            traced.explain(f"{traced[0].name}/y", (0, 0, 0, 0))
     assert set(LOSSES) == set(losses.CLASSES.values())
 
 
@@ -333,7 +336,7 @@ class Doubled(layers.Layer):
         ),
         ("conv2d/kernel", (0, 0), r"4 whole numbers, for an array of shape \(3, 3, 2, 3\), found \(0, 0\)"),
         ("conv2d/kernel", (0, 0, 0, 1.5), "4 whole numbers"),
-        ("doubled/dx", (0, 0, 0, 0), "Doubled is a class of your own"),
+        ("doubled/dx", (0, 0, 0, 0), "The products of this Doubled are not described"),
         (3, 0, "a string"),
     ],
 )

@@ -89,7 +89,7 @@ class LayerTrace:
 
     @cached_property
     def operations(self) -> list[Operation]:
-        """The layer's operation and, if it ends in an activation, that one's; empty for a layer of the user's own."""
+        """The layer's operation and, if it ends in an activation, that one's; empty if it is not described."""
         operation = operation_of(self.layer)
         if operation is None:
             return []
@@ -130,7 +130,7 @@ class LossTrace:
 
     @cached_property
     def operations(self) -> list[LossOperation]:
-        """The loss's operation; empty for a loss of the user's own."""
+        """The loss's operation; empty if it is not described."""
         operation = loss_operation_of(self.loss)
         return [operation(self.prediction, self.target, self.value, self.dprediction)] if operation else []
 

@@ -151,7 +151,7 @@ class Trace:
             elements = _elements(traced)
             if name in elements:
                 return elements[name]
-            known = _of_your_own(traced) if not elements else did_you_mean(name, elements)
+            known = _not_described(traced) if not elements else did_you_mean(name, elements)
             raise ValueError(explain("explain", f"an array of {traced.name!r}", repr(name), known))
         known = did_you_mean(owner or name, [traced.name for traced in self._traced])
         raise ValueError(explain("explain", '"layer/array", such as "conv2d/kernel"', repr(name), f"Layers: {known}"))
@@ -186,9 +186,9 @@ def _elements(traced: LayerTrace | LossTrace) -> dict[str, tuple[Operation | Los
     }
 
 
-def _of_your_own(traced: LayerTrace | LossTrace) -> str:
+def _not_described(traced: LayerTrace | LossTrace) -> str:
     of = traced.layer if isinstance(traced, LayerTrace) else traced.loss
-    return f"{type(of).__name__} is a class of your own, whose products are not known. Its neighbours can be explained."
+    return f"The products of this {type(of).__name__} are not described. Its neighbours can be explained."
 
 
 def check_index(where: str, index: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
