@@ -32,9 +32,10 @@ BATCH = 64
 def optimizer_for(rule: str, bug: Bug | None) -> Any:
     if bug is not None and bug.place == rule:
         return WrongOptimizer(wrong_step(bug.name, rule), HYPERPARAMETERS[rule])
+    values = HYPERPARAMETERS[rule]
     if rule == "adam":
-        return optimizers.Adam(HYPERPARAMETERS["adam"]["learning_rate"])
-    return optimizers.SGD(HYPERPARAMETERS["momentum"]["learning_rate"], momentum=0.9)
+        return optimizers.Adam(values["learning_rate"], values["beta1"], values["beta2"], values["epsilon"])
+    return optimizers.SGD(values["learning_rate"], values["momentum"])
 
 
 def accuracy(bug: Bug | None, rule: str, data: tuple[np.ndarray, ...], epochs: int, seed: int) -> float:
@@ -42,15 +43,16 @@ def accuracy(bug: Bug | None, rule: str, data: tuple[np.ndarray, ...], epochs: i
     x, y, x_test, y_test = data
     minicnn.set_random_seed(seed)
     model, optimizer = network(bug), optimizer_for(rule, bug)
-    in_loss = bug is not None and bug.place == "loss"
-    loss = WrongLoss(bug.name) if in_loss else losses.SparseCategoricalCrossentropy(from_logits=True)  # type: ignore[union-attr]
+    loss = losses.SparseCategoricalCrossentropy(from_logits=True)
+    if bug is not None and bug.place == "loss":
+        loss = WrongLoss(bug.name)
     order = np.random.default_rng(seed)
     for _ in range(epochs):
         for batch in np.array_split(order.permutation(len(x)), len(x) // BATCH):
             loss.forward(y[batch], model.forward(x[batch], training=True))
             model.backward(loss.backward(), need_dx=False)
             optimizer.step(model.parameters())
-    logits = np.concatenate([model.forward(part) for part in np.array_split(x_test, len(x_test) // 500)])
+    logits = model.predict(x_test, batch_size=500, verbose=0)
     return float((logits.argmax(axis=-1) == y_test).mean())
 
 

@@ -60,11 +60,11 @@ def start(options: argparse.Namespace) -> int:
 
 def show_list(options: argparse.Namespace) -> int:
     """List all exercises."""
-    folder = Folder(options.folder)
+    folder: Folder | None
     try:
-        folder.check_started()
-    except FileNotFoundError:
-        folder = None  # type: ignore[assignment]
+        folder = _folder(options)
+    except FileNotFoundError:  # the list is shown outside of a folder, too, without a progress
+        folder = None
     _show(options, {"exercises": [_about(e, folder) for e in COURSE]}, text.listed(folder))
     return 0
 
