@@ -14,7 +14,7 @@ import pytest
 
 import minicnn
 from minicnn import explorer
-from minicnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D
+from minicnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D, ReLU
 
 
 def small_model(*layers):
@@ -199,6 +199,16 @@ def test_silent_units_are_those_that_no_probe_wakes(batch):
     recording = explorer.record(*batch, every=1)
     model.fit(*batch, verbose=0, callbacks=[recording])
     assert recording.moments[0].silent["conv2d"].tolist() == [False, True, False]
+
+
+def test_units_of_a_leaky_relu_are_never_silent(batch):
+    model = small_model(Flatten(), ReLU(negative_slope=0.1), Dense(2), ReLU())
+    model.layers[2].bias.value[1] = -100
+    recording = explorer.record(-batch[0], batch[1], every=1)
+    model.fit(*batch, verbose=0, callbacks=[recording])
+    ((name, silent),) = recording.moments[0].silent.items()
+    assert name == model.layers[3].name
+    assert silent[1]
 
 
 def test_a_long_recording_keeps_every_second_moment(batch, monkeypatch):

@@ -12,6 +12,7 @@ from ..backends import to_host
 from ..callbacks import Callback, Logs
 from ..errors import explain
 from ..inside import trace
+from ..inside.remarks import dead_units
 
 MOST_MOMENTS = 60
 """Maximum number of moments that are kept: with one more, every second one is dropped, and `every` doubles."""
@@ -74,8 +75,8 @@ class Recording(Callback):
             for name, gradient in layer.gradients.items():
                 weights[f"{layer.name}/{name}"] = layer.weights[name]
                 gradients[f"{layer.name}/{name}"] = gradient
-            if layer.layer.activation == "relu" or type(layer.layer).__name__ == "ReLU":
-                silent[layer.name] = np.all(layer.y <= 0, axis=tuple(range(layer.y.ndim - 1)))
+            if (dead := dead_units(layer)) is not None:
+                silent[layer.name] = dead
         return Moment(step, float(seen.loss.value), weights, gradients, {}, silent)
 
     def describe(self, buffer: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -91,10 +91,10 @@ def _gradients(layers: Sequence[LayerTrace], loss: LossTrace) -> Iterator[Remark
 def _units(traced: LayerTrace, last: bool) -> Iterator[Remark]:
     """Units (the last axis) that are always 0 behind a ReLU, and values where a sigmoid or tanh is flat."""
     layer, y = traced.layer, traced.y
-    if _is_relu(layer) and len(y) >= ENOUGH:
-        dead = int((y == 0).all(axis=tuple(range(y.ndim - 1))).sum())
+    if (units := dead_units(traced)) is not None and len(y) >= ENOUGH:
+        dead = int(units.sum())
         if dead:
-            text = f"{layer}: {dead} of {y.shape[-1]} units are 0 in all {len(y)} samples"
+            text = f"{layer}: {dead} of {len(units)} units are 0 in all {len(y)} samples"
             yield Remark("dead units", layer.name, f"{text}: they let no gradient through.")
     if layer.activation in SATURATED and not last:
         limit, slope = SATURATED[layer.activation]
@@ -104,8 +104,12 @@ def _units(traced: LayerTrace, last: bool) -> Iterator[Remark]:
             yield Remark("saturation", layer.name, f"{text}: its slope there is below 1 % of the largest.")
 
 
-def _is_relu(layer: Any) -> bool:
-    return layer.activation == "relu" or (isinstance(layer, ReLU) and not layer.negative_slope)
+def dead_units(traced: LayerTrace) -> np.ndarray | None:
+    """Which units (the last axis) are 0 in all samples, at all positions; None behind anything but a ReLU."""
+    layer, y = traced.layer, traced.y
+    if layer.activation != "relu" and not (isinstance(layer, ReLU) and not layer.negative_slope):
+        return None
+    return (y == 0).all(axis=tuple(range(y.ndim - 1)))
 
 
 def _steps(layers: Sequence[LayerTrace]) -> Iterator[Remark]:
