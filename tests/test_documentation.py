@@ -190,3 +190,11 @@ def test_one_command_installs_what_a_gpu_needs():
     extras = {extra for text in texts for extra in re.findall(r'-e "\.\[([\w,-]*\bgpu)\]"', text)}
     assert extras == {"fast,report,gpu", "gpu-test,gpu"}  # for users, and for tests
     assert f'gpu = ["{INSTALL.split()[-1].strip(chr(34))}' in (ROOT / "pyproject.toml").read_text("utf-8")
+
+
+def test_the_architecture_lists_every_module():
+    listed = re.findall(r"^  (\w+)(?:/|\.py) ", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.M)
+    modules = [
+        path.stem for path in (ROOT / "minicnn").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    ]
+    assert sorted(listed) == sorted(set(modules) - {"__init__"})
