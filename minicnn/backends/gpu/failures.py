@@ -40,7 +40,7 @@ def as_sentences(operation: Callable[..., Any]) -> Callable[..., Any]:
     def translated(*arguments: Any, **options: Any) -> Any:
         try:
             return operation(*arguments, **options)
-        except Exception as error:
+        except Exception as error:  # by name below: importing these classes needs CUDA's libraries
             if type(error).__name__ not in SENTENCES:
                 raise
             what, remedy = SENTENCES[type(error).__name__]
