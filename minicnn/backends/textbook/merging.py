@@ -17,9 +17,9 @@ def merge(a: Array, b: Array, rule: str) -> tuple[Array, Saved]:
     if rule == "subtract":
         return a - b, (rule, None, None)
     if rule == "multiply":
-        return a * b, (rule, a, b)
+        return a * b, (rule, b, a)  # the slopes ∂y/∂a and ∂y/∂b
     first = a.real >= b.real if rule == "maximum" else a.real <= b.real  # of equal ones, the first
-    return np.where(first | np.isnan(a), a, b), (rule, first, None)
+    return np.where(first | np.isnan(a), a, b), (rule, first, ~first)
 
 
 def merge_backward(dy: Array, saved: Saved) -> tuple[Array, Array]:
@@ -27,14 +27,12 @@ def merge_backward(dy: Array, saved: Saved) -> tuple[Array, Array]:
 
     add dy and dy     subtract dy and −dy     multiply dy·b and dy·a     maximum, minimum: dy to the one that y is
     """
-    rule, a, b = saved
+    rule, slope_a, slope_b = saved
     if rule == "add":
         return dy, dy
     if rule == "subtract":
         return dy, -dy
-    if rule == "multiply":
-        return dy * b, dy * a
-    return dy * a, dy * ~a  # a tells where the first input was y
+    return dy * slope_a, dy * slope_b
 
 
 def concatenate(a: Array, b: Array) -> tuple[Array, Saved]:
