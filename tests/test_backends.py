@@ -735,7 +735,7 @@ def test_adam_step(backend, weight_decay, dtype):
     ],
 )
 def test_other_steps(backend, operation, slots, options, dtype):
-    options |= {"learning_rate": 0.01, "weight_decay": 0.01}
+    options = {**options, "learning_rate": 0.01, "weight_decay": 0.01}
     found, expected = (stepped(ops, operation, slots, dtype, **options) for ops in (backend, textbook))
     assert_alike(found, expected)
 

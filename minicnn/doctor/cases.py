@@ -58,6 +58,10 @@ def _conv2d(dtype: str) -> list[Any]:
     return [_eighths((4, 10, 9, 4), dtype), _eighths((3, 3, 4, 8), dtype, 1), bias, (1, 1), "same", "relu"]
 
 
+def _grouped_conv2d(dtype: str) -> list[Any]:
+    return [_image(dtype), _eighths((3, 3, 2, 8), dtype, 1), _eighths(8, dtype, 2), (1, 1), "same", (1, 1), 2]
+
+
 def _dense(dtype: str) -> list[Any]:
     return [_eighths((16, 20), dtype), _eighths((20, 10), dtype, 1), _eighths(10, dtype, 2), "relu"]
 
@@ -97,9 +101,7 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "activation": lambda dtype: [_scores(dtype), "softmax"],
     "general_relu": lambda dtype: [_image(dtype), 0.25, 1.5, 0.5],
     "curve": lambda dtype: [_image(dtype), "silu", 0.0],
-    "grouped_conv2d": lambda dtype: [
-        *(_image(dtype), _eighths((3, 3, 2, 8), dtype, 1), _eighths(8, dtype, 2), (1, 1), "same", (1, 1), 2)
-    ],
+    "grouped_conv2d": _grouped_conv2d,
     "pad2d": lambda dtype: [_image(dtype), (1, 2), (-1, 0)],
     "upsample2d": lambda dtype: [_image(dtype), (2, 2)],
     "group_norm": lambda dtype: [_image(dtype), _eighths(4, dtype, 1), _eighths(4, dtype, 2), 2, 1e-3],
