@@ -34,7 +34,7 @@ def seconds(function, *arrays):
 
 def show(times):
     """Print a table of the best of each step's times, in seconds per image."""
-    print(f"{'step':20} {'µs per image':>14} {'GFLOP/s':>9} {'times as fast as before':>25}")
+    print(f"{'step':24} {'µs per image':>14} {'GFLOP/s':>9} {'times as fast as before':>25}")
     before = None
     for name, rounds in times.items():
         best = min(rounds)
