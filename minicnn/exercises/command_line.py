@@ -110,10 +110,9 @@ def hint(options: argparse.Namespace) -> int:
     """Show the next hint."""
     folder = _folder(options)
     exercise = find(options.name) if options.name else folder.next() or COURSE[-1]
-    before = folder.of(exercise)["hints"]
+    again = folder.of(exercise)["hints"] == len(exercise.hints)
     seen = folder.take_hint(exercise)
-    again = before == len(exercise.hints)
-    facts = {**_about(exercise, folder), "of": len(exercise.hints), "hint": exercise.hints[seen - 1], "last": again}
+    facts = {**_about(exercise, folder), "of": len(exercise.hints), "hint": exercise.hints[seen - 1]}
     _show(options, facts, text.hinted(exercise, seen, again))
     return 0
 

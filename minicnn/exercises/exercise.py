@@ -33,7 +33,7 @@ class Part:
         return {"name": self.name, "ok": self.ok, "text": self.text, "causes": list(self.causes)}
 
 
-Check = Callable[..., "Iterator[Part]"]
+Check = Callable[..., Iterator[Part]]
 
 
 @dataclass(frozen=True)

@@ -97,9 +97,9 @@ def normal(seed: int, *shapes: tuple[int, ...]) -> list[np.ndarray]:
 def equal(name: str, found: Any, expected: Any, about: str = "", tolerance: float = 1e-7) -> Part:
     """Whether an array or a number is the expected one; `about` says of what input, or what to do."""
     problem = _difference(found, np.asarray(expected), tolerance)
-    return Part(
-        name, problem is None, f"{problem} {about}".rstrip() if problem not in (None, NOT_WRITTEN) else problem or ""
-    )
+    if problem is None:
+        return Part(name, True)
+    return Part(name, False, problem if problem == NOT_WRITTEN else f"{problem} {about}".rstrip())
 
 
 def given(name: str, found: Any, expected: Any) -> None:

@@ -19,7 +19,7 @@ def check(work: Work) -> Iterator[Part]:
     forward = work.function("max_pooling", "x", "size", "stride")
     backward = work.function("max_pooling_backward", "dy", "saved")
     (x,) = normal(0, (2, 6, 7, 3))
-    yield (part := first_wrong(_compared(forward, x, *window) for window in ((2, 2), *WINDOWS)))
+    yield (part := first_wrong(_compared(forward, x, *window) for window in WINDOWS))
     work.stop_unless(part)
     (x,) = normal(1, (2, 5, 7, 2))
     yield from doctor(forward, backward, [[x, *window] for window in WINDOWS], ("dx",))
