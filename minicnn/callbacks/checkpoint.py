@@ -41,9 +41,9 @@ class ModelCheckpoint(Callback):
         self.verbose = arguments.verbose("ModelCheckpoint verbose", verbose)
         self.save_best_only = arguments.flag("ModelCheckpoint save_best_only", save_best_only)
         self.save_weights_only = arguments.flag("ModelCheckpoint save_weights_only", save_weights_only)
-        if save_freq != "epoch":
-            save_freq = arguments.whole("ModelCheckpoint save_freq", save_freq)
-        self.save_freq, self._steps = save_freq, 0
+        self.save_freq = None if save_freq == "epoch" else arguments.whole("ModelCheckpoint save_freq", save_freq)
+        """After how many steps the model is saved; None after every epoch."""
+        self._steps = 0
         self.monitor = Monitor("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -53,15 +53,15 @@ class ModelCheckpoint(Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        if self.save_freq == "epoch":
+        if self.save_freq is None:
             return
         self._steps += 1
-        if self._steps % self.save_freq == 0:  # type: ignore[operator]  # a whole number
+        if self._steps % self.save_freq == 0:
             self._judge(logs)
             self._save(self._epoch, logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        if self.save_freq == "epoch":
+        if self.save_freq is None:
             self._judge(logs)
 
     def _judge(self, logs: Logs) -> None:
@@ -72,7 +72,7 @@ class ModelCheckpoint(Callback):
             self.monitor.best = current if self.due and current is not None else self.monitor.best
 
     def on_checkpoint(self, epoch: int, logs: Logs) -> None:
-        if self.save_freq == "epoch":
+        if self.save_freq is None:
             self._save(epoch, logs)
 
     def _save(self, epoch: int, logs: Logs) -> None:
