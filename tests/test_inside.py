@@ -70,6 +70,16 @@ NETWORKS = {
             Flatten(),
         ],
     ),
+    "curves": (
+        IMAGE,
+        [
+            Conv2D(3, 3, activation="gelu"),
+            Activation("selu"),
+            Flatten(),
+            Dense(5, activation="elu"),
+            Activation("silu"),
+        ],
+    ),
     "softmax in a layer": (IMAGE, [Flatten(), Dense(4, activation="softmax")]),
     "dropout": (IMAGE, [Dropout(0.4, seed=1), Dropout(0.0), Flatten()]),
     "augmentation": (
@@ -125,7 +135,9 @@ def check_every_array(traced, rng, times=4):
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_products_sum_to_every_element(kind, backend):
     model, x, y = network(*NETWORKS[kind])
-    check_every_array(minicnn.trace(model, x, y), np.random.default_rng(1))
+    traced = minicnn.trace(model, x, y)
+    assert all(layer.operations for layer in traced.layers)
+    check_every_array(traced, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -194,7 +206,7 @@ def test_every_layer_and_loss_is_described():
 
 
 def test_a_layer_that_is_not_described_has_no_operation():
-    for layer in (Conv2D(2, 3, activation="gelu"), Conv2D(2, 3, groups=2), layers.UpSampling2D()):
+    for layer in (Conv2D(2, 3, groups=2), Conv2D(2, 3, dilation_rate=2), layers.UpSampling2D()):
         model, x, y = network((6, 5, 2), [layer, Flatten()])
         traced = minicnn.trace(model, x, y)
         assert traced[0].operations == []
@@ -308,6 +320,8 @@ def test_a_layer_with_a_replaced_method_is_restored():
     layer.call = lambda x, training, call=layer.call: call(x, training)
     before, replaced = state_of(model), layer.call
     minicnn.explain(model, x, y, "dense/kernel", (0, 1))
+    with pytest.raises(ValueError, match="products of this Conv2D are not described"):
+        minicnn.explain(model, x, y, "conv2d/y", (0, 0, 0, 0))
     assert state_of(model) == before
     assert layer.call is replaced
 

@@ -207,12 +207,22 @@ def _record_layer(layer: Layer, sources: Sources, x: Any, y: Array, dx: Any, dy:
     traced.weights = {name: _host(weight.value) for name, weight in weights.items()}
     traced.gradients = {name: _host(weight.grad) for name, weight in weights.items() if weight.grad is not None}
     traced.regularizers = {_own_name(p): p.regularizer for p in layer.parameters() if p.regularizer is not None}
-    linear = layer.ending_in("linear") if layer.weights and layer.activation != "linear" else None
+    name = layer.curve[0] if layer.curve else layer.activation
+    linear = _without_activation(layer) if layer.weights and name != "linear" else None
     if linear is not None:
-        z, traced.activation = linear.forward(x), Activation(layer.activation, dtype=layer.dtype)
+        z, traced.activation = linear.forward(x), Activation(name, dtype=layer.dtype)
         traced.activation.forward(z)
         traced.z, traced.dz = _host(z), _host(traced.activation.backward(dy))
     return traced
+
+
+def _without_activation(layer: Layer) -> Layer | None:
+    """The layer up to its activation, sharing its weights; None for one that may use its activation in another way."""
+    if layer.curve is None:
+        return layer.ending_in("linear")
+    linear = copy(layer)
+    linear.curve = None
+    return linear if layer.described_steps() else None
 
 
 def _record_updates(model: Trainer, traced: Sequence[LayerTrace], parameters: list[Parameter]) -> None:

@@ -41,6 +41,7 @@ from ...losses import (
     MeanSquaredError,
     SparseCategoricalCrossentropy,
 )
+from ...network import is_patched
 from . import activations, conv, dense, flatten, losses, merging, normalization, pooling, random
 from .base import Element, Operation
 from .losses import LossOperation
@@ -82,9 +83,9 @@ LOSSES: dict[type[Loss], type[LossOperation]] = {
 
 
 def operation_of(layer: Layer) -> type[Operation] | None:
-    """The description of a layer's operation; None for a class of the user's own, which may compute anything, and for
-    layers that are not described yet, such as those with an activation of the contract's CURVES."""
-    return None if layer.curve or getattr(layer, "is_grouped", False) else LAYERS.get(type(layer))
+    """The description of a layer's operation; None for a class or a method of the user's own, which may compute
+    anything, and for layers that are not described yet, such as convolutions in groups."""
+    return None if is_patched(layer) or getattr(layer, "is_grouped", False) else LAYERS.get(type(layer))
 
 
 def loss_operation_of(loss: Loss) -> type[LossOperation] | None:

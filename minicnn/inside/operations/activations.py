@@ -12,19 +12,24 @@ from ..products import Factor, Part, Sum, number
 from .base import Operation
 
 SLOPES = {"linear": "1", "relu": "[y > 0]", "sigmoid": "y · (1 − y)", "tanh": "(1 − y²)"}
-"""The derivatives, as functions of the output y."""
+"""The derivatives that are functions of the output y."""
 
 
 class Activation(Operation):
-    """An activation of ACTIVATIONS; x is called z and dx dz if it stands at the end of another operation."""
+    """An activation by its name; x is called z and dx dz if it stands at the end of another operation."""
 
     page = "operations/activations.html"
 
+    @property
+    def name(self) -> str:
+        """ "relu", "gelu"."""
+        return self.layer.curve[0] if self.layer.curve else self.layer.activation
+
     def forward(self, *index: int) -> Sum:
         """y = activation(x), element by element; y = eˣ / Σ eˣ for softmax"""
-        if self.layer.activation == "softmax":
+        if self.name == "softmax":
             return self.softmax(*index)
-        x, y, name = self.x.at(*index), self.y.at(*index), self.layer.activation
+        x, y, name = self.x.at(*index), self.y.at(*index), self.name
         formula = f"{self.y.written(*index)} = {name}({self.x.written(*index)})"
         if name in ("linear", "relu"):
             return Sum(formula, (Part("element", (x, number("let through", x.values > 0 if name == "relu" else 1))),))
@@ -32,10 +37,11 @@ class Activation(Operation):
 
     def backward(self, *index: int) -> Sum:
         """dx = dy · activation′; dx_k = Σ_j dy_j · y_j · ([j = k] − y_k) for softmax"""
-        if self.layer.activation == "softmax":
+        if self.name == "softmax":
             return self.softmax_backward(*index)
         slopes = slopes_of(self.layer, self.y.values)
-        formula = f"{self.dx.written(*index)} = {self.dy.written(*index)} · {SLOPES[self.layer.activation]}"
+        slope = SLOPES.get(self.name, f"{self.name}′({self.x.written(*index)})")
+        formula = f"{self.dx.written(*index)} = {self.dy.written(*index)} · {slope}"
         return Sum(formula, (Part("element", (self.dy.at(*index), number("slope", slopes[index]))),))
 
     @property
