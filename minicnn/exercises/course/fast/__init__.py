@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from ....backends.textbook.conv import conv2d, conv2d_backward
 from ...exercise import Exercise, Part
 from ...grading import Function, Work, equal, first_wrong, normal
-from . import reference
 
 SHAPES = (((2, 6, 5, 3), (3, 2, 3, 4)), ((5, 4, 7, 1), (1, 3, 1, 2)))
 """Of x and of the kernel."""
@@ -20,40 +20,43 @@ REPETITIONS = 3
 
 
 def check(work: Work) -> Iterator[Part]:
-    """Compiled, and equal to the sums as NumPy computes them; then the time, which gives no points."""
+    """Compiled, and equal to the textbook's; then the time, which gives no points."""
     functions = {
-        "convolution": (work.function("convolution", "x", "kernel"), reference.convolution),
-        "kernel_gradient": (work.function("kernel_gradient", "x", "dy"), reference.kernel_gradient),
+        "convolution": work.function("convolution", "x", "kernel"),
+        "kernel_gradient": work.function("kernel_gradient", "x", "dy"),
     }
-    for name, (function, right) in functions.items():
+    for name, function in functions.items():
         if not hasattr(function, "py_func"):
             yield Part(name, False, "not compiled yet: write @njit above its def.")
             continue
-        yield (part := first_wrong(_compared(name, function, right, *shapes) for shapes in SHAPES * REPETITIONS))
+        yield (part := first_wrong(_compared(name, function, *shapes) for shapes in SHAPES * REPETITIONS))
         if part.ok:
             work.remarks.append(_speed_up(name, function))
 
 
-def inputs(name: str, x_shape: tuple[int, ...], kernel_shape: tuple[int, ...], seed: int = 0) -> list[np.ndarray]:
-    """The arguments of one of the functions, float32."""
-    x, kernel = (array.astype("float32") for array in normal(seed, x_shape, kernel_shape))
-    return [x, kernel] if name == "convolution" else [x, reference.convolution(x, kernel)]
+def _case(
+    name: str, x_shape: tuple[int, ...], kernel_shape: tuple[int, ...]
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """The arguments of one of the functions, float32, and the textbook's result."""
+    x, kernel = (array.astype("float32") for array in normal(0, x_shape, kernel_shape))
+    y, saved = conv2d(x, kernel, None, (1, 1), "valid", "linear")
+    if name == "convolution":
+        return (x, kernel), y
+    return (x, y), conv2d_backward(y, saved, need_dx=False)[1]  # y stands for dy
 
 
-def _compared(
-    name: str, function: Function, right: Function, x_shape: tuple[int, ...], kernel_shape: tuple[int, ...]
-) -> Part:
-    arrays = inputs(name, x_shape, kernel_shape)
+def _compared(name: str, function: Function, x_shape: tuple[int, ...], kernel_shape: tuple[int, ...]) -> Part:
+    arrays, expected = _case(name, x_shape, kernel_shape)
     about = (
         f"For x {x_shape} and a kernel {kernel_shape}. Are the sums still the same, and do no two threads add to one "
         f"entry?"
     )
-    return equal(name, function(*arrays), right(*arrays), about, tolerance=1e-4)
+    return equal(name, function(*arrays), expected, about, tolerance=1e-4)
 
 
 def _speed_up(name: str, function: Any) -> str:
     """A sentence about the time, once in Python and several times compiled."""
-    arrays = inputs(name, (4, 14, 14, 4), (3, 3, 4, 8))
+    arrays, _ = _case(name, (4, 14, 14, 4), (3, 3, 4, 8))
     slow = _seconds(lambda: function.py_func(*arrays), 1)
     fast = _seconds(lambda: function(*arrays), 5)
     return f"{name}: {1000 * slow:.0f} ms in Python, {1000 * fast:.2f} ms compiled, {slow / fast:.0f} times as fast."
