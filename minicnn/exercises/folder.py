@@ -81,18 +81,14 @@ class Folder:
             where = "the current folder" if self.path == Path() else str(self.path)
             raise FileNotFoundError(explain(where, f"exercises, such as {file_name(COURSE[0])}", "none", remedy))
 
-    def progress(self) -> dict[str, dict[str, Any]]:
-        """For each exercise that was checked or had a hint: passed, checks, hints, points. Raises ValueError."""
-        return self._load()["exercises"]
-
     def of(self, exercise: Exercise) -> dict[str, Any]:
-        """The progress of one exercise."""
-        return {"passed": False, "checks": 0, "hints": 0, "points": 0, **self.progress().get(exercise.name, {})}
+        """The progress of one exercise: passed, checks, hints, points. Raises ValueError for a damaged file."""
+        known = self._load()["exercises"].get(exercise.name, {})
+        return {"passed": False, "checks": 0, "hints": 0, "points": 0, **known}
 
     def next(self) -> Exercise | None:
         """The first exercise that is not passed yet."""
-        progress = self.progress()
-        return next((e for e in COURSE if not progress.get(e.name, {}).get("passed")), None)
+        return next((exercise for exercise in COURSE if not self.of(exercise)["passed"]), None)
 
     def record(self, exercise: Exercise, outcome: Outcome) -> None:
         """Count a check. An exercise that was passed once stays so."""

@@ -25,10 +25,9 @@ def started(folder: Folder) -> str:
 
 def listed(folder: Folder | None) -> str:
     """All exercises; with their state if there is a folder."""
-    progress = folder.progress() if folder else {}
     width = max(len(exercise.name) for exercise in COURSE)
     rows = [
-        f"{number(e):>2}  {e.name:{width}}  {'done' if progress.get(e.name, {}).get('passed') else '    '}  {e.title}"
+        f"{number(e):>2}  {e.name:{width}}  {'done' if folder and folder.of(e)['passed'] else '    '}  {e.title}"
         for e in COURSE
     ]
     begin = [] if folder else ["", f"Begin with `{PROGRAM} start my-exercises`."]
@@ -108,8 +107,7 @@ def hinted(exercise: Exercise, seen: int, again: bool) -> str:
 
 def progress(folder: Folder) -> str:
     """A table of all exercises with checks and hints, and what comes next."""
-    known = folder.progress()
-    done = sum(bool(known.get(exercise.name, {}).get("passed")) for exercise in COURSE)
+    done = sum(folder.of(exercise)["passed"] for exercise in COURSE)
     width = max(len(exercise.name) for exercise in COURSE)
     rows = [f"{'':2}  {'':{width}}        checks  hints"]
     for exercise in COURSE:
