@@ -86,7 +86,7 @@ class Softmax(Operation):
         self.y = np.log(self.p) if log else self.p
 
     def pull(self, dz: Array) -> dict[str, Array]:
-        return {"x": sum(term.coefficient * term.value for term in self.terms("x", dz).values())}  # type: ignore[dict-item]
+        return {"x": sum((term.coefficient * term.value for term in self.terms("x", dz).values()), np.zeros_like(dz))}
 
     def terms(self, role: str, dy: Array) -> dict[str, Term]:
         if self.log:

@@ -52,7 +52,7 @@ class Normalization(Operation):
 
     def pull(self, dz: Array) -> dict[str, Array]:
         return {
-            "x": sum(t.coefficient * t.value for t in self._paths(dz).values()),  # type: ignore[dict-item]
+            "x": sum((t.coefficient * t.value for t in self._paths(dz).values()), np.zeros_like(dz)),
             **({} if self.gamma is None else {"gamma": self.per_parameter(dz * self.normalized)}),
             **({} if self.beta is None else {"beta": self.per_parameter(dz)}),
         }
