@@ -16,7 +16,7 @@ KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
 MODELS = baseline model1 model2 model3 model4 model5 model5_residual model6 model7
 
 .DEFAULT_GOAL = help
-.PHONY: help reproduce test test-browser chromium test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
+.PHONY: help reproduce test mutation test-browser chromium test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
 .NOTPARALLEL:  # two simultaneous pip runs would break the environment
 .SECONDARY:    # make must not delete the stamps
 

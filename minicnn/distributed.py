@@ -35,6 +35,7 @@ from .backends.contract import Array
 from .diagnosis import non_finite_error
 from .errors import explain
 from .extras import imported
+from .layers.base import with_batch
 from .layers.random import RandomLayer
 from .losses import Loss
 from .network import Network
@@ -190,7 +191,7 @@ class DataParallel:
 
     def infer(self, network: Network, x: Array, samples: int) -> Array:
         """The outputs of a batch of so many samples; x has those of this process's shards only."""
-        outputs = np.zeros((samples, *network.layers[-1].output_shape[1:]), network.dtype)  # type: ignore[index]
+        outputs = np.zeros(with_batch(samples, network.output_shape), network.dtype)
         for _, rows, own in self._parts(x, samples):
             if len(own):
                 outputs[rows] = to_host(network.infer(own))
@@ -230,7 +231,7 @@ class Sums:
     def __init__(self, model: Any, samples: int, buffer: Any = None) -> None:
         parameters, statistics = model.parameters(), moving_statistics(model)
         shapes = [tuple(weight.value.shape) for weight in (*parameters, *statistics)]
-        shapes += [(), (samples, *model.output_shape[1:])]
+        shapes += [(), with_batch(samples, model.output_shape)]
         ends = np.cumsum([prod(shape) for shape in shapes]).tolist()
         self.buffer = np.zeros(ends[-1], model.dtype) if buffer is None else buffer
         places = zip([0, *ends[:-1]], ends, shapes, strict=True)

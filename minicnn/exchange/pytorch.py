@@ -26,6 +26,7 @@ from ..backends.contract import Array
 from ..errors import ModelFileError, explain
 from ..files import atomic_writer
 from ..layers import Layer
+from ..layers.base import with_batch
 from ..tensor_file import FORMAT, damaged, start_of
 
 Shapes = dict[str, tuple[int, ...]]
@@ -151,8 +152,8 @@ def _exchanged(model: Any) -> list[tuple[Layer, np.ndarray | None]]:
                 remedy = "Set its weights by layer.set_weights."
                 raise ValueError(explain(str(layer), "a layer that PyTorch has", type(layer).__name__, remedy))
             exchanged.append((layer, order))
-        if isinstance(layer, layers.Flatten) and len(layer.input_shape or ()) > 2:
-            order = _flat_order(layer.input_shape[1:])  # type: ignore[index, arg-type]
+        if isinstance(layer, layers.Flatten) and len(sample := with_batch(1, layer.input_shape)) > 2:
+            order = _flat_order(sample[1:])
         elif isinstance(layer, layers.Dense):
             order = None
         orders.append(order)

@@ -9,7 +9,7 @@ from ... import arguments
 from ...errors import explain
 from ...extras import imported
 from ...files import atomic_writer
-from ...network import Network, gather
+from ...network import Network, Shape, gather
 from .graph import Graph, Tensor
 from .layers import exporter_of
 
@@ -36,13 +36,13 @@ def export_onnx(model: Network, path: str | os.PathLike[str]) -> None:
     weights are larger than 2 GiB; OSError if the file cannot be written.
     """
     onnx = imported("onnx", "onnx", "export_onnx")
-    _check_exportable(model)
+    input_shape = _checked_shape(model)
     path = arguments.path("export_onnx path", path)
-    graph = Graph(onnx, _has_fixed_size(model))
+    graph = Graph(onnx, input_shape)
     y = _add_layers(graph, model)
     graph.finish(y)
     content = onnx.helper.make_model(
-        graph.proto(model.name, _axes(model.input_shape), _axes(_output_shape(model))),
+        graph.proto(model.name, _output_shape(graph, model)),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="minicnn",
@@ -51,8 +51,11 @@ def export_onnx(model: Network, path: str | os.PathLike[str]) -> None:
         file.write(content.SerializeToString())
 
 
-def _check_exportable(model: Any) -> None:
-    """Raise TypeError or ValueError unless it is a built model, small enough, of layers that ONNX can express."""
+def _checked_shape(model: Any) -> Shape:
+    """The model's input shape.
+
+    Raises TypeError or ValueError unless it is a built model, small enough, of layers that ONNX can express.
+    """
     if not isinstance(model, Network):
         raise TypeError(explain("export_onnx", "a model", type(model).__name__, "Give the model, then the path."))
     if type(model).forward is not Network.forward:
@@ -68,27 +71,19 @@ def _check_exportable(model: Any) -> None:
     if (size := 4 * model.count_params()) > MAX_BYTES:
         remedy = "ONNX keeps larger weights in a second file, which minicnn does not write."
         raise ValueError(explain(f"export_onnx of {model.name}", "at most 2 GiB of weights", f"{size:,} bytes", remedy))
+    return model.input_shape
 
 
 def _add_layers(graph: Graph, model: Network) -> Tensor:
     """Add the nodes of all layers; returns the output of the last one."""
-    values = [graph.input(rank=len(model.input_shape))]  # type: ignore[arg-type]
+    values = [graph.input()]
     for layer, sources in zip(model.layers, model.sources, strict=True):
         graph.layer = layer.name
         values.append(exporter_of(layer)(graph, layer, gather(values, sources)))
     return values[-1]
 
 
-def _output_shape(model: Network) -> tuple[int | None, ...]:
+def _output_shape(graph: Graph, model: Network) -> Shape:
     """The model's output shape; None for every axis but the channels if its inputs may have any size."""
     shape = model.output_shape or ()
-    return shape if _has_fixed_size(model) else (None, *(None for _ in shape[1:-1]), shape[-1])
-
-
-def _has_fixed_size(model: Network) -> bool:
-    return None not in model.input_shape[1:]  # type: ignore[index]
-
-
-def _axes(shape: Any) -> list[int | str | None]:
-    """The shape for ONNX: the batch axis has a name, and an axis of any length is None."""
-    return ["batch", *shape[1:]]
+    return shape if graph.fixed_size else (None, *(None for _ in shape[1:-1]), shape[-1])

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...backends import to_host
+from ...network import Shape
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class Tensor:
 class Graph:
     """Nodes and constants, named by the layer that they belong to. `onnx` is the imported package."""
 
-    def __init__(self, onnx: Any, fixed_size: bool) -> None:
+    def __init__(self, onnx: Any, input_shape: Shape) -> None:
         self.onnx = onnx
-        self.fixed_size = fixed_size
+        self.input_shape = input_shape
+        self.fixed_size = None not in input_shape[1:]
         """Whether all axes but the batch have a known length."""
         self.layer = ""
         """The name of the layer whose nodes are being added."""
@@ -44,8 +46,8 @@ class Graph:
         self._constants: list[Any] = []
         self._names = {"input", "output"}
 
-    def input(self, rank: int) -> Tensor:
-        return Tensor("input", rank)
+    def input(self) -> Tensor:
+        return Tensor("input", rank=len(self.input_shape))
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node of the present layer; returns the name of its output, "layer/Operator"."""
@@ -84,11 +86,12 @@ class Graph:
             for names in (node.input, node.output):
                 names[:] = ["output" if name == y.name else name for name in names]
 
-    def proto(self, name: str, input_shape: list[Any], output_shape: list[Any]) -> Any:
-        """The finished graph as ONNX's message."""
-        tensor = self.onnx.helper.make_tensor_value_info
-        kind = self.onnx.TensorProto.FLOAT
-        inputs, outputs = tensor("input", kind, input_shape), tensor("output", kind, output_shape)
+    def proto(self, name: str, output_shape: Shape) -> Any:
+        """The finished graph as ONNX's message. The batch axis has a name; an axis of None has any length."""
+        inputs, outputs = (
+            self.onnx.helper.make_tensor_value_info(tensor, self.onnx.TensorProto.FLOAT, ["batch", *shape[1:]])
+            for tensor, shape in (("input", self.input_shape), ("output", output_shape))
+        )
         return self.onnx.helper.make_graph(self._nodes, name, [inputs], [outputs], self._constants)
 
     def _new_name(self, name: str) -> str:
