@@ -9,8 +9,8 @@ Each of the F outputs is a weighted sum of all C inputs, plus a bias:
     bias     (F,)      one number for each output, added to every sample
     y        (N, F)
 
-dy is the gradient of the loss with respect to y, ∂L/∂y: an array of y's shape. The backward gets dy from the layer
-behind it, and returns dx, dkernel and dbias: the gradients with respect to the forward's arguments, each of its
+dy is the gradient of the loss with respect to y, ∂L/∂y: an array of y's shape. The backward gets dy from the
+next layer, and returns dx, dkernel and dbias: the gradients with respect to the forward's arguments, each of its
 argument's shape.
 
 The derivation begins like this. kernel[c, f] is used in y[n, f] of every sample n, with the factor x[n, c]. The
