@@ -124,8 +124,8 @@ class Trainer(Network):
 
         A layer without an activation and an activation layer after it are one operation. So are softmax and
         cross-entropy, and sigmoid and binary cross-entropy, on the logits: the gradient is p − y without a division by
-        p. Then the network has
-        copies of these layers, which share their weights; the model's own layers stay as they are.
+        p. Then the network has copies of these layers, which share their weights; the model's own layers stay as they
+        are.
         """
         if type(self).forward is not Network.forward or "forward" in vars(self):
             return self, self.loss
@@ -352,18 +352,12 @@ class Trainer(Network):
                 value, y_pred = train_step(x, y, weights)
                 if number == 0:
                     self._objective = self.objective()  # in every step it would take a percent of the time
-                if number == 0 and notices is not None:
-                    first = self.optimizer.iterations == 1
-                    notices.first_batch(self.layers, self.objective()[1], first, x, y, y_pred, weights)
-                mean_loss.update(value, len(y))
-                if number == 0:
                     activation = self._activation_for([*plain, *weighted])
-                if activation is not None:
-                    y_pred, _ = active().activation(y_pred, activation)
-                for metric in plain:
-                    metric.update_state(y, y_pred)
-                for metric in weighted:
-                    metric.update_state(y, y_pred, weights)
+                    if notices is not None:
+                        first = self.optimizer.iterations == 1
+                        notices.first_batch(self.layers, self._objective[1], first, x, y, y_pred, weights)
+                mean_loss.update(value, len(y))
+                _update(plain, weighted, activation, y, y_pred, weights)
                 watchers.on_train_batch_end(number, logs)
         finally:
             self._objective = None
@@ -386,12 +380,7 @@ class Trainer(Network):
                 activation = self._activation_for([*plain, *weighted])
             y_pred = network.infer(x) if parallel is None else parallel.infer(network, x, len(y))
             mean_loss.update(network.add_penalties(loss.forward(y, y_pred, weights)), len(y))
-            if activation is not None:
-                y_pred, _ = active().activation(y_pred, activation)
-            for metric in plain:
-                metric.update_state(y, y_pred)
-            for metric in weighted:
-                metric.update_state(y, y_pred, weights)
+            _update(plain, weighted, activation, y, y_pred, weights)
         return {} if network is None else dict(RunningLogs([mean_loss, *plain, *weighted]))
 
     def _activation_for(self, metrics: Sequence[Metric]) -> str | None:
@@ -437,6 +426,18 @@ def _metrics(where: str, given: Any) -> list[Metric]:
         raise TypeError(explain(where, "a list of metrics", "a dict", remedy))
     flat = [item for part in several for item in (part if isinstance(part, (list, tuple)) else [part])]
     return [metrics.get(item) for item in flat]
+
+
+def _update(
+    plain: list[Metric], weighted: list[Metric], activation: str | None, y: Array, y_pred: Array, weights: Any
+) -> None:
+    """Add a batch to the metrics; `activation` is the one that the network has left to the loss."""
+    if activation is not None:
+        y_pred, _ = active().activation(y_pred, activation)
+    for metric in plain:
+        metric.update_state(y, y_pred)
+    for metric in weighted:
+        metric.update_state(y, y_pred, weights)
 
 
 def _parts(data: Any) -> tuple[Any, Any, Any]:
