@@ -66,10 +66,10 @@ INSTEAD = {
     "metrics.F1Score": "minicnn.evaluation.scores_by_class computes it after the training.",
     "metrics.FBetaScore": "minicnn.evaluation.scores_by_class computes F1 after the training.",
     "optimizers.Ftrl": "It is for sparse features.",
-    "optimizers.Lion": "Adam.",
-    "optimizers.Lamb": "Adam.",
+    "optimizers.Lion": "Use Adam.",
+    "optimizers.Lamb": "Use Adam.",
     "optimizers.LossScaleOptimizer": ONE_PRECISION,
-    "optimizers.Muon": "SGD with momentum.",
+    "optimizers.Muon": "Use SGD with momentum.",
     "preprocessing.image": "Images are NumPy arrays; RandomFlip and RandomTranslation augment them.",
     "random.": "Use numpy.random; minicnn.set_random_seed makes a training repeat.",
 }
@@ -77,14 +77,14 @@ INSTEAD = {
 
 WHOLE_MODULES = {
     "applications": "Pretrained networks are not part of minicnn.",
-    "distribution": "Training runs in one process.",
+    "distribution": "minicnn.distributed.DataParallel trains on several processes.",
     "dtype_policies": ONE_PRECISION,
     "export": "minicnn.export_onnx writes a model for other programs.",
     "ops": NO_TENSORS,
     "quantizers": "There is no quantisation.",
     "tree": "A model has one input and one output.",
     "visualization": "minicnn.plots draws figures.",
-    "wrappers": "minicnn.sklearn.CNNClassifier.",
+    "wrappers": "minicnn.sklearn.CNNClassifier is a scikit-learn estimator.",
 }
 """Modules of Keras that minicnn does not have."""
 
