@@ -293,7 +293,6 @@ const conv = {
   },
 };
 
-/** "…" for the leading axes of a dense layer's arrays. */
 const dense = {
   sign: "·",
   title: "dense layer",
@@ -589,7 +588,7 @@ const averagePool = {
         return {
           terms: cells.map(([h, w, i, j]) => product([x.factor(n, h, w, c), share], { cell: [i, j] })),
           grid: step.options.window,
-          formula: `${y.text(...y.full(index))} = Σ ${x.text(n, "…", "…", c)} / ${cells.length} over the window`,
+          formula: `${y.text(n, p, q, c)} = Σ ${x.text(n, "…", "…", c)} / ${cells.length} over the window`,
           words: `The mean of the ${plural(cells.length, "number")} in this window.`,
         };
       },
@@ -1198,10 +1197,10 @@ class Explorer {
     this.status = h("p", { class: "visually-hidden", role: "status" });
     this.overview = new Overview(this);
     this.opened = new Opened(this);
-    const training = network.training && new Training(this).element;
-    el.append(...[this.header(), this.warning(), this.overview.element, this.opened.element, training, this.status].filter(Boolean));
+    this.training = network.training && new Training(this);
+    el.append(...[this.header(), this.warning(), this.overview.element, this.opened.element, this.training?.element, this.status].filter(Boolean));
     this.dark = window.matchMedia("(prefers-color-scheme: dark)");
-    this.recolour = () => { this.colours = readColours(el); this.overview.draw(); this.opened.draw(); };
+    this.recolour = () => { this.colours = readColours(el); this.overview.draw(); this.opened.draw(); this.training?.show(); };
     this.dark.addEventListener("change", this.recolour);
     this.overview.draw();
     const first = network.steps.findIndex((step) => Object.keys(OPERATIONS[step.kind].targets).length);
@@ -1247,6 +1246,7 @@ class Explorer {
   remove() {
     this.dark.removeEventListener("change", this.recolour);
     this.overview.pause();
+    this.training?.pause();
     this.el.replaceChildren();
   }
 }
@@ -1477,7 +1477,7 @@ class Opened {
     if (this.step) this.show(this.at, this.direction);
   }
 
-  /** The arrays that this direction computes; a network's input has no gradient that matters less than the others'. */
+  /** The arrays that this direction computes. */
   targets() {
     const { targets } = OPERATIONS[this.step.kind];
     return Object.keys(targets).filter((name) => targets[name].direction === this.direction && this.step.arrays[name]);

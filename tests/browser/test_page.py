@@ -292,9 +292,11 @@ def test_text_is_legible_and_nothing_is_wider_than_the_window(page_file, opened,
     assert page.evaluate(CONTRAST)[0] >= 4.5
     paper = page.evaluate("getComputedStyle(document.querySelector('.minicnn-explorer')).backgroundColor")
     assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
-    before = page.eval_on_selector(".column canvas", "(canvas) => canvas.toDataURL()")
+    pictures = [f"{part} canvas" for part in (".column", ".opened", ".training")]
+    before = [page.eval_on_selector(picture, "(canvas) => canvas.toDataURL()") for picture in pictures]
     page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
-    assert page.eval_on_selector(".column canvas", "(canvas) => canvas.toDataURL()") != before  # pictures, too
+    for picture, was in zip(pictures, before, strict=True):
+        assert page.eval_on_selector(picture, "(canvas) => canvas.toDataURL()") != was, picture
 
 
 def test_nothing_moves_where_motion_is_unwanted(page_file, opened):
