@@ -86,7 +86,7 @@ def test_every_sentence_is_about_a_name_that_keras_has():
         ("layers.LSTM", "minicnn.layers has no LSTM. Keras has it, minicnn does not. .*Conv1D is for sequences"),
         ("losses.Huber", "MeanAbsoluteError also forgives outliers"),
         ("losses.MeanSquaredEror", "Did you mean 'MeanSquaredError'"),
-        ("optimizers.Lion", "Keras has it, minicnn does not. Adam. Known: Adadelta"),
+        ("optimizers.Lion", "Keras has it, minicnn does not. Use Adam. Known: Adadelta"),
         ("optimizers.schedules.CosineDecayRestarts", "Keras has it, minicnn does not"),
         ("metrics.AUC", "roc_curve"),
         ("callbacks.BackupAndRestore", "epochs_trained"),
