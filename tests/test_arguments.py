@@ -295,6 +295,20 @@ def test_what_was_saved_keeps_its_shape(backend, operation):
     assert_same(on_host(backend, backward(dy, saved)), expected)
 
 
+@pytest.mark.parametrize(
+    ("kernel", "dilation_rate", "groups", "message"),
+    [
+        ((2, 2, 2, 6), (1, 1), 3, "expected channels in 3 equal groups, found C = 4, D = 2, F = 6. Choose"),
+        ((2, 2, 4, 6), (1, 1), 2, "D = C / groups = 2, found C = 4, D = 4, F = 6. A filter gets the channels of its"),
+        ((3, 3, 4, 6), (3, 3), 1, "expected a dilated kernel of at most 6 x 5, the size of the image, found 7 x 7"),
+    ],
+)
+def test_groups_and_dilation_that_do_not_fit(backend, kernel, dilation_rate, groups, message):
+    x, kernel = backend.to_device(numbers((3, 6, 5, 4))), backend.to_device(numbers(kernel, seed=1))
+    with pytest.raises(ValueError, match=re.escape(message)):
+        backend.grouped_conv2d(x, kernel, None, (1, 1), "valid", dilation_rate, groups)
+
+
 @pytest.mark.parametrize("indices", [[0, 5], [-1, 0]])
 def test_take_reads_nothing_outside(backend, indices):
     array, indices = numbers((5, 3)), np.array(indices)

@@ -159,7 +159,7 @@ class Arguments:
             gaps = given.get("dilation_rate", (1, 1))
             window = (window[0] - 1) * gaps[0] + 1, (window[1] - 1) * gaps[1] + 1
             if given["padding"] == "valid" and (window[0] > sides[0] or window[1] > sides[1]):
-                which = "pool_size" if "pool_size" in given else "kernel"
+                which = "pool_size" if "pool_size" in given else "dilated kernel" if max(gaps) > 1 else "kernel"
                 expected = f"a {which} of at most {sides[0]} x {sides[1]}, the size of the image"
                 remedy = 'Make it smaller, or use padding="same".'
                 raise ValueError(explain(self.name, expected, f"{window[0]} x {window[1]}", remedy))
@@ -187,11 +187,13 @@ class Arguments:
 
     def check_groups(self, groups: int, known: Lengths) -> None:
         """Raise ValueError unless the channels can be divided into so many groups."""
-        uneven = known["C"] % groups or known.get("F", 0) % groups
-        if uneven or known.get("D", known["C"] // groups) != known["C"] // groups:
-            found = ", ".join(f"{letter} = {known[letter]}" for letter in ("C", "D", "F") if letter in known)
-            expected = f"channels in {groups} equal groups" + (", D of them in each" if "D" in known else "")
+        found = ", ".join(f"{letter} = {known[letter]}" for letter in ("C", "D", "F") if letter in known)
+        if known["C"] % groups or known.get("F", 0) % groups:
+            expected = f"channels in {groups} equal groups"
             raise ValueError(explain(self.name, expected, found, "Choose a number of groups that divides them."))
+        if "D" in known and known["D"] != known["C"] // groups:
+            expected = f"a kernel of (KH, KW, D, F) with D = C / groups = {known['C'] // groups}"
+            raise ValueError(explain(self.name, expected, found, "A filter gets the channels of its group only."))
 
     def check_borders(self, given: dict[str, Any], known: Lengths) -> None:
         """Raise ValueError if no row or no column is left."""
