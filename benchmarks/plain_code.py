@@ -313,7 +313,7 @@ ROWS = [
     Row("batch norm and ReLU as one operation",
         _constant("with_activations", lambda *network: network, "minicnn"), inference=False),
     Row("vectors in pooling (Numba loops)", _plain_pooling, recompiles=True),
-    Row("pooling's short loops as loops (unrolled)",
+    Row("pooling's loops not unrolled (unrolled)",
         lambda: _change("short_loops", _kernel(lambda: None)), recompiles=True),
     Row("vectors in loading dz (Numba loops)", _plain_load_dz, recompiles=True, inference=False),
     Row("the vectorised exponential (the C library's)", _library_exponential, recompiles=True),
