@@ -65,11 +65,18 @@ def tensorboard() -> None:
     assert list(FOLDER.glob("logs/train/*"))
 
 
+def mpi() -> None:
+    from minicnn.distributed import DataParallel
+
+    with DataParallel(shards=2) as parallel:
+        parallel.replicate(model()).fit(X, Y, verbose=0)
+
+
 def explorer() -> None:
     minicnn.explorer.show(model(), X[:1], Y[:1])
 
 
-EXTRAS = {function.__name__: function for function in (fast, report, search, onnx, h5, tensorboard, explorer)}
+EXTRAS = {function.__name__: function for function in (fast, report, search, onnx, h5, tensorboard, mpi, explorer)}
 
 
 def none() -> None:
