@@ -15,7 +15,7 @@ from minicnn.backends import DEVICES, MODULES
 from minicnn.datasets import DataFileError
 from minicnn.distributed import DataParallel
 
-from .checkpoint import RunError
+from .checkpoint import Checkpoint, RunError
 from .console import end, program
 from .options import folder, natural_number, positive_int, positive_number
 from .report import Row
@@ -155,7 +155,8 @@ def processes(shards: int | None) -> Iterator[DataParallel | None]:
         yield parallel
 
 
-def again(folder: Path, shards: int | None) -> str:
-    """The command that resumes the run in the folder, on one process."""
+def again(checkpoint: Checkpoint) -> str:
+    """The command that resumes the run, on one process."""
+    shards = checkpoint.settings.get("shards")
     distributed = [] if shards is None else ["--distributed", str(shards)]
-    return shlex.join(["python", sys.argv[0], "--resume", *distributed, "--out", str(folder)])
+    return shlex.join(["python", sys.argv[0], "--resume", *distributed, "--out", str(checkpoint.folder)])

@@ -109,9 +109,7 @@ def draw(row: Row, outcome: Outcome, checkpoint: Checkpoint, images: np.ndarray)
     except Exception as error:  # not installed, made for another NumPy, a wrong MPLBACKEND: it may raise anything
         print(f"\nmatplotlib cannot be imported: {error}")
         print(f"Without matplotlib, these figures are skipped: {', '.join(DRAWN)}.")
-        print(
-            f"To get them: pip install matplotlib, then {again(checkpoint.folder, checkpoint.settings.get('shards'))}"
-        )
+        print(f"To get them: pip install matplotlib, then {again(checkpoint)}")
         return
     of = outcome.labels, outcome.predictions, CLASS_NAMES
     curves = outcome.labels, outcome.probabilities, CLASS_NAMES

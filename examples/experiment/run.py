@@ -160,5 +160,5 @@ def interruption_explained(checkpoint: Checkpoint) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         kept = f"{len(checkpoint.rows)} of {checkpoint.settings['epochs']} epochs are kept in {checkpoint.folder}"
-        again = command_line.again(checkpoint.folder, checkpoint.settings.get("shards"))
+        again = command_line.again(checkpoint)
         raise KeyboardInterrupt(f"interrupted; {kept}. To go on: {again}") from None
