@@ -11,11 +11,11 @@ import numpy as np
 
 from .. import arguments
 from ..files import explained
-from .base import Callback, Logs
-from .step_statistics import StepStatistics, histogram
+from .base import Logs
+from .step_statistics import Statistics, StepStatistics, histogram
 
 
-class JSONLogger(Callback):
+class JSONLogger(StepStatistics):
     """Writes one line of JSON per epoch (JSON Lines): {"epoch": 0, "loss": …, "val_loss": …}.
 
     With histogram_freq = n, the first step of every n-th epoch is measured, and the line has what it did to each
@@ -24,10 +24,9 @@ class JSONLogger(Callback):
     """
 
     def __init__(self, filename: str | Path, append: bool = False, histogram_freq: int = 0) -> None:
+        super().__init__(histogram_freq)
         self.filename = arguments.path("JSONLogger filename", filename)
         self.append = arguments.flag("JSONLogger append", append)
-        self.histogram_freq = arguments.whole("JSONLogger histogram_freq", histogram_freq, least=0)
-        self._step = StepStatistics()
         self._file: TextIO | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -36,19 +35,14 @@ class JSONLogger(Callback):
             self._file = self.filename.open("a" if self.append else "w", encoding="utf-8")
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
-        self._measures = self.histogram_freq > 0 and epoch % self.histogram_freq == 0
+        super().on_epoch_begin(epoch, logs)
         self._parameters: dict[str, Any] = {}
 
-    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        if self._measures and batch == 0:
-            self._step.before(self.model)
-
-    def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        if self._measures and batch == 0:
-            self._parameters = {
-                name: {"gradient": histogram(one["gradient"]), "update_ratio": one["update_ratio"]}
-                for name, one in self._step.after(self.model).items()
-            }
+    def on_step_measured(self, statistics: Statistics) -> None:
+        self._parameters = {
+            name: {"gradient": histogram(one["gradient"]), "update_ratio": one["update_ratio"]}
+            for name, one in statistics.items()
+        }
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         assert self._file is not None

@@ -10,11 +10,14 @@ import numpy as np
 from .. import arguments
 from ..errors import explain, shown
 from ..extras import imported
-from .base import Callback, Logs
-from .step_statistics import StepStatistics
+from .base import Logs
+from .step_statistics import Statistics, StepStatistics
+
+BATCHES = {"epoch": 0, "batch": 1}
+"""The number of batches after which metrics are written, for each word that update_freq may be; 0 for none."""
 
 
-class TensorBoard(Callback):
+class TensorBoard(StepStatistics):
     """Writes logs for TensorBoard, `tensorboard --logdir logs`. Needs the extra `tensorboard`.
 
     The metrics of every epoch are in log_dir/train and log_dir/validation as epoch_loss, epoch_accuracy …, as in Keras.
@@ -49,28 +52,23 @@ class TensorBoard(Callback):
             if value:
                 where = f"TensorBoard {name}"
                 raise ValueError(explain(where, "Keras's default", shown(value), "minicnn does not write this."))
+        super().__init__(histogram_freq)
         self.log_dir = arguments.path("TensorBoard log_dir", log_dir)
-        self.histogram_freq = arguments.whole("TensorBoard histogram_freq", histogram_freq, least=0)
-        if isinstance(update_freq, str) and update_freq not in ("epoch", "batch"):
-            expected = '"epoch", "batch" or a number of batches'
-            raise ValueError(explain("TensorBoard update_freq", expected, shown(update_freq), "Example: 100."))
-        every = {"epoch": 0, "batch": 1}.get(update_freq, update_freq) if isinstance(update_freq, str) else update_freq
-        self.update_freq = arguments.whole("TensorBoard update_freq", every, least=0)
+        if isinstance(update_freq, str):
+            if update_freq not in BATCHES:
+                expected = '"epoch", "batch" or a number of batches'
+                raise ValueError(explain("TensorBoard update_freq", expected, shown(update_freq), "Example: 100."))
+            update_freq = BATCHES[update_freq]
+        self.update_freq = arguments.whole("TensorBoard update_freq", update_freq, least=0)
         self._open = imported("tensorboardX", "tensorboard", "TensorBoard").SummaryWriter
-        self._step = StepStatistics()
         self._writers: dict[str, Any] = {}
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        super().on_epoch_begin(epoch, logs)
         self._epoch = epoch
-        self._measures = self.histogram_freq > 0 and epoch % self.histogram_freq == 0
-
-    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        if self._measures and batch == 0:
-            self._step.before(self.model)
 
     def on_train_batch_end(self, batch: int, logs: Logs) -> None:
-        if self._measures and batch == 0:
-            self._write_step()
+        super().on_train_batch_end(batch, logs)
         if self.update_freq and (batch + 1) % self.update_freq == 0:
             for name, value in logs.items():
                 self._writer("train").add_scalar(f"batch_{name}", value, self.model.optimizer.iterations)
@@ -88,10 +86,9 @@ class TensorBoard(Callback):
             writer.close()
         self._writers = {}
 
-    def _write_step(self) -> None:
-        """The histograms and update ratios of the step that was measured."""
+    def on_step_measured(self, statistics: Statistics) -> None:
         writer = self._writer("train")
-        for name, one in self._step.after(self.model).items():
+        for name, one in statistics.items():
             for what in ("value", "gradient"):
                 finite = one[what][np.isfinite(one[what])]
                 if finite.size:
