@@ -86,6 +86,16 @@ def test_a_page_has_the_numbers_of_a_training_step(batch, tmp_path):
     np.testing.assert_allclose(found["dropout", "dropout", "mask"] * step["dropout"].x, step["dropout"].y, rtol=1e-5)
 
 
+def test_a_layer_with_a_curve_is_two_operations(batch, tmp_path):
+    model = small_model(Conv2D(2, 3, activation="gelu"), Flatten())
+    description, found, _ = read(explorer.write(tmp_path / "page.html", model, *batch))
+    conv, curve = description["steps"][:2]
+    assert (conv["kind"], curve["kind"], curve["options"]) == ("conv", "curve", {"curve": "gelu"})
+    assert conv["symbols"]["y"] == curve["symbols"]["x"] == "z"
+    dz = found["conv2d", "curve", "dy"] * found["conv2d", "curve", "slope"]
+    np.testing.assert_allclose(found["conv2d", "conv", "dy"], dz)
+
+
 @pytest.mark.parametrize("options", [{"groups": 3}, {"dilation_rate": 2}])
 def test_the_page_does_not_open_grouped_and_dilated_convolutions(options, tmp_path):
     """It would sum over all channels of a window without gaps."""

@@ -18,13 +18,10 @@ from .. import layers as of
 from ..backends import to_host, use_backend
 from ..backends.geometry import pad_amounts
 from ..errors import explain
-from ..fixed import Layers
 from ..inside.recording import LayerTrace, LossTrace, record
 from ..layers import Activation, BatchNormalization, Dropout, Layer
-from ..layers.activated import Activated
 from ..losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from ..models import Model
-from ..network import in_sequence
 from ..optimizers import SGD
 from ..parameters import Parameter
 from .recording import Recording
@@ -143,18 +140,8 @@ def describe(
 
 
 def in_double(model: Model) -> Model:
-    """A copy of a built model that computes in float64, with the same weights on the host.
-
-    An activation that a layer computes after its own operation, such as gelu, is a layer of its own there.
-    """
+    """A copy of a built model that computes in float64, with the same weights on the host."""
     twin = model.snapshot()
-    layers: list[Layer] = []
-    for layer in twin.layers:
-        layers.append(layer)
-        if isinstance(layer, Activated) and layer.curve and not isinstance(layer, Activation):
-            layers.append(Activation(layer.curve[0], name=layer.name))
-            layer.curve = None
-    twin.layers, twin.sources = Layers(layers), in_sequence(len(layers))
     for layer in twin.layers:
         layer.dtype = np.dtype(np.float64)
         for parameter in [*layer.weights, *(value for value in vars(layer).values() if isinstance(value, Parameter))]:
@@ -167,20 +154,18 @@ def _layer_steps(layer: LayerTrace, buffer: Buffer, makes_logits: bool) -> list[
     """The layer's operation and, if it ends in an activation, that one."""
     arrays = {name: getattr(layer, name) for name in ("x", "y", "dx", "dy")}
     kind = _kind(layer.layer)
-    if kind == "curve":
-        arrays["slope"] = np.asarray(layer.layer.backward(np.ones_like(layer.y)))  # dx = dy · slope, for dy = 1
     if layer.z is None or layer.activation is None:
         symbols = {"y": "z", "dy": "dz"} if makes_logits else {}
-        return [_step(layer.layer, kind, arrays | _extras(layer), symbols, buffer)]
+        return [_step(layer.layer, kind, arrays | _extras(layer) | _slope(layer.layer, layer.y), symbols, buffer)]
     affine = arrays | {"y": layer.z, "dy": layer.dz} | _extras(layer)
-    after = arrays | {"x": layer.z, "dx": layer.dz}
-    function = _step(layer.activation, "activation", after, {"x": "z", "dx": "dz"}, buffer)
+    after = arrays | {"x": layer.z, "dx": layer.dz} | _slope(layer.activation, layer.y)
+    function = _step(layer.activation, _kind(layer.activation), after, {"x": "z", "dx": "dz"}, buffer)
     return [_step(layer.layer, kind, affine, {"y": "z", "dy": "dz"}, buffer), function | {"name": layer.name}]
 
 
 def _kind(layer: Layer) -> str:
     """The page's name of the layer's operation; "unknown" for what it cannot open, as a convolution in groups."""
-    if layer.curve:
+    if isinstance(layer, Activation) and layer.curve:
         return "curve"
     return "unknown" if getattr(layer, "is_grouped", False) else KINDS.get(type(layer), "unknown")
 
@@ -243,6 +228,11 @@ def _extras(layer: LayerTrace) -> dict[str, np.ndarray]:
     if isinstance(layer.layer, Dropout) and layer.layer.changing:
         found["mask"] = np.asarray(layer.layer.backward(np.ones_like(layer.y)))  # dx = dy · mask, for dy = 1
     return found
+
+
+def _slope(layer: Layer, y: np.ndarray) -> dict[str, np.ndarray]:
+    """What dy is multiplied by in a curve's backward."""
+    return {"slope": np.asarray(layer.backward(np.ones_like(y)))} if _kind(layer) == "curve" else {}
 
 
 def _statistics(layer: BatchNormalization, x: np.ndarray) -> dict[str, np.ndarray]:
