@@ -88,7 +88,7 @@ class Layer(Configurable):
         input_dim: int | None = None,
         trainable: bool = True,
     ) -> None:
-        self.name = default_name(type(self)) if name is None else arguments.text(f"{type(self).__name__} name", name)
+        self.name = default_name(type(self).__name__) if name is None else arguments.text(f"{type(self).__name__} name", name)
         self.dtype = np.dtype(check_precision(f"{type(self).__name__} dtype", floatx() if dtype is None else dtype))
         self.requested_input_shape = None
         if input_dim is not None:  # Keras's short form for flat samples
@@ -473,9 +473,9 @@ def _kind(array: Any) -> tuple[Any, ...]:
     return type(array), getattr(array, "shape", None), getattr(array, "dtype", None)
 
 
-def default_name(cls: type) -> str:
+def default_name(class_name: str) -> str:
     """Keras's snake-case name: Conv2D -> conv2d, MaxPooling2D -> max_pooling2d, ReLU -> re_lu."""
-    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", cls.__name__)
+    name = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", class_name)
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", name).lower()
 
 

@@ -46,17 +46,13 @@ def layer_specs(spec: Any, folder: str = "") -> Iterator[tuple[dict[str, Any], s
     """
     counts: dict[str, int] = {}
     for layer in spec["config"]["layers"]:
-        stem = default_name_of(layer["class_name"])
+        stem = default_name(layer["class_name"])
         count = counts[stem] = counts.get(stem, -1) + 1
         path = f"{folder}layers/{stem}_{count}" if count else f"{folder}layers/{stem}"
         if layer["class_name"] == "Sequential" and spec["class_name"] == "Sequential":
             yield from layer_specs(layer, f"{path}/")
         else:
             yield layer, path
-
-
-def default_name_of(class_name: str) -> str:
-    return default_name(type(class_name, (), {}))
 
 
 def sources(model: dict[str, Any], names: list[str]) -> list[list[int]] | None:
