@@ -6,7 +6,7 @@ known operation, if the forward is one, else from numerical derivatives.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from copy import copy
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +36,11 @@ class Probe:
     """Where the function has a derivative, for arrays in which it has none at some entries."""
     jacobians: dict[str, numerical.Derivatives] = field(default_factory=dict)
     operation: Operation | None = None
+
+    @property
+    def of_another_shape(self) -> set[str]:
+        """The arguments whose gradient has not their shape."""
+        return {name for name, g in self.found.items() if g is not None and g.shape != self.arrays[name].shape}
 
     def know(self, recognised: Recognised | None) -> bool:
         """Use this known operation for the right gradients, if the probe's y is what it gives."""
@@ -104,8 +109,17 @@ class Probe:
         return not self.explains(self.true(argument, self.dy), argument, tolerance)
 
 
-def run(function: Function, arrays: dict[str, np.ndarray], dy: np.ndarray | None, rng: Any) -> Probe | None:
-    """A probe of these arrays, with a random dy if none is given; None if the function does not accept them."""
+def run(
+    function: Function,
+    arrays: dict[str, np.ndarray],
+    dy: np.ndarray | None,
+    rng: Any,
+    left_out: Collection[str] = (),
+) -> Probe | None:
+    """A probe of these arrays, with a random dy if none is given; None if the function does not accept them.
+
+    The gradients with respect to the arguments `left_out` are None in it.
+    """
     try:
         with np.errstate(all="ignore"):
             y = np.array(function.forward(arrays))
@@ -113,13 +127,14 @@ def run(function: Function, arrays: dict[str, np.ndarray], dy: np.ndarray | None
                 dy = rng.standard_normal(y.shape) if function.takes_dy else np.ones(y.shape)
             function.clear_gradients()
             gradients = {
-                name: None if g is None else np.array(g) for name, g in function.backward(np.array(dy)).items()
+                name: None if g is None or name in left_out else np.array(g)
+                for name, g in function.backward(np.array(dy)).items()
             }
     except Exception:  # the user's code may raise anything for arrays that it was not written for
         return None
-    fit = all(g is None or g.shape == arrays[name].shape for name, g in gradients.items())
+    probe = Probe(function, arrays, y, dy, gradients)
     finite = np.isfinite(y).all() and all(g is None or np.isfinite(g).all() for g in gradients.values())
-    return Probe(function, arrays, y, dy, gradients) if fit and finite else None
+    return probe if finite and not probe.of_another_shape else None
 
 
 def mixed(arrays: dict[str, np.ndarray], rng: np.random.Generator, spread: float = 1.0) -> dict[str, np.ndarray]:
@@ -149,18 +164,22 @@ def shorter(function: Function, arrays: dict[str, np.ndarray]) -> tuple[Function
 
 
 def probes_of(function: Function, base: Probe, rng: np.random.Generator) -> Iterator[Probe]:
-    """Further probes: another dy, other arrays, a dy with a single 1, one sample less, another order of size."""
+    """Further probes: another dy, other arrays, a dy with a single 1, one sample less, another order of size.
+
+    A gradient of another shape than its argument is left out: it must not hide the causes of the others.
+    """
+    left_out = base.of_another_shape
     if function.takes_dy:
-        yield from _kept(run(function, base.arrays, None, rng))
-    yield from _kept(run(function, mixed(base.arrays, rng), None, rng))
-    yield from _kept(run(function, mixed(base.arrays, rng, 3.0), None, rng))
+        yield from _kept(run(function, base.arrays, None, rng, left_out))
+    yield from _kept(run(function, mixed(base.arrays, rng), None, rng, left_out))
+    yield from _kept(run(function, mixed(base.arrays, rng, 3.0), None, rng, left_out))
     if function.takes_dy:
         single = np.zeros(base.y.shape)
         single.flat[rng.integers(single.size)] = 1
-        yield from _kept(run(function, base.arrays, single, rng))
+        yield from _kept(run(function, base.arrays, single, rng, left_out))
     less = shorter(function, mixed(base.arrays, rng))
     if less is not None:
-        yield from _kept(run(*less, None, rng))
+        yield from _kept(run(*less, None, rng, left_out))
 
 
 def _kept(probe: Probe | None) -> Iterator[Probe]:

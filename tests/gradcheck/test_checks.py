@@ -341,6 +341,17 @@ def test_a_backward_of_another_signature_is_explained(backward, message):
         check_operation(lambda x, w: (x * w, None), backward, np.ones(3), np.ones(3))
 
 
+def test_a_gradient_of_another_shape_does_not_hide_the_cause_of_another_one():
+    def backward(dy, saved):
+        x, kernel = saved
+        return dy @ kernel.T, dy.T @ x, dy.mean(axis=0)
+
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(shape) for shape in ((5, 3), (3, 4), (4,))]
+    report = check_operation(lambda x, kernel, bias: (x @ kernel + bias, (x, kernel)), backward, *arrays)
+    assert report.causes == ("shapes.transposed", "shapes.mean-over-batch")
+
+
 def test_numpys_own_random_numbers_are_left_alone():
     np.random.seed(3)
     check_operation(lambda x: (2 * x, None), lambda dy, _: 2 * dy, np.arange(3.0))
