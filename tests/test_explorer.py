@@ -96,6 +96,20 @@ def test_a_layer_with_a_curve_is_two_operations(batch, tmp_path):
     np.testing.assert_allclose(found["conv2d", "conv", "dy"], dz)
 
 
+def test_layers_with_a_replaced_method_are_not_opened_and_stay_as_they_are(batch, tmp_path):
+    model = small_model()
+    conv, norm, *_, dropout, _ = model.layers
+    for layer in (conv, norm, dropout):
+        layer.call = lambda x, training, call=layer.call: 2 * call(x, training)
+    before = [dict(vars(thing)) for layer in model.layers for thing in (layer, *layer.weights)]
+    description, *_ = read(explorer.write(tmp_path / "page.html", model, *batch))
+    assert [step["kind"] for step in description["steps"]].count("unknown") == 3
+    after = [dict(vars(thing)) for layer in model.layers for thing in (layer, *layer.weights)]
+    for was, now in zip(before, after, strict=True):
+        assert was.keys() == now.keys()
+        assert all(now[name] is value for name, value in was.items() if name in ("value", "grad", "dtype", "call"))
+
+
 @pytest.mark.parametrize("options", [{"groups": 3}, {"dilation_rate": 2}])
 def test_the_page_does_not_open_grouped_and_dilated_convolutions(options, tmp_path):
     """It would sum over all channels of a window without gaps."""

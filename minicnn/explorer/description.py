@@ -18,10 +18,11 @@ from .. import layers as of
 from ..backends import to_host, use_backend
 from ..backends.geometry import pad_amounts
 from ..errors import explain
-from ..inside.recording import LayerTrace, LossTrace, record
+from ..inside.recording import LayerTrace, LossTrace, record, restored
 from ..layers import Activation, BatchNormalization, Dropout, Layer
 from ..losses import CategoricalCrossentropy, Loss, MeanSquaredError, SparseCategoricalCrossentropy
 from ..models import Model
+from ..network import is_patched
 from ..optimizers import SGD
 from ..parameters import Parameter
 from .recording import Recording
@@ -121,7 +122,7 @@ def describe(
         expected = f"a batch of 1 to {MOST_SAMPLES} samples"
         raise ValueError(explain(f"{where}: x", expected, f"shape {tuple(x.shape)}", "For one sample, take x[:1]."))
     model.ensure_built(x)
-    with use_backend("numpy"):
+    with use_backend("numpy"), restored(model.layers):
         layers, loss = record(in_double(model), x, y, where)
     buffer = Buffer()
     logits = loss.probabilities is not None
@@ -165,9 +166,9 @@ def _layer_steps(layer: LayerTrace, buffer: Buffer, makes_logits: bool) -> list[
 
 def _kind(layer: Layer) -> str:
     """The page's name of the layer's operation; "unknown" for what it cannot open, as a convolution in groups."""
-    if isinstance(layer, Activation) and layer.curve:
-        return "curve"
-    return "unknown" if getattr(layer, "is_grouped", False) else KINDS.get(type(layer), "unknown")
+    if is_patched(layer) or getattr(layer, "is_grouped", False):
+        return "unknown"
+    return "curve" if isinstance(layer, Activation) and layer.curve else KINDS.get(type(layer), "unknown")
 
 
 def _step(
@@ -225,7 +226,7 @@ def _extras(layer: LayerTrace) -> dict[str, np.ndarray]:
         found[f"penalty_{name}"] = regularizer.add_gradient(np.zeros_like(weight), weight)
     if isinstance(layer.layer, BatchNormalization):
         found = _statistics(layer.layer, layer.x) | found
-    if isinstance(layer.layer, Dropout) and layer.layer.changing:
+    if isinstance(layer.layer, Dropout) and _kind(layer.layer) == "dropout" and layer.layer.changing:
         found["mask"] = np.asarray(layer.layer.backward(np.ones_like(layer.y)))  # dx = dy · mask, for dy = 1
     return found
 

@@ -183,17 +183,24 @@ def _gradients(network: Network, dy: Array) -> tuple[dict[int, Array], dict[int,
 
 @contextmanager
 def _copied(model: Trainer) -> Iterator[tuple[list[Layer], Loss]]:
-    """Copies of layers, weights and loss; softmax and cross-entropy are one operation on the logits, as in training.
-
-    A layer whose instance attribute `forward` or `call` has been replaced is not copied, but restored in the end.
-    """
-    network = model.snapshot()
-    shared = [layer for layer in network.layers if is_patched(layer)]
-    states = [(thing, dict(vars(thing))) for layer in shared for thing in (layer, *layer.weights)]
-    try:
+    """Copies of layers, weights and loss; softmax and cross-entropy are one operation on the logits, as in training."""
+    with restored(model.layers):
+        network = model.snapshot()
         for weight in network.weights:
             weight.value = to_device(weight.value, copy=True)  # the optimiser's step changes the array
         yield on_logits(list(network.layers), copy(model.loss))
+
+
+@contextmanager
+def restored(layers: Sequence[Layer]) -> Iterator[None]:
+    """Gives layers with a replaced `forward` or `call`, which a snapshot shares, their attributes back in the end."""
+    shared = [layer for layer in layers if is_patched(layer)]
+    parameters = [
+        value for layer in shared for value in (*layer.weights, *vars(layer).values()) if isinstance(value, Parameter)
+    ]
+    states = [(thing, dict(vars(thing))) for thing in (*shared, *parameters)]
+    try:
+        yield
     finally:
         for thing, state in states:
             vars(thing).clear()
