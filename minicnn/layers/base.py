@@ -88,8 +88,9 @@ class Layer(Configurable):
         input_dim: int | None = None,
         trainable: bool = True,
     ) -> None:
-        self.name = default_name(type(self).__name__) if name is None else arguments.text(f"{type(self).__name__} name", name)
-        self.dtype = np.dtype(check_precision(f"{type(self).__name__} dtype", floatx() if dtype is None else dtype))
+        kind = type(self).__name__
+        self.name = default_name(kind) if name is None else arguments.text(f"{kind} name", name)
+        self.dtype = np.dtype(check_precision(f"{kind} dtype", floatx() if dtype is None else dtype))
         self.requested_input_shape = None
         if input_dim is not None:  # Keras's short form for flat samples
             input_shape = (arguments.whole(f"{self} input_dim", input_dim),)
