@@ -24,6 +24,7 @@ pytest.importorskip("mpi4py")
 
 ROOT = Path(__file__).resolve().parents[1]
 MPIEXEC = shutil.which("mpiexec", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
 HANGS = 120  # seconds: many times what a run takes
 PROCESSES = {"numpy": (1, 2, 4), "numba": (1, 4)}
 BACKENDS = ["numpy", pytest.param("numba", marks=pytest.mark.skipif(find_spec("numba") is None, reason="no Numba"))]
@@ -112,8 +113,7 @@ def mpiexec(processes: int, code: str, folder: Path, argument: str) -> subproces
     (folder / "script.py").write_text(SCRIPT + code, encoding="utf-8")
     start = [] if processes == 1 else [str(MPIEXEC), "-n", str(processes)]
     command = [*start, sys.executable, "script.py", str(folder), argument]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=HANGS)
+    return subprocess.run(command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=HANGS)
 
 
 @pytest.fixture(scope="module")
@@ -209,7 +209,7 @@ def example(processes: int, folder: Path, *options: str) -> subprocess.Completed
     start = [] if processes == 1 else [str(MPIEXEC), "-n", str(processes)]
     small = ["--backend", "numpy", "--limit", "40", "--out", "run", "--quiet"]
     command = [*start, sys.executable, str(ROOT / "examples" / "baseline.py"), *small, *options]
-    environment = os.environ | {"MINICNN_DATA": str(SAMPLE_DIRECTORY), "OPENBLAS_NUM_THREADS": "1"}
+    environment = ENVIRONMENT | {"MINICNN_DATA": str(SAMPLE_DIRECTORY)}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=HANGS)
 
 
