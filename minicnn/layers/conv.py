@@ -8,7 +8,7 @@ from .. import arguments, initializers, regularizers
 from ..backends.contract import Array, Step
 from ..errors import explain
 from .activated import Activated
-from .base import CHANNELS_LAST, NO_CONSTRAINTS, Shape
+from .base import NO_CONSTRAINTS, Shape
 from .windowed import SlidingWindow
 
 
@@ -16,7 +16,7 @@ class _Conv(Activated, SlidingWindow):
     """A convolution of any spatial rank: y = activation(x ∗ kernel + bias)."""
 
     window_argument = "kernel_size"
-    accepted_at_default: ClassVar[dict[str, Any]] = {**CHANNELS_LAST, **NO_CONSTRAINTS}
+    accepted_at_default: ClassVar[dict[str, Any]] = NO_CONSTRAINTS
 
     def __init__(
         self,

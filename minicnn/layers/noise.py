@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from .. import arguments
 from ..backends.contract import Array, Saved
-from .base import CHANNELS_LAST
 from .random import RandomLayer
+from .spatial import Spatial
 
 
-class _SpatialDropout(RandomLayer):
-    """Dropout of whole channels; sequences are images of height 1."""
-
-    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
+class _SpatialDropout(RandomLayer, Spatial):
+    """Dropout of whole channels."""
 
     def __init__(self, rate: float, *, seed: int | None = None, **options: Any) -> None:
         super().__init__(seed=seed, **options)
@@ -23,19 +21,17 @@ class _SpatialDropout(RandomLayer):
         return self.rate != 0
 
     def draw(self, x: Array) -> tuple[Array, Saved]:
-        images = x if x.ndim == 4 else x[:, None]
-        y, saved = self.ops.spatial_dropout2d(images, self.rate, self.seed, self.calls)
-        return y.reshape(x.shape), saved
+        y, saved = self.ops.spatial_dropout2d(self.to_images(x), self.rate, self.seed, self.calls)
+        return self.from_images(y), saved
 
     def draw_backward(self, dy: Array) -> Array:
-        images = dy if dy.ndim == 4 else dy[:, None]
-        return self.ops.spatial_dropout2d_backward(images, self.saved).reshape(dy.shape)
+        return self.from_images(self.ops.spatial_dropout2d_backward(self.to_images(dy), self.saved))
 
 
 class SpatialDropout1D(_SpatialDropout):
     """In training, each channel of (N, L, C) is 0 with probability `rate`, otherwise x / (1 − rate)."""
 
-    axes = ("batch", "length", "channels")
+    spatial_rank = 1
 
 
 class SpatialDropout2D(_SpatialDropout):
@@ -44,7 +40,7 @@ class SpatialDropout2D(_SpatialDropout):
     Neighbouring pixels of a channel are alike, so a single dropped one hides little (Tompson et al., 2015).
     """
 
-    axes = ("batch", "height", "width", "channels")
+    spatial_rank = 2
 
 
 class GaussianNoise(RandomLayer):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from .. import arguments
 from ..backends.contract import Array, Step
-from .base import CHANNELS_LAST, Layer, Shape
+from .base import Shape
+from .spatial import Spatial, pair
 from .windowed import SlidingWindow
 
 
@@ -14,7 +15,6 @@ class _Pooling(SlidingWindow):
     """Pooling of any spatial rank; strides default to the pool size, so that windows don't overlap."""
 
     window_argument = "pool_size"
-    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
 
     def __init__(
         self,
@@ -77,11 +77,10 @@ class AveragePooling2D(_AveragePooling):
     spatial_rank = 2
 
 
-class _GlobalPooling(Layer):
-    """Pooling with a window of the image's size; sequences are images of height 1."""
+class _GlobalPooling(Spatial):
+    """Pooling with a window of the image's size."""
 
     any_size = False
-    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
     operation: str
     """The pooling of the contract."""
 
@@ -95,46 +94,44 @@ class _GlobalPooling(Layer):
         return (N, *(1 for _ in lengths), C) if self.keepdims else (N, C)
 
     def call(self, x: Array, training: bool) -> Array:
-        images = x if x.ndim == 4 else x[:, None]
+        images = self.to_images(x)
         window = images.shape[1:3]
         y, self.saved = getattr(self.ops, self.operation)(images, window, window, "valid")  # (N, 1, 1, C)
         return y.reshape(self.compute_output_shape(x.shape))
 
     def steps(self) -> tuple[Step, ...]:
-        lengths = self.input_shape[1:-1]  # type: ignore[index]
-        window = lengths if len(lengths) == 2 else (1, *lengths)
+        window = pair(self.input_shape[1:-1])  # type: ignore[index,arg-type]  # built, so it has a shape without None
         pooling = (self.operation, (), (window, window, "valid"))
         return (pooling,) if self.keepdims else (pooling, ("flatten", (), ()))
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         backward = getattr(self.ops, f"{self.operation}_backward")
-        dx = backward(dy.reshape(dy.shape[0], 1, 1, dy.shape[-1]), self.saved)
-        return dx if len(self.axes) == 4 else dx[:, 0]  # type: ignore[arg-type]
+        return self.from_images(backward(dy.reshape(dy.shape[0], 1, 1, dy.shape[-1]), self.saved))
 
 
 class GlobalAveragePooling1D(_GlobalPooling):
     """The mean of each whole channel: (N, L, C) -> (N, C), or (N, 1, C) with keepdims."""
 
-    axes = ("batch", "length", "channels")
+    spatial_rank = 1
     operation = "average_pool2d"
 
 
 class GlobalAveragePooling2D(_GlobalPooling):
     """The mean of each whole channel: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with keepdims."""
 
-    axes = ("batch", "height", "width", "channels")
+    spatial_rank = 2
     operation = "average_pool2d"
 
 
 class GlobalMaxPooling1D(_GlobalPooling):
     """The largest value of each whole channel: (N, L, C) -> (N, C), or (N, 1, C) with keepdims."""
 
-    axes = ("batch", "length", "channels")
+    spatial_rank = 1
     operation = "max_pool2d"
 
 
 class GlobalMaxPooling2D(_GlobalPooling):
     """The largest value of each whole channel: (N, H, W, C) -> (N, C), or (N, 1, 1, C) with keepdims."""
 
-    axes = ("batch", "height", "width", "channels")
+    spatial_rank = 2
     operation = "max_pool2d"

@@ -7,30 +7,11 @@ from typing import Any, ClassVar
 from .. import arguments
 from ..backends.contract import Array, Pair, Step
 from ..errors import explain, shown
-from .base import CHANNELS_LAST, Layer, Shape
+from .base import Shape
+from .spatial import Spatial, pair
 
 
-class _Resizing(Layer):
-    """Base class of layers of one or two spatial axes; sequences are images of height 1."""
-
-    spatial_rank: int
-    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        sequence = self.spatial_rank == 1
-        self.axes = ("batch", "length", "channels") if sequence else ("batch", "height", "width", "channels")
-
-    def to_images(self, x: Array) -> Array:
-        """(N, L, C) -> (N, 1, L, C); images are unchanged."""
-        return x if self.spatial_rank == 2 else x[:, None]
-
-    def from_images(self, y: Array) -> Array:
-        """(N, 1, L, C) -> (N, L, C); images are unchanged."""
-        return y if self.spatial_rank == 2 else y[:, 0]
-
-
-class _Border(_Resizing):
+class _Border(Spatial):
     """Rows and columns of zeros are added around the image; a negative number cuts them off."""
 
     sign: int
@@ -107,7 +88,7 @@ class Cropping2D(_Border):
         super().__init__("cropping", cropping, **options)
 
 
-class _UpSampling(_Resizing):
+class _UpSampling(Spatial):
     """Each pixel is repeated along the spatial axes."""
 
     def __init__(self, size: Any, **options: Any) -> None:
@@ -116,7 +97,7 @@ class _UpSampling(_Resizing):
 
     @property
     def size_2d(self) -> Pair:
-        return self.size if self.spatial_rank == 2 else (1, *self.size)  # type: ignore[return-value]
+        return pair(self.size)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from .. import arguments, initializers, regularizers
 from ..backends.contract import Array, Pair
 from .activated import Activated
-from .base import CHANNELS_LAST, Shape
+from .base import Shape
 from .windowed import SlidingWindow
 
 
@@ -52,7 +52,6 @@ class DepthwiseConv2D(_Depthwise):
     """
 
     accepted_at_default: ClassVar[dict[str, Any]] = {
-        **CHANNELS_LAST,
         "depthwise_constraint": None,
         "bias_constraint": None,
     }
@@ -122,7 +121,6 @@ class SeparableConv2D(_Depthwise):
     """
 
     accepted_at_default: ClassVar[dict[str, Any]] = {
-        **CHANNELS_LAST,
         "depthwise_constraint": None,
         "pointwise_constraint": None,
         "bias_constraint": None,

@@ -1,27 +1,26 @@
-"""The base class of convolution and pooling: a window slides over one or two axes. 1D inputs are images of height 1."""
+"""The base class of convolution and pooling: a window slides over one or two axes."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from .. import arguments
-from ..backends.contract import Array, Pair
+from ..backends.contract import Pair
 from ..backends.geometry import output_length
 from ..errors import explain
-from .base import Layer, Shape
+from .base import Shape
+from .spatial import Spatial, pair
 
 
-class SlidingWindow(Layer):
-    """Base class of the layers with a sliding window; `spatial_rank` is 1 or 2."""
+class SlidingWindow(Spatial):
+    """Base class of the layers with a sliding window."""
 
-    spatial_rank: int
     window_argument: str
     """Keras's name for the window's size in this layer."""
 
     def __init__(self, window: Any, strides: Any, padding: Any, **options: Any) -> None:
         super().__init__(**options)
         rank = self.spatial_rank
-        self.axes = ("batch", "length", "channels") if rank == 1 else ("batch", "height", "width", "channels")
         self.window = arguments.window(f"{self} {self.window_argument}", window, rank)
         self.strides = arguments.window(f"{self} strides", strides, rank)
         self.padding = arguments.padding(f"{self} padding", padding)
@@ -36,23 +35,15 @@ class SlidingWindow(Layer):
 
     @property
     def window_2d(self) -> Pair:
-        return self.window if self.spatial_rank == 2 else (1, *self.window)  # type: ignore[return-value]
+        return pair(self.window)
 
     @property
     def strides_2d(self) -> Pair:
-        return self.strides if self.spatial_rank == 2 else (1, *self.strides)  # type: ignore[return-value]
+        return pair(self.strides)
 
     @property
     def dilation_2d(self) -> Pair:
-        return self.dilation_rate if self.spatial_rank == 2 else (1, *self.dilation_rate)  # type: ignore[return-value]
-
-    def to_images(self, x: Array) -> Array:
-        """(N, L, C) -> (N, 1, L, C); images are unchanged."""
-        return x if self.spatial_rank == 2 else x[:, None]
-
-    def from_images(self, y: Array) -> Array:
-        """(N, 1, OL, F) -> (N, OL, F); images are unchanged."""
-        return y if self.spatial_rank == 2 else y[:, 0]
+        return pair(self.dilation_rate)
 
     def output_axes(self, input_shape: Shape) -> Shape:
         """The lengths of the output's spatial axes. Raises ValueError if the window is larger than the input."""
