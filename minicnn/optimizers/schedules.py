@@ -151,12 +151,12 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_steps = arguments.non_negative("CosineDecay warmup_steps", warmup_steps)
 
     def __call__(self, step: int) -> float:
-        top = self.initial_learning_rate
+        top, decayed = self.initial_learning_rate, float(step)
         if self.warmup_target is not None:
             if step < self.warmup_steps:
                 return top + (self.warmup_target - top) * step / self.warmup_steps
-            top, step = self.warmup_target, step - self.warmup_steps  # type: ignore[assignment]
-        cosine = (1 + math.cos(math.pi * min(step / self.decay_steps, 1))) / 2
+            top, decayed = self.warmup_target, step - self.warmup_steps
+        cosine = (1 + math.cos(math.pi * min(decayed / self.decay_steps, 1))) / 2
         return top * ((1 - self.alpha) * cosine + self.alpha)
 
 
