@@ -38,7 +38,7 @@ class Model(Trainer):
             raise TypeError(explain(type(self).__name__, "inputs and outputs", "none", remedy))
         first, *values = in_order(self.name, inputs, outputs)
         numbers = {value: number for number, value in enumerate([first, *values])}
-        self.set_input_shape(first.shape[1:])  # type: ignore[index]
+        self.set_input_shape(first.shape[1:])  # type: ignore[index]  # an Input has a shape
         for value in values:
             self.append(value.layer, tuple(numbers[source] for source in value.sources))
 

@@ -74,7 +74,7 @@ class Network:
         """A subclass with its own `forward` uses it for inference, too."""
         super().__init_subclass__(**options)
         if "forward" in vars(cls) and "infer" not in vars(cls):
-            cls.infer = cls._infer_by_forward  # type: ignore[method-assign]
+            cls.infer = cls._infer_by_forward  # type: ignore[method-assign]  # its own forward
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Refuse to replace the layers by a list of others."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from functools import partial
 from itertools import count
@@ -450,7 +450,7 @@ def _parts(data: Any) -> tuple[Any, Any, Any]:
     raise ValueError(explain("fit validation_data", "(x, y) or an iterable of batches", found, "Pass a tuple."))
 
 
-def _validation_epochs(frequency: Any) -> Any:
+def _validation_epochs(frequency: Any) -> Callable[[int], bool]:
     """A function of an epoch, counted from 1: whether it ends with a validation."""
     if isinstance(frequency, (list, tuple, set)):
         return frozenset(arguments.whole("fit validation_freq", epoch) for epoch in frequency).__contains__

@@ -108,9 +108,9 @@ class Layer(Configurable):
         """A subclass that overrides `call` or `forward` does not inherit `steps`; its `build` marks the layer built."""
         super().__init_subclass__(**options)
         if "build" in vars(cls):
-            cls.build = _marking_built(cls.build)  # type: ignore[method-assign]
+            cls.build = _marking_built(cls.build)  # type: ignore[method-assign]  # wrapped on purpose
         if vars(cls).keys() & {"call", "forward"} and "steps" not in vars(cls):
-            cls.steps = Layer.steps  # type: ignore[method-assign]
+            cls.steps = Layer.steps  # type: ignore[method-assign]  # not the parent's
 
     # what a subclass defines
 

@@ -12,7 +12,7 @@ from .spatial import Spatial, pair
 
 
 class _Border(Spatial):
-    """Rows and columns of zeros are added around the image; a negative number cuts them off."""
+    """Adds rows and columns of zeros around the image, or crops it: then the numbers of `border` are negative."""
 
     sign: int
     """1 adds, -1 cuts off."""
@@ -25,7 +25,8 @@ class _Border(Spatial):
 
     @property
     def border_2d(self) -> tuple[Pair, Pair]:
-        return self.border if self.spatial_rank == 2 else ((0, 0), *self.border)  # type: ignore[return-value]
+        rows, columns = ((0, 0), *self.border)[-2:]
+        return rows, columns
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_rank(input_shape)
@@ -141,5 +142,6 @@ def _border(where: str, value: Any, rank: int) -> tuple[Pair, ...]:
         example = "1 or (1, 2)" if rank == 1 else "1, (1, 2) or ((1, 2), (0, 1))"
         raise ValueError(explain(where, "one number or two", shown(value), f"Example: {example}."))
     if rank == 1:
-        return (tuple(arguments.whole(where, side, least=0) for side in sides),)  # type: ignore[return-value]
+        before, after = (arguments.whole(where, side, least=0) for side in sides)
+        return ((before, after),)
     return tuple(_border(where, side, 1)[0] for side in sides)

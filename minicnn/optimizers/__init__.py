@@ -33,7 +33,7 @@ def get(identifier: Any) -> Optimizer:
         return from_description(identifier, CLASSES, "optimizer")
     names = {name.lower(): cls for name, cls in CLASSES.items()}
     name = identifier.lower() if isinstance(identifier, str) else identifier
-    return names[arguments.choice("optimizer", name, names, "the name of an optimiser")]()  # type: ignore[call-arg]
+    return names[arguments.choice("optimizer", name, names, "the name of an optimiser")]()  # type: ignore[call-arg]  # each has a default rate
 
 
 __getattr__ = reporter(__name__, __all__)
