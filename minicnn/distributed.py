@@ -81,13 +81,14 @@ class DataParallel:
         if error is None or self.size == 1 or (isinstance(error, SystemExit) and not error.code):
             return
         interrupted = isinstance(error, KeyboardInterrupt)
-        if interrupted and str(error):
-            print(error, file=sys.stderr)
-        elif not interrupted and not isinstance(error, SystemExit):  # which has printed its message
-            traceback.print_exception(error)
+        message = f"{error}\n" if interrupted and str(error) else ""
+        if not interrupted and not isinstance(error, SystemExit):  # which has printed its message
+            message = "".join(traceback.format_exception(error))
         end = "been interrupted" if interrupted else "failed"
-        print(f"Process {self.rank} of {self.size} has {end}, so all of them end.", file=sys.stderr, flush=True)
+        message += f"Process {self.rank} of {self.size} has {end}, so all of them end."
+        print(message, file=sys.stderr, flush=True)
         sys.stdout.flush()
+        sleep(0.5)  # mpiexec drops what it has not passed on when Abort comes
         self.world.Abort(130 if interrupted else 2)
 
     def broadcast(self, value: Any) -> Any:

@@ -59,7 +59,7 @@ def test_the_page_is_up_to_date():
     assert found == made["HEADING"] + compatibility.table(), "python docs/make_keras_compatibility.py writes it"
 
 
-@pytest.mark.parametrize("path", classes())
+@pytest.mark.parametrize("path", list(classes()))
 def test_keras_s_default_arguments(path):
     cls, defaults = compatibility.offered(path), compatibility.keras_names()[path]
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in defaults.items()}
