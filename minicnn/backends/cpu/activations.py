@@ -1,6 +1,7 @@
-"""Activations as layers of their own, and general ReLU: loops over flat arrays that the compiler turns into vectors.
+"""Activations as layers of their own: loops over flat arrays that the compiler turns into vectors.
 
-All stand on one exponential, which is arithmetic alone: calls into the C library would compute one number at a time.
+Linear, ReLU and Keras's general ReLU are one piecewise linear function. The others use one exponential, which is
+arithmetic alone: calls into the C library would compute one number at a time.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..contract import ACTIVATIONS, Array, Saved
+from ..contract import Array, Saved
 from .executor import Shape, Stage, array_at, forward
 from .runtime.compile import inlined, parallel, serial, share
 from .runtime.numba_internals import intrinsic, ir
@@ -20,7 +21,12 @@ from .runtime.threads import small
 summing = partial(serial, fastmath={"reassoc"})
 """Decorator: a function for kernels to call, whose sums may be added up in vectors."""
 
-_RELU, _SIGMOID, _TANH, _SOFTMAX = (ACTIVATIONS.index(name) for name in ("relu", "sigmoid", "tanh", "softmax"))
+Pieces = tuple[float, float | None, float]
+"""The slope up to the threshold, the largest value or None, the threshold."""
+
+_PIECES: dict[str, Pieces] = {"linear": (1.0, None, 0.0), "relu": (0.0, None, 0.0)}
+_PIECEWISE, _SIGMOID, _TANH, _SOFTMAX = range(4)
+_KINDS = {"linear": _PIECEWISE, "relu": _PIECEWISE, "sigmoid": _SIGMOID, "tanh": _TANH, "softmax": _SOFTMAX}
 
 PASS_WORK = 64
 """Multiply-adds that take as long as reading, computing and writing one number."""
@@ -40,112 +46,94 @@ def activation_backward(dy: Array, saved: Saved) -> Array:
 
 def activate_backward(dy: Array, y: Array, activation: str) -> Array:
     """dz from dy and the output y, all of one shape."""
-    if activation == "linear":
-        return dy
-    dz, C = np.empty(dy.shape, dy.dtype), dy.shape[-1]
-    _backward(dy.reshape(-1), y.reshape(-1), ACTIVATIONS.index(activation), C, dz.reshape(-1), alone=small(dy))
-    return dz
+    return dy if activation == "linear" else _gradient(dy, y, _KINDS[activation], _PIECES.get(activation))
 
 
 def general_relu(x: Array, negative_slope: float, max_value: float | None, threshold: float) -> tuple[Array, Saved]:
     """Keras's general ReLU, piecewise linear; x of any shape -> y of the same shape."""
-    y = forward(general_relu_stages, np.atleast_2d(x), [], negative_slope, max_value, threshold).reshape(x.shape)
-    return y, (x, negative_slope, max_value, threshold)
+    pieces = negative_slope, max_value, threshold
+    return forward(general_relu_stages, np.atleast_2d(x), [], *pieces).reshape(x.shape), (x, pieces)
 
 
 def general_relu_backward(dy: Array, saved: Saved) -> Array:
     """dx = slope · dy, where the slope is 1, negative_slope or 0, by the piece that x lies on."""
-    x, *pieces = saved
-    dx = np.empty(x.shape, x.dtype)
-    _general_relu_backward(dy.reshape(-1), x.reshape(-1), _constants(x.dtype, *pieces), dx.reshape(-1), alone=small(x))
-    return dx
+    x, pieces = saved
+    return _gradient(dy, x, _PIECEWISE, pieces)
 
 
 def stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], activation: str) -> list[Stage]:
     """activation of samples of this shape."""
-    size, C = prod(shape[1:]), shape[-1]
-    return [Stage(_activate, shape[1:], (ACTIVATIONS.index(activation), size, C), work=size * PASS_WORK)]
+    return [_stage(shape, f"f{itemsize}", _KINDS[activation], _PIECES.get(activation))]
 
 
-def general_relu_stages(
-    shape: Shape, itemsize: int, weights: tuple[Shape, ...], slope: float, largest: float | None, threshold: float
-) -> list[Stage]:
+def general_relu_stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], *pieces: Any) -> list[Stage]:
     """general_relu of samples of this shape."""
-    table, size = _constants(f"f{itemsize}", slope, largest, threshold), prod(shape[1:])
-    return [Stage(_general_relu, shape[1:], (size,), tables=(table,), work=size * PASS_WORK)]
+    return [_stage(shape, f"f{itemsize}", _PIECEWISE, pieces)]
 
 
-def _constants(dtype: Any, slope: float, largest: float | None, threshold: float) -> Array:
-    """The slope, the largest value (NaN: there is none), the threshold."""
+def _stage(shape: Shape, dtype: str, kind: int, pieces: Any) -> Stage:
+    size = prod(shape[1:])
+    sizes, tables = (kind, size, shape[-1]), (_constants(dtype, pieces),)
+    return Stage(_activate, shape[1:], sizes, tables=tables, work=size * PASS_WORK)
+
+
+def _gradient(dy: Array, place: Array, kind: int, pieces: Pieces | None) -> Array:
+    """dx, from what the derivative is a function of: y, for general ReLU x."""
+    dx, C = np.empty(dy.shape, dy.dtype), np.atleast_1d(dy).shape[-1]
+    _backward(dy.reshape(-1), place.reshape(-1), kind, C, _constants(dy.dtype, pieces), dx.reshape(-1), alone=small(dy))
+    return dx
+
+
+def _constants(dtype: Any, pieces: Pieces | None) -> Array:
+    """The pieces as an array; NaN stands for None."""
+    slope, largest, threshold = pieces or (0, None, 0)
     return np.array([slope, np.nan if largest is None else largest, threshold], dtype)
 
 
 @serial
 def _activate(x, x_at, y, y_at, count, numbers):
     """A stage's kernel."""
-    kind, size, C = numbers[1], count * numbers[2], numbers[3]
-    zero, half, one = x.dtype.type(0), x.dtype.type(0.5), x.dtype.type(1)
-    source, target = x[x_at:][:size], y[y_at:][:size]
-    if kind == _RELU:
+    pieces, kind, size, C = array_at(numbers[1], 3, x), numbers[2], count * numbers[3], numbers[4]
+    source, target, half, one = x[x_at:][:size], y[y_at:][:size], x.dtype.type(0.5), x.dtype.type(1)
+    if kind == _PIECEWISE:
+        slope, largest, threshold = pieces[0], pieces[1], pieces[2]
+        unbounded, flat = np.isnan(largest), slope == 0  # 0 · ∞ would be no number
         for i in range(size):
-            target[i] = zero if source[i] <= zero else source[i]  # NaN stays
+            below = slope if flat else slope * (source[i] - threshold)
+            value = below if source[i] <= threshold else source[i]
+            target[i] = value if unbounded or source[i] < largest else largest
     elif kind == _SIGMOID:
         for i in range(size):
             target[i] = half * (one + tanh(half * source[i], x))
     elif kind == _TANH:
         for i in range(size):
             target[i] = tanh(source[i], x)
-    elif kind == _SOFTMAX:
+    else:
         for at in range(0, size, C):
             softmax(source[at : at + C], target[at : at + C])
-    else:
-        for i in range(size):
-            target[i] = source[i]
 
 
 @parallel
-def _backward(threads, thread, dy, y, kind, C, dz):
+def _backward(threads, thread, dy, place, kind, C, pieces, dx):
     """One thread's rows of C numbers."""
-    zero, one = y.dtype.type(0), y.dtype.type(1)
-    first, last = share(len(y) // C, threads, thread)
-    first, last = first * C, last * C
-    source, output, target = dy[first:last], y[first:last], dz[first:last]
-    if kind == _RELU:
-        for i in range(len(output)):
-            target[i] = source[i] * (one if output[i] > zero else zero)
+    first, last = share(len(dy) // C, threads, thread)
+    source, at, target = dy[first * C : last * C], place[first * C : last * C], dx[first * C : last * C]
+    zero, one = dy.dtype.type(0), dy.dtype.type(1)
+    if kind == _PIECEWISE:
+        slope, largest, threshold = pieces[0], pieces[1], pieces[2]
+        unbounded = np.isnan(largest)
+        for i in range(len(source)):
+            inside = one if at[i] > threshold else slope
+            target[i] = source[i] * (inside if unbounded or at[i] < largest else zero)
     elif kind == _SIGMOID:
-        for i in range(len(output)):
-            target[i] = source[i] * output[i] * (one - output[i])
+        for i in range(len(source)):
+            target[i] = source[i] * at[i] * (one - at[i])
     elif kind == _TANH:
-        for i in range(len(output)):
-            target[i] = source[i] * (one - output[i] * output[i])
+        for i in range(len(source)):
+            target[i] = source[i] * (one - at[i] * at[i])
     else:
-        for at in range(0, len(output), C):
-            _softmax_backward(source[at : at + C], output[at : at + C], target[at : at + C])
-
-
-@serial
-def _general_relu(x, x_at, y, y_at, count, numbers):
-    """A stage's kernel."""
-    constants, size = array_at(numbers[1], 3, x), count * numbers[2]
-    slope, largest, threshold = constants[0], constants[1], constants[2]
-    unbounded, flat = np.isnan(largest), slope == 0  # 0 · ∞ would be no number
-    source, target = x[x_at:][:size], y[y_at:][:size]
-    for i in range(size):
-        below = slope if flat else slope * (source[i] - threshold)
-        value = below if source[i] <= threshold else source[i]
-        target[i] = value if unbounded or source[i] < largest else largest
-
-
-@parallel
-def _general_relu_backward(threads, thread, dy, x, constants, dx):
-    slope, largest, threshold = constants[0], constants[1], constants[2]
-    unbounded, zero, one = np.isnan(largest), x.dtype.type(0), x.dtype.type(1)
-    first, last = share(len(x), threads, thread)
-    source, place, target = dy[first:last], x[first:last], dx[first:last]
-    for i in range(len(place)):
-        inside = one if place[i] > threshold else slope
-        target[i] = source[i] * (inside if unbounded or place[i] < largest else zero)
+        for row in range(0, len(source), C):
+            _softmax_backward(source[row : row + C], at[row : row + C], target[row : row + C])
 
 
 @summing

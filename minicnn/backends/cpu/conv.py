@@ -8,12 +8,16 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from ..contract import Array, Pair, Saved
 from ..geometry import Windows, windows
-from ..textbook.activations import activate_backward
 from . import activations
 from .convolution import implicit_gemm, winograd
 from .executor import Shape, Stage, forward
+from .gemm.gemm import filled_up
+from .gemm.microkernel import MR
+from .runtime.threads import MIN_PARALLEL_WORK, thread_count
 
 
 def conv2d(
@@ -34,9 +38,17 @@ def conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[Arra
     """
     x, kernel, bias, y, strides, padding, activation = saved
     w, relu = _windows(x.shape, kernel.shape, strides, padding), activation == "relu"
-    dz = dy if relu else activate_backward(dy, y, activation)
-    dx, dkernel, dbias = _algorithm(w, x.itemsize).backward(x, kernel, dz, y, relu, need_dx, w)
-    return dx, dkernel, None if bias is None else dbias
+    dz = dy if relu else activations.activate_backward(dy, y, activation)
+    algorithm, K, threads = _algorithm(w, x.itemsize), w.KH * w.KW * w.C, thread_count()
+    dkernels = np.zeros((threads, -(-K // MR) * MR, filled_up(w.F, x.itemsize)), x.dtype)  # one for each thread
+    dbiases, dx = np.zeros((threads, w.F)), np.empty(x.shape if need_dx else 0, x.dtype)
+    algorithm.backward(
+        x.reshape(-1), kernel.reshape(-1), dz.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases, w.N,
+        *algorithm.backward_tables(w, x.itemsize), alone=w.N * w.OH * w.OW * K * w.F < MIN_PARALLEL_WORK,
+    )  # fmt: skip
+    dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[:K, : w.F]).reshape(kernel.shape)  # in the threads' order
+    dbias = None if bias is None else dbiases.sum(axis=0).astype(x.dtype)
+    return dx if need_dx else None, dkernel, dbias
 
 
 def stages(

@@ -8,6 +8,7 @@ is bit-identical for any number of threads. Converting every number to float64 w
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -63,12 +64,10 @@ def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[
     dy (..., C) -> dx (..., C) or None, dgamma (C,), dbeta (C,)
     """
     rows, mean, inverse_std, gamma, beta, training, activation, y = saved
-    relu, (M, C) = activation == "relu", rows.shape
+    relu, M = activation == "relu", len(rows)
     dz = dy if relu else activations.activate_backward(dy, y, activation)
-    given = dz.reshape(rows.shape), rows, mean, gamma * inverse_std, beta, relu
-    parts = np.empty((2, _blocks(M, C), C))
-    _add_up_gradients(*given, parts, alone=small(rows))
-    dgamma, dbeta = parts.sum(axis=1)
+    given = rows, dz.reshape(rows.shape), mean, gamma * inverse_std, beta, relu
+    dgamma, dbeta = _block_sums(_add_up_gradients, *given).sum(axis=1)
     dgamma, dbeta = (dgamma * inverse_std).astype(rows.dtype), dbeta.astype(rows.dtype)
     if not need_dx:
         return None, dgamma, dbeta
@@ -124,21 +123,28 @@ def _block_rows(C):
     return max(1, min(BLOCK_NUMBERS // C, BLOCK_ROWS))
 
 
-def _blocks(M: int, C: int) -> int:
-    return -(-M // _block_rows(C))
+def _block_sums(kernel: Any, x: Array, *others: Any) -> Array:
+    """(2, blocks, C): the two sums over each block of rows that the kernel computes."""
+    M, C = x.shape
+    sums = np.empty((2, -(-M // _block_rows(C)), C))
+    kernel(x, *others, sums, alone=small(x))
+    return sums
 
 
 def _statistics(x: Array) -> tuple[Array, Array]:
     """x (M, C) -> mean and variance (C,), from each block's sum and squared distances from its own mean.
 
-    E[x²] − mean² would lose digits.
+    The squares are moved from the blocks' means to the mean of all (Chan, Golub & LeVeque, 1979). E[x²] − mean² would
+    lose digits.
     """
     M, C = x.shape
-    parts, result = np.empty((2, _blocks(M, C), C)), np.empty((2, C))
-    _add_up(x, parts, alone=small(x))
-    _merge(parts, M, result, alone=True)
-    mean, variance = result.astype(x.dtype)
-    return mean, variance
+    sums, squares = _block_sums(_add_up, x)
+    rows = np.full((len(sums), 1), float(_block_rows(C)))
+    rows[-1] = M - (len(sums) - 1) * _block_rows(C)
+    mean = sums.sum(axis=0) / M
+    distances = sums / rows - mean
+    variance = (squares + rows * distances**2).sum(axis=0) / M
+    return mean.astype(x.dtype), variance.astype(x.dtype)
 
 
 @serial
@@ -165,26 +171,6 @@ def _add_up(threads, thread, x, parts):
         parts[0, part], parts[1, part] = sums, squares
 
 
-@parallel
-def _merge(threads, thread, parts, M, result):
-    """Mean and variance of all M rows, from the blocks' sums and squares (Chan, Golub & LeVeque, 1979)."""
-    (sums, squares), (mean, variance) = parts, result
-    mean[:] = 0
-    variance[:] = 0
-    C = len(mean)
-    for part in range(len(sums)):
-        for c in range(C):
-            mean[c] += sums[part, c]
-    mean /= M
-    for part in range(len(sums)):
-        rows = min(_block_rows(C), M - part * _block_rows(C))
-        share_of_row = 1 / rows
-        for c in range(C):
-            distance = sums[part, c] * share_of_row - mean[c]
-            variance[c] += squares[part, c] + rows * distance * distance
-    variance /= M
-
-
 @inlined
 def _before_relu(dy, x, mean, scale, beta, relu):
     """The gradient with respect to the normalised x."""
@@ -193,7 +179,7 @@ def _before_relu(dy, x, mean, scale, beta, relu):
 
 
 @parallel
-def _add_up_gradients(threads, thread, dy, x, mean, scale, beta, relu, parts):
+def _add_up_gradients(threads, thread, x, dy, mean, scale, beta, relu, parts):
     """For each block of rows and each channel, Σ dz·(x − mean) and Σ dz."""
     begin, end = share(parts.shape[1], threads, thread)
     for part in range(begin, end):
@@ -208,7 +194,7 @@ def _add_up_gradients(threads, thread, dy, x, mean, scale, beta, relu, parts):
 
 
 @parallel
-def _input_gradient(threads, thread, dy, x, mean, scale, beta, relu, by_mean, by_variance, dx):
+def _input_gradient(threads, thread, x, dy, mean, scale, beta, relu, by_mean, by_variance, dx):
     M, C = x.shape
     first, last = share(M, threads, thread)
     for m in range(first, last):

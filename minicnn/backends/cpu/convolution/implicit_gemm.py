@@ -19,11 +19,10 @@ from ...contract import Array
 from ...geometry import Windows, transposed
 from ..executor import MAX_BLOCK, Stage, array_at, geometry
 from ..gemm.gemm import clear, copy, filled_up, multiply, multiply_add
-from ..gemm.microkernel import MR, NR_BYTES
+from ..gemm.microkernel import MR
 from ..runtime.compile import even_part, parallel, serial, share, shared
 from ..runtime.memory import empty
-from ..runtime.threads import MIN_PARALLEL_WORK, thread_count
-from ..runtime.vectors import add, lanes, load, relu_backward, store, zeros
+from ..runtime.vectors import add, lanes, load, store, where_equal, zeros
 
 BLOCK_BYTES = 256 * 1024
 """Bytes of a block of samples: half of the second-level cache of an older CPU."""
@@ -46,62 +45,32 @@ def stage(w: Windows, relu: bool, itemsize: int, training: bool) -> Stage:
     )
 
 
-def backward(
-    x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
-) -> tuple[Array | None, Array, Array]:
-    """dx or None, dkernel and dbias, with dz = dy · relu′ or dy."""
-    tables, F, K = _backward_tables(w, x.itemsize), filled_up(w.F, x.itemsize), w.KH * w.KW * w.C
-    dkernels = np.zeros((thread_count(), len(tables[0]), F), x.dtype)
-    dbiases = np.zeros((len(dkernels), w.F))  # one for each thread, added up in their order
-    dx = np.empty(x.shape if need_dx else 0, x.dtype)
-    _backward(
-        x.reshape(-1), kernel.reshape(-1), dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1), dkernels, dbiases,
-        w.N, *tables, alone=w.N * w.OH * w.OW * K * w.F < MIN_PARALLEL_WORK,
-    )  # fmt: skip
-    dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[:K, : w.F]).reshape(kernel.shape)
-    return dx if need_dx else None, dkernel, dbiases.sum(axis=0).astype(x.dtype)
-
-
 @lru_cache(maxsize=256)
-def _backward_tables(w: Windows, itemsize: int) -> tuple[Array, ...]:
+def backward_tables(w: Windows, itemsize: int) -> tuple[Array, ...]:
     """The offsets of the backward's two products, and the windows of a block of x and of dz as arrays."""
     v, F = transposed(w), filled_up(w.F, itemsize)
     block = _block_samples(w.N, (w.HP * w.WP * w.C + w.OH * w.OW * w.F + v.HP * v.WP * v.C) * itemsize)
     w, v = w._replace(N=block), v._replace(N=block)
-    return (
-        _whole_tiles(w), _window_offsets(w, w.C), _window_offsets(v, F), _turned(v, F), np.array(w), np.array(v)
-    )  # fmt: skip
+    cells = _cell_offsets(w, w.C)
+    whole_tiles = np.pad(cells, (0, -len(cells) % MR), mode="edge")  # nobody reads what comes out of the rest
+    turned = np.ascontiguousarray(_cell_offsets(v, F).reshape(-1, v.C)[::-1]).reshape(-1)  # by 180°
+    return whole_tiles, _window_offsets(w, w.C), _window_offsets(v, F), turned, np.array(w), np.array(v)
 
 
 def _block_samples(samples: int, sample_bytes: int) -> int:
     return max(1, min(samples, BLOCK_BYTES // sample_bytes))
 
 
-@lru_cache(maxsize=256)
 def _window_offsets(w: Windows, channels: int) -> Array:
     """(N · OH · OW,): where the window of each output pixel begins in padded images of so many channels."""
     n, p, q = np.ix_(np.arange(w.N), np.arange(w.OH), np.arange(w.OW))
     return (((n * w.HP + p * w.SH) * w.WP + q * w.SW) * channels).reshape(-1)
 
 
-@lru_cache(maxsize=256)
 def _cell_offsets(w: Windows, channels: int) -> Array:
     """(KH · KW · C,): where each cell of a window lies, seen from the window's beginning."""
     i, j, c = np.ix_(np.arange(w.KH), np.arange(w.KW), np.arange(w.C))
     return ((i * w.WP + j) * channels + c).reshape(-1)
-
-
-@lru_cache(maxsize=256)
-def _turned(w: Windows, channels: int) -> Array:
-    """The cells' offsets for a kernel that is turned by 180°."""
-    return np.ascontiguousarray(_cell_offsets(w, channels).reshape(-1, w.C)[::-1]).reshape(-1)
-
-
-@lru_cache(maxsize=256)
-def _whole_tiles(w: Windows) -> Array:
-    """The cells' offsets, filled up to whole tiles by the last one; nobody reads what comes out there."""
-    cells = _cell_offsets(w, w.C)
-    return np.pad(cells, (0, -len(cells) % MR), mode="edge")
 
 
 @shared
@@ -159,7 +128,7 @@ def _convolve(x, x_at, y, y_at, count, numbers):
 
 
 @parallel
-def _backward(
+def backward(
     threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, samples, rows, windows, v_windows, v_cells, w, v
 ):  # fmt: skip
     """One thread's samples; its sums over them go into a dkernel and a dbias of its own. No dx if that is empty."""
@@ -216,16 +185,16 @@ def unpad(padded, C, count, x, x_at, w):
 @serial
 def load_dz(dy, y, relu, first, count, dz, HP, WP, dbias, w):
     """dz = dy · relu′ of some samples, into images of HP x WP pixels with filled up filters; dbias += Σ dz."""
-    F, sums = filled_up(w.F, dz.itemsize), np.empty(w.F, dz.dtype)
+    F, sums, nothing = filled_up(w.F, dz.itemsize), np.empty(w.F, dz.dtype), zeros(dz)
     for row in range(count * w.OH):
         n, p = divmod(row, w.OH)
         source, target = (first * w.OH + row) * w.OW * w.F, (n * HP + p) * WP * F
         for f in range(0, w.F, lanes(dz)):
-            total, filters = zeros(dz), w.F - f
+            total, filters = nothing, w.F - f
             for q in range(w.OW):
                 d = load(dy, source + q * w.F + f, filters)
-                if relu:
-                    d = relu_backward(load(y, source + q * w.F + f, filters), d)
+                if relu:  # y is never negative
+                    d = where_equal(load(y, source + q * w.F + f, filters), nothing, nothing, d)
                 store(dz, target + q * F + f, filters, d)
                 total = add(total, d)
             store(sums, f, filters, total)
@@ -238,13 +207,9 @@ def exchange_channels(kernel, C, w):
     """The kernel (KH, KW, w.C, F) -> (KH, KW, F, C), with zeros from channel w.C on."""
     taps = len(kernel) // (w.C * w.F)
     exchanged = np.zeros(taps * w.F * C, kernel.dtype)
-    step = NR_BYTES // kernel.itemsize  # squares, so that lines of both arrays stay in the cache
     for tap in range(taps):
-        for start in range(0, w.C, step):
-            width = min(step, w.C - start)
-            for f in range(w.F):
-                source = kernel[(tap * w.C + start) * w.F + f :]
-                target = exchanged[(tap * w.F + f) * C + start :][:width]
-                for c in range(width):
-                    target[c] = source[c * w.F]
+        for f in range(w.F):
+            source, target = kernel[tap * w.C * w.F + f :], exchanged[(tap * w.F + f) * C :][: w.C]
+            for c in range(w.C):
+                target[c] = source[c * w.F]
     return exchanged

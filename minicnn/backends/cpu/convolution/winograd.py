@@ -31,7 +31,6 @@ from ..gemm.gemm import clear, copy, filled_up, multiply, multiply_add
 from ..gemm.microkernel import MR, NR_BYTES
 from ..runtime.compile import even_part, parallel, serial, share, shared
 from ..runtime.memory import LINE_BYTES, empty
-from ..runtime.threads import thread_count
 from ..runtime.vectors import lanes
 from .implicit_gemm import exchange_channels, fill_up, filled_up_bias, load_dz, pad, unpad
 from .transforms import (
@@ -102,21 +101,9 @@ def stage(w: Windows, relu: bool, itemsize: int, training: bool) -> Stage:
     )
 
 
-def backward(
-    x: Array, kernel: Array, dy: Array, y: Array, relu: bool, need_dx: bool, w: Windows
-) -> tuple[Array | None, Array, Array]:
-    """dx or None, dkernel and dbias, with dz = dy · relu′ or dy."""
-    t = tiling(w, x.itemsize)
-    samples, w = w.N, _in_tiles(w, t)
-    dkernels = np.empty((thread_count(), w.KH, w.KW, w.C, t.F), x.dtype)  # one for each thread, added up in their order
-    dbiases = np.zeros((len(dkernels), w.F))
-    dx = np.empty(x.shape if need_dx else 0, x.dtype)
-    _backward(
-        x.reshape(-1), kernel.reshape(-1), dy.reshape(-1), y.reshape(-1), relu, dx.reshape(-1),
-        dkernels.reshape(len(dkernels), -1), dbiases, samples, np.array(w),
-    )  # fmt: skip
-    dkernel = np.ascontiguousarray(dkernels.sum(axis=0)[..., : w.F])
-    return dx if need_dx else None, dkernel, dbiases.sum(axis=0).astype(x.dtype)
+def backward_tables(w: Windows, itemsize: int) -> tuple[Array, ...]:
+    """The windows of a block."""
+    return (np.array(_in_tiles(w, tiling(w, itemsize))),)
 
 
 def _in_tiles(w: Windows, t: Tiling) -> Windows:
@@ -213,11 +200,12 @@ def _all_zero(padded, at, C, w):
 
 
 @parallel
-def _backward(threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, samples, w):
+def backward(threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, samples, w):
     """One thread's samples; its sums over them go into a dkernel and a dbias of its own. No dx if that is empty."""
     w = geometry(w)
     t = tiling(w, x.itemsize)
     C, F, HP, WP, need_dx = t.C, t.F, t.height * t.TH, OUTPUTS * t.TW, len(dx) > 0
+    dkernel = dkernels[thread].reshape(-1)
     tiles, K = w.N * t.TH * t.TW, -(-w.C // MR) * MR
     V_step, dM_step = _point_step(tiles * C, x.itemsize), _point_step(tiles * F, x.itemsize)
     dU_step, U_step = _point_step(K * F, x.itemsize), _point_step(w.F * C, x.itemsize)
@@ -256,8 +244,8 @@ def _backward(threads, thread, x, kernel, dy, y, relu, dx, dkernels, dbiases, sa
             unpad(dpadded, C, count, dx, image_at, w)
     for c in range(w.C):  # dk = Gᵀ dU G
         for f in range(0, F, lanes(x)):
-            kernel_adjoint(t.form, dU, c * F + f, t.across * dU_step, dU_step, dkernels[thread], c * F + f,
-                           w.KW * w.C * F, w.C * F)  # fmt: skip
+            at = c * F + f
+            kernel_adjoint(t.form, dU, at, t.across * dU_step, dU_step, dkernel, at, w.KW * w.C * F, w.C * F)
 
 
 @serial

@@ -143,13 +143,6 @@ def _maximum(builder: Any, one: Any, other: Any) -> Any:
     return builder.call(declared, [one, other], fastmath=["nsz"])  # −0 and 0 are equal
 
 
-def _relu_backward(builder: Any, y: Any, dy: Any) -> Any:
-    one, nothing = ir.Constant(y.type, [1.0] * y.type.count), ir.Constant(y.type, None)
-    return builder.fmul(dy, builder.select(builder.fcmp_ordered(">", y, nothing), one, nothing))
-
-
 add = _of_two(lambda builder, one, other: builder.fadd(one, other))
 maximum = _of_two(_maximum)
 """The larger of two numbers, NaN if one is."""
-relu_backward = _of_two(_relu_backward)
-"""dy · (y > 0) of y and dy."""
