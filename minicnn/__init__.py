@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from . import (
+    activations,
     backend,
     callbacks,
     config,
@@ -46,6 +47,7 @@ __all__ = [
     "NonFiniteError",
     "Sequential",
     "TrainingWarning",
+    "activations",
     "backend",
     "backend_name",
     "callbacks",

@@ -7,7 +7,9 @@ its modules; only what differs, and what to use instead of something missing, is
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterable
+from dis import opmap
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -36,6 +38,14 @@ DIFFERS = {
 
 NO_TENSORS = "Arrays are NumPy's or CuPy's: use their functions."
 NO_RECURRENCE = "minicnn has convolutional networks only: Conv1D is for sequences."
+NO_DATA = "Read the data with NumPy; minicnn.datasets has Fashion-MNIST."
+NO_FILES = "Read the files into arrays; fit also takes a generator of batches (x, y)."
+OUTPUTS = "model.values(x) computes the outputs of all layers: x is number 0, the first layer's output number 1."
+AUGMENT = (
+    "Images are NumPy arrays: numpy.asarray(PIL.Image.open(path)). To augment them, RandomFlip and RandomTranslation "
+    "are layers, and fit takes any generator of batches (x, y)."
+)
+OPEN_IMAGE = "numpy.asarray(PIL.Image.open(path).resize((width, height))) is an image as an array."
 ONE_PRECISION = 'dtype="float32" or "float64" is an argument of each layer.'
 
 INSTEAD = {
@@ -48,14 +58,25 @@ INSTEAD = {
     "callbacks.BackupAndRestore": "ModelCheckpoint, then load_model and fit(…, initial_epoch=model.epochs_trained).",
     "callbacks.SwapEMAWeights": "WeightAveraging gives the model the mean of its weights.",
     "constraints": "Weights are not constrained; weight_decay and regularizers make them smaller.",
+    "datasets.boston_housing": NO_DATA,
+    "datasets.california_housing": NO_DATA,
+    "datasets.cifar": NO_DATA,
     "datasets.imdb": NO_RECURRENCE,
     "datasets.reuters": NO_RECURRENCE,
     "layers.Bidirectional": NO_RECURRENCE,
+    "layers.AlphaDropout": "Dropout or GaussianNoise.",
+    "layers.Conv1DTranspose": "UpSampling1D, then Conv1D.",
+    "layers.Conv2DTranspose": "UpSampling2D, then Conv2D.",
+    "layers.Conv3D": "minicnn has sequences and images: Conv1D and Conv2D.",
     "layers.ConvLSTM": NO_RECURRENCE,
     "layers.Embedding": NO_RECURRENCE,
     "layers.GRU": NO_RECURRENCE,
+    "layers.Lambda": "Derive from layers.Layer: call computes, call_backward is its gradient. Rescaling multiplies.",
     "layers.LSTM": NO_RECURRENCE,
+    "layers.Normalization": "Rescaling(1 / std, -mean / std) does it with the mean and std of numpy.",
     "layers.RNN": NO_RECURRENCE,
+    "layers.Random": "RandomFlip, RandomTranslation and RandomErasing augment images.",
+    "layers.Resizing": "Resize the images before the training, with Pillow, say.",
     "layers.SimpleRNN": NO_RECURRENCE,
     "layers.StackedRNN": NO_RECURRENCE,
     "layers.TimeDistributed": "Dense works on the last axis of any input.",
@@ -70,15 +91,44 @@ INSTEAD = {
     "optimizers.Lamb": "Use Adam.",
     "optimizers.LossScaleOptimizer": ONE_PRECISION,
     "optimizers.Muon": "Use SGD with momentum.",
-    "preprocessing.image": "Images are NumPy arrays; RandomFlip and RandomTranslation augment them.",
+    "preprocessing": AUGMENT,
+    "models.clone_model": "model.from_config(model.get_config()) has the same layers and new weights.",
+    "models.save_model": "model.save(filepath)",
     "random.": "Use numpy.random; minicnn.set_random_seed makes a training repeat.",
+    "saving.load_model": "minicnn.load_model(filepath)",
+    "utils.audio_dataset": NO_FILES,
+    "utils.get_file": "urllib.request.urlretrieve(url, filename) fetches a file.",
+    "utils.image_dataset": NO_FILES,
+    "utils.img_to_array": OPEN_IMAGE,
+    "utils.load_img": OPEN_IMAGE,
+    "utils.text_dataset": NO_FILES,
 }
 """For a missing name, or all names that begin like this: what to do instead."""
+
+ATTRIBUTES = {
+    "Layer.input": OUTPUTS,
+    "Layer.output": OUTPUTS,
+    "Model.add_loss": "regularizers add to the loss; train_step is open for more.",
+    "Model.evaluate_generator": "evaluate takes generators.",
+    "Model.export": "minicnn.export_onnx(model, path)",
+    "Model.fit_generator": "fit takes generators.",
+    "Model.input": OUTPUTS,
+    "Model.inputs": OUTPUTS,
+    "Model.output": OUTPUTS,
+    "Model.outputs": OUTPUTS,
+    "Model.predict_classes": "model.predict(x).argmax(axis=-1)",
+    "Model.predict_generator": "predict takes generators.",
+    "Model.predict_proba": "model.predict(x)",
+    "Model.trainable_variables": "model.trainable_weights: each has value and, after model.backward(dy), grad.",
+    "Model.variables": "model.weights",
+}
+"""For a missing attribute of a model or a layer: what to do instead."""
 
 WHOLE_MODULES = {
     "applications": "Pretrained networks are not part of minicnn.",
     "distribution": "minicnn.distributed.DataParallel trains on several processes.",
     "dtype_policies": ONE_PRECISION,
+    "mixed_precision": ONE_PRECISION,
     "export": "minicnn.export_onnx writes a model for other programs.",
     "ops": NO_TENSORS,
     "quantizers": "There is no quantisation.",
@@ -87,6 +137,23 @@ WHOLE_MODULES = {
     "wrappers": "minicnn.sklearn.CNNClassifier is a scikit-learn estimator.",
 }
 """Modules of Keras that minicnn does not have."""
+
+
+OLD = {
+    "backend.": NO_TENSORS,
+    "layers.advanced_activations": "Its layers are in minicnn.layers.",
+    "layers.convolutional": "Its layers are in minicnn.layers.",
+    "layers.core": "Its layers are in minicnn.layers.",
+    "layers.merge": "Its layers are in minicnn.layers.",
+    "layers.normalization": "Its layers are in minicnn.layers.",
+    "layers.pooling": "Its layers are in minicnn.layers.",
+    "layers.experimental": "Its layers are in minicnn.layers.",
+    "optimizers.legacy": "Its optimisers are in minicnn.optimizers.",
+    "preprocessing.image.ImageDataGenerator": AUGMENT,
+    "utils.np_utils": "Its functions are in minicnn.utils: from minicnn.utils import to_categorical.",
+    "wrappers.scikit_learn": "minicnn.sklearn.CNNClassifier is a scikit-learn estimator.",
+}
+"""Names of Keras 1 and 2 that Keras 3 does not have either, and what they are now."""
 
 
 @cache
@@ -107,22 +174,58 @@ def reporter(module: str, known: Iterable[str]) -> Callable[[str], Any]:
         path = f"{module}.{name}".removeprefix("minicnn.").removeprefix("minicnn")
         if name.startswith("__"):  # Python and tools ask for such names
             raise AttributeError(name)
-        raise AttributeError(f"{module} has no {name}. {remedy(path, known)}")
+        sentence = f"{module} has no {name}. {remedy(path, known)}"
+        raise ImportError(sentence) if _imports_a_name() else AttributeError(sentence)
 
     return missing
 
 
+def _imports_a_name() -> bool:
+    """Whether `missing` is asked by `from module import name`; Python hides an AttributeError's text there."""
+    frame = sys._getframe(2)
+    while frame.f_code.co_name == "__getattr__" and frame.f_back is not None:  # a module's own, which calls `missing`
+        frame = frame.f_back
+    return frame.f_code.co_code[frame.f_lasti] == opmap["IMPORT_FROM"]
+
+
+class MissingModules:
+    """An entry of sys.meta_path: importing a module that Keras has and minicnn lacks says what to use instead."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        """Called for a module that was not found. Raises ModuleNotFoundError if Keras has it, or had it."""
+        module = name.removeprefix("minicnn.")
+        if module != name and any(_begins(known, module) for known in (*WHOLE_MODULES, *OLD, *keras_names())):
+            raise ModuleNotFoundError(f"There is no {name}. {instead(module)}".rstrip(), name=name)
+
+
+def _begins(name: str, module: str) -> bool:
+    """Whether the name is that of the module, or of something in it."""
+    return f"{name}.".startswith(f"{module}.")
+
+
+sys.meta_path.append(MissingModules)
+
+
 def remedy(path: str, known: Iterable[str]) -> str:
     """What to do about a missing name, such as "losses.Huber"."""
-    if path not in keras_names() and path not in WHOLE_MODULES:
+    if any(path.startswith(old) for old in OLD) and path not in keras_names():
+        return f"Keras 3 does not have it. {instead(path)}"
+    if not any(_begins(name, path) for name in (*WHOLE_MODULES, *keras_names())):
         return did_you_mean(path.rpartition(".")[2], known)
     return f"Keras has it, minicnn does not. {instead(path)} Known: {', '.join(sorted(known))}.".replace("  ", " ")
 
 
 def instead(path: str) -> str:
     """What to use instead of a name of Keras that is missing; "" if there is nothing like it."""
-    found = [start for start in (*INSTEAD, *WHOLE_MODULES) if path.startswith(start)]
-    return {**INSTEAD, **WHOLE_MODULES}[max(found, key=len)] if found else ""
+    sentences = {**INSTEAD, **WHOLE_MODULES, **OLD}
+    found = [start for start in sentences if path.startswith(start)]
+    return sentences[max(found, key=len)] if found else ""
+
+
+def instead_of_attribute(kind: str, name: str) -> str:
+    """What to use instead of an attribute of Keras's "Model" or "Layer" that is missing; "" if there is nothing."""
+    return ATTRIBUTES.get(f"{kind}.{name}", "")
 
 
 def offered(path: str) -> Any:

@@ -16,10 +16,10 @@ def floatx() -> str:
     return _floatx
 
 
-def set_floatx(dtype: str) -> None:
+def set_floatx(value: str) -> None:
     """Set the dtype of layers made from now on: "float32" or "float64". Raises ValueError for any other."""
     global _floatx
-    _floatx = check_precision("set_floatx", dtype)
+    _floatx = check_precision("set_floatx", value)
 
 
 def check_precision(where: str, dtype: object) -> str:

@@ -7,6 +7,7 @@ value that is used further down, as in a residual block, goes around the layers 
 from __future__ import annotations
 
 import os
+import warnings
 from html import escape
 from pathlib import Path
 
@@ -44,16 +45,24 @@ def plot_model(
     model: Network,
     to_file: str | os.PathLike[str] = "model.svg",
     show_shapes: bool = True,
+    show_dtype: bool = False,
     show_layer_names: bool = True,
+    rankdir: str = "TB",
+    expand_nested: bool = False,
+    dpi: int = 200,
+    show_layer_activations: bool = False,
+    show_trainable: bool = False,
 ) -> Path:
     """Write a picture of the model's layers to an SVG file; returns its path. Layers with weights have a coloured bar.
 
-    The picture follows the reader's light or dark setting. Raises ValueError for a model without layers and for another
-    format than SVG, OSError if the file cannot be written.
+    The picture follows the reader's light or dark setting. A file of another name gets the suffix .svg, with a warning.
+    The last arguments choose details of Keras's picture, and have no effect.
+    Raises ValueError for a model without layers, OSError if the file cannot be written.
     """
     path = arguments.path("plot_model to_file", to_file)
     if path.suffix.lower() != ".svg":
-        raise ValueError(explain("plot_model to_file", "a name that ends in .svg", path.name, "Browsers show SVG."))
+        path = path.with_suffix(".svg")
+        warnings.warn(f"plot_model draws SVG, which browsers show: it writes {path}.", stacklevel=2)
     if not isinstance(model, Network):
         raise TypeError(explain("plot_model", "a model", type(model).__name__, "Give the model, then the path."))
     if not model.layers:

@@ -49,7 +49,8 @@ def _single(where: str, given: Any, kind: type, called: str) -> Any:
     """The value, also if it stands in a list alone. Raises TypeError or ValueError for others and for several."""
     if isinstance(given, (list, tuple)):
         if len(given) != 1:
-            remedy = "A model has one input and one output. Several outputs: make a model for each; they share layers."
+            remedy = "A model has one input and one output. Several outputs: make a model for each; they share layers. "
+            remedy += "model.values(x) computes the outputs of all layers."
             raise ValueError(explain(where, called, f"{len(given)} of them", remedy))
         given = given[0]
     if not isinstance(given, kind):

@@ -7,7 +7,7 @@ LeCun n = fan_in, scale 1 (LeCun et al., 1998).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -93,67 +93,103 @@ class RandomUniform(_Random):
         return self.generator().uniform(self.minval, self.maxval, shape)
 
 
-class _VarianceScaling(_Random):
-    """Draws with variance scale / n, where `mode` computes n from fan_in and fan_out."""
+class TruncatedNormal(_Random):
+    """Normal with the given mean and standard deviation; values more than two standard deviations off are redrawn."""
 
-    scale = 1.0
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.mean = arguments.number("TruncatedNormal mean", mean)
+        self.stddev = arguments.non_negative("TruncatedNormal stddev", stddev)
 
-    def variance(self, shape: Sequence[int]) -> float:
-        fan_in, fan_out = fans(shape)
-        return self.scale / max(1.0, self.mode(fan_in, fan_out))
-
-    @staticmethod
-    def mode(fan_in: float, fan_out: float) -> float:
-        return fan_in
-
-
-class _Uniform(_VarianceScaling):
     def values(self, shape: Sequence[int]) -> np.ndarray:
-        limit = np.sqrt(3 * self.variance(shape))
-        return self.generator().uniform(-limit, limit, shape)
+        return self.mean + self.stddev * _truncated(self.generator(), shape)
 
 
-class _TruncatedNormal(_VarianceScaling):
+def _truncated(generator: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
+    """Standard normal, redrawn where it is outside ±2."""
+    values = generator.normal(size=shape)
+    while (outside := np.abs(values) > 2).any():
+        values[outside] = generator.normal(size=int(outside.sum()))
+    return values
+
+
+class VarianceScaling(_Random):
+    """Draws with variance scale / n; n is fan_in, fan_out, or their mean.
+
+    mode is "fan_in", "fan_out" or "fan_avg"; distribution "truncated_normal", "untruncated_normal" or "uniform".
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+    ) -> None:
+        super().__init__(seed)
+        self.scale = arguments.non_negative("VarianceScaling scale", scale)
+        self.mode = arguments.choice("VarianceScaling mode", mode, MODES, "a mode")
+        self.distribution = arguments.choice("VarianceScaling distribution", distribution, DRAWS, "a distribution")
+
     def values(self, shape: Sequence[int]) -> np.ndarray:
-        generator = self.generator()
-        values = generator.normal(size=shape)
-        while (outside := np.abs(values) > 2).any():
-            values[outside] = generator.normal(size=int(outside.sum()))
-        return values * np.sqrt(self.variance(shape)) / TRUNCATED_STDDEV
+        variance = self.scale / max(1.0, MODES[self.mode](*fans(shape)))
+        return DRAWS[self.distribution](self.generator(), variance, shape)
 
 
-class _GlorotMode:
-    @staticmethod
-    def mode(fan_in: float, fan_out: float) -> float:
-        return (fan_in + fan_out) / 2
+MODES: dict[str, Callable[[float, float], float]] = {
+    "fan_in": lambda fan_in, fan_out: fan_in,
+    "fan_out": lambda fan_in, fan_out: fan_out,
+    "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
+}
+
+DRAWS: dict[str, Callable[[np.random.Generator, float, Sequence[int]], np.ndarray]] = {
+    "truncated_normal": lambda draw, variance, shape: _truncated(draw, shape) * np.sqrt(variance) / TRUNCATED_STDDEV,
+    "untruncated_normal": lambda draw, variance, shape: draw.normal(0, np.sqrt(variance), shape),
+    "uniform": lambda draw, variance, shape: draw.uniform(-np.sqrt(3 * variance), np.sqrt(3 * variance), shape),
+}
+"""Numbers of mean 0 and a given variance."""
 
 
-class GlorotUniform(_GlorotMode, _Uniform):
+class GlorotUniform(VarianceScaling):
     """Uniform in ±√(6 / (fan_in + fan_out)): Keras's default for kernels."""
 
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(1.0, "fan_avg", "uniform", seed)
 
-class GlorotNormal(_GlorotMode, _TruncatedNormal):
+
+class GlorotNormal(VarianceScaling):
     """Truncated normal of variance 2 / (fan_in + fan_out)."""
 
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(1.0, "fan_avg", "truncated_normal", seed)
 
-class HeUniform(_Uniform):
+
+class HeUniform(VarianceScaling):
     """Uniform in ±√(6 / fan_in): for relu, which halves the variance."""
 
-    scale = 2.0
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(2.0, "fan_in", "uniform", seed)
 
 
-class HeNormal(_TruncatedNormal):
+class HeNormal(VarianceScaling):
     """Truncated normal of variance 2 / fan_in: for relu, which halves the variance."""
 
-    scale = 2.0
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(2.0, "fan_in", "truncated_normal", seed)
 
 
-class LecunUniform(_Uniform):
+class LecunUniform(VarianceScaling):
     """Uniform in ±√(3 / fan_in)."""
 
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(1.0, "fan_in", "uniform", seed)
 
-class LecunNormal(_TruncatedNormal):
+
+class LecunNormal(VarianceScaling):
     """Truncated normal of variance 1 / fan_in."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__(1.0, "fan_in", "truncated_normal", seed)
 
 
 CLASSES: dict[str, type[Initializer]] = {
@@ -164,6 +200,8 @@ CLASSES: dict[str, type[Initializer]] = {
         Constant,
         RandomNormal,
         RandomUniform,
+        TruncatedNormal,
+        VarianceScaling,
         GlorotUniform,
         GlorotNormal,
         HeUniform,
@@ -174,11 +212,17 @@ CLASSES: dict[str, type[Initializer]] = {
 }
 
 NAMES = {
+    "zero": Zeros,
     "zeros": Zeros,
+    "one": Ones,
     "ones": Ones,
     "constant": Constant,
+    "normal": RandomNormal,
     "random_normal": RandomNormal,
+    "uniform": RandomUniform,
     "random_uniform": RandomUniform,
+    "truncated_normal": TruncatedNormal,
+    "variance_scaling": VarianceScaling,
     "glorot_uniform": GlorotUniform,
     "glorot_normal": GlorotNormal,
     "he_uniform": HeUniform,
@@ -201,9 +245,11 @@ def fans(shape: Sequence[int]) -> tuple[float, float]:
 
 
 def get(identifier: Any) -> Initializer:
-    """The initialiser for an Initializer, a string name or a description. Raises ValueError for an unknown one."""
+    """The initialiser for an Initializer, its class, a string name or a description. Raises ValueError for others."""
     if isinstance(identifier, Initializer):
         return identifier
+    if isinstance(identifier, type) and issubclass(identifier, Initializer):
+        return identifier()
     if isinstance(identifier, dict):
         return from_description(identifier, CLASSES, "initializer")
     known: dict[str, type[Initializer]] = {**CLASSES, **NAMES}

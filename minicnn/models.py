@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import arguments, saving
+from .compatibility import reporter
 from .configurable import from_description
 from .errors import explain
 from .fixed import Layers
@@ -16,6 +17,8 @@ from .layers import CLASSES, Input, Layer
 from .network import Shape, Sources, gather
 from .summary import summary_text
 from .training import Trainer
+
+NO_CUSTOM_OBJECTS = "A file holds minicnn's own layers and losses; for others, build the model and load its weights."
 
 
 class Model(Trainer):
@@ -115,9 +118,24 @@ class Model(Trainer):
         named = {layer.name: layer for layer in self.layers}
         return named[arguments.choice(f"{self.name} get_layer", name, named, "the name of a layer")]
 
-    def summary(self, *, print_fn: Any = print) -> None:
-        """Print Keras's table: layers, output shapes, numbers of parameters, totals."""
-        arguments.function("summary print_fn", print_fn, "text")(summary_text(self))
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Any = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: None = None,
+    ) -> None:
+        """Print Keras's table: layers, output shapes, numbers of parameters, totals; by print_fn(text) if it is given.
+
+        With show_trainable=True a column says whether each layer is trained. The columns are as wide as their content,
+        and models inside models are shown layer by layer, whatever line_length, positions and expand_nested are.
+        """
+        arguments.only("summary layer_range", layer_range, None, "The table has all layers.")
+        trainable = arguments.flag("summary show_trainable", show_trainable)
+        write = print if print_fn is None else arguments.function("summary print_fn", print_fn, "text")
+        write(summary_text(self, trainable))
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as plain data: `from_config` makes an equal model, with new weights."""
@@ -126,8 +144,9 @@ class Model(Trainer):
         return {"name": self.name, "input_shape": shape, "layers": layers, "sources": self.sources}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
+    def from_config(cls, config: dict[str, Any], custom_objects: None = None) -> Any:
         """The model that `get_config` described, with new weights. Raises ValueError or TypeError for other data."""
+        arguments.only("from_config custom_objects", custom_objects, None, NO_CUSTOM_OBJECTS)
         model = cls.without_layers()
         model.name = arguments.text(f"{cls.__name__} from_config, name", config.get("name"))
         for description, sources in zip(config["layers"], config["sources"], strict=True):
@@ -141,14 +160,15 @@ class Model(Trainer):
         """The architecture as a JSON text, for `model_from_json`."""
         return json.dumps({"class": type(self).__name__, "config": self.get_config()})
 
-    def save(self, filepath: str | Path) -> None:
+    def save(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Write architecture, weights and the state of optimiser, random numbers and callbacks to a file for `load`.
 
-        The file is in the safetensors format ("model.safetensors"), or if its name ends in ".keras" in Keras's, which
-        has no states of random numbers and callbacks. It appears complete or not at all.
+        The file is in the safetensors format ("model.safetensors"), or if its name ends in ".keras" in Keras's, or in
+        ".h5" in Keras's older one; these have no states of random numbers and callbacks. It appears complete or not at
+        all.
         Raises ValueError if the model holds something that a file cannot store, OSError if it cannot be written.
         """
-        saving.save_model(self, filepath)
+        saving.save_model(self, filepath, overwrite)
 
     @staticmethod
     def load(filepath: str | Path) -> Any:
@@ -158,18 +178,18 @@ class Model(Trainer):
         """
         return load_model(filepath)
 
-    def save_weights(self, filepath: str | Path) -> None:
+    def save_weights(self, filepath: str | Path, overwrite: bool = True) -> None:
         """Write only the weights: to "model.weights.h5" in Keras's format, to any other file in minicnn's."""
-        saving.save_weights(self, filepath)
+        saving.save_weights(self, filepath, overwrite)
 
-    def load_weights(self, filepath: str | Path) -> None:
+    def load_weights(self, filepath: str | Path, skip_mismatch: bool = False) -> None:
         """Read the weights from a file of save_weights or save into this model of the same architecture.
 
         It may be one of Keras, or a PyTorch state dict as safetensors: see `minicnn.exchange.load_pytorch`.
         Raises OSError if the file cannot be read, ModelFileError if it is damaged or its weights differ from the
         model's in names, shapes or dtypes. Then the model is unchanged.
         """
-        saving.load_weights(self, filepath)
+        saving.load_weights(self, filepath, skip_mismatch)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.layers!r}, name={self.name!r})"
@@ -230,22 +250,32 @@ class Sequential(Model):
             raise TypeError(explain(self.name, "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
 
 
-def model_from_json(text: str) -> Any:
+def model_from_json(json_string: str, custom_objects: None = None) -> Any:
     """The model whose `to_json` this is, with new weights. Raises ValueError or TypeError for another text."""
-    description = json.loads(text)
+    arguments.only("model_from_json custom_objects", custom_objects, None, NO_CUSTOM_OBJECTS)
+    description = json.loads(json_string)
     kinds = {cls.__name__: cls for cls in (Model, Sequential)}
     return kinds[arguments.choice("model_from_json", description.get("class"), kinds, "a model's class")].from_config(
         description["config"]
     )
 
 
-def load_model(filepath: str | Path) -> Any:
+def load_model(filepath: str | Path, custom_objects: None = None, compile: bool = True, safe_mode: bool = True) -> Any:
     """The model that `save` wrote, a Sequential or a Model; training goes on bit for bit, on the same backend.
 
-    Also reads Keras's .keras files, of models of layers that minicnn has; then the optimiser's state is Keras's.
+    Also reads Keras's .keras and older .h5 files, of models of layers that minicnn has; then the optimiser's state is
+    Keras's.
+    With compile=False, the model has no optimiser, loss or metrics. No code in a file is ever run, so safe_mode has no
+    effect.
     Raises OSError if the file cannot be read, ModelFileError if it is damaged or of another program than Keras.
     """
+    arguments.only("load_model custom_objects", custom_objects, None, NO_CUSTOM_OBJECTS)
     content = saving.read_model(filepath)
+    if not arguments.flag("load_model compile", compile):
+        content = {name: part for name, part in content.items() if name not in saving.COMPILED}
     model = (Model if "sources" in content else Sequential).without_layers()
     saving.restore_model(model, content, filepath)
     return model
+
+
+__getattr__ = reporter(__name__, ("Model", "Sequential", "load_model", "model_from_json"))

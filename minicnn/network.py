@@ -21,7 +21,8 @@ import numpy as np
 from . import arguments
 from .backends import to_device, to_host
 from .backends.contract import Array
-from .errors import explain, shown
+from .compatibility import instead_of_attribute
+from .errors import did_you_mean, explain, shown
 from .fixed import Layers, Weights
 from .inference import Inference
 from .layers import Activation, Layer, ReLU, Softmax
@@ -83,6 +84,12 @@ class Network:
             raise TypeError(explain(f"{self.name} layers", "no replacement of the list", shown(value), remedy))
         object.__setattr__(self, name, value)
 
+    def __getattr__(self, name: str) -> Any:
+        """Called for an attribute that does not exist."""
+        public = [known for known in dir(type(self)) if not known.startswith("_")]
+        remedy = instead_of_attribute("Model", name) or did_you_mean(name, public)
+        raise AttributeError(explain(type(self).__name__, f"an attribute {name!r}", "none", remedy))
+
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = model(x), x (N, …) of any real dtype, converted to the model's. `training` is for dropout and batch norm.
 
@@ -93,7 +100,7 @@ class Network:
     # --8<-- [start:passes]
     def values(self, x: Array, training: bool = False) -> list[Array]:
         """The values of a forward: x and the output of each layer. Raises the errors of forward."""
-        x = arguments.array(self.name, "x", x, self.dtype)
+        x = self.as_input(x)
         self.check_input(x)
         values = [to_device(x, self.dtype)]
         for layer, sources in zip(self.layers, self.sources, strict=True):
@@ -149,14 +156,14 @@ class Network:
         Any number of threads may infer while another thread trains: each call uses one consistent set of weights,
         that of the last complete training step. Raises the same errors as forward.
         """
-        x = arguments.array(self.name, "x", x, self.dtype)
+        x = self.as_input(x)
         self.ensure_built(x)
         y = self._inference(self, x)
         return self._infer_by_forward(x) if y is None else y
 
     def _infer_by_forward(self, x: Array) -> Array:
         """The forward of a snapshot, so that `saved` is set in the snapshot's layers and not in this network's."""
-        x = arguments.array(self.name, "x", x, self.dtype)
+        x = self.as_input(x)
         self.ensure_built(x)
         shared = [(layer, dict(vars(layer))) for layer in self.layers if is_patched(layer)]
         try:
@@ -260,22 +267,26 @@ class Network:
                 for layer in self.layers:
                     layer.saved = None
 
+    def as_input(self, x: Any, where: str | None = None) -> Array:
+        """x as an array with as many axes as the network's inputs: as in Keras, a last axis of length 1 is added to
+        x or removed from it if it then fits. Raises TypeError or ValueError, naming `where`, for anything but numbers.
+        """
+        x = arguments.array(where or self.name, "x", x, self.dtype)
+        if self.input_shape is None or len(x.shape) == len(self.input_shape):
+            return x
+        if _fits((*x.shape, 1), self.input_shape):
+            return x[..., None]
+        return x[..., 0] if x.shape[-1:] == (1,) and _fits(x.shape[:-1], self.input_shape) else x
+
     def check_input(self, x: Array) -> None:
         """Raise TypeError if x is not an array, ValueError if it does not have the network's input shape."""
         if len(x.shape) < 2:
             remedy = "Add the batch axis: x[numpy.newaxis]."
             raise ValueError(explain(self.name, "input of shape (batch, …)", f"shape {tuple(x.shape)}", remedy))
-        if self.input_shape is None:
-            return
-        fits = len(x.shape) == len(self.input_shape) and all(
-            expected in (None, found) for expected, found in zip(self.input_shape, x.shape, strict=True)
-        )
-        if not fits:
+        if self.input_shape is not None and not _fits(x.shape, self.input_shape):
             expected = ("batch", *("any" if length is None else length for length in self.input_shape[1:]))
             remedy = "Reshape or resize the samples."
-            if tuple(x.shape[1:]) + (1,) == self.input_shape[1:]:
-                remedy = "Add the channel axis: x[..., numpy.newaxis]."
-            elif tuple(x.shape) == self.input_shape[1:]:
+            if tuple(x.shape) == self.input_shape[1:]:
                 remedy = "This is one sample. Add the batch axis: x[numpy.newaxis]."
             raise ValueError(
                 explain(
@@ -294,6 +305,13 @@ class Network:
         for layer, sources in zip(self.layers, self.sources, strict=True):
             values.append(layer(gather(values, sources)))
         return values[-1]
+
+
+def _fits(shape: Sequence[int], expected: Shape) -> bool:
+    """Whether an array of this shape is a batch of the expected shape, in which None stands for any length."""
+    return len(shape) == len(expected) and all(
+        length in (None, found) for length, found in zip(expected, shape, strict=True)
+    )
 
 
 def in_sequence(layers: int) -> tuple[Sources, ...]:

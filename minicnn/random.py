@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from . import arguments
+from .compatibility import reporter
 
 _generator = np.random.default_rng()
 _of_this_thread = threading.local()
@@ -35,3 +36,6 @@ def draw_seed() -> int:
     """The generator's next seed. Every layer and every model draws one, so each is reproducible by itself."""
     generator = getattr(_of_this_thread, "generator", None) or _generator
     return int(generator.integers(2**63))
+
+
+__getattr__ = reporter(__name__, ("set_random_seed",))

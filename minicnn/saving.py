@@ -12,6 +12,7 @@ from typing import Any
 
 from . import arguments, layers, losses, metrics, optimizers, tensor_file
 from .callbacks import CallbackList
+from .compatibility import reporter
 from .configurable import from_description
 from .errors import ModelFileError, explain
 from .exchange import keras, pytorch
@@ -24,17 +25,21 @@ from .training import Trainer
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # "PK" alone may be the length of a header
 
 
-def save_model(model: Trainer, filepath: str | Path) -> None:
+COMPILED = ("optimizer", "loss", "metrics", "weighted_metrics", "callbacks", "compile")
+"""The parts of a file's content that say how the model was compiled."""
+
+
+def save_model(model: Trainer, filepath: str | Path, overwrite: bool = True) -> None:
     """Write the whole model and its training state, so that training can go on after `restore_model`.
 
     Raises ValueError if the model holds something that a file cannot store, OSError if the file cannot be written;
     then an older file is unchanged.
     """
-    path = arguments.path("model file", filepath)
-    if path.suffix in (".h5", ".hdf5"):
-        remedy = 'Save the whole model as "model.keras" or "model.safetensors", weights by save_weights.'
-        raise ValueError(explain(str(path), "a format that minicnn writes", "Keras's old HDF5 format", remedy))
-    if path.suffix == ".keras":
+    path = _to_write(filepath, overwrite)
+    if path.name.endswith(".weights.h5"):
+        remedy = 'Call it "model.keras", or write the weights alone with save_weights.'
+        raise ValueError(explain(str(path), "the name of a file of a whole model", "that of weights", remedy))
+    if path.suffix in (".keras", ".h5", ".hdf5"):
         keras.save_model(model, _describe(model), path)
     else:
         tensor_file.write(path, _describe(model))
@@ -47,11 +52,7 @@ def read_model(filepath: str | Path) -> dict[str, Any]:
     """
     path = arguments.path("model file", filepath)
     start = tensor_file.start_of(path)
-    if start.startswith(hdf5.MAGIC):
-        found = "an HDF5 file: weights alone, or a model in Keras's old format"
-        remedy = "Weights: build the model, then call model.load_weights. A model: Keras can save it as .keras."
-        raise ModelFileError(explain(str(path), "a whole model", found, remedy))
-    if start.startswith(ZIP):
+    if start.startswith((*ZIP, hdf5.MAGIC)):
         return keras.read_model(path)
     content = tensor_file.read(filepath)
     if "layers" not in content:
@@ -75,10 +76,18 @@ def restore_model(model: Any, content: dict[str, Any], filepath: str | Path) -> 
         ) from error
 
 
-def save_weights(model: Trainer, filepath: str | Path) -> None:
+def _to_write(filepath: str | Path, overwrite: bool) -> Path:
+    """The path of a file to write. Raises FileExistsError if there is one that must not be overwritten."""
+    path = arguments.path("model file", filepath)
+    if not arguments.flag("overwrite", overwrite) and path.exists():
+        raise FileExistsError(explain(str(path), "no such file, as overwrite=False", "one", "Choose another name."))
+    return path
+
+
+def save_weights(model: Trainer, filepath: str | Path, overwrite: bool = True) -> None:
     """Write only the weights. Raises the errors of save_model."""
     _check_built(model)
-    path = arguments.path("model file", filepath)
+    path = _to_write(filepath, overwrite)
     if path.name.endswith(".weights.h5"):
         return keras.save_weights(model, path)
     if path.suffix in (".h5", ".hdf5", ".keras"):
@@ -89,12 +98,13 @@ def save_weights(model: Trainer, filepath: str | Path) -> None:
     )
 
 
-def load_weights(model: Trainer, filepath: str | Path) -> None:
+def load_weights(model: Trainer, filepath: str | Path, skip_mismatch: bool = False) -> None:
     """Read the weights of a file into a model of the same architecture.
 
     Raises OSError if the file cannot be read, ModelFileError if it is damaged or its weights differ from the model's
     in names, shapes or dtypes. Then the model is unchanged.
     """
+    arguments.only("load_weights skip_mismatch", skip_mismatch, False, "Set the weights of each layer that fits.")
     path = arguments.path("model file", filepath)
     expected = _weights(model)
     try:
@@ -216,3 +226,6 @@ def _slots(model: Trainer) -> dict[str, Parameter]:
     names = {id(weight): name for name, weight in _weights(model).items()}
     parameters = [(names[id(parameter)], parameter) for parameter in model.parameters()]
     return {f"{slot}/{name}": parameter for slot in model.optimizer.slot_names for name, parameter in parameters}
+
+
+__getattr__ = reporter(__name__, ("load_weights", "save_model", "save_weights"))

@@ -6,12 +6,16 @@ from .layers import Layer
 from .network import Network
 
 HEADINGS = ("Layer (type)", "Output Shape", "Param #")
+TRAINABLE = "Trainable"
 CONNECTED = "Connected to"
 
 
-def summary_text(model: Network) -> str:
+def summary_text(model: Network, show_trainable: bool = False) -> str:
     """The table, one row per layer, and the totals below it. With branches, a column says what each layer gets."""
     rows: list[tuple[str, ...]] = [HEADINGS, *(_row(layer) for layer in model.layers)]
+    if show_trainable:
+        marks = ["Y" if layer.trainable else "N" for layer in model.layers]
+        rows = [(*row, mark) for row, mark in zip(rows, [TRAINABLE, *marks], strict=True)]
     if not model.is_sequence:
         names = ["input", *(layer.name for layer in model.layers)]
         connected = [", ".join(names[source] for source in sources) for sources in model.sources]
@@ -40,9 +44,8 @@ def _row(layer: Layer) -> tuple[str, str, str]:
 
 
 def _line(row: tuple[str, ...], widths: list[int]) -> str:
-    name, shape, count, *connected = row
-    cells = [f"{name:<{widths[0]}}", f"{shape:<{widths[1]}}", f"{count:>{widths[2]}}", *connected]
-    return "  ".join(cells)
+    name, shape, count, *more = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+    return "  ".join([name, shape, f"{count.strip():>{widths[2]}}", *more]).rstrip()
 
 
 def _amount(count: int, model: Network) -> str:

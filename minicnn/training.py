@@ -101,7 +101,7 @@ class Trainer(Network):
     def train_step(self, x: Array, y: Array, sample_weight: Any = None) -> tuple[Array, Array]:
         """One step on one batch: forward, loss, backward, update. Returns loss and outputs from before the update."""
         self.check_compiled("train_step")
-        x = arguments.array("train_step", "x", x, self.dtype)
+        x = self.as_input(x, "train_step")
         self.ensure_built(x)
         network, loss = self._objective or self.objective()
         parameters = self.parameters()
@@ -299,6 +299,7 @@ class Trainer(Network):
         if streams.is_stream(x, None):
             batches: Batches | Stream = Stream(x, "predict", self.dtype, steps=last)
         else:
+            x = self.as_input(x, "predict")
             batches = Batches(x, None, batch_size, "predict", self.dtype, steps=last)
             self.check_input(batches.x)
             self.ensure_built(batches.x)
@@ -320,6 +321,7 @@ class Trainer(Network):
         if x is None:
             raise ValueError(explain(where, "samples x", "none", "Give an array, or an iterable of batches."))
         if not streams.is_stream(x, y):
+            x = self.as_input(x, where)
             batches = Batches(x, y, batch_size, where, self.dtype, sample_weight=sample_weight, **options)
             if batches.y is None:
                 raise ValueError(explain(where, "targets y", "none", "Give one target per sample."))
@@ -412,6 +414,7 @@ class Trainer(Network):
 
     def _checked_targets(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """Run the network on the first sample, which builds it, and check all targets against its output shape."""
+        x = self.as_input(x)
         self.check_input(x)
         output = self.infer(x[:1])
         check_flattened(self.loss, y, (len(x), *output.shape[1:]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import runpy
 from pathlib import Path
@@ -86,6 +87,17 @@ def test_every_sentence_is_about_a_name_that_keras_has():
         ("layers.LSTM", "minicnn.layers has no LSTM. Keras has it, minicnn does not. .*Conv1D is for sequences"),
         ("losses.Huber", "MeanAbsoluteError also forgives outliers"),
         ("losses.MeanSquaredEror", "Did you mean 'MeanSquaredError'"),
+        ("activations.mish", "Keras has it, minicnn does not"),
+        ("datasets.imdb", "Conv1D is for sequences"),
+        ("datasets.cifar100", "Read the data with NumPy"),
+        ("models.clone_model", "from_config"),
+        ("saving.load_model", "minicnn.load_model"),
+        ("random.normal", "numpy.random"),
+        ("backend.flatten", "use their functions"),
+        ("utils.np_utils", "from minicnn.utils import to_categorical"),
+        ("utils.image_dataset_from_directory", "a generator of batches"),
+        ("mixed_precision", "float64"),
+        ("layers.Conv2DTranspose", "UpSampling2D, then Conv2D"),
         ("optimizers.Lion", "Keras has it, minicnn does not. Use Adam. Known: Adadelta"),
         ("optimizers.schedules.CosineDecayRestarts", "Keras has it, minicnn does not"),
         ("metrics.AUC", "roc_curve"),
@@ -105,6 +117,38 @@ def test_a_missing_name_is_explained(path, words):
         found = getattr(found, module)
     with pytest.raises(AttributeError, match=words):
         getattr(found, name)
+    assert not hasattr(found, name)
+    with pytest.raises(ImportError, match=words):
+        exec(f"from {found.__name__} import {name}")
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("applications", "Pretrained networks"),
+        ("preprocessing.image", "RandomFlip"),
+        ("constraints", "not constrained"),
+        ("layers.convolutional", "in minicnn.layers"),
+        ("mixed_precision", "float64"),
+        ("nothing", "No module named 'minicnn.nothing'"),
+    ],
+)
+def test_a_missing_module_is_explained(module, words):
+    with pytest.raises(ModuleNotFoundError, match=words):
+        importlib.import_module(f"minicnn.{module}")
+    with pytest.raises(ModuleNotFoundError, match=words):
+        exec(f"from minicnn.{module} import something")
+
+
+@pytest.mark.parametrize("name", ["linear", "relu", "tanh", "softmax", "elu", "gelu", "swish"])
+def test_activations_are_functions_and_names(backend, name):
+    function = getattr(minicnn.activations, name)
+    x = np.array([[-1.0, 2.0, 0.5]], np.float32)
+    expected = minicnn.layers.Activation(name).forward(x)
+    np.testing.assert_array_equal(function(x.tolist()), expected)
+    np.testing.assert_array_equal(minicnn.activations.get(name)(x), expected)
+    model = minicnn.Sequential([minicnn.Input((3,)), minicnn.layers.Dense(2, activation=function)])
+    assert minicnn.models.model_from_json(model.to_json()).layers[0].get_config() == model.layers[0].get_config()
 
 
 def test_settings():

@@ -23,7 +23,11 @@ SHAPE = (3, 3, 40, 60)  # fan_in 360, fan_out 540
         ("lecun_uniform", 1 / 360),
         ("lecun_normal", 1 / 360),
         ("random_normal", 0.05**2),
+        ("normal", 0.05**2),
         ("random_uniform", 0.05**2 / 3),
+        ("uniform", 0.05**2 / 3),
+        ("truncated_normal", (0.05 * 0.8796) ** 2),
+        ("variance_scaling", 1 / 360),
     ],
 )
 def test_variance(name, variance):
@@ -33,9 +37,23 @@ def test_variance(name, variance):
     assert values.var() == pytest.approx(variance, rel=0.05)
 
 
+@pytest.mark.parametrize(("mode", "n"), [("fan_in", 360), ("fan_out", 540), ("fan_avg", 450)])
+@pytest.mark.parametrize("distribution", ["truncated_normal", "untruncated_normal", "uniform"])
+def test_variance_scaling(mode, n, distribution):
+    values = initializers.VarianceScaling(3.0, mode, distribution, seed=1)(SHAPE)
+    assert values.var() == pytest.approx(3 / n, rel=0.05)
+
+
+def test_named_ones_are_variance_scaling():
+    he = initializers.VarianceScaling(2.0, "fan_in", "truncated_normal", seed=1)
+    np.testing.assert_array_equal(HeNormal(seed=1)(SHAPE), he(SHAPE))
+    assert HeNormal(seed=1).get_config() == {"seed": 1}
+
+
 def test_limits():
     assert np.abs(GlorotUniform()(SHAPE)).max() <= np.sqrt(6 / 900)
     assert np.abs(HeNormal()(SHAPE)).max() <= 2 * np.sqrt(2 / 360) / 0.8796
+    assert np.abs(initializers.TruncatedNormal(1, 0.5)(SHAPE) - 1).max() <= 1
     assert np.abs(RandomUniform(1, 2)((100,)) - 1.5).max() <= 0.5
 
 
@@ -56,7 +74,7 @@ def test_own_seeds_repeat_and_the_common_seed_makes_all_repeat():
 
 
 def test_layers_take_names_objects_and_descriptions():
-    for initializer in ("ones", Constant(1), Constant(1).describe()):
+    for initializer in ("ones", "one", initializers.Ones, Constant(1), Constant(1).describe()):
         layer = Dense(2, kernel_initializer=initializer)
         layer.ensure_built((None, 3))
         np.testing.assert_array_equal(layer.get_weights()[0], 1)
@@ -65,5 +83,7 @@ def test_layers_take_names_objects_and_descriptions():
 def test_unknown_ones():
     with pytest.raises(ValueError, match="Did you mean 'he_normal'"):
         initializers.get("henormal")
+    with pytest.raises(ValueError, match="fan_avg, fan_in, fan_out"):
+        initializers.VarianceScaling(mode="fan")
     with pytest.raises(TypeError, match=r"Zeros.*value=3"):
         initializers.Zeros(value=3)

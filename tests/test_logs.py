@@ -138,9 +138,14 @@ def test_a_plot_of_branches(tmp_path):
     assert len({path.split("H")[1].split("V")[0] for path in around}) == 2  # beside each other, not on each other
 
 
+def test_a_plot_of_another_format_is_svg_too(tmp_path):
+    with pytest.warns(UserWarning, match="draws SVG.*model.svg"):
+        path = plot_model(Sequential([layers.Flatten()]), tmp_path / "model.png", rankdir="LR", dpi=96)
+    assert texts(path)[0] == "input"
+    assert [file.name for file in tmp_path.iterdir()] == ["model.svg"]
+
+
 def test_what_cannot_be_plotted(tmp_path):
-    with pytest.raises(ValueError, match="ends in .svg"):
-        plot_model(Sequential([layers.Flatten()]), tmp_path / "model.png")
     with pytest.raises(ValueError, match="a model with layers"):
         plot_model(Sequential(), tmp_path / "model.svg")
     with pytest.raises(TypeError, match="then the path"):

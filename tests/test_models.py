@@ -184,10 +184,27 @@ def test_errors(make, error, words):
     assert all(word in str(raised.value) for word in words), raised.value
 
 
-def test_missing_channel_axis_gets_its_own_remedy():
+@pytest.mark.parametrize("shape", [(1,), (5, 1), (6, 5, 1)], ids=str)
+def test_a_last_axis_of_length_1_is_added_or_removed_as_in_keras(backend, shape):
+    model = Sequential([Input(shape), Flatten(), Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = rng.normal(size=(4, *shape)), np.zeros((4, 1))
+    expected = model.predict(x)
+    for same in (x[..., 0], x[..., np.newaxis]):
+        np.testing.assert_array_equal(model.predict(same), expected)
+        np.testing.assert_array_equal(model.forward(same), model.forward(x))
+        np.testing.assert_array_equal(model.predict_on_batch(same), model.predict_on_batch(x))
+        assert model.evaluate(same, y, verbose=0) == model.evaluate(x, y, verbose=0)
+        assert np.isfinite(model.fit(same, y, verbose=0).history["loss"]).all()
+        model.train_on_batch(same, y)
+        expected = model.predict(x)
+
+
+def test_other_axes_are_not_guessed():
     model = Sequential([Input((6, 5, 1)), Flatten()])
-    with pytest.raises(ValueError, match=r"Add the channel axis: x\[..., numpy.newaxis\]"):
-        model.forward(np.ones((2, 6, 5)))
+    for shape in ((2, 5, 6), (6, 5), (2, 6, 5, 1, 2), (0, 6, 5)):
+        with pytest.raises(ValueError, match=r"expected"):
+            model.predict(np.ones(shape))
 
 
 def test_one_sample_without_a_batch_axis_gets_its_own_remedy():
@@ -311,3 +328,43 @@ def test_predictions_do_not_depend_on_the_batch_size(backend, batch_size):
     model = small_model(activation="softmax")
     x = rng.normal(size=(23, 6, 5, 2)).astype(np.float32)
     np.testing.assert_allclose(model.predict(x, batch_size), model.forward(x), rtol=1e-4, atol=1e-6)
+
+
+def test_summary_says_what_is_trained(capsys):
+    model = small_model()
+    model.layers[0].trainable = False
+    model.summary(line_length=80, show_trainable=True)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2].endswith("Trainable")
+    assert [line.split()[-1] for line in lines[4:6]] == ["N", "Y"]
+
+
+def test_keras_arguments_of_files(tmp_path):
+    model = small_model()
+    model.save(tmp_path / "model.safetensors", overwrite=True)
+    model.save_weights(tmp_path / "weights.safetensors", overwrite=True)
+    for save in (model.save, model.save_weights):
+        with pytest.raises(FileExistsError, match="overwrite=False"):
+            save(tmp_path / "model.safetensors", overwrite=False)
+    with pytest.raises(ValueError, match="custom_objects: .*build the model and load its weights"):
+        minicnn.load_model(tmp_path / "model.safetensors", custom_objects={"mine": 1})
+    with pytest.raises(ValueError, match="skip_mismatch"):
+        model.load_weights(tmp_path / "weights.safetensors", skip_mismatch=True)
+    assert minicnn.models.model_from_json(json_string=model.to_json()).count_params() == model.count_params()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("output", r"model\.values\(x\)"),
+        ("fit_generator", "fit takes generators"),
+        ("predict_classes", "argmax"),
+        ("trainable_variables", "trainable_weights"),
+        ("pridict", "Did you mean 'predict'"),
+    ],
+)
+def test_missing_attributes_of_a_model_have_a_remedy(name, words):
+    with pytest.raises(AttributeError, match=words):
+        getattr(small_model(), name)
+    with pytest.raises(AttributeError, match=r"model\.values\(x\)"):
+        _ = small_model().layers[0].output

@@ -1,5 +1,6 @@
 """Fashion-MNIST: find, download, check and load it."""
 
+from ..compatibility import reporter
 from . import fashion_mnist
 from .fashion_mnist import CLASS_NAMES, FashionMNIST, SampleDataWarning, load_fashion_mnist
 from .idx import DataFileError
@@ -14,3 +15,5 @@ __all__ = [
     "load_fashion_mnist",
     "to_categorical",
 ]
+
+__getattr__ = reporter(__name__, __all__)

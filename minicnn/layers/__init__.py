@@ -33,6 +33,7 @@ InputLayer = Input  # in a Sequential, both begin it
 AvgPool1D, AvgPool2D = AveragePooling1D, AveragePooling2D
 GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
 GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
+Convolution1D, Convolution2D = Conv1D, Conv2D
 SeparableConvolution2D = SeparableConv2D
 
 CLASSES: dict[str, type[Layer]] = {
@@ -101,6 +102,8 @@ __all__ = [
     "Concatenate",
     "Conv1D",
     "Conv2D",
+    "Convolution1D",
+    "Convolution2D",
     "Cropping1D",
     "Cropping2D",
     "Dense",

@@ -13,6 +13,7 @@ import numpy as np
 from .. import arguments, initializers, regularizers
 from ..backends import active, check_memory, to_device, to_host
 from ..backends.contract import WITH_ACTIVATION, Array, Backend, Saved, Step
+from ..compatibility import instead_of_attribute
 from ..config import check_precision, floatx
 from ..configurable import Accepted, Configurable, argument_names, default_arguments
 from ..errors import explain, shown
@@ -366,7 +367,8 @@ class Layer(Configurable):
 
     def __getattr__(self, name: str) -> Any:
         """Called for an attribute that does not exist."""
-        remedy = f"To make a parameter in build: self.{name} = self.add_weight({name!r}, shape, initializer)."
+        making = f"To make a parameter in build: self.{name} = self.add_weight({name!r}, shape, initializer)."
+        remedy = instead_of_attribute("Layer", name) or making
         raise AttributeError(explain(type(self).__name__, f"an attribute {name!r}", "none", remedy))
 
     def check_weights_memory(self) -> None:

@@ -1,4 +1,4 @@
-"""Keras's files, read and written without Keras: whole models (.keras) and weights (.weights.h5). Extra `h5`.
+"""Keras's files, read and written without Keras: models (.keras, older ones .h5), weights (.weights.h5). Extra `h5`.
 
 A .keras file is a zip archive of three parts:
 
@@ -24,7 +24,7 @@ from ...errors import ModelFileError, explain
 from ...files import atomic_writer
 from ...random import draw_seed
 from ...tensor_file import MAX_HEADER, damaged
-from . import config, hdf5
+from . import config, hdf5, old_format
 
 VERSION = "3.6.0"
 """The version of Keras whose format is written; newer ones read it."""
@@ -51,14 +51,19 @@ class Stored(dict[str, list[np.ndarray]]):
 
 
 def read_model(path: Path) -> dict[str, Any]:
-    """The content of a .keras file in the form of minicnn's own files.
+    """The content of a .keras file, or of an .h5 file of a whole model, in the form of minicnn's own files.
 
     Raises ModelFileError if it is damaged, or if the model has a layer or an argument that minicnn does not have.
     """
-    described, weights = _parts(path)
-    arrays = hdf5.read(path, io.BytesIO(weights), most=len(weights))
+    if zipfile.is_zipfile(path):
+        described, data = _parts(path)
+        arrays = hdf5.read(path, io.BytesIO(data), most=len(data))
+    else:
+        described, weights, optimizer = old_format.read(path)
     try:
-        return _content(described, arrays)
+        if zipfile.is_zipfile(path):
+            weights, optimizer = _by_layer(described, arrays), _variables(arrays, "optimizer")
+        return _content(described, weights, optimizer)
     except ValueError as error:
         raise ModelFileError(f"{path}, a Keras model that minicnn cannot load. {error}") from error
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -79,30 +84,38 @@ def _parts(path: Path) -> tuple[Any, bytes]:
         raise damaged(path, f"a .keras file that cannot be read ({error})") from error
 
 
-def _content(described: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def _by_layer(described: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
+    """The arrays of each layer, in order, by its name."""
+    return {spec["config"]["name"]: _variables(arrays, path) for spec, path in config.layer_specs(described)}
+
+
+def _content(
+    described: dict[str, Any], weights: Mapping[str, list[np.ndarray]], optimizer: list[np.ndarray]
+) -> dict[str, Any]:
     """A model's description and arrays, from Keras's."""
     if described["class_name"] not in ("Sequential", "Functional"):
         remedy = "Build the model in minicnn, and load the weights with load_weights."
         raise ValueError(explain("a .keras file", "a Sequential or a Functional", described["class_name"], remedy))
-    specs = list(config.layer_specs(described))
-    shape = config.input_shape([spec for spec, _ in specs])
+    specs = [spec for spec, _ in config.layer_specs(described)]
+    shape = config.input_shape(specs)
     if shape is None:
         remedy = "Build it in Keras before saving it: keras.Input, or a first batch."
         raise ValueError(explain(described["config"]["name"], "a model of known input shape", "none", remedy))
-    named = {spec["config"]["name"]: path for spec, path in specs if spec["class_name"] != "InputLayer"}
-    graph = config.sources(described, list(named))
+    computing = [spec for spec in specs if spec["class_name"] != "InputLayer"]
+    names = [spec["config"]["name"] for spec in computing]
+    graph = config.sources(described, names)
     return {
         "foreign": True,
         "name": described["config"]["name"],
         "input_shape": [None, *shape],
         "built_for": [None, *(32 if length is None else length for length in shape)],
-        "layers": [config.from_keras(spec) for spec, _ in specs if spec["class_name"] != "InputLayer"],
+        "layers": [config.from_keras(spec) for spec in computing],
         **({} if graph is None else {"sources": graph}),
-        "weights": Stored({name: found for name, path in named.items() if (found := _variables(arrays, path))}),
+        "weights": Stored({name: list(weights[name]) for name in names if weights.get(name)}),
         "seed": draw_seed(),
         "epochs_trained": 0,
         "compile": described.get("compile_config"),
-        "optimizer_variables": _variables(arrays, "optimizer"),
+        "optimizer_variables": optimizer,
     }
 
 
@@ -119,7 +132,7 @@ def compile_as_in_keras(model: Any, content: dict[str, Any]) -> None:
 
     If minicnn lacks the optimiser, the loss or a metric, the model stays uncompiled, and a warning says so.
     """
-    described = content["compile"]
+    described = content.get("compile")
     if not described or not described.get("optimizer"):
         return
     try:
@@ -174,12 +187,15 @@ def _has_schedule(optimizer: Any) -> bool:
 
 
 def read_weights(path: Path, model: Any) -> list[np.ndarray]:
-    """The weights of a .weights.h5 or a .keras file for this model, in its order.
+    """The weights of a .weights.h5, a .keras or an older .h5 file for this model, in its order.
 
     Raises ModelFileError if the file is damaged, ValueError if it has other layers.
     """
-    source = io.BytesIO(_parts(path)[1]) if zipfile.is_zipfile(path) else path
+    in_zip = zipfile.is_zipfile(path)
+    source = io.BytesIO(_parts(path)[1]) if in_zip else path
     arrays = hdf5.read(path, source, most=BYTES_PER_WEIGHT * model.count_params() + 1_000)
+    if not in_zip and (old := old_format.read_weights(path, arrays)) is not None:
+        return old
     weights = []
     for layer, folder in zip(model.layers, _folders(model), strict=True):
         found = _variables(arrays, folder)
@@ -217,11 +233,17 @@ def _weights(model: Any) -> bytes:
 
 
 def save_model(model: Any, content: dict[str, Any], path: Path) -> None:
-    """Write a .keras file of the model; `content` is that of minicnn's own file.
+    """Write a .keras file of the model, or one in Keras's older format; `content` is that of minicnn's own file.
 
     Raises ValueError if the model has a layer of the user's, ImportError without h5py.
     """
-    described, weights = _described(model, content), _weights(model)
+    described = _described(model, content)
+    if path.suffix != ".keras":
+        data = old_format.written(described, model, _optimizer_variables(model) if model.compiled else [])
+        with atomic_writer(path) as file:
+            file.write(data)
+        return
+    weights = _weights(model)
     file_in_memory = io.BytesIO()
     with zipfile.ZipFile(file_in_memory, "w") as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": VERSION, "written_by": "minicnn"}))
