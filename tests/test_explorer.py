@@ -135,9 +135,9 @@ def test_a_page_needs_nothing_but_itself(batch, tmp_path):
 def test_every_operation_of_the_step_is_in_the_module(batch, tmp_path):
     """A kind of operation that Python writes is one that the module can show."""
     from minicnn.explorer.description import KINDS, PAGES
-    from minicnn.explorer.page import source
+    from minicnn.explorer.bundle import bundle
 
-    known = re.search(r"export const OPERATIONS = \{(.*?)\};", source("explorer.js"), re.DOTALL)[1]
+    known = re.search(r"const OPERATIONS = \{(.*?)\};", bundle(), re.DOTALL)[1]
     names = set(re.findall(r"(\w+)(?:: \w+)?,", known))
     assert names == {*KINDS.values(), *PAGES, "unknown"}
 

@@ -8,12 +8,12 @@ import re
 from base64 import b64encode
 from collections.abc import Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from .. import arguments
 from ..files import atomic_writer
+from .bundle import bundle, source
 from .description import describe, documentation
 from .recording import Recording
 
@@ -53,7 +53,7 @@ def write(
     parts = {
         "title": escape(f"{description['name']}: one training step"),
         "style": source("explorer.css"),
-        "module": source("explorer.js"),
+        "module": bundle(),
         "network": json.dumps(description, allow_nan=False).replace("<", "\\u003c"),
         "numbers": b64encode(gzip.compress(numbers, mtime=0)).decode(),
     }
@@ -61,8 +61,3 @@ def write(
     with atomic_writer(path) as file:
         file.write(text.encode())
     return path
-
-
-def source(name: str) -> str:
-    """The text of a file of this package."""
-    return (files(__package__) / name).read_text(encoding="utf-8")

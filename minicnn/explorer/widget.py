@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Any
 
+from .bundle import bundle, source
 from .description import describe
-from .page import source
 from .recording import Recording
 
 
@@ -31,7 +31,7 @@ def show(
     import traitlets
 
     class Explorer(anywidget.AnyWidget):
-        _esm = source("explorer.js")
+        _esm = bundle()
         _css = source("explorer.css")
         network = traitlets.Dict().tag(sync=True)
         numbers = traitlets.Bytes().tag(sync=True)

@@ -341,7 +341,7 @@ def test_a_hundred_layers_and_a_layer_that_cannot_be_opened(opened, tmp_path):
 def test_the_module_runs_in_a_notebook_s_cell(browser):
     """As anywidget calls it: with a DataView at any offset, and a function that cleans up."""
     from minicnn.explorer.description import describe
-    from minicnn.explorer.page import source
+    from minicnn.explorer.bundle import bundle
 
     def as_text(data):
         return base64.b64encode(data).decode()
@@ -361,7 +361,7 @@ def test_the_module_runs_in_a_notebook_s_cell(browser):
             remove();
             return [...sums, el.children.length];
         }""",
-        [as_text(source("explorer.js").encode()), network, as_text(numbers)],
+        [as_text(bundle().encode()), network, as_text(numbers)],
     )
     page.close()
     assert left[0] == left[1] != "0"

@@ -1,0 +1,89 @@
+import { written } from "../numbers.js";
+
+/** One of a step's arrays, read by the operation's own axes: a Conv1D's input is an image of height 1. */
+class Reader {
+  constructor(step, name, axes) {
+    this.array = step.arrays[name];
+    this.name = step.symbols[name] ?? name;
+    this.key = name;
+    this.axes = axes ?? this.array.shape.map((_, axis) => axis);
+  }
+
+  /** The length of one of the operation's axes. */
+  length(axis) {
+    const own = this.axes.indexOf(axis);
+    return own < 0 ? 1 : this.array.shape[own];
+  }
+
+  own(index) {
+    return this.axes.map((axis) => index[axis]);
+  }
+
+  /** The array's own index, extended by 0 on the axes that it does not have. */
+  full(own, rank = 4) {
+    const index = new Array(rank).fill(0);
+    this.axes.forEach((axis, at) => (index[axis] = own[at]));
+    return index;
+  }
+
+  factor(...index) {
+    const own = this.own(index);
+    return { name: this.name, key: this.key, index: own, value: this.array.get(own) };
+  }
+
+  text(...index) {
+    return written(this.name, this.own(index));
+  }
+}
+
+const IMAGE_AXES = { 4: [0, 1, 2, 3], 3: [0, 2, 3], 2: [0, 3] };
+const KERNEL_AXES = { 4: [0, 1, 2, 3], 3: [1, 2, 3] };
+export const images = (step, name) => new Reader(step, name, IMAGE_AXES[step.arrays[name].rank]);
+export const kernels = (step, name) => new Reader(step, name, KERNEL_AXES[step.arrays[name].rank]);
+export const plain = (step, name) => new Reader(step, name);
+export const number = (name, value) => ({ name, key: null, index: null, value });
+
+export function product(factors, place = {}) {
+  return { factors, value: factors.reduce((value, factor) => value * factor.value, 1), ...place };
+}
+
+/** The gradient of a weight's penalty, if it has one: it belongs to the stored gradient. */
+export function penalty(step, name, index) {
+  const key = `penalty_${name}`;
+  return step.arrays[key] ? [product([{ ...plain(step, key).factor(...index), name: "penalty" }], { part: "penalty" })] : [];
+}
+
+/** The windows of a convolution or pooling that contain pixel (h, w): [p, q, i, j]. */
+export function* windowsWith(step, [h, w], [OH, OW]) {
+  const { window: [KH, KW], strides: [SH, SW], pads: [top, left] } = step.options;
+  for (let i = 0; i < KH; i++) {
+    for (let j = 0; j < KW; j++) {
+      const [p, q] = [(h + top - i) / SH, (w + left - j) / SW];
+      if (Number.isInteger(p) && Number.isInteger(q) && p >= 0 && q >= 0 && p < OH && q < OW) yield [p, q, i, j];
+    }
+  }
+}
+
+/** The cells of window (p, q) that lie on the image: [h, w, i, j]. */
+export function* cellsOf(step, [p, q], [H, W]) {
+  const { window: [KH, KW], strides: [SH, SW], pads: [top, left] } = step.options;
+  for (let i = 0; i < KH; i++) {
+    for (let j = 0; j < KW; j++) {
+      const [h, w] = [p * SH + i - top, q * SW + j - left];
+      if (h >= 0 && w >= 0 && h < H && w < W) yield [h, w, i, j];
+    }
+  }
+}
+
+/** All indices of an array without its last axis. */
+export function rowsOf(array) {
+  const count = array.data.length / array.shape.at(-1);
+  return Array.from({ length: count }, (_, row) => array.index(row * array.shape.at(-1)).slice(0, -1));
+}
+
+export const rowLetters = (array) => ["n", "p", "q", "r"].slice(0, array.rank - 1);
+
+/** A target whose elements depend on the element at the same place: one product, or a few. */
+export function elementwise(direction, views, of) {
+  return { direction, views, of };
+}
