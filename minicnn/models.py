@@ -79,6 +79,8 @@ class Model(Trainer):
                     explain(self.name, "layers of different names", f"two named {layer.name!r}", "Rename one of them.")
                 )
             layer.name = next(name for i in range(1, len(taken) + 1) if (name := f"{layer.name}_{i}") not in taken)
+            for weight in layer.weights:
+                weight.name = f"{layer.name}/{weight.name.rpartition('/')[2]}"
         self.layers, self.sources = Layers([*self.layers, layer]), (*self.sources, sources)
 
     def set_input_shape(self, shape: Sequence[int | None]) -> None:

@@ -284,6 +284,15 @@ def test_summary_shows_what_each_layer_gets():
     assert [line.split("  ")[-1] for line in joins] == ["re_lu, conv2d_1", "max_pooling2d, average_pooling2d"]
 
 
+def test_weights_are_named_after_their_layer():
+    """Layers of a graph are built, which names their weights, before the model numbers them."""
+    inputs = Input((6, 5, 2))
+    model = compiled(Model(inputs, Dense(3)(Flatten()(Conv2D(3, 2)(Conv2D(2, 3)(inputs))))))
+    assert [weight.name for weight in model.weights[::2]] == ["conv2d/kernel", "conv2d_1/kernel", "dense/kernel"]
+    found = minicnn.explain(model, X, Y, model.layers[1].kernel, (0, 0, 1, 2))
+    assert found.stored == minicnn.trace(model, X, Y)["conv2d_1"].gradients["kernel"][0, 0, 1, 2]
+
+
 def test_functions_of_lower_case_are_keras_s():
     a, b = Input((3,)), Input((3,))
     assert type(add([a, b]).layer) is Add

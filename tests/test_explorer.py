@@ -14,7 +14,9 @@ import pytest
 
 import minicnn
 from minicnn import explorer
-from minicnn.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D, ReLU
+from minicnn.explorer.bundle import bundle
+from minicnn.explorer.operations import OPERATIONS, PAGES
+from minicnn.layers import CLASSES, Add, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D, ReLU
 
 
 def small_model(*layers):
@@ -61,10 +63,10 @@ def test_a_page_has_the_numbers_of_a_training_step(batch, tmp_path):
     assert kinds == [
         "conv",
         "activation",
-        "batch_norm",
+        "normalization",
         "max_pool",
-        "flatten",
-        "dropout",
+        "reshape",
+        "scaling",
         "dense",
         "softmax_crossentropy",
     ]
@@ -77,13 +79,13 @@ def test_a_page_has_the_numbers_of_a_training_step(batch, tmp_path):
         ("conv2d", "conv", "dy"): conv.dz,
         ("conv2d", "conv", "dkernel"): conv.gradients["kernel"],
         ("conv2d", "activation", "y"): conv.y,
-        ("dropout", "dropout", "y"): step["dropout"].y,
+        ("dropout", "scaling", "y"): step["dropout"].y,
         ("loss", "softmax_crossentropy", "p"): step.loss.probabilities,
         ("loss", "softmax_crossentropy", "loss"): step.loss.value,
     }.items():
         np.testing.assert_allclose(found[array], expected, rtol=1e-4, atol=1e-6, err_msg=str(array))
     np.testing.assert_array_equal(found["conv2d", "conv", "kernel"], conv.weights["kernel"])
-    np.testing.assert_allclose(found["dropout", "dropout", "mask"] * step["dropout"].x, step["dropout"].y, rtol=1e-5)
+    np.testing.assert_allclose(found["dropout", "scaling", "mask"] * step["dropout"].x, step["dropout"].y, rtol=1e-5)
 
 
 def test_a_layer_with_a_curve_is_two_operations(batch, tmp_path):
@@ -110,16 +112,28 @@ def test_layers_with_a_replaced_method_are_not_opened_and_stay_as_they_are(batch
         assert all(now[name] is value for name, value in was.items() if name in ("value", "grad", "dtype", "call"))
 
 
-@pytest.mark.parametrize("options", [{"groups": 3}, {"dilation_rate": 2}])
-def test_the_page_does_not_open_grouped_and_dilated_convolutions(options, tmp_path):
-    """It would sum over all channels of a window without gaps."""
-    model = minicnn.Sequential(
-        [minicnn.Input((6, 5, 3)), Conv2D(3, 2, activation="relu", **options), Flatten(), Dense(2)]
-    )
+def test_gradients_of_a_fork_add_up(tmp_path):
+    inputs = minicnn.Input((6, 5, 2))
+    x = Conv2D(2, 3, padding="same")(inputs)
+    x = Add()([x, inputs, Conv2D(2, 3, padding="same")(x)])
+    model = minicnn.Model(inputs, Dense(2)(Flatten()(x)))
     model.compile("sgd", "mse")
-    x = np.random.default_rng(0).random((2, 6, 5, 3))
-    description, *_ = read(explorer.write(tmp_path / "page.html", model, x, np.zeros((2, 2))))
-    assert [step["kind"] for step in description["steps"]][:2] == ["unknown", "activation"]
+    rng = np.random.default_rng(0)
+    x, y = rng.random((2, 6, 5, 2)), rng.random((2, 2))
+    recording = explorer.record(x, y, every=1)
+    model.fit(x, y, verbose=0, callbacks=[recording])
+    description, found, _ = read(explorer.write(tmp_path / "page.html", model, x, y, recording=recording))
+    steps = description["steps"]
+    assert [step["kind"] for step in steps[:5]] == ["fork", "conv", "fork", "conv", "sum"]
+    assert steps[4]["inputs"] == {"x1": 2, "x2": 0, "x3": 3}
+    assert steps[0]["uses"] == [[1, "dx"], [4, "dx2"]]
+    assert steps[2]["uses"] == [[3, "dx"], [4, "dx1"]]
+    for name in ("input", "conv2d"):
+        total = found[name, "fork", "dy1"] + found[name, "fork", "dy2"]
+        np.testing.assert_allclose(found[name, "fork", "dx"], total, rtol=1e-12)
+    np.testing.assert_allclose(found["conv2d", "fork", "dx"], minicnn.trace(model, x, y)["conv2d"].dy, rtol=1e-4)
+    names = [parameter["name"] for parameter in description["training"]["parameters"]]
+    assert names == ["conv2d/kernel", "conv2d_1/kernel", "dense/kernel"]
 
 
 def test_a_page_needs_nothing_but_itself(batch, tmp_path):
@@ -132,14 +146,11 @@ def test_a_page_needs_nothing_but_itself(batch, tmp_path):
     assert explorer.write(tmp_path / "again.html", small_model(), *batch).stat().st_size < 200_000
 
 
-def test_every_operation_of_the_step_is_in_the_module(batch, tmp_path):
+def test_every_operation_of_the_step_is_in_the_module():
     """A kind of operation that Python writes is one that the module can show."""
-    from minicnn.explorer.description import KINDS, PAGES
-    from minicnn.explorer.bundle import bundle
-
     known = re.search(r"const OPERATIONS = \{(.*?)\};", bundle(), re.DOTALL)[1]
-    names = set(re.findall(r"(\w+)(?:: \w+)?,", known))
-    assert names == {*KINDS.values(), *PAGES, "unknown"}
+    assert set(re.findall(r"(\w+)(?:: \w+)?,", known)) == {*PAGES, "unknown"}
+    assert set(OPERATIONS) == set(CLASSES.values())
 
 
 def test_a_page_is_written_completely_or_not_at_all(batch, tmp_path, monkeypatch):
@@ -154,7 +165,7 @@ def test_a_page_is_written_completely_or_not_at_all(batch, tmp_path, monkeypatch
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ({"model": "model5"}, TypeError, "expected a Sequential, found str"),
+        ({"model": "model5"}, TypeError, "expected a Sequential or a Model, found str"),
         ({"x": np.zeros((17, 6, 5, 1))}, ValueError, "expected a batch of 1 to 16 samples"),
         ({"x": np.zeros((2, 5, 5, 1))}, ValueError, "expected input of shape"),
         ({"y": np.array([2, 3])}, ValueError, "labels"),

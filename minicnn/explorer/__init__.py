@@ -3,7 +3,8 @@
     minicnn.explorer.show(model, x, y)                      # in a notebook
     minicnn.explorer.write("model.html", model, x, y)       # a file that needs nothing else, no network either
 
-`description.py` writes down the step, `explorer.js` shows it, `recording.py` records a training.
+`description.py` writes down the step, operation by operation (`operations.py`) with their branches (`graph.py`); the
+modules in `browser/` show it; `recording.py` records a training.
 """
 
 from .page import write

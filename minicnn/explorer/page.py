@@ -36,7 +36,7 @@ def write(
 
     Args:
         path: of the file, "model.html"; missing folders are made.
-        model: a compiled Sequential; it is not changed.
+        model: a compiled Sequential or Model; it is not changed.
         x: 1 to 16 samples, shape (N, …).
         y: their targets, as the model's loss takes them.
         class_names: the K names of the outputs; None: their numbers.
@@ -44,7 +44,7 @@ def write(
         docs: the folder or address of the built documentation, for links to the operations' pages; None: that of this
             source tree, if it has been built.
 
-    Raises TypeError for anything but a Sequential, RuntimeError if it is not compiled, ValueError for samples that do
+    Raises TypeError for anything but those, RuntimeError if it is not compiled, ValueError for samples that do
     not fit, or another number of names, OSError if the file cannot be written.
     """
     path = arguments.path("explorer.write: path", path)

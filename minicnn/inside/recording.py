@@ -16,8 +16,8 @@ from ..backends import to_device, to_host
 from ..backends.contract import Array
 from ..data import Batches
 from ..errors import explain
-from ..layers import Activation, Layer
-from ..losses import Loss
+from ..layers import Activation, DepthwiseConv2D, Layer, SeparableConv2D
+from ..losses import Crossentropy, Loss
 from ..network import Network, Sources, gather, is_patched
 from ..parameters import Parameter
 from ..regularizers import Regularizer
@@ -116,7 +116,7 @@ class LossTrace:
     prediction: np.ndarray
     """What the loss was computed from: the logits, if softmax and cross-entropy are one operation, as in training."""
     probabilities: np.ndarray | None
-    """The softmax of the logits in that case, else None."""
+    """The softmax of the logits in that case, the sigmoid for a binary cross-entropy; else None."""
     target: np.ndarray
     """Of prediction's shape: labels as one-hot vectors, smoothed if the loss smooths them."""
     value: np.ndarray
@@ -225,11 +225,12 @@ def _record_layer(layer: Layer, sources: Sources, x: Any, y: Array, dx: Any, dy:
 
 def _without_activation(layer: Layer) -> Layer | None:
     """The layer up to its activation, sharing its weights; None for one that may use its activation in another way."""
-    if layer.curve is None:
-        return layer.ending_in("linear")
     linear = copy(layer)
     linear.curve = None
-    return linear if layer.described_steps() else None
+    if type(layer) in (DepthwiseConv2D, SeparableConv2D) and not is_patched(layer):
+        linear.activation = "linear"
+        return linear
+    return linear.ending_in("linear")
 
 
 def _record_updates(model: Trainer, traced: Sequence[LayerTrace], parameters: list[Parameter]) -> None:
@@ -243,8 +244,8 @@ def _record_updates(model: Trainer, traced: Sequence[LayerTrace], parameters: li
 
 def _record_loss(loss: Loss, prediction: Array, target: Array, value: Array, penalties: float, dy: Array) -> LossTrace:
     probabilities = None
-    if getattr(loss, "from_logits", False):
-        probabilities = _host(Activation("softmax", dtype=prediction.dtype).forward(prediction))
+    if isinstance(loss, Crossentropy) and loss.from_logits:
+        probabilities = _host(Activation(loss.activation, dtype=prediction.dtype).forward(prediction))
     numbers = loss.target_numbers(target, prediction)
     return LossTrace(loss, _host(prediction), probabilities, _host(numbers), _host(value), penalties, _host(dy))
 

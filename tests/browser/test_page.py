@@ -8,179 +8,10 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import explorer, regularizers
-from minicnn.layers import (
-    ELU,
-    Activation,
-    AveragePooling2D,
-    BatchNormalization,
-    Conv1D,
-    Conv2D,
-    Dense,
-    Dropout,
-    Flatten,
-    GlobalAveragePooling2D,
-    GlobalMaxPooling1D,
-    Layer,
-    LeakyReLU,
-    MaxPooling1D,
-    MaxPooling2D,
-    ReLU,
-    Reshape,
-    Softmax,
-)
-from minicnn.losses import CategoricalCrossentropy
+from minicnn import explorer
 
-rng = np.random.default_rng(0)
-
-
-class Doubling(Layer):
-    """A layer of the reader's own, which the page cannot open."""
-
-    def call(self, x, training):
-        self.saved = ()
-        return 2 * x
-
-    def call_backward(self, dy, need_dx):
-        return 2 * dy
-
-
-def compiled(shape, *layers, loss="sparse_categorical_crossentropy"):
-    model = minicnn.Sequential([minicnn.Input(shape), *layers])
-    for weight in model.weights:  # biases and gammas that are not all equal
-        if weight.value.ndim == 1:
-            weight.value = weight.value + rng.uniform(0, 0.4, weight.value.shape).astype("float32")
-    model.compile("adam", loss)
-    return model
-
-
-def images():
-    """Convolution with strides and padding, pooling with overlap, batch norm, ReLU with a leak, dropout, penalties."""
-    model = compiled(
-        (9, 7, 2),
-        Conv2D(5, (3, 2), strides=(2, 1), padding="same", activation="tanh", kernel_regularizer=regularizers.L2(0.01)),
-        BatchNormalization(beta_regularizer="l1"),
-        ReLU(negative_slope=0.1, max_value=2.0),
-        MaxPooling2D(2, strides=1, padding="same"),
-        AveragePooling2D((2, 3), strides=(1, 2), padding="same"),
-        Dropout(0.3),
-        Conv2D(4, 2, activation="relu"),
-        Flatten(),
-        Dense(6, activation="sigmoid"),
-        Dense(3, activation="softmax"),
-        loss=CategoricalCrossentropy(label_smoothing=0.1),
-    )
-    return model, rng.standard_normal((3, 9, 7, 2)), np.eye(3)[[2, 0, 1]]
-
-
-def sequences():
-    """The same in one dimension; softmax inside the network; a loss on numbers."""
-    model = compiled(
-        (11, 3),
-        *(Conv1D(4, 3, strides=2, padding="same"), BatchNormalization(axis=1), Activation("relu")),
-        *(
-            MaxPooling1D(2, strides=1),
-            Dense(5, activation="softmax"),
-            Conv1D(2, 2, use_bias=False),
-            Flatten(),
-            Dense(2),
-        ),
-        loss="mean_squared_error",
-    )
-    return model, rng.standard_normal((2, 11, 3)), rng.standard_normal((2, 2))
-
-
-def probabilities():
-    """Cross-entropy on numbers that are no softmax; fixed statistics; images of one pixel; curves and reshaping."""
-    model = compiled(
-        (4, 4, 1),
-        *(Conv2D(3, 4, activation="relu"), BatchNormalization(trainable=False), GlobalAveragePooling2D()),
-        *(Dense(4, activation="gelu"), Reshape((2, 2)), LeakyReLU(0.2), ELU(), GlobalMaxPooling1D()),
-        *(Dense(3, activation="sigmoid"), Softmax(), Activation("sigmoid")),
-    )
-    return model, rng.random((2, 4, 4, 1)), np.array([2, 0])
-
-
-def many_layers():
-    """A hundred layers, among them one that the page cannot open."""
-    model = compiled((4, 4, 1), *(Conv2D(2, 3, padding="same") for _ in range(97)), Doubling(), Flatten(), Dense(3))
-    return model, rng.random((1, 4, 4, 1)), np.array([1])
-
-
-NETWORKS = {network.__name__: network for network in (images, sequences, probabilities)}
-
-READ = """([step, target, indices]) => {
-    document.querySelectorAll(".overview button.head")[step].click();
-    for (const value of target) document.querySelector(`.choices button[value="${value}"]`)?.click();
-    const products = () => [...document.querySelectorAll(".terms tr[data-at] .number")].map((cell) => cell.textContent);
-    const text = (name) => document.querySelector(`.opened ${name}`).textContent;
-    return indices.map((index) => {
-        const inputs = document.querySelectorAll(".index input");
-        inputs.forEach((input, axis) => (input.value = index[axis]));
-        inputs[0]?.dispatchEvent(new Event("change"));
-        const [added, stored, formula, title] = [".added", ".stored", ".formula", "h2"].map(text);
-        return { added, stored, formula, title, products: products() };
-    });
-}"""
-
-
-def targets_of(description):
-    """Every array that the page can explain: the step's number, the array's name, and what to press for it."""
-    backward = {"dx", "dz", "dkernel", "dbias", "dgamma", "dbeta"}
-    for number, step in enumerate(description["steps"]):
-        for name in step["arrays"]:
-            is_target = name in ({"loss", "p", "dz"} if step["name"] == "loss" else {"y", "dx"} | backward)
-            if is_target and step["kind"] != "unknown":
-                yield number, name, ["backward" if name in backward else "forward", name]
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_the_products_add_up_to_the_stored_number_to_its_last_digit(name, opened, tmp_path):
-    """Random elements of every array of every operation."""
-    model, x, y = NETWORKS[name]()
-    page = opened(explorer.write(tmp_path / "page.html", model, x, y))
-    description = page.evaluate("JSON.parse(document.getElementById('network').textContent)")
-    seen = []
-    for number, array, target in targets_of(description):
-        shape = description["arrays"][description["steps"][number]["arrays"][array]]["shape"]
-        indices = [[int(rng.integers(length)) for length in shape] for _ in range(5)]
-        for index, read in zip(indices, page.evaluate(READ, [number, target, indices]), strict=True):
-            assert read["added"] == read["stored"], (target, index, read)
-            seen.append(read["added"])
-    assert len(seen) > 60
-    assert seen.count("0") < len(seen) / 3
-
-
-EXPLAINED = {
-    "conv2d/dx": ("conv2d", "dx", "conv"),
-    "conv2d/z": ("conv2d", "y", "conv"),
-    "conv2d_1/kernel": ("conv2d_1", "dkernel", "conv"),
-    "average_pooling2d/y": ("average_pooling2d", "y", "average_pool"),
-    "conv2d_1/dz": ("conv2d_1", "dx", "activation"),
-    "dense/dx": ("dense", "dx", "dense"),
-    "dense_1/bias": ("dense_1", "dbias", "dense"),
-}
-"""Names of `minicnn.explain`; step, array and operation where the page has the same array."""
-
-
-def test_the_products_are_those_of_minicnn_explain(opened, tmp_path):
-    model, x, y = images()
-    page = opened(explorer.write(tmp_path / "page.html", model, x, y))
-    description = page.evaluate("JSON.parse(document.getElementById('network').textContent)")
-    numbers = {(step["name"], step["kind"]): number for number, step in enumerate(description["steps"])}
-    targets = {(number, array): target for number, array, target in targets_of(description)}
-    for name, (layer, array, kind) in EXPLAINED.items():
-        number = numbers[layer, kind]
-        shape = description["arrays"][description["steps"][number]["arrays"][array]]["shape"]
-        index = [int(rng.integers(length)) for length in shape]
-        (read,) = page.evaluate(READ, [number, targets[number, array], [index]])
-        expected = minicnn.explain(model, x, y, name, index)
-        np.testing.assert_allclose(
-            [float(text.replace("−", "-")) for text in read["products"]],
-            [term.value for term in expected.largest(len(read["products"]))],
-            rtol=1e-3, atol=1e-7, err_msg=f"{name}{index}",
-        )  # fmt: skip
-        assert read["added"] == "0" or len(read["products"]) == min(len(expected), 12)
+from .networks import images, many_layers
+from .test_sums import READ
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +38,7 @@ def test_the_keyboard_plays_steps_and_chooses(page_file, opened):
     page.focus(".strip")
     page.keyboard.press("Home")
     assert "The input of the network" in page.text_content(".caption")
-    assert page.locator(".cell.later").count() > 20
+    assert page.locator(".later").count() > 20
     page.keyboard.press("ArrowRight")
     assert opened_title(page) == "conv2d: convolution"
     assert page.text_content(".overview .caption").startswith("Forward, 1 of 14: conv2d")
@@ -217,7 +48,7 @@ def test_the_keyboard_plays_steps_and_chooses(page_file, opened):
     page.keyboard.press("ArrowLeft")
     assert page.text_content(".overview .caption").startswith("Forward, 14 of 14: loss")
     page.keyboard.press("End")
-    assert page.locator(".cell.later").count() == 0
+    assert page.locator(".later").count() == 0
     page.keyboard.press("Home")
     page.keyboard.press(" ")
     page.locator(".overview .caption", has_text="Forward, 2 of 14").wait_for()
@@ -340,8 +171,8 @@ def test_a_hundred_layers_and_a_layer_that_cannot_be_opened(opened, tmp_path):
 
 def test_the_module_runs_in_a_notebook_s_cell(browser):
     """As anywidget calls it: with a DataView at any offset, and a function that cleans up."""
-    from minicnn.explorer.description import describe
     from minicnn.explorer.bundle import bundle
+    from minicnn.explorer.description import describe
 
     def as_text(data):
         return base64.b64encode(data).decode()

@@ -1,3 +1,5 @@
+// Colours: zero in the middle of the scale, and NaN in a colour of its own.
+
 import { h } from "./elements.js";
 import { brief } from "./numbers.js";
 

@@ -1,3 +1,5 @@
+// The page's elements, and the text beside the pointer.
+
 /** An HTML element: h("p", { class: "words" }, "text", child). Attributes that are functions become listeners. */
 export function h(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);

@@ -1,8 +1,14 @@
+// The explorer: one training step of a network, from the input to the loss and back, number by number.
+//
+// ES modules after the convention of anywidget: the same code runs in a notebook and in an exported page. Python gives a
+// description of the network, model.get("network"), and one buffer with all arrays, model.get("numbers"). `bundle.py`
+// makes one module of all.
+
 import { readColours } from "./colours.js";
 import { h, Tooltip } from "./elements.js";
 import { readNetwork } from "./numbers.js";
 import { Opened } from "./opened.js";
-import { OPERATIONS } from "./operations.js";
+import { targetsOf } from "./operations.js";
 import { Overview } from "./overview.js";
 import { Training } from "./training.js";
 
@@ -30,7 +36,7 @@ class Explorer {
     this.recolour = () => { this.colours = readColours(el); this.overview.draw(); this.opened.draw(); this.training?.show(); };
     this.dark.addEventListener("change", this.recolour);
     this.overview.draw();
-    const first = network.steps.findIndex((step) => Object.keys(OPERATIONS[step.kind].targets).length);
+    const first = network.steps.findIndex((step) => Object.keys(targetsOf(step)).length);
     if (first >= 0) this.open(first, "forward");
   }
 

@@ -1,3 +1,5 @@
+// Numbers: the arrays of Python, and how a number is written.
+
 /** An array of Python's: its numbers in C order, and its shape. */
 export class NDArray {
   constructor(data, shape) {
@@ -64,6 +66,8 @@ export function brief(value) {
 }
 
 const minus = (text) => text.replaceAll("-", "−");
+/** The absolute value, for an order in which NaN comes first. */
+export const size = (value) => (Number.isNaN(value) ? Infinity : Math.abs(value));
 export const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 export const written = (name, index) => (index.length ? `${name}[${index.join(", ")}]` : name);
 export const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;

@@ -1,9 +1,12 @@
-import { colourOf, legend, limitOf } from "./colours.js";
-import { h, svg } from "./elements.js";
-import { brief, NDArray, plural, shown, total, written } from "./numbers.js";
-import { explain, OPERATIONS, titleOf } from "./operations.js";
+// A layer, opened: one element of one of its arrays, where it comes from, and the sum of its products.
+
+import { Closeup } from "./closeup.js";
+import { legend } from "./colours.js";
+import { h } from "./elements.js";
+import { brief, plural, shown, size, total, written } from "./numbers.js";
+import { aboutOf, explain, signOf, targetsOf, titleOf } from "./operations.js";
 import { Picture } from "./picture.js";
-import { limitOfPlane, SAMPLED, samplePlane, weightPlane } from "./planes.js";
+import { isSampled, limitOfPlane, samplePlane, weightPlane } from "./planes.js";
 
 const LISTED = 12;
 
@@ -13,6 +16,7 @@ export class Opened {
     this.explorer = explorer;
     this.element = h("section", { class: "opened", "aria-label": "a layer, opened" });
     this.remembered = new Map();
+    this.closeup = new Closeup(explorer, (at) => this.look(at));
   }
 
   /** Show a step of the network in one direction, at the target and the element that were chosen last. */
@@ -26,10 +30,16 @@ export class Opened {
     this.build();
   }
 
-  /** What uses this operation's result. */
-  following() {
-    const next = this.explorer.network.steps[this.at + 1];
-    return next.name === "loss" ? "the loss uses it" : `${titleOf(next)} makes y of it`;
+  /** Where its inputs come from and who gets its result, if that isn't just the operation before and the one behind. */
+  neighbours() {
+    const { steps } = this.explorer.network;
+    const { inputs, uses, symbols } = this.step;
+    const called = (at) => (at === null ? "the network's input" : `${titleOf(steps[at])} (${steps[at].name})`);
+    const sentences = [];
+    if (symbols.y) sentences.push(`Its result is called ${symbols.y}; ${steps[uses[0][0]].name === "loss" ? "the loss" : titleOf(steps[uses[0][0]])} gets it.`);
+    if (Object.keys(inputs).length > 1) sentences.push(`Its inputs: ${Object.entries(inputs).map(([name, at]) => `${name} by ${called(at)}`).join(", ")}.`);
+    if (uses.length > 1) sentences.push(`They are: ${uses.map(([at], k) => `dy${k + 1} by ${called(at)}`).join(", ")}.`);
+    return sentences.join(" ");
   }
 
   forget() {
@@ -39,7 +49,7 @@ export class Opened {
 
   /** The arrays that this direction computes. */
   targets() {
-    const { targets } = OPERATIONS[this.step.kind];
+    const targets = targetsOf(this.step);
     return Object.keys(targets).filter((name) => targets[name].direction === this.direction && this.step.arrays[name]);
   }
 
@@ -49,13 +59,12 @@ export class Opened {
 
   build() {
     const { step, explorer } = this;
-    const operation = OPERATIONS[step.kind];
     const choice = (value, text, pressed, action) => h("button", { type: "button", value, "aria-pressed": String(pressed), click: action }, text);
     const directions = ["forward", "backward"].map((direction) =>
       choice(direction, direction === "forward" ? "Forward →" : "← Backward", direction === this.direction, () => explorer.open(this.at, direction)));
     const targets = this.targets();
     const choices = targets.map((name) => {
-      const text = name === "dx" ? `input: ${this.symbol(name)}` : /^d(kernel|bias|gamma|beta)$/.test(name) ? `${name.slice(1)}: ${name}` : this.symbol(name);
+      const text = this.direction === "forward" ? this.symbol(name) : `${name.replace(/^dx/, "input ").replace(/^dz/, "prediction").replace(/^d/, "").trim()}: ${this.symbol(name)}`;
       return choice(name, text, name === this.target, () => { this.target = name; this.build(); });
     });
     const { docs } = explorer.network;
@@ -64,17 +73,17 @@ export class Opened {
       : h("a", { href: `${docs}/${step.page}` }, "how this works, in the documentation"));
     this.element.replaceChildren(
       h("h2", {}, `${step.name}: ${titleOf(step)}`),
-      h("p", {}, operation.about(step), step.symbols.y === "z" ? ` Its result is called z; ${this.following()}.` : "", " ", h("code", {}, step.code), " ", link || null),
+      h("p", {}, `${aboutOf(step)} ${this.neighbours()} `, h("code", {}, step.code), " ", link || null),
       h("div", { class: "choices" }, h("div", { role: "group", "aria-label": "direction", class: "directions" }, directions),
         choices.length > 1 ? h("div", { role: "group", "aria-label": "which array" }, this.direction === "forward" ? "compute " : "gradient of the loss with respect to the ", choices) : null),
     );
     if (!targets.length) {
       this.index = null;
-      this.element.append(h("p", {}, Object.keys(operation.targets).length ? "Nothing is computed in this direction." : ""));
+      this.element.append(h("p", {}, Object.keys(targetsOf(step)).length ? "Nothing is computed in this direction." : ""));
       return;
     }
-    this.parts = { pictures: h("div", { class: "pictures" }), index: h("div", { class: "index" }), formula: h("code", { class: "formula" }), words: h("p", { class: "words" }), closeup: h("div", { class: "closeup" }), sum: h("p", { class: "sum", role: "status" }), terms: h("div", { class: "terms" }), follow: h("p", { class: "follow" }) };
-    this.element.append(this.parts.index, this.parts.words, this.parts.formula, this.parts.pictures, this.parts.closeup, this.parts.sum, this.parts.terms, this.parts.follow);
+    this.parts = { pictures: h("div", { class: "pictures" }), index: h("div", { class: "index" }), formula: h("code", { class: "formula" }), words: h("p", { class: "words" }), sum: h("p", { class: "sum", role: "status" }), terms: h("div", { class: "terms" }), follow: h("p", { class: "follow" }) };
+    this.element.append(this.parts.index, this.parts.words, this.parts.formula, this.parts.pictures, this.closeup.element, this.parts.sum, this.parts.terms, this.parts.follow);
     this.buildPictures();
     this.buildIndex();
     this.choose(this.remembered.get(this.key()) ?? this.interesting());
@@ -87,7 +96,7 @@ export class Opened {
   /** The element with the largest absolute value, of the present sample. */
   interesting() {
     const array = this.step.arrays[this.target];
-    const size = SAMPLED.has(this.target) && array.rank ? array.data.length / array.shape[0] : array.data.length;
+    const size = isSampled(this.target) && array.rank ? array.data.length / array.shape[0] : array.data.length;
     const start = size < array.data.length ? this.explorer.sample * size : 0;
     let best = start;
     for (let at = start; at < start + size; at++) if (Math.abs(array.data[at]) > Math.abs(array.data[best])) best = at;
@@ -95,8 +104,8 @@ export class Opened {
   }
 
   buildPictures() {
-    const operation = OPERATIONS[this.step.kind];
-    const { views, sign = operation.sign ?? "" } = operation.targets[this.target];
+    const { views } = targetsOf(this.step)[this.target];
+    const sign = signOf(this.step, this.target);
     this.views = views.filter((name) => this.step.arrays[name]).map((name) => {
       const isTarget = name === this.target;
       const picture = new Picture(this.explorer, {
@@ -148,7 +157,8 @@ export class Opened {
     const { terms, result, stored, rule } = this.answer;
     const [ours, theirs] = [shown(result), shown(stored)];
     const change = stored === 0 ? "stay as it is" : `${stored < 0 ? "fall" : "grow"} by about ${brief(Math.abs(stored) / 100)}`;
-    const count = terms.length === 1 ? "the only product" : rule ? `${rule}, of ${plural(terms.length, "number")}` : `the sum of ${plural(terms.length, "product")}`;
+    const word = terms.every(({ factors }) => factors.length === 1) ? "number" : "product";
+    const count = terms.length === 1 ? `the only ${word}` : rule ? `${rule}, of ${plural(terms.length, "number")}` : `the sum of ${plural(terms.length, word)}`;
     const zeros = terms.filter(({ value }) => value === 0).length;
     this.parts.sum.replaceChildren(...[
       h("span", {}, h("output", { class: "added" }, ours), ` ${terms.length ? count : "no product: 0"}${zeros && terms.length > 1 ? `, ${zeros.toLocaleString("en")} of them 0` : ""}`),
@@ -170,7 +180,7 @@ export class Opened {
     });
     const rest = this.order.slice(this.limit);
     if (rest.length) rows.push(h("tr", { class: "rest" }, h("td", { class: "number" }, listed ? "" : shown(total(rest.map((at) => terms[at].value)))), h("td", {}), h("td", {}, `${listed ? "" : "the sum of "}the other ${rest.length.toLocaleString("en")} `, h("button", { type: "button", click: () => { this.limit += 100; this.buildTerms(); } }, "show more"))));
-    this.parts.terms.replaceChildren(terms.length ? h("table", {}, h("caption", {}, listed ?? "the products, largest first"), h("tbody", {}, rows)) : "");
+    this.parts.terms.replaceChildren(terms.length ? h("table", {}, h("caption", {}, listed ?? "the parts of the sum, largest first"), h("tbody", {}, rows)) : "");
   }
 
   /** Focus on one product. */
@@ -185,13 +195,13 @@ export class Opened {
     if (!this.index || !this.answer) return;
     const { terms, also = [], marked = {} } = this.answer;
     const focus = terms[this.focus];
-    const { across } = OPERATIONS[this.step.kind].targets[this.target];
+    const { across } = targetsOf(this.step)[this.target];
     for (const { name, picture, caption, scale } of this.views) {
       const array = this.step.arrays[name];
       const isTarget = name === this.target;
       const own = focus && [...focus.factors, ...(focus.also ?? []), ...also].find((factor) => factor.key === name);
       const index = isTarget ? this.index : own ? own.index : this.fallback(array, name);
-      const plane = SAMPLED.has(name) && array.rank ? samplePlane(array, index) : weightPlane(array, index, across);
+      const plane = isSampled(name) && array.rank ? samplePlane(array, index) : weightPlane(array, index, across);
       const limit = limitOfPlane(array, plane);
       picture.chosen = isTarget ? index : null;
       picture.show(array, plane, limit);
@@ -203,23 +213,32 @@ export class Opened {
       }
       const factors = terms.flatMap((term) => [...term.factors, ...(term.also ?? [])]).filter((factor) => factor.key === name);
       const cells = [...factors, ...also.filter((factor) => factor.key === name)].map((factor) => plane.cellOf(factor.index));
-      if (marked[name]) for (const offset of marked[name]()) cells.push(plane.cellOf(array.index(offset)));
+      for (const member of marked[name] ?? []) cells.push(plane.cellOf(member));
       picture.outline(cells.filter(Boolean), 1.2);
       if (own) picture.outline([plane.cellOf(own.index)].filter(Boolean), 2.5);
     }
-    this.drawCloseup();
+    this.closeup.show(this.answer, this.focus);
     this.drawFollow(focus);
+  }
+
+  /** Where an array of this operation was computed: [operation, target]; undefined for weights and numbers. */
+  originOf(key) {
+    const { inputs, uses } = this.step;
+    const { steps } = this.explorer.network;
+    const use = /^dy(\d*)$/.exec(key);
+    if (use) return uses[Number(use[1] || 1) - 1];
+    let at = inputs[key] ?? null;
+    while (at !== null && steps[at].kind === "fork") at = steps[at].inputs.x; // it only copies
+    return at === null ? undefined : [at, "y"];
   }
 
   /** Buttons that open the operation where a factor of the focused product was computed. */
   drawFollow(focus) {
     const { steps } = this.explorer.network;
-    const origins = { x: [this.at - 1, "y"], z: [this.at - 1, "y"], dy: [this.at + 1, steps[this.at + 1]?.name === "loss" ? "dz" : "dx"] };
-    const buttons = [...(focus?.factors ?? []), ...(this.answer.also ?? [])].filter((factor) => factor.key in origins).map((factor) => {
-      const [at, target] = origins[factor.key];
-      const step = steps[at];
-      if (!step || !OPERATIONS[step.kind].targets[target]) return null;
-      return h("button", { type: "button", click: () => this.follow(at, target, factor.index) }, `${written(factor.name, factor.index)}, by ${titleOf(step)}`);
+    const buttons = [...(focus?.factors ?? []), ...(this.answer.also ?? [])].map(({ key, name, index }) => {
+      const [at, target] = this.originOf(key) ?? [];
+      if (at === undefined || !targetsOf(steps[at])[target]) return null;
+      return h("button", { type: "button", click: () => this.follow(at, target, index) }, `${written(name, index)}, by ${titleOf(steps[at])}`);
     }).filter(Boolean);
     this.parts.follow.replaceChildren(...(buttons.length ? ["Follow a factor to where it is computed: ", ...buttons] : []));
   }
@@ -227,99 +246,19 @@ export class Opened {
   follow(at, target, index) {
     this.target = target;
     this.remembered.set(`${at} ${target}`, index);
-    this.explorer.open(at, OPERATIONS[this.explorer.network.steps[at].kind].targets[target].direction);
+    this.explorer.open(at, targetsOf(this.explorer.network.steps[at])[target].direction);
     this.explorer.overview.scrollTo(at + 1);
     this.explorer.say(`${written(this.symbol(target), index)} of ${this.step.name}`);
   }
 
   fallback(array, name) {
-    return array.shape.map((_, axis) => (SAMPLED.has(name) && axis === 0 ? this.index[0] : axis < this.index.length && this.index[axis] < array.shape[axis] ? this.index[axis] : 0));
-  }
-
-  /** The products of one channel in their places, factor by factor, and how much each channel contributes. */
-  drawCloseup() {
-    const { terms, grid, grouped } = this.answer;
-    const placed = terms.filter((term) => term.cell);
-    if (!grid || !placed.length) return this.parts.closeup.replaceChildren();
-    const group = terms[this.focus]?.group ?? placed[0].group;
-    const inGroup = placed.filter((term) => term.group === group);
-    const parts = [];
-    if (grouped && new Set(placed.map((term) => term.group)).size > 1) parts.push(this.groups(placed, group, grouped));
-    const [rows, columns] = grid;
-    if (rows * columns <= 49) parts.push(this.grids(inGroup, rows, columns));
-    else parts.push(this.productMap(inGroup, rows, columns));
-    this.parts.closeup.replaceChildren(...parts);
-    return undefined;
-  }
-
-  /** One bar for each channel's share of the sum. */
-  groups(placed, group, [letter, word]) {
-    const sums = new Map();
-    for (const term of placed) sums.set(term.group, (sums.get(term.group) ?? 0) + term.value);
-    const values = [...sums.values()];
-    const most = Math.max(...values.map((value) => Math.abs(value) || 0)) || 1;
-    const [width, half] = [Math.max(3, Math.min(14, Math.floor(560 / values.length))), 32];
-    const chart = svg("svg", { viewBox: `0 0 ${values.length * width} ${2 * half}`, width: values.length * width, height: 2 * half, role: "img", "aria-label": `the share of every ${word}` });
-    const pick = (wanted) => {
-      const best = this.order.find((at) => this.answer.terms[at].group === wanted);
-      if (best !== undefined) this.look(best);
-    };
-    [...sums].forEach(([at, value], column) => {
-      const length = Math.max((half * Math.abs(value)) / most || 0, 0.75);
-      chart.append(svg("rect", { x: column * width + 0.5, width: width - 1, y: value < 0 ? half : half - length, height: length, class: value < 0 ? "negative" : "positive" }));
-      if (at === group) chart.append(svg("rect", { x: column * width, width, y: 0, height: 2 * half, class: "chosen" }));
-      const area = svg("rect", { x: column * width, width, y: 0, height: 2 * half, class: "area" });
-      area.addEventListener("click", () => pick(at));
-      area.addEventListener("pointermove", (event) => this.explorer.tooltip.show(event, `${word} ${at}: ${shown(value)}`));
-      area.addEventListener("pointerleave", () => this.explorer.tooltip.hide());
-      chart.append(area);
-    });
-    const input = h("input", { type: "number", min: 0, max: Math.max(...sums.keys()), value: group, "aria-label": word, change: (event) => pick(Number(event.target.value)) });
-    return h("div", { class: "groups" }, h("p", {}, `Share of every ${word} ${letter} in the sum; shown is `, h("label", {}, letter, input), ` with ${shown(sums.get(group))}`), h("div", { class: "scroll" }, chart));
-  }
-
-  /** Small windows: factors and products as numbers, at their places in the window. */
-  grids(terms, rows, columns) {
-    const at = (row, column) => terms.find((term) => term.cell[0] === row && term.cell[1] === column);
-    const table = (title, text, tint) => h("table", { class: "grid" }, h("caption", {}, title), Array.from({ length: rows }, (_, row) => h("tr", {}, Array.from({ length: columns }, (_, column) => {
-      const term = at(row, column);
-      return h("td", { class: term && terms.length > 1 && term === this.answer.terms[this.focus] ? "focused" : "", style: term ? tint(term) : "" }, term ? text(term) : "·");
-    }))));
-    const factors = terms[0].factors.map((factor, number) => {
-      const values = terms.map((term) => term.factors[number].value);
-      const most = Math.max(...values.map((value) => Math.abs(value) || 0));
-      const title = factor.key === "dy" && this.answer.turned ? this.answer.turned : factor.key ? factor.name : "factor";
-      return table(title, (term) => brief(term.factors[number].value), (term) => this.tint(term.factors[number].value, most));
-    });
-    const most = Math.max(...terms.map(({ value }) => Math.abs(value) || 0));
-    const products = table("product", (term) => brief(term.value), (term) => this.tint(term.value, most));
-    if (factors.length === 1) return h("div", { class: "grids" }, factors);
-    return h("div", { class: "grids" }, factors.flatMap((factor, number) => (number ? [h("span", { class: "sign" }, "·"), factor] : [factor])), h("span", { class: "sign" }, "="), products);
-  }
-
-  tint(value, most) {
-    const colour = colourOf(value, most * 2, this.explorer.colours).map(Math.round);
-    return `background: rgb(${colour})`;
-  }
-
-  /** Larger windows: a picture of the products. */
-  productMap(terms, rows, columns) {
-    const values = new Float64Array(rows * columns);
-    for (const term of terms) values[term.cell[0] * columns + term.cell[1]] = term.value;
-    const array = new NDArray(values, [rows, columns]);
-    const picture = new Picture(this.explorer, { name: "product at", label: "the products at their positions" });
-    picture.show(array, { rows, columns, square: rows > 1, indexAt: (row, column) => [row, column], cellOf: (index) => index }, limitOf(values));
-    const focus = this.answer.terms[this.focus];
-    if (focus.cell && terms.includes(focus)) picture.outline([focus.cell], 2.5);
-    return h("figure", {}, h("figcaption", {}, h("b", {}, "products"), h("small", {}, " at their positions")), picture.canvas, legend(limitOf(values)));
+    return array.shape.map((_, axis) => (isSampled(name) && axis === 0 ? this.index[0] : axis < this.index.length && this.index[axis] < array.shape[axis] ? this.index[axis] : 0));
   }
 }
-
-const size = (value) => (Number.isNaN(value) ? Infinity : Math.abs(value));
 
 /** Names of an array's axes for people. */
 function axisNames(step, name, rank) {
   if (!rank) return [];
-  if (SAMPLED.has(name)) return { 4: ["sample", "row", "column", "channel"], 3: ["sample", "step", "channel"], 2: ["sample", "unit"] }[rank] ?? ["sample", ...Array.from({ length: rank - 1 }, (_, axis) => `axis ${axis + 1}`)];
+  if (isSampled(name)) return { 4: ["sample", "row", "column", "channel"], 3: ["sample", "step", "channel"], 2: ["sample", "unit"] }[rank] ?? ["sample", ...Array.from({ length: rank - 1 }, (_, axis) => `axis ${axis + 1}`)];
   return { 4: ["row", "column", "input channel", "kernel"], 3: ["step", "input channel", "kernel"], 2: ["input", "unit"], 1: ["channel"] }[rank];
 }

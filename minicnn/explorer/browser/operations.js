@@ -1,24 +1,38 @@
+// All operations by the names that Python gives them, and what one element is made of.
+
 import { total } from "./numbers.js";
 import { activation, curve, generalRelu } from "./operations/activations.js";
 import { conv } from "./operations/conv.js";
 import { dense } from "./operations/dense.js";
-import { dropout } from "./operations/dropout.js";
-import { crossentropy, meanSquaredError, softmaxCrossentropy } from "./operations/losses.js";
-import { batchNorm } from "./operations/normalization.js";
+import { binaryCrossentropy, crossentropy, meanAbsoluteError, meanSquaredError, sigmoidCrossentropy, softmaxCrossentropy } from "./operations/losses.js";
+import { concatenate, extreme, fork, multiply, sum } from "./operations/merging.js";
+import { normalization } from "./operations/normalization.js";
 import { averagePool, maxPool } from "./operations/pooling.js";
-import { flatten } from "./operations/reshaping.js";
+import { resampling } from "./operations/resampling.js";
+import { permute, reshape } from "./operations/reshaping.js";
+import { scaling } from "./operations/scaling.js";
 
 const unknown = { title: (step) => step.class, about: () => "The page cannot open this operation: its arrays are in the overview.", targets: {} };
 
-export const OPERATIONS = {
-  conv, dense, activation, curve, general_relu: generalRelu, max_pool: maxPool, average_pool: averagePool, batch_norm: batchNorm, dropout, flatten,
-  softmax_crossentropy: softmaxCrossentropy, crossentropy, mean_squared_error: meanSquaredError, unknown,
+const OPERATIONS = {
+  activation, average_pool: averagePool, binary_crossentropy: binaryCrossentropy, concatenate, conv, crossentropy, curve, dense, extreme, fork,
+  general_relu: generalRelu, max_pool: maxPool, mean_absolute_error: meanAbsoluteError, mean_squared_error: meanSquaredError, multiply, normalization,
+  permute, resampling, reshape, scaling, sigmoid_crossentropy: sigmoidCrossentropy, softmax_crossentropy: softmaxCrossentropy, sum, unknown,
 };
 
-/** What one element is made of: OPERATIONS' answer, with the sum of the products as result unless there is another rule. */
+const of = (part, step) => (typeof part === "function" ? part(step) : part);
+
+export const titleOf = (step) => of(OPERATIONS[step.kind].title, step);
+export const aboutOf = (step) => OPERATIONS[step.kind].about(step);
+
+/** What the page can explain: a target for each array that the operation computes, by the array's name. */
+export const targetsOf = (step) => of(OPERATIONS[step.kind].targets, step);
+
+/** The sign between the pictures of a target's factors. */
+export const signOf = (step, target) => of(targetsOf(step)[target].sign ?? OPERATIONS[step.kind].sign ?? "", step);
+
+/** What one element is made of, with the sum of the products as result unless there is another rule. */
 export function explain(step, target, index) {
-  const answer = OPERATIONS[step.kind].targets[target].of(step, index);
+  const answer = targetsOf(step)[target].of(step, index);
   return { ...answer, result: answer.result ?? total(answer.terms.map(({ value }) => value)), stored: step.arrays[target].get(index) };
 }
-
-export const titleOf = (step) => { const { title } = OPERATIONS[step.kind]; return typeof title === "function" ? title(step) : title; };

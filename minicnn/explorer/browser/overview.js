@@ -1,7 +1,10 @@
+// The overview: all operations from the input to the loss, and the player.
+
+import { arcsOf, columnsBefore, gapsOf } from "./branches.js";
 import { limitOf } from "./colours.js";
 import { h } from "./elements.js";
 import { brief, shown, times } from "./numbers.js";
-import { OPERATIONS, titleOf } from "./operations.js";
+import { aboutOf, titleOf } from "./operations.js";
 import { Picture } from "./picture.js";
 import { overviewPlane, strongest } from "./planes.js";
 
@@ -10,56 +13,80 @@ const PACE = 1200; // milliseconds from one moment to the next
 /** "28 × 28 × 32" of an array with samples first. */
 const sizeOf = (array) => times(array.shape.slice(1)) || "1";
 
-/** All layers side by side, forward above backward, and the player. */
+/** All operations side by side, forward above backward, branches as arcs above them, and the player. */
 export class Overview {
   constructor(explorer) {
     this.explorer = explorer;
     this.steps = explorer.network.steps;
     this.count = this.steps.length;
-    this.columns = this.arrays().map((entry, at) => this.column(entry, at));
+    this.columns = [this.inputColumn(), ...this.steps.slice(0, -1).map((step, at) => this.column(step, at))];
     this.loss = this.lossColumn();
+    this.arcs = arcsOf(this.steps);
     this.caption = h("p", { class: "caption", "aria-live": "polite" }, "Everything is computed. Play shows the order.");
-    this.strip = h("div", { class: "strip", role: "group", "aria-label": "all layers from input to loss", tabindex: 0 },
-      h("div", { class: "rows", "aria-hidden": "true" }, h("b", { class: "forward" }, "forward →"), h("b", { class: "backward" }, "← gradients")),
-      this.columns.map(({ element }) => element), this.loss.element);
+    this.strip = this.buildStrip();
     this.element = h("section", { class: "overview", "aria-label": "overview", keydown: (event) => this.key(event) }, this.player(), this.caption, this.strip);
   }
 
-  /** The input, then the output of every step but the loss. */
-  arrays() {
-    const [first] = this.steps;
-    const input = { title: "input", step: null, forward: first.arrays.x ?? first.arrays.z, backward: first.arrays.dx ?? first.arrays.dz, names: ["x", "dx"] };
-    const rest = this.steps.slice(0, -1).map((step, at) => ({
-      title: titleOf(step), step: at, forward: step.arrays.y, backward: step.arrays.dy, names: [step.symbols.y ?? "y", step.symbols.dy ?? "dy"],
-    }));
-    return [input, ...rest];
+  /** A grid: the arcs' lanes, then the heads, the outputs and the gradients. */
+  buildStrip() {
+    const lanes = Math.max(0, ...this.arcs.map(({ lane }) => lane + 1));
+    const columns = [...this.columns, this.loss].map(({ element }) => element);
+    for (const at of gapsOf(this.steps)) columns[at].classList.add("apart");
+    for (const arc of this.arcs) {
+      arc.element = h("i", { class: "arc", "aria-hidden": "true", style: `grid-column: ${arc.from + 2} / ${arc.to + 3}; grid-row: ${lanes - arc.lane} / ${lanes + 1}; --lane: ${arc.lane}` });
+    }
+    return h("div", { class: "strip", role: "group", "aria-label": "all operations from input to loss", tabindex: 0, style: `--lanes: ${lanes}; grid-template-rows: ${lanes ? `repeat(${lanes}, 13px)` : ""} 72px minmax(112px, auto) minmax(112px, auto)` },
+      h("div", { class: "rows", "aria-hidden": "true" }, h("b", { class: "forward" }, "forward →"), h("b", { class: "backward" }, "← gradients")),
+      columns, this.arcs.map(({ element }) => element));
   }
 
-  column({ title, step, forward, backward, names }, at) {
-    const label = step === null ? "input" : this.steps[step].name;
-    const pictures = [forward, backward].map((array, row) =>
-      new Picture(this.explorer, { most: 100, largest: 40, exact: true, name: names[row], label: `${row ? "gradient of the loss with respect to" : "output of"} ${label}, ${sizeOf(array)}` }));
-    const cell = (row) => h("div", { class: `cell ${row ? "backward" : "forward"}` }, pictures[row].canvas);
-    const open = (number, direction) => () => { this.leave(); this.explorer.open(number, direction, direction === "forward" ? "y" : number === this.count - 1 ? "dz" : "dx"); };
-    if (step !== null) pictures[0].canvas.addEventListener("click", open(step, "forward"));
-    pictures[1].canvas.addEventListener("click", open(at, "backward")); // the operation after this array computed its gradient
-    for (const { canvas } of step === null ? [pictures[1]] : pictures) canvas.classList.add("opens");
-    const head = step === null
-      ? h("div", { class: "head" }, h("b", {}, title), h("small", {}, sizeOf(forward)))
-      : h("button", { class: "head", type: "button", click: open(step, "forward"), "aria-label": `open ${label}, ${title}` }, h("b", {}, title), h("small", {}, label), h("small", {}, sizeOf(forward)));
-    const cells = [cell(0), cell(1)];
-    return { element: h("div", { class: "column" }, head, cells), head, cells, pictures, arrays: [forward, backward], at };
+  inputColumn() {
+    const user = this.steps.findIndex(({ inputs }) => Object.values(inputs).includes(null));
+    const name = Object.keys(this.steps[user].inputs).find((key) => this.steps[user].inputs[key] === null);
+    const value = this.steps[user].arrays[name];
+    const head = h("div", { class: "head" }, h("b", {}, "input"), h("small", {}, sizeOf(value)));
+    return this.buildColumn(head, { label: "input", value, symbols: [name, `d${name}`], uses: [[user, `d${name}`]], open: null });
+  }
+
+  column(step, at) {
+    const value = step.arrays.y ?? step.arrays.x; // a fork puts out what it gets
+    const open = () => { this.leave(); this.explorer.open(at, step.arrays.y ? "forward" : "backward", "y"); };
+    const from = Object.values(step.inputs).length > 1 ? `, gets ${Object.values(step.inputs).map((input) => (input === null ? "input" : this.steps[input].name)).join(" and ")}` : "";
+    const head = h("button", { class: "head", type: "button", click: open, "aria-label": `open ${step.name}, ${titleOf(step)}${from}` }, h("b", {}, titleOf(step)), h("small", {}, step.name), h("small", {}, sizeOf(value)));
+    return this.buildColumn(head, { label: `${step.name}, ${titleOf(step)}`, value, symbols: [step.symbols.y ?? "y", step.symbols.dy ?? "dy"], uses: step.uses, open });
+  }
+
+  /** A value above the gradient with respect to it, or above the gradients that come back from the branches of a fork. */
+  buildColumn(head, { label, value, symbols, uses, open }) {
+    const several = uses.length > 1;
+    const output = new Picture(this.explorer, { most: 100, largest: 40, exact: true, name: symbols[0], label: `output of ${label}, ${sizeOf(value)}` });
+    if (open) {
+      output.canvas.addEventListener("click", open);
+      output.canvas.classList.add("opens");
+    }
+    const parts = uses.map(([user, target], k) => {
+      const name = several ? `${symbols[1]}${k + 1}` : symbols[1];
+      const back = several ? ` by ${this.steps[user].name}` : "";
+      const picture = new Picture(this.explorer, { most: several ? 76 : 100, largest: 40, exact: true, name, label: `gradient of the loss with respect to the output of ${label}${back}, ${sizeOf(value)}` });
+      picture.canvas.classList.add("opens");
+      picture.canvas.addEventListener("click", () => { this.leave(); this.explorer.open(user, "backward", target); }); // which computed it
+      const element = h("figure", { class: "part" }, several ? h("figcaption", {}, h("small", {}, `${name}${back}`)) : null, picture.canvas);
+      return { picture, array: this.steps[user].arrays[target], user, element };
+    });
+    const above = h("div", { class: "cell forward" }, output.canvas);
+    const below = h("div", { class: "cell backward" }, parts.flatMap(({ element }, k) => (k ? [h("span", { class: "sign", "aria-hidden": "true" }, "+"), element] : [element])));
+    return { element: h("div", { class: several ? "column several" : "column" }, head, above, below), head, above, value, output, parts };
   }
 
   lossColumn() {
     const step = this.steps.at(-1);
-    const bars = [h("div", { class: "cell forward bars" }), h("div", { class: "cell backward bars" })];
+    const [above, below] = [h("div", { class: "cell forward bars" }), h("div", { class: "cell backward bars" })];
     const open = (direction) => () => { this.leave(); this.explorer.open(this.count - 1, direction); };
-    bars[0].addEventListener("click", open("forward"));
-    bars[1].addEventListener("click", open("backward"));
+    above.addEventListener("click", open("forward"));
+    below.addEventListener("click", open("backward"));
     const value = step.arrays.loss.data[0];
     const head = h("button", { class: "head", type: "button", click: open("forward"), "aria-label": `open the loss, ${shown(value)}` }, h("b", {}, "loss"), h("small", {}, titleOf(step)), h("small", {}, shown(value)));
-    return { element: h("div", { class: "column loss" }, head, bars), head, cells: bars };
+    return { element: h("div", { class: "column loss" }, head, above, below), head, above, below, parts: [] };
   }
 
   player() {
@@ -127,40 +154,44 @@ export class Overview {
     this.caption.textContent = this.describe(at, backward);
     this.slider.setAttribute("aria-valuetext", this.caption.textContent);
     this.explorer.open(at, backward ? "backward" : "forward");
-    this.scrollTo(backward ? at : at + 1);
+    this.scrollTo(backward ? columnsBefore(this.steps[at])[0] : at + 1);
     return undefined;
   }
 
   describe(at, backward) {
     const step = this.steps[at];
     const place = `${backward ? "Backward" : "Forward"}, ${backward ? this.count - at : at + 1} of ${this.count}: ${step.name}, ${titleOf(step)}. `;
-    if (!backward) return place + OPERATIONS[step.kind].about(step);
+    if (!backward) return place + aboutOf(step);
     if (at === this.count - 1) return `${place}The loss gives the first gradient, with respect to its input.`;
-    const weights = Object.keys(step.arrays).filter((name) => /^d(kernel|bias|gamma|beta)$/.test(name));
-    const [dy, dx] = [step.symbols.dy ?? "dy", step.symbols.dx ?? "dx"];
-    return `${place}It gets ${dy}, the gradient with respect to its output, and computes ${weights.length ? `${weights.join(", ")} for the optimiser, and ` : ""}${dx} for the layer before it.`;
+    if (step.kind === "fork") return `${place}It gets a gradient from each of its ${step.uses.length} branches, and gives their sum to the layer before it.`;
+    const weights = Object.keys(step.arrays).filter((name) => /^d(kernel|bias|gamma|beta)$/.test(name)).map((name) => step.symbols[name] ?? name);
+    const gradients = Object.keys(step.inputs).map((name) => step.symbols[`d${name}`] ?? `d${name}`);
+    const to = gradients.length > 1 ? "its inputs" : "the layer before it";
+    return `${place}It gets ${step.symbols.dy ?? "dy"}, the gradient with respect to its output, and computes ${weights.length ? `${weights.join(", ")} for the optimiser, and ` : ""}${gradients.join(", ")} for ${to}.`;
   }
 
   /** Dim what is not computed yet at this moment. */
   reveal(moment) {
-    const last = this.count - 1;
-    this.columns.forEach(({ cells }, at) => {
-      cells[0].classList.toggle("later", at > moment);
-      cells[1].classList.toggle("later", moment < 2 * this.count - at);
+    const isBackward = (step) => moment >= 2 * this.count - step;
+    this.columns.forEach(({ above, parts }, at) => {
+      above.classList.toggle("later", at > moment);
+      for (const { element, user } of parts) element.classList.toggle("later", !isBackward(user));
     });
-    this.loss.cells[0].classList.toggle("later", moment < last + 1);
-    this.loss.cells[1].classList.toggle("later", moment < last + 2);
+    this.loss.above.classList.toggle("later", moment < this.count);
+    this.loss.below.classList.toggle("later", !isBackward(this.count - 1));
   }
 
-  /** Mark an operation and what it computes: its output, or the gradient with respect to its input, one column before. */
+  /** Mark an operation and what it computes: its output, or the gradients with respect to its inputs. */
   mark(step, direction) {
-    [...this.columns, this.loss].forEach((column, at) => {
+    [...this.columns, this.loss].forEach(({ head, above, parts }, at) => {
       const current = at === step + 1;
-      column.head.classList.toggle("current", current);
-      column.cells[0].classList.toggle("current", current && direction === "forward");
-      column.cells[1].classList.toggle("current", direction === "backward" && (at === step || (current && column === this.loss)));
-      if (column.head instanceof HTMLButtonElement) column.head.setAttribute("aria-pressed", String(current));
+      head.classList.toggle("current", current);
+      above.classList.toggle("current", current && direction === "forward");
+      for (const { element, user } of parts) element.classList.toggle("current", direction === "backward" && user === step);
+      if (head instanceof HTMLButtonElement) head.setAttribute("aria-pressed", String(current));
     });
+    this.loss.below.classList.toggle("current", direction === "backward" && step === this.count - 1);
+    for (const { element, to } of this.arcs) for (const name of ["forward", "backward"]) element.classList.toggle(name, to === step + 1 && direction === name);
   }
 
   scrollTo(column) {
@@ -171,12 +202,12 @@ export class Overview {
 
   draw() {
     const n = this.explorer.sample;
-    for (const { pictures, arrays } of this.columns) {
-      const channels = arrays[0].rank === 4 ? strongest(arrays[0], n) : [];
-      arrays.forEach((array, row) => {
+    for (const { value, output, parts } of this.columns) {
+      const channels = value.rank === 4 ? strongest(value, n) : [];
+      for (const [picture, array] of [[output, value], ...parts.map((part) => [part.picture, part.array])]) {
         const size = array.data.length / array.shape[0];
-        pictures[row].show(array, overviewPlane(array, n, channels), limitOf(array.data.subarray(n * size, (n + 1) * size)));
-      });
+        picture.show(array, overviewPlane(array, n, channels), limitOf(array.data.subarray(n * size, (n + 1) * size)));
+      }
     }
     this.drawBars(n);
   }
@@ -197,7 +228,7 @@ export class Overview {
     const most = (values) => Math.max(...values.map((value) => Math.abs(value) || 0));
     const isRight = (k) => kind !== "mean_squared_error" && y[k] === Math.max(...y);
     const symbol = kind === "softmax_crossentropy" ? ["p, the probabilities", `p − y${this.explorer.network.samples > 1 ? ` over ${this.explorer.network.samples} samples` : ""}`] : ["output", "gradient"];
-    this.loss.cells[0].replaceChildren(table(p, symbol[0], most(p), isRight));
-    this.loss.cells[1].replaceChildren(table(d, symbol[1], most(d), isRight));
+    this.loss.above.replaceChildren(table(p, symbol[0], most(p), isRight));
+    this.loss.below.replaceChildren(table(d, symbol[1], most(d), isRight));
   }
 }

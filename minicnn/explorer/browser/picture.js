@@ -1,3 +1,5 @@
+// Pictures of arrays.
+
 import { colourOf } from "./colours.js";
 import { h } from "./elements.js";
 import { shown, written } from "./numbers.js";

@@ -1,3 +1,5 @@
+// Planes: which elements of an array a picture shows, and where.
+
 import { limitOf } from "./colours.js";
 import { plural } from "./numbers.js";
 
@@ -87,7 +89,8 @@ export function weightPlane(array, index, across = 0) {
   return { ...gridPlane(shape[0], (at) => [at], ([at]) => at), caption: "" };
 }
 
-export const SAMPLED = new Set(["x", "y", "dx", "dy", "z", "p", "target", "dz", "mask", "slope"]);
+/** Whether an array has samples on its first axis; the others are weights and their gradients. */
+export const isSampled = (name) => /^d?[xyz]\d*$|^(p|target|mask|offset|slope)$/.test(name);
 
 /** The channels of a sample with the largest absolute sums. */
 export function strongest(array, n) {

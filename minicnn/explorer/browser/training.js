@@ -1,3 +1,5 @@
+// A recorded training: loss, kernels, silent units, update-to-weight ratio.
+
 import { legend, limitOf } from "./colours.js";
 import { h, svg } from "./elements.js";
 import { brief, NDArray, plural, shown, times, total } from "./numbers.js";

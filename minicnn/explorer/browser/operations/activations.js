@@ -1,8 +1,10 @@
+// Activations: one number in, one number out. Only softmax looks at several.
+
 import { total, written } from "../numbers.js";
 import { elementwise, number, plain, product } from "./products.js";
 
 const relu = (x) => (Number.isNaN(x) ? x : Math.max(x, 0));
-const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
+export const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
 
 const FORWARDS = {
   linear: [(x) => x, (x) => x],
@@ -33,7 +35,7 @@ export const activation = {
     })[step.options.activation],
   targets: {
     y: elementwise("forward", ["x", "y"], (step, index) => {
-      if (step.options.activation === "softmax") return softmaxOf(step, "x", "y", index);
+      if (step.options.activation === "softmax") return softmaxOf(step, "x", "y", index, step.options.axis);
       const [x, y] = [plain(step, "x").factor(...index), plain(step, "y")];
       const [compute, formula] = FORWARDS[step.options.activation];
       return {
@@ -47,14 +49,13 @@ export const activation = {
       const [dy, y, dx] = ["dy", "y", "dx"].map((name) => plain(step, name));
       const name = step.options.activation;
       if (name === "softmax") {
-        const row = index.slice(0, -1);
         const own = y.factor(...index);
-        const others = Array.from({ length: y.array.shape.at(-1) }, (_, k) =>
-          product([number("−1", -1), own, dy.factor(...row, k), y.factor(...row, k)], { part: "through the sum", cell: [k] }),
-        );
+        const row = rowAlong(y.array, step.options.axis, index);
+        const others = row.map((at, k) => product([number("−1", -1), own, dy.factor(...at), y.factor(...at)], { part: "through the sum", cell: [k] }));
+        const k = lettered(y.array, step.options.axis, index);
         return {
           terms: [product([own, dy.factor(...index)], { part: "direct" }), ...others],
-          formula: `${dx.text(...index)} = ${y.text(...index)} · (${dy.text(...index)} − Σ ${dy.text(...row, "k")} · ${y.text(...row, "k")})`,
+          formula: `${dx.text(...index)} = ${y.text(...index)} · (${dy.text(...index)} − Σ ${dy.text(...k)} · ${y.text(...k)})`,
           words: "Each output depends on all inputs, since all of them are in the sum that softmax divides by.",
         };
       }
@@ -71,23 +72,31 @@ export const activation = {
   },
 };
 
-/** y[k] = e^x[k] / Σ e^x, with the largest x subtracted first, as minicnn does. */
-export function softmaxOf(step, input, output, index) {
+/** y[k] = e^x[k] / Σ e^x along an axis, with the largest x subtracted first, as minicnn does. */
+export function softmaxOf(step, input, output, index, axis = -1) {
   const [x, y] = [plain(step, input), plain(step, output)];
-  const row = index.slice(0, -1);
-  const factors = Array.from({ length: x.array.shape.at(-1) }, (_, k) => x.factor(...row, k));
+  const factors = rowAlong(x.array, axis, index).map((at) => x.factor(...at));
   const largest = factors.reduce((most, { value }) => (value > most || Number.isNaN(value) ? value : most), -Infinity);
   const terms = factors.map((factor, k) => ({ factors: [factor], value: Math.exp(factor.value - largest), cell: [k] }));
+  const chosen = index.at(axis);
   return {
     terms,
-    result: terms[index.at(-1)].value / total(terms.map(({ value }) => value)),
-    chosen: index.at(-1),
+    result: terms[chosen].value / total(terms.map(({ value }) => value)),
+    chosen,
     listed: `exp(${x.name} − the largest ${x.name})`,
     rule: "its share of the sum",
-    formula: `${y.text(...index)} = exp(${x.text(...index)}) / Σ exp(${x.text(...row, "k")})`,
+    formula: `${y.text(...index)} = exp(${x.text(...index)}) / Σ exp(${x.text(...lettered(x.array, axis, index))})`,
     words: "Softmax makes every number positive by the exponential function, then divides by the sum: what comes out are probabilities. (The largest number is subtracted first, so that nothing overflows; the shares stay the same.)",
   };
 }
+
+/** The indices of all elements that differ from this one on one axis only. */
+function rowAlong(array, axis, index) {
+  const at = (axis + index.length) % index.length;
+  return Array.from({ length: array.shape[at] }, (_, k) => index.with(at, k));
+}
+
+const lettered = (array, axis, index) => index.with((axis + index.length) % index.length, "k");
 
 export const curve = {
   title: (step) => step.options.curve,
@@ -105,8 +114,8 @@ export const curve = {
 };
 
 export const generalRelu = {
-  title: "ReLU",
-  about: () => "A function of straight pieces.",
+  title: (step) => (step.options.negative_slope ? "leaky ReLU" : "ReLU"),
+  about: (step) => (step.options.negative_slope ? `Positive numbers stay; negative ones are multiplied by ${step.options.negative_slope}.` : "Negative numbers become 0, the others stay."),
   targets: {
     y: elementwise("forward", ["x", "y"], (step, index) => {
       const { negative_slope, max_value, threshold } = step.options;

@@ -1,36 +1,82 @@
+// Convolution: sums over a window. With groups, a kernel sees only the channels of its group; with dilation, the window
+// has gaps. A depthwise convolution has a group for each channel, and a kernel of shape (KH, KW, C, M).
+
 import { plural, shifted, times } from "../numbers.js";
-import { cellsOf, images, kernels, penalty, plain, product, windowsWith } from "./products.js";
+import { cellsOf, images, penalty, plain, product, Reader, windowsWith } from "./products.js";
+
+const KERNEL_AXES = { 4: [0, 1, 2, 3], 3: [1, 2, 3] };
+
+/** A kernel, read as (KH, KW, channels of a group, kernels). */
+class Kernel extends Reader {
+  constructor(step, name) {
+    super(step, name, KERNEL_AXES[step.arrays[name].rank]);
+    this.multiplier = step.options.depthwise ? this.length(3) : null;
+  }
+
+  /** The array's own index: kernel f = c · M + m of a depthwise convolution is [i, j, c, m] there. */
+  own([i, j, c, f]) {
+    if (this.multiplier === null) return super.own([i, j, c, f]);
+    return Number.isInteger(f) ? [i, j, Math.floor(f / this.multiplier), f % this.multiplier] : [i, j, c, f];
+  }
+
+  full(own) {
+    const index = super.full(own);
+    return this.multiplier === null ? index : [index[0], index[1], 0, index[2] * this.multiplier + index[3]];
+  }
+}
+
+/** How many channels and kernels a group has. */
+function groupsOf(step) {
+  const { groups } = step.options;
+  return { channels: step.arrays.x.shape.at(-1) / groups, kernels: step.arrays.y.shape.at(-1) / groups };
+}
+
+/** "4 + 2·i": the place that is `letter` steps of so many numbers behind the start. */
+const place = (start, size, letter) => shifted(start, size === 1 ? letter : `${size}·${letter}`);
+
+/** "(4 − 2·i) / 2": the window in which the number at `start` is number `letter`. */
+function windowOf(start, stride, dilation, letter) {
+  const difference = `${start} − ${dilation === 1 ? letter : `${dilation}·${letter}`}`;
+  return stride === 1 ? difference : `(${difference}) / ${stride}`;
+}
 
 export const conv = {
   sign: "·",
-  title: "convolution",
-  about: (step) => {
+  title: (step) => (step.options.depthwise ? "depthwise convolution" : step.options.groups > 1 ? "convolution in groups" : "convolution"),
+  about(step) {
+    const { window, groups, dilation, depthwise } = step.options;
     const kernel = step.arrays.kernel.shape;
-    return `${plural(kernel.at(-1), "kernel")} of ${times(kernel.slice(0, -1))} slide over the input; each looks for one pattern.`;
+    const gaps = Math.max(...dilation) > 1 ? ` The numbers of a window lie ${dilation[0] === dilation[1] ? dilation[0] : times(dilation)} apart.` : "";
+    if (depthwise) return `${kernel.at(-1) === 1 ? "A kernel" : plural(kernel.at(-1), "kernel")} of ${times(window)} for each of the ${plural(kernel.at(-2), "input channel")}, which stay apart.${gaps}`;
+    const seen = groups > 1 ? ` Each sees only the ${plural(kernel.at(-2), "channel")} of its group.` : "";
+    return `${plural(kernel.at(-1), "kernel")} of ${times(kernel.slice(0, -1))} slide over the input; each looks for one pattern.${seen}${gaps}`;
   },
   targets: {
     y: {
       direction: "forward",
       views: ["x", "kernel", "y"],
       of(step, index) {
-        const [x, kernel, y] = [images(step, "x"), kernels(step, "kernel"), images(step, "y")];
-        const { strides: [SH, SW], pads: [top, left], window } = step.options;
+        const [x, kernel, y] = [images(step, "x"), new Kernel(step, "kernel"), images(step, "y")];
+        const { strides: [SH, SW], pads: [top, left], window, dilation: [DH, DW], depthwise } = step.options;
+        const { channels, kernels } = groupsOf(step);
         const [n, p, q, f] = y.full(index);
-        const [H, W, C] = [1, 2, 3].map((axis) => x.length(axis));
+        const first = Math.floor(f / kernels) * channels; // of the group's channels
         const terms = [];
-        for (const [h, w, i, j] of cellsOf(step, [p, q], [H, W])) {
-          for (let c = 0; c < C; c++) terms.push(product([x.factor(n, h, w, c), kernel.factor(i, j, c, f)], { group: c, cell: [i, j] }));
+        for (const [h, w, i, j] of cellsOf(step, [p, q], [x.length(1), x.length(2)])) {
+          for (let c = 0; c < channels; c++) terms.push(product([x.factor(n, h, w, first + c), kernel.factor(i, j, c, f)], { group: first + c, cell: [i, j] }));
         }
-        const padded = window[0] * window[1] * C - terms.length;
+        const padded = window[0] * window[1] * channels - terms.length;
         const bias = step.arrays.bias ? plain(step, "bias") : null;
         if (bias) terms.push(product([bias.factor(f)], { part: "bias" }));
+        const channel = depthwise ? first : shifted(first, "c");
+        const pixel = x.text(n, place(p * SH - top, DH, "i"), place(q * SW - left, DW, "j"), channel);
         return {
           terms,
           grid: window,
           grouped: ["c", "input channel"],
-          formula: `${y.text(n, p, q, f)} = ${bias ? `${bias.text(f)} + ` : ""}Σ ${x.text(n, shifted(p * SH - top, "i"), shifted(q * SW - left, "j"), "c")} · ${kernel.text("i", "j", "c", f)}`,
+          formula: `${y.text(n, p, q, f)} = ${bias ? `${bias.text(f)} + ` : ""}Σ ${pixel} · ${kernel.text("i", "j", "c", f)}`,
           words:
-            `The window at this position holds ${times([...kernel.array.shape.slice(0, -1)])} numbers of x. Each is multiplied by the weight at the same place of kernel ${f}; ` +
+            `The window at this position holds ${times([...window, channels].slice(-kernel.array.rank + 1))} numbers of ${x.name}. Each is multiplied by the weight at the same place of kernel ${f}; ` +
             `the products are added${bias ? ", and the bias" : ""}.` + (padded ? ` ${plural(padded, "product")} on the padding would be 0.` : ""),
         };
       },
@@ -39,24 +85,25 @@ export const conv = {
       direction: "backward",
       views: ["dy", "kernel", "dx"],
       of(step, index) {
-        const [dy, kernel, dx] = [images(step, "dy"), kernels(step, "kernel"), images(step, "dx")];
-        const { strides: [SH, SW], pads: [top, left], window } = step.options;
+        const [dy, kernel, dx] = [images(step, "dy"), new Kernel(step, "kernel"), images(step, "dx")];
+        const { strides: [SH, SW], pads: [top, left], window, dilation: [DH, DW], depthwise } = step.options;
+        const { channels, kernels } = groupsOf(step);
         const [n, h, w, c] = dx.full(index);
-        const [OH, OW, F] = [1, 2, 3].map((axis) => dy.length(axis));
+        const first = Math.floor(c / channels) * kernels; // of the group's kernels
         const terms = [];
-        for (const [p, q, i, j] of windowsWith(step, [h, w], [OH, OW])) {
-          for (let f = 0; f < F; f++) terms.push(product([dy.factor(n, p, q, f), kernel.factor(i, j, c, f)], { group: f, cell: [i, j] }));
+        for (const [p, q, i, j] of windowsWith(step, [h, w], [dy.length(1), dy.length(2)])) {
+          for (let f = first; f < first + kernels; f++) terms.push(product([dy.factor(n, p, q, f), kernel.factor(i, j, c % channels, f)], { group: f, cell: [i, j] }));
         }
-        const window_index = (at, letter, S) => (S === 1 ? `${at} − ${letter}` : `(${at} − ${letter}) / ${S}`);
+        const [output, weight] = depthwise ? [shifted(first, "m"), "m"] : ["f", "f"];
         return {
           terms,
           grid: window,
           turned: window[0] * window[1] > 1 ? `${dy.name}, turned by 180°` : dy.name,
           grouped: ["f", "kernel"],
-          formula: `${dx.text(n, h, w, c)} = Σ ${dy.text(n, window_index(h + top, "i", SH), window_index(w + left, "j", SW), "f")} · ${kernel.text("i", "j", c, "f")}`,
+          formula: `${dx.text(n, h, w, c)} = Σ ${dy.text(n, windowOf(h + top, SH, DH, "i"), windowOf(w + left, SW, DW, "j"), output)} · ${kernel.text("i", "j", depthwise ? c : c % channels, weight)}`,
           words:
-            `In the forward pass, this number was in ${plural(terms.length / F, "window")}, each seen by ${plural(F, "kernel")}. On the way back, every one of these outputs ` +
-            `sends its gradient ${dy.name}, times the weight that this number was multiplied by: the last window saw it in the kernel's first place.`,
+            `In the forward pass, this number was in ${plural(terms.length / kernels, "window")}, each seen by ${plural(kernels, "kernel")}. On the way back, every one of these outputs ` +
+            `sends its gradient ${dy.name}, times the weight that this number was multiplied by${terms.length > kernels ? ": the last window saw it in the kernel's first place" : ""}.`,
         };
       },
     },
@@ -64,29 +111,30 @@ export const conv = {
       direction: "backward",
       views: ["x", "dy", "dkernel"],
       of(step, index) {
-        const [x, dy, dkernel] = [images(step, "x"), images(step, "dy"), kernels(step, "dkernel")];
-        const { strides: [SH, SW], pads: [top, left] } = step.options;
+        const [x, dy, dkernel] = [images(step, "x"), images(step, "dy"), new Kernel(step, "dkernel")];
+        const { strides: [SH, SW], pads: [top, left], dilation: [DH, DW] } = step.options;
+        const { channels, kernels } = groupsOf(step);
         const [i, j, c, f] = dkernel.full(index);
+        const channel = Math.floor(f / kernels) * channels + c;
         const [N, OH, OW] = [0, 1, 2].map((axis) => dy.length(axis));
         const terms = [];
         for (let n = 0; n < N; n++) {
           for (let p = 0; p < OH; p++) {
             for (let q = 0; q < OW; q++) {
-              const [h, w] = [p * SH + i - top, q * SW + j - left];
+              const [h, w] = [p * SH + i * DH - top, q * SW + j * DW - left];
               if (h < 0 || w < 0 || h >= x.length(1) || w >= x.length(2)) continue;
-              terms.push(product([x.factor(n, h, w, c), dy.factor(n, p, q, f)], { group: n, cell: [p, q] }));
+              terms.push(product([x.factor(n, h, w, channel), dy.factor(n, p, q, f)], { group: n, cell: [p, q] }));
             }
           }
         }
-        const position = (S, letter, start) => shifted(start, S === 1 ? letter : `${S}·${letter}`);
         return {
           terms: [...terms, ...penalty(step, "kernel", index)],
           grid: [OH, OW],
           grouped: ["n", "sample"],
-          formula: `${dkernel.text(i, j, c, f)} = Σ ${x.text("n", position(SH, "p", i - top), position(SW, "q", j - left), "c").replace("c]", `${c}]`)} · ${dy.text("n", "p", "q", f)}`,
+          formula: `${dkernel.text(i, j, c, f)} = Σ ${x.text("n", place(i * DH - top, SH, "p"), place(j * DW - left, SW, "q"), channel)} · ${dy.text("n", "p", "q", f)}`,
           words:
-            `This one weight was used at ${plural(terms.length, "position")}. At each, it was multiplied by a number of x; the output there has the gradient ${dy.name}. ` +
-            `All the products x · ${dy.name} are added, because the weight is shared by all positions.`,
+            `This one weight was used at ${plural(terms.length, "position")}. At each, it was multiplied by a number of ${x.name}; the output there has the gradient ${dy.name}. ` +
+            `All the products ${x.name} · ${dy.name} are added, because the weight is shared by all positions.`,
         };
       },
     },

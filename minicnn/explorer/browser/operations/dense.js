@@ -1,3 +1,5 @@
+// Dense layer: weighted sums of all inputs.
+
 import { plural } from "../numbers.js";
 import { penalty, plain, product, rowLetters, rowsOf } from "./products.js";
 

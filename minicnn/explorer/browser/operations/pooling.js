@@ -1,8 +1,10 @@
+// Pooling: one number for each window, the largest or the mean.
+
 import { plural, times, written } from "../numbers.js";
 import { cellsOf, images, number, product, windowsWith } from "./products.js";
 
 /** NumPy's argmax: the first of equal numbers; the first NaN wins. */
-function winnerOf(values) {
+export function winnerOf(values) {
   let winner = 0;
   for (let at = 1; at < values.length && !Number.isNaN(values[winner]); at++) {
     if (values[at] > values[winner] || Number.isNaN(values[at])) winner = at;

@@ -1,7 +1,16 @@
+// What operations are made of: products with the places of their factors.
+//
+// OPERATIONS[kind].targets has an entry for each array that the operation computes. Its `of(step, index)` returns
+//   terms    [{ value, factors: [{ name, index, value }], part, group, cell }]: the products;
+//            `group` and `cell` are the place of a product in the close-up: the channel, and [row, column]
+//   result   their sum, unless another rule is given (the largest, a share)
+//   formula  the formula with the index filled in
+//   words    the same in a sentence
+
 import { written } from "../numbers.js";
 
 /** One of a step's arrays, read by the operation's own axes: a Conv1D's input is an image of height 1. */
-class Reader {
+export class Reader {
   constructor(step, name, axes) {
     this.array = step.arrays[name];
     this.name = step.symbols[name] ?? name;
@@ -37,9 +46,7 @@ class Reader {
 }
 
 const IMAGE_AXES = { 4: [0, 1, 2, 3], 3: [0, 2, 3], 2: [0, 3] };
-const KERNEL_AXES = { 4: [0, 1, 2, 3], 3: [1, 2, 3] };
 export const images = (step, name) => new Reader(step, name, IMAGE_AXES[step.arrays[name].rank]);
-export const kernels = (step, name) => new Reader(step, name, KERNEL_AXES[step.arrays[name].rank]);
 export const plain = (step, name) => new Reader(step, name);
 export const number = (name, value) => ({ name, key: null, index: null, value });
 
@@ -55,10 +62,10 @@ export function penalty(step, name, index) {
 
 /** The windows of a convolution or pooling that contain pixel (h, w): [p, q, i, j]. */
 export function* windowsWith(step, [h, w], [OH, OW]) {
-  const { window: [KH, KW], strides: [SH, SW], pads: [top, left] } = step.options;
+  const { window: [KH, KW], strides: [SH, SW], pads: [top, left], dilation: [DH, DW] = [1, 1] } = step.options;
   for (let i = 0; i < KH; i++) {
     for (let j = 0; j < KW; j++) {
-      const [p, q] = [(h + top - i) / SH, (w + left - j) / SW];
+      const [p, q] = [(h + top - i * DH) / SH, (w + left - j * DW) / SW];
       if (Number.isInteger(p) && Number.isInteger(q) && p >= 0 && q >= 0 && p < OH && q < OW) yield [p, q, i, j];
     }
   }
@@ -66,10 +73,10 @@ export function* windowsWith(step, [h, w], [OH, OW]) {
 
 /** The cells of window (p, q) that lie on the image: [h, w, i, j]. */
 export function* cellsOf(step, [p, q], [H, W]) {
-  const { window: [KH, KW], strides: [SH, SW], pads: [top, left] } = step.options;
+  const { window: [KH, KW], strides: [SH, SW], pads: [top, left], dilation: [DH, DW] = [1, 1] } = step.options;
   for (let i = 0; i < KH; i++) {
     for (let j = 0; j < KW; j++) {
-      const [h, w] = [p * SH + i - top, q * SW + j - left];
+      const [h, w] = [p * SH + i * DH - top, q * SW + j * DW - left];
       if (h >= 0 && w >= 0 && h < H && w < W) yield [h, w, i, j];
     }
   }

@@ -1,17 +1,36 @@
+// The same numbers in another shape (Flatten, Reshape) or order (Permute).
+
 import { written } from "../numbers.js";
 import { elementwise, plain, product } from "./products.js";
 
-export const flatten = {
-  title: (step) => (step.class === "Flatten" ? "flatten" : "reshape"),
-  about: () => "The same numbers in another shape.",
-  targets: {
-    y: elementwise("forward", ["x", "y"], (step, index) => moved(step, "x", "y", index, "No arithmetic: the number only gets another position.")),
-    dx: elementwise("backward", ["dy", "dx"], (step, index) => moved(step, "dy", "dx", index, "The gradient goes back to the position that its number came from.")),
-  },
-};
+const THERE = "No arithmetic: the number only gets another position.";
+const BACK = "The gradient goes back to the position that its number came from.";
 
-function moved(step, input, output, index, words) {
-  const [x, y] = [plain(step, input), plain(step, output)];
-  const factor = x.factor(...x.array.index(y.array.offset(index)));
-  return { terms: [product([factor])], formula: `${y.text(...index)} = ${written(factor.name, factor.index)}`, words };
+/** An operation that only moves numbers: `origin(step, index)` is where y[index] was in x, `goal` where x[index] goes to. */
+const moving = (title, about, origin, goal) => ({
+  title,
+  about: () => about,
+  targets: {
+    y: elementwise("forward", ["x", "y"], (step, index) => moved(step, "x", "y", index, origin(step, index), THERE)),
+    dx: elementwise("backward", ["dy", "dx"], (step, index) => moved(step, "dy", "dx", index, goal(step, index), BACK)),
+  },
+});
+
+function moved(step, input, output, index, from, words) {
+  const factor = plain(step, input).factor(...from);
+  return { terms: [product([factor])], formula: `${plain(step, output).text(...index)} = ${written(factor.name, from)}`, words };
 }
+
+export const reshape = moving(
+  (step) => (step.class === "Flatten" ? "flatten" : "reshape"),
+  "The same numbers in another shape.",
+  (step, index) => step.arrays.x.index(step.arrays.y.offset(index)),
+  (step, index) => step.arrays.y.index(step.arrays.x.offset(index)),
+);
+
+export const permute = moving(
+  "permute",
+  "The same numbers with their axes in another order.",
+  ({ options: { dims } }, index) => index.map((_, axis) => index[dims.indexOf(axis)]),
+  ({ options: { dims } }, index) => dims.map((axis) => index[axis]),
+);
