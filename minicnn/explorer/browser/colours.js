@@ -5,10 +5,14 @@ import { brief } from "./numbers.js";
 
 /** The colours of the page's style sheet, which has a light and a dark set: [red, green, blue] for each name. */
 export function readColours(el) {
-  const style = getComputedStyle(el);
-  const names = ["negative", "zero", "positive", "nan", "ink", "paper"];
-  const rgb = (text) => [1, 3, 5].map((at) => parseInt(text.trim().slice(at, at + 2), 16));
-  return Object.fromEntries(names.map((name) => [name, rgb(style.getPropertyValue(`--${name}`))]));
+  const probe = el.appendChild(h("i"));
+  const colour = (name) => {
+    probe.style.color = `var(--${name})`;
+    return getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
+  };
+  const colours = Object.fromEntries(["negative", "zero", "positive", "nan", "ink", "paper"].map((name) => [name, colour(name)]));
+  probe.remove();
+  return colours;
 }
 
 /** The colour of a number on the scale from −limit to limit, zero in the middle. */

@@ -25,6 +25,7 @@ class Explorer {
   constructor(network, el) {
     Object.assign(this, { network, el, sample: 0, moment: null });
     el.classList.add("minicnn-explorer");
+    el.dataset.lmSuppressShortcuts = "true"; // in JupyterLab, the keys are ours while the focus is here
     this.colours = readColours(el);
     this.tooltip = new Tooltip(el);
     this.status = h("p", { class: "visually-hidden", role: "status" });
@@ -33,8 +34,17 @@ class Explorer {
     this.training = network.training && new Training(this);
     el.append(...[this.header(), this.warning(), this.overview.element, this.opened.element, this.training?.element, this.status].filter(Boolean));
     this.dark = window.matchMedia("(prefers-color-scheme: dark)");
-    this.recolour = () => { this.colours = readColours(el); this.overview.draw(); this.opened.draw(); this.training?.show(); };
+    this.recolour = () => {
+      const colours = readColours(el);
+      if (String(colours.paper) === String(this.colours.paper)) return;
+      this.colours = colours;
+      this.overview.draw();
+      this.opened.draw();
+      this.training?.show();
+    };
     this.dark.addEventListener("change", this.recolour);
+    this.theme = new MutationObserver(this.recolour); // a notebook changes its theme by an attribute
+    for (const root of [document.documentElement, document.body]) this.theme.observe(root, { attributes: true });
     this.overview.draw();
     const first = network.steps.findIndex((step) => Object.keys(targetsOf(step)).length);
     if (first >= 0) this.open(first, "forward");
@@ -78,6 +88,7 @@ class Explorer {
 
   remove() {
     this.dark.removeEventListener("change", this.recolour);
+    this.theme.disconnect();
     this.overview.pause();
     this.training?.pause();
     this.el.replaceChildren();
