@@ -40,8 +40,7 @@ def activation(x: Array, activation: str) -> tuple[Array, Saved]:
 
 def activation_backward(dy: Array, saved: Saved) -> Array:
     """dy -> dx, both of x's shape."""
-    y, activation = saved
-    return activate_backward(dy, y, activation)
+    return activate_backward(dy, *saved)
 
 
 def activate_backward(dy: Array, y: Array, activation: str) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,18 +63,13 @@ def _backward(
     return dx
 
 
-def max_stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], *options: Any) -> list[Stage]:
-    """max_pool2d of images of this shape."""
-    return _stages(_windows(shape, *options), average=False)
-
-
-def average_stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], *options: Any) -> list[Stage]:
-    """average_pool2d of images of this shape."""
-    return _stages(_windows(shape, *options), average=True)
-
-
-def _stages(w: Windows, average: bool) -> list[Stage]:
+def stages(average: bool, shape: Shape, itemsize: int, weights: tuple[Shape, ...], *options: Any) -> list[Stage]:
+    """max_pool2d or average_pool2d of images of this shape."""
+    w = _windows(shape, *options)
     return [Stage(_pool, (w.OH, w.OW, w.C), (average, *w), work=w.H * w.W * w.C * PASS_WORK)]
+
+
+max_stages, average_stages = partial(stages, False), partial(stages, True)
 
 
 def _windows(shape: Shape, pool_size: Pair, strides: Pair, padding: str) -> Windows:

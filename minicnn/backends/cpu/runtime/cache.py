@@ -26,6 +26,7 @@ from .numba_internals import numba_cache_dir, versions
 KEPT_DIRECTORIES = 8
 """Number of kernel directories that stay, the most recently used ones: other versions of minicnn, Python or Numba."""
 
+_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _HAS_OWNERS = hasattr(os, "geteuid")  # Windows protects a user's directories by access lists instead
 
 
@@ -36,7 +37,8 @@ def directory() -> Path | None:
     try:
         path = Path(os.path.realpath(parent / f"kernels-{_sources()}"))
         _make(path)
-        _check_directory(path)
+        _check(path, path.stat(), writable=_BY_OTHERS)
+        _check_parents(path)
     except OSError as error:
         place = error.filename or parent
         _report(f"kernels are compiled anew in every run, as there is no cache for them. {place}: {error.strerror}")
@@ -51,17 +53,16 @@ def load(name: str) -> bytes | None:
     """The content that was saved under this name, or None if there is none that can be trusted."""
     if (path := _path(name)) is None:
         return None
-    try:
-        with open(path, "rb", opener=_open_own) as file:
-            digest, content = file.read(sha256().digest_size), file.read()
-    except FileNotFoundError:
-        return None
-    except OSError:
-        drop(name)
-        return None
+    found = b""
+    with suppress(OSError), open(path, "rb", opener=_open_at_once) as file:
+        status = os.fstat(file.fileno())
+        _check(path, status, writable=_BY_OTHERS)
+        if stat.S_ISREG(status.st_mode):
+            found = file.read()
+    digest, content = found[: sha256().digest_size], found[sha256().digest_size :]
     if digest == _digest(name, content):
         return content
-    drop(name)
+    drop(name)  # if there is one
     return None
 
 
@@ -109,13 +110,8 @@ def _make(path: Path) -> None:
         parent.mkdir(mode=0o700, exist_ok=True)
 
 
-def _check_directory(path: Path) -> None:
-    """Raise PermissionError if another user could put files into the directory, or another directory in its place."""
-    _check(path, path.stat(), writable=stat.S_IWGRP | stat.S_IWOTH)
-    _check_parents(path)
-
-
 def _check_parents(path: Path) -> None:
+    """Raise PermissionError if another user could put another directory in this one's place."""
     for parent in path.parents:
         status = parent.stat()
         sticky = status.st_mode & stat.S_ISVTX  # only owners rename and remove what is inside, as in /tmp
@@ -133,18 +129,9 @@ def _check(path: Path, status: os.stat_result, writable: int) -> None:
         raise PermissionError(0, "other users may write there, and their code is not run", str(path))
 
 
-def _open_own(path: str, flags: int) -> int:
-    """An opener that refuses what is no regular file, and what another user could have written."""
-    descriptor = os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise PermissionError(0, "it is not a file", path)
-        _check(Path(path), status, writable=stat.S_IWGRP | stat.S_IWOTH)
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
+def _open_at_once(path: str, flags: int) -> int:
+    """An opener that follows no link, and does not wait for the other end of a pipe."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
 def _replace(path: Path, content: bytes) -> None:
