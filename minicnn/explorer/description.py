@@ -22,7 +22,7 @@ from ..optimizers import SGD
 from ..parameters import Parameter
 from .buffer import Buffer
 from .graph import Node, graph
-from .operations import PAGES
+from .operations import page_about
 from .recording import Recording
 
 MOST_SAMPLES = 16
@@ -88,7 +88,7 @@ def _for_json(node: Node, buffer: Buffer) -> dict[str, Any]:
         "class": type(thing).__name__ if thing else "",
         "code": _code(thing) if thing else "",
         "kind": step.kind,
-        "page": PAGES.get(step.kind),
+        "page": page_about(step.kind, thing),
         "symbols": step.symbols,
         "options": step.options,
         "arrays": stored,

@@ -50,7 +50,9 @@ def graph(layers: Sequence[LayerTrace], loss: LossTrace, chosen: Loss) -> list[N
             _, x, _ = uses[0]
             parts = {f"dy{k}": dx for k, (_, _, dx) in enumerate(uses, 1)}
             dx = layers[value - 1].dy if value else np.sum(list(parts.values()), axis=0)
-            makers[value] = append(Node(name, None, Step("fork", {"x": x, "dx": dx, **parts}), {"x": makers[value]}))
+            makers[value] = append(
+                Node(name, None, Step("fork", {"x": x, "y": x, "dx": dx, **parts}), {"x": makers[value]})
+            )
 
     fork("input", 0)
     for number, layer in enumerate(layers, 1):

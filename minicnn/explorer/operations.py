@@ -43,7 +43,7 @@ def steps_of(trace: LayerTrace) -> list[Step]:
     several = len(trace.sources) > 1
     inputs = {f"x{k}": x for k, x in enumerate(trace.x, 1)} if several else {"x": trace.x}
     gradients = {f"dx{k}": dx for k, dx in enumerate(trace.dx, 1)} if several else {"dx": trace.dx}
-    arrays = inputs | gradients | {"y": trace.y, "dy": trace.dy} | _weights(trace)
+    arrays = _weights(trace) | inputs | gradients | {"y": trace.y, "dy": trace.dy}
     if trace.activation is None or trace.z is None or trace.dz is None:
         return _described(trace.layer, arrays)
     function = {"x": trace.z, "dx": trace.dz, "y": trace.y, "dy": trace.dy}
@@ -368,3 +368,20 @@ PAGES = {
     "sum": "branches.html",
 }
 """The documentation's page about each operation."""
+
+FURTHER: dict[type[Layer], str] = {
+    of.DepthwiseConv2D: "groups-dilation-depthwise-convolution",
+    of.GaussianNoise: "noise",
+    of.GroupNormalization: "group-and-layer-normalisation",
+    of.LayerNormalization: "group-and-layer-normalisation",
+    of.SeparableConv2D: "groups-dilation-depthwise-convolution",
+    of.SpatialDropout1D: "noise",
+    of.SpatialDropout2D: "noise",
+}
+"""Layers whose operation is described in a section of another page, operations/further.html."""
+
+
+def page_about(kind: str, layer: Any) -> str | None:
+    """The documentation's page about an operation; None if there is none."""
+    section = FURTHER.get(type(layer))
+    return f"operations/further.html#{section}" if section else PAGES.get(kind)

@@ -10,7 +10,7 @@ import pytest
 import minicnn
 from minicnn import explorer
 
-from .networks import images, many_layers
+from .networks import branches, images, many_layers
 from .test_sums import READ
 
 
@@ -127,7 +127,7 @@ def test_text_is_legible_and_nothing_is_wider_than_the_window(page_file, opened,
     before = [page.eval_on_selector(picture, "(canvas) => canvas.toDataURL()") for picture in pictures]
     page.emulate_media(color_scheme="dark" if scheme == "light" else "light")
     for picture, was in zip(pictures, before, strict=True):
-        assert page.eval_on_selector(picture, "(canvas) => canvas.toDataURL()") != was, picture
+        page.wait_for_function("([part, was]) => document.querySelector(part).toDataURL() !== was", arg=[picture, was])
 
 
 def test_nothing_moves_where_motion_is_unwanted(page_file, opened):
@@ -150,12 +150,34 @@ def test_a_number_that_is_none_is_shown_as_such(opened, tmp_path):
     model, x, y = images()
     model.layers[0].kernel.value[0, 0, 0, 0] = np.nan
     page = opened(explorer.write(tmp_path / "page.html", model, x, y))
-    assert "first layer with one is conv2d" in page.text_content(".warning")
-    read = page.evaluate(READ, [0, ["forward", "y"], [[0, 2, 3, 0], [0, 2, 3, 1]]])
-    assert read[0]["added"] == read[0]["stored"] == "NaN"
-    assert read[1]["added"] == read[1]["stored"] != "NaN"
+    assert "first layer with one is conv2d, in kernel" in page.text_content(".warning")
+    inside, on_the_padding, other_kernel = [0, 2, 3, 0], [0, 0, 3, 0], [0, 2, 3, 1]
+    read = page.evaluate(READ, [0, ["forward", "y"], [inside, on_the_padding, other_kernel]])
+    assert [one["added"] for one in read] == [one["stored"] for one in read]
+    assert [one["added"] == "NaN" for one in read] == [True, True, False]
     for number in range(14):
         page.locator(".overview button.head").nth(number).click()
+
+
+def test_branches_are_drawn_and_gradients_of_a_fork_stand_side_by_side(opened, tmp_path):
+    page = opened(explorer.write(tmp_path / "page.html", *branches()))
+    heads = page.locator(".overview button.head")
+    titles = page.locator(".overview .head b").all_text_contents()
+    assert titles[:5] == ["input", "fork", "convolution", "concatenation", "fork"]
+    assert page.locator(".column >> nth=1 >> .part").count() == 3  # the input goes to three places
+    assert page.locator(".arc").count() > 5
+    assert "concatenate, concatenation, gets input and conv2d and input" in heads.nth(2).get_attribute("aria-label")
+
+    page.locator(".column >> nth=1 >> .part >> nth=2 >> canvas").click()
+    assert opened_title(page) == "concatenate: concatenation"
+    assert page.text_content(".formula").startswith("dx3[")
+    assert page.get_attribute(".column >> nth=1 >> .part >> nth=2", "class") == "part current"
+    assert page.locator(".arc.backward").count() == 2
+    page.click(".follow button")
+    assert opened_title(page) == "concatenate: fork"
+    assert page.text_content(".formula").startswith("dx[")
+    added = [float(text.replace("−", "-")) for text in page.locator(".terms .number").all_text_contents()]
+    assert sum(added) == pytest.approx(float(page.text_content("output.stored").replace("−", "-")), rel=1e-4)
 
 
 def test_a_hundred_layers_and_a_layer_that_cannot_be_opened(opened, tmp_path):

@@ -57,17 +57,19 @@ class Explorer {
     return h("header", {},
       h("h1", {}, `${network.name}: one training step, number by number`),
       h("p", {}, h("b", { class: "forward" }, "Forward → "), "The upper row: the network computes from left to right, up to the loss, which says how wrong the answer is."),
-      h("p", {}, h("b", { class: "backward" }, "← Gradients "), "The lower row, from right to left: how much the loss would grow if the number above grew a little."),
+      h("p", {}, h("b", { class: "backward" }, "← Gradients "), "The lower row, from right to left: how much the loss would grow if the number above grew a little. Their names begin with d: dx is the gradient with respect to x."),
       h("p", { class: "colours" }, "Colours: negative", h("i", {}), "positive; every picture has its own scale. Point at one to read its numbers. ", h("b", {}, "Press play, or choose a layer.")),
       samples || null);
   }
 
   /** Where a number is not finite, the page says so first. */
   warning() {
-    const bad = (array) => array.data.some((value) => !Number.isFinite(value));
-    const step = this.network.steps.find(({ arrays }) => Object.values(arrays).some(bad));
-    if (!step) return null;
-    const name = Object.keys(step.arrays).find((key) => bad(step.arrays[key]));
+    const isGradient = (name) => name.startsWith("d");
+    const found = this.network.steps.flatMap((step) => Object.keys(step.arrays).map((name) => ({ step, name })))
+      .sort((a, b) => isGradient(a.name) - isGradient(b.name)) // the forward pass comes first
+      .find(({ step, name }) => step.arrays[name].data.some((value) => !Number.isFinite(value)));
+    if (!found) return null;
+    const { step, name } = found;
     return h("p", { class: "warning", role: "alert" }, `Some numbers are not finite (NaN or ∞). The first layer with one is ${step.name}, in ${step.symbols[name] ?? name}. NaN is drawn in this colour: `, h("i", { class: "nan" }));
   }
 

@@ -49,8 +49,8 @@ export class Overview {
   }
 
   column(step, at) {
-    const value = step.arrays.y ?? step.arrays.x; // a fork puts out what it gets
-    const open = () => { this.leave(); this.explorer.open(at, step.arrays.y ? "forward" : "backward", "y"); };
+    const value = step.arrays.y;
+    const open = () => { this.leave(); this.explorer.open(at, "forward", "y"); };
     const from = Object.values(step.inputs).length > 1 ? `, gets ${Object.values(step.inputs).map((input) => (input === null ? "input" : this.steps[input].name)).join(" and ")}` : "";
     const head = h("button", { class: "head", type: "button", click: open, "aria-label": `open ${step.name}, ${titleOf(step)}${from}` }, h("b", {}, titleOf(step)), h("small", {}, step.name), h("small", {}, sizeOf(value)));
     return this.buildColumn(head, { label: `${step.name}, ${titleOf(step)}`, value, symbols: [step.symbols.y ?? "y", step.symbols.dy ?? "dy"], uses: step.uses, open });

@@ -108,7 +108,7 @@ export function overviewPlane(array, n, channels) {
   if (array.rank !== 4) return samplePlane(array, [n, ...array.shape.slice(1).map(() => 0)]);
   const [, H, W] = array.shape;
   const columns = Math.ceil(Math.sqrt(channels.length));
-  const gap = channels.length > 1 ? Math.max(1, Math.round(W / 12)) : 0;
+  const gap = channels.length > 1 && H * W > 1 ? Math.max(1, Math.round(W / 12)) : 0;
   return {
     rows: Math.ceil(channels.length / columns) * (H + gap) - gap,
     columns: columns * (W + gap) - gap,

@@ -2,7 +2,7 @@
 // has gaps. A depthwise convolution has a group for each channel, and a kernel of shape (KH, KW, C, M).
 
 import { plural, shifted, times } from "../numbers.js";
-import { cellsOf, images, penalty, plain, product, Reader, windowsWith } from "./products.js";
+import { cellsOf, images, isOnImage, paddedTerms, paddingOf, penalty, plain, product, Reader, windowsWith } from "./products.js";
 
 const KERNEL_AXES = { 4: [0, 1, 2, 3], 3: [1, 2, 3] };
 
@@ -66,6 +66,9 @@ export const conv = {
           for (let c = 0; c < channels; c++) terms.push(product([x.factor(n, h, w, first + c), kernel.factor(i, j, c, f)], { group: first + c, cell: [i, j] }));
         }
         const padded = window[0] * window[1] * channels - terms.length;
+        for (const [, , i, j] of paddingOf(step, [p, q], [x.length(1), x.length(2)])) {
+          for (let c = 0; c < channels; c++) terms.push(...paddedTerms(kernel.factor(i, j, c, f), { group: first + c, cell: [i, j] }));
+        }
         const bias = step.arrays.bias ? plain(step, "bias") : null;
         if (bias) terms.push(product([bias.factor(f)], { part: "bias" }));
         const channel = depthwise ? first : shifted(first, "c");
@@ -122,8 +125,9 @@ export const conv = {
           for (let p = 0; p < OH; p++) {
             for (let q = 0; q < OW; q++) {
               const [h, w] = [p * SH + i * DH - top, q * SW + j * DW - left];
-              if (h < 0 || w < 0 || h >= x.length(1) || w >= x.length(2)) continue;
-              terms.push(product([x.factor(n, h, w, channel), dy.factor(n, p, q, f)], { group: n, cell: [p, q] }));
+              const place = { group: n, cell: [p, q] };
+              if (isOnImage([h, w], [x.length(1), x.length(2)])) terms.push(product([x.factor(n, h, w, channel), dy.factor(n, p, q, f)], place));
+              else terms.push(...paddedTerms(dy.factor(n, p, q, f), place));
             }
           }
         }

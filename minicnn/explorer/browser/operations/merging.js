@@ -25,6 +25,11 @@ export const fork = {
   targets: (step) => {
     const parts = step.uses.map((_, k) => `dy${k + 1}`);
     return {
+      y: elementwise("forward", ["x", "y"], (of, index) => ({
+        terms: [product([plain(of, "x").factor(...index)])],
+        formula: `${plain(of, "y").text(...index)} = ${plain(of, "x").text(...index)}`,
+        words: "No arithmetic: every branch gets the number as it is.",
+      })),
       dx: elementwise("backward", [...parts, "dx"], (of, index) => ({
         terms: parts.map((name, k) => product([plain(of, name).factor(...index)], { part: `branch ${k + 1}` })),
         formula: `${plain(of, "dx").text(...index)} = ${parts.map((name) => plain(of, name).text(...index)).join(" + ")}`,

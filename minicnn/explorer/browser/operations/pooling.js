@@ -22,7 +22,7 @@ export const maxPool = {
       of(step, index) {
         const [x, y] = [images(step, "x"), images(step, "y")];
         const [n, p, q, c] = y.full(index);
-        const cells = [...cellsOf(step, [p, q], [x.length(1), x.length(2)])];
+        const cells = cellsOf(step, [p, q], [x.length(1), x.length(2)]);
         const terms = cells.map(([h, w, i, j]) => product([x.factor(n, h, w, c)], { cell: [i, j] }));
         const winner = winnerOf(terms.map(({ value }) => value));
         terms[winner].part = "won";
@@ -46,7 +46,7 @@ export const maxPool = {
         const [n, h, w, c] = dx.full(index);
         const size = [x.length(1), x.length(2)];
         const terms = [...windowsWith(step, [h, w], [dy.length(1), dy.length(2)])].map(([p, q, i, j]) => {
-          const cells = [...cellsOf(step, [p, q], size)];
+          const cells = cellsOf(step, [p, q], size);
           const winner = cells[winnerOf(cells.map(([u, v]) => x.factor(n, u, v, c).value))];
           const won = winner[2] === i && winner[3] === j;
           const others = cells.filter((cell) => cell !== winner).map(([u, v]) => x.factor(n, u, v, c));
@@ -66,7 +66,7 @@ export const maxPool = {
   },
 };
 
-const counted = (step, p, q, size) => [...cellsOf(step, [p, q], size)].length;
+const counted = (step, p, q, size) => cellsOf(step, [p, q], size).length;
 
 export const averagePool = {
   title: "average pooling",
@@ -78,7 +78,7 @@ export const averagePool = {
       of(step, index) {
         const [x, y] = [images(step, "x"), images(step, "y")];
         const [n, p, q, c] = y.full(index);
-        const cells = [...cellsOf(step, [p, q], [x.length(1), x.length(2)])];
+        const cells = cellsOf(step, [p, q], [x.length(1), x.length(2)]);
         const share = number(`1 / ${cells.length}`, 1 / cells.length);
         return {
           terms: cells.map(([h, w, i, j]) => product([x.factor(n, h, w, c), share], { cell: [i, j] })),

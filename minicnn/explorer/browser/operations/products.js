@@ -71,16 +71,18 @@ export function* windowsWith(step, [h, w], [OH, OW]) {
   }
 }
 
-/** The cells of window (p, q) that lie on the image: [h, w, i, j]. */
-export function* cellsOf(step, [p, q], [H, W]) {
+/** The cells of window (p, q), on the image or on the padding around it: [h, w, i, j]. */
+function* windowAt(step, [p, q]) {
   const { window: [KH, KW], strides: [SH, SW], pads: [top, left], dilation: [DH, DW] = [1, 1] } = step.options;
-  for (let i = 0; i < KH; i++) {
-    for (let j = 0; j < KW; j++) {
-      const [h, w] = [p * SH + i * DH - top, q * SW + j * DW - left];
-      if (h >= 0 && w >= 0 && h < H && w < W) yield [h, w, i, j];
-    }
-  }
+  for (let i = 0; i < KH; i++) for (let j = 0; j < KW; j++) yield [p * SH + i * DH - top, q * SW + j * DW - left, i, j];
 }
+
+export const isOnImage = ([h, w], [H, W]) => h >= 0 && w >= 0 && h < H && w < W;
+export const cellsOf = (step, position, size) => [...windowAt(step, position)].filter((cell) => isOnImage(cell, size));
+export const paddingOf = (step, position, size) => [...windowAt(step, position)].filter((cell) => !isOnImage(cell, size));
+
+/** The product of a number with the padding, where it isn't 0: 0 times NaN or ∞ is NaN. */
+export const paddedTerms = (factor, place) => (Number.isFinite(factor.value) ? [] : [product([number("padding", 0), factor], place)]);
 
 /** All indices of an array without its last axis. */
 export function rowsOf(array) {
