@@ -242,8 +242,9 @@ class _Check:
             return {}
         if isinstance(self.function, ModelFunction):
             return _layer_by_layer(self.function, {name: comparisons[name] for name in wrong})
+        runs = protocol.repeated(self.function, self.dy)
         investigation = Investigation(self.function, self.y, self.dy, self.analytic, comparisons)
-        return {name: investigation.diagnose(name) for name in wrong}
+        return {name: protocol.changes(self.function, runs, name) or investigation.diagnose(name) for name in wrong}
 
     def report(self, findings: list[Finding]) -> Report:
         shapes = f"{next(iter(self.function.arrays.values())).shape} -> {self.y.shape}"

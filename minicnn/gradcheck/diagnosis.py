@@ -7,6 +7,7 @@ gradient's terms are fitted; then `location.py` says where the gradient is wrong
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,12 +16,22 @@ import numpy as np
 from . import location
 from .comparison import Comparison
 from .functions import Function, Gradients
+from .known import Term
 from .known.dropout import Dropout
 from .mistakes import Mistake, entries
 from .probes import EXACT, NUMERICAL, SINGLE, Probe, known_operation, probes_of
 
 MOST_NAMED = 3
 """Most causes that are listed if they cannot be told apart."""
+
+FORMS_OF_SIZE: dict[str, Callable[[float], float]] = {
+    "1": lambda n: 1,
+    "1/N": lambda n: 1 / n,
+    "N": lambda n: n,
+    "N/(N − 1)": lambda n: n / (n - 1) if n > 1 else np.nan,
+    "(N − 1)/N": lambda n: (n - 1) / n if n > 1 else np.nan,
+}
+"""How a wrong factor may depend on the batch size."""
 
 MOST_DIFFERENTIATED = 600
 """Most entries of an array of an unknown function that are differentiated on each probe."""
@@ -48,10 +59,15 @@ class Investigation:
                 self.base.jacobians[name] = compared.derivatives
                 self.base.exists[name] = compared.exists.reshape(compared.value.shape)
         further = list(probes_of(function, self.base, rng))
+        for probe in further:
+            if probe.arrays is self.base.arrays:
+                probe.exists = self.base.exists
+        self.known = known_operation(function, [*further, self.base]) or known_operation(
+            function, [*further[1:], self.base]
+        )
         self.probes = [self.base, *further]
-        self.known = known_operation(function, self.probes)
         if self.known is None:
-            self.probes = [self.base, *further[:2], *[probe for probe in further if probe.function is not function]]
+            self.probes = [self.base, *further[:3], *[probe for probe in further if probe.function is not function]]
         else:
             self.probes = [probe for probe in self.probes if probe.recognised is not None]
 
@@ -74,6 +90,7 @@ class Investigation:
             or self._coefficients(argument, tolerance)
             or self._factor(argument, tolerance)
             or self._factor_along_an_axis(argument, tolerance)
+            or self._multiple_added(argument, tolerance)
             or self._another_mask(argument)
             or self._located(argument)
         )
@@ -82,7 +99,7 @@ class Investigation:
 
     def _without_derivative(self, argument: str) -> Diagnosis | None:
         """y does not depend on the argument at all, for other dy and other arrays, too (x² has the slope 0 at 0)."""
-        if any(probe.true(argument, probe.dy).any() for probe in self.probes[:3]):
+        if any(probe.true(argument, probe.dy).any() for probe in self.probes):
             return None
         largest = np.abs(self.comparisons[argument].found).max()
         return Diagnosis(
@@ -150,22 +167,16 @@ class Investigation:
         if self.known is None:
             return None
         role = self.known.roles[argument][0]
-        fits: dict[int, np.ndarray] = {}
         by_size: dict[int, list[Probe]] = {}
+        right: dict[str, float] = {}
         for probe in self.probes:
             by_size.setdefault(len(next(iter(probe.arrays.values()))), []).append(probe)
-        for size, probes in by_size.items():
-            fitted = _fit(probes, argument, role, tolerance)
-            if fitted is None and size == self.base_size:
-                return None
-            if fitted is not None:
-                fits[size] = fitted
-        assert self.base.operation is not None
-        assert self.base.recognised is not None
-        terms = self.base.operation.terms(role, self.base.recognised.y.to(self.base.dy))
-        if self.base_size not in fits:
+            right |= {name: term.coefficient for name, term in _terms(probe, role).items()}
+        if len(right) < 2:
             return None
-        return self._in_words(list(terms), [term.coefficient for term in terms.values()], fits)
+        fits = {size: _fit(probes, argument, role, list(right), tolerance) for size, probes in by_size.items()}
+        proven = {size: fitted for size, fitted in fits.items() if fitted is not None}
+        return self._in_words(list(right), list(right.values()), proven) if self.base_size in proven else None
 
     @property
     def base_size(self) -> int:
@@ -207,7 +218,8 @@ class Investigation:
 
     def _factor(self, argument: str, tolerance: float) -> Diagnosis | None:
         """A multiple of the right gradient: the same on all probes, or proportional to a power of the batch size."""
-        factors, sizes = [], []
+        factors: list[float] = []
+        sizes: list[int] = []
         for probe in self.probes:
             true, found, there = probe.true(argument, probe.dy), probe.found[argument], probe.where(argument)
             assert found is not None
@@ -220,23 +232,22 @@ class Investigation:
                 return None
         if len(factors) < 2:
             return None
-        for power in (0, -1, 1):
-            constants = np.array(factors) * np.array(sizes, float) ** -power
+        for form, value in FORMS_OF_SIZE.items():
+            constants = np.array(factors) / [value(N) for N in sizes]
             if np.ptp(constants) <= 1e-5 * np.abs(constants).max():
                 varied = len(set(sizes)) > 1
-                return self._factor_in_words(argument, float(np.median(constants)), power, varied)
+                return self._factor_in_words(argument, float(np.median(constants)), form, varied)
         return None
 
-    def _factor_in_words(self, argument: str, factor: float, power: int, varied: bool) -> Diagnosis:
-        """What a factor times the batch size's power means; `varied` says whether the batch size was varied."""
-        N = len(next(iter(self.base.arrays.values())))
-        if power:
-            batch = {-1: "1/N", 1: "N"}[power]
+    def _factor_in_words(self, argument: str, factor: float, form: str, varied: bool) -> Diagnosis:
+        """What a factor times a form of the batch size means; `varied` says whether the batch size was varied."""
+        N = self.base_size
+        if form != "1":
             times = "" if np.isclose(factor, 1) else f"{as_fraction(factor)} · "
             text = (
-                f"it is {times}{batch} times the true gradient, N = {N} the batch size, on every input that was tried."
+                f"it is {times}{form} times the true gradient, N = {N} the batch size, on every input that was tried."
             )
-            name = {-1: "shapes.mean-over-batch", 1: "shapes.batch-mean-forgotten"}[power]
+            name = {"1/N": "shapes.mean-over-batch", "N": "shapes.batch-mean-forgotten"}.get(form, f"factor.{form}")
         else:
             text = f"it is {as_fraction(factor)} times the true gradient, everywhere and on every input that was tried."
             text += " It does not depend on the batch size." if varied else ""
@@ -245,9 +256,11 @@ class Investigation:
             2.0: "Is a path counted twice, or is the 2 of a square not cancelled by a half?",
             0.5: "Was a square differentiated without its 2, or one of two equal paths left out?",
             1.0: {
-                -1: "The mean over the batch is taken once too often: sum, dy already contains the loss's 1/N.",
-                1: "A mean over the batch was differentiated as if it were a sum: divide by N once.",
-            }.get(power, ""),
+                "1/N": "The mean over the batch is taken once too often: sum, dy already contains the loss's 1/N.",
+                "N": "A mean over the batch was differentiated as if it were a sum: divide by N once.",
+                "N/(N − 1)": "It is divided by N − 1 where it is divided by N.",
+                "(N − 1)/N": "It is divided by N where it is divided by N − 1.",
+            }.get(form, ""),
         }.get(round(factor, 6), "Which constant of the formula has this value? It is missing, or applied twice.")
         return Diagnosis(f"{self._known_as()}{text} {meaning}", (name,))
 
@@ -275,26 +288,17 @@ class Investigation:
 
     def _factor_along_an_axis(self, argument: str, tolerance: float) -> Diagnosis | None:
         """A factor for each index of one axis, perhaps a known quantity."""
-        found, true = self.base.found[argument], self.base.true(argument, self.base.dy)
-        assert found is not None
-        for axis in reversed(range(found.ndim)):
-            length = found.shape[axis]
-            if length < 2 or found.size // length < 2:
+        shape = self.base.arrays[argument].shape
+        for axis in reversed(range(len(shape))):
+            if shape[axis] < 2 or np.prod(shape) // shape[axis] < 2:
                 continue
-            f, t = (np.moveaxis(array, axis, 0).reshape(length, -1) for array in (found, true))
-            norm = (t**2).sum(axis=1)
-            if not norm.all():
-                continue
-            factors = (f * t).sum(axis=1) / norm
-            if np.ptp(factors) < 1e-6 * np.abs(factors).max() or not factors.all():
-                continue
-            shape = [1] * found.ndim
-            shape[axis] = length
-            if not self.base.explains(true * factors.reshape(shape), argument, tolerance):
+            fitted = [_factors_along(probe, argument, axis, tolerance) for probe in self.probes]
+            factors = [one for one in fitted if one is not None]
+            if len(factors) < len(fitted) or not np.ptp(factors[0]) > 1e-6 * np.abs(factors[0]).max():
                 continue
             name = location.axis_name(self.comparisons[argument], axis)
             known = self._quantity_of(factors)
-            shown = ", ".join(f"{factor:.4g}" for factor in factors[:6]) + (", …" if length > 6 else "")
+            shown = ", ".join(f"{factor:.4g}" for factor in factors[0][:6]) + (", …" if shape[axis] > 6 else "")
             return Diagnosis(
                 f"{self._known_as()}each {name} is off by a different factor ({shown}), the same for all its entries."
                 f"{known[0]}",
@@ -302,13 +306,30 @@ class Investigation:
             )
         return None
 
-    def _quantity_of(self, factors: np.ndarray) -> tuple[str, tuple[str, ...]]:
-        """Which array's entries the factors are."""
-        for name, array in self.base.arrays.items():
-            if array.size != len(factors) or not array.all():
+    def _multiple_added(self, argument: str, tolerance: float) -> Diagnosis | None:
+        """The right gradient plus a multiple of something, the same multiple on all probes."""
+        for words, added in ADDED.items():
+            multiples = [_multiple_of(probe, argument, added, tolerance) for probe in self.probes]
+            known = [multiple for multiple in multiples if multiple is not None]
+            if len(known) < max(2, len(multiples)) or np.ptp(known) > 1e-5 * np.abs(known).max():
                 continue
+            multiple = float(np.median(known))
+            verb, size = ("too much", multiple) if multiple > 0 else ("missing", -multiple)
+            times = "" if np.isclose(size, 1) else f"{as_fraction(size)} · "
+            what = words.format(argument=argument)
+            return Diagnosis(
+                f"{self._known_as()}{times}{what} is {verb} in it, on every input that was tried; the rest is right. "
+                f"Is there a path, such as a shortcut or a weight penalty, that only one of forward and backward has?",
+                (f"added.{verb.replace(' ', '-')}",),
+            )
+        return None
+
+    def _quantity_of(self, factors: list[np.ndarray]) -> tuple[str, tuple[str, ...]]:
+        """Which array's entries the factors are, on all probes."""
+        for name in self.base.arrays:
+            arrays = [probe.arrays[name].ravel() for probe in self.probes]
             for power, words in ((-1, "is missing"), (1, "is applied twice"), (-2, "squared is missing")):
-                if np.allclose(array.ravel() ** power, factors, rtol=1e-5):
+                if all(_is_power(array, power, found) for array, found in zip(arrays, factors, strict=True)):
                     how = {-1: f"1 / {name}", 1: name, -2: f"1 / {name}²"}[power]
                     return f" It is {how}: a factor {name} {words}.", (f"factor.{name}-{words.replace(' ', '-')}",)
         return "", ()
@@ -373,22 +394,76 @@ def _malformed(compared: Comparison) -> Diagnosis | None:
     return None
 
 
-def _fit(probes: list[Probe], argument: str, role: str, tolerance: float) -> np.ndarray | None:
+ADDED: dict[str, Callable[[Probe, str], np.ndarray]] = {
+    "dy": lambda probe, argument: probe.dy,
+    "the argument {argument} itself": lambda probe, argument: probe.arrays[argument],
+    "the sign of {argument}": lambda probe, argument: np.sign(probe.arrays[argument]),
+    "y": lambda probe, argument: probe.y,
+    "1 at every entry": lambda probe, argument: np.ones(probe.arrays[argument].shape),
+}
+"""What a gradient may have too much or too little of."""
+
+
+def _multiple_of(
+    probe: Probe, argument: str, added: Callable[[Probe, str], np.ndarray], tolerance: float
+) -> float | None:
+    """How much of something was added to the right gradient; None if that does not give what was found."""
+    found, true, something = probe.found[argument], probe.true(argument, probe.dy), added(probe, argument)
+    assert found is not None
+    if something.size != found.size or not something.any():
+        return None
+    something = something.reshape(found.shape)
+    there = probe.where(argument)
+    multiple = float((something * (found - true))[there].sum() / (something[there] ** 2).sum())
+    return multiple if multiple and probe.explains(true + multiple * something, argument, tolerance) else None
+
+
+def _factors_along(probe: Probe, argument: str, axis: int, tolerance: float) -> np.ndarray | None:
+    """The factors, one for each index of this axis, that make the right gradient the one that was found.
+
+    NaN where the right gradient is zero; None if there are no such factors.
+    """
+    found, true = probe.found[argument], probe.true(argument, probe.dy)
+    assert found is not None
+    f, t = (np.moveaxis(array, axis, 0).reshape(found.shape[axis], -1) for array in (found, true))
+    norm = (t**2).sum(axis=1)
+    factors = np.divide((f * t).sum(axis=1), norm, out=np.full(len(norm), np.nan), where=norm > 0)
+    shape = [1] * found.ndim
+    shape[axis] = -1
+    explained = probe.explains(true * np.nan_to_num(factors).reshape(shape), argument, tolerance)
+    return factors if factors.all() and explained else None
+
+
+def _is_power(array: np.ndarray, power: int, numbers: np.ndarray) -> bool:
+    """Whether these numbers are this power of the array's entries."""
+    there = ~np.isnan(numbers)
+    if array.size != numbers.size or not array.all():
+        return False
+    return np.allclose((array**power)[there], numbers[there], rtol=1e-5)
+
+
+def _terms(probe: Probe, role: str) -> dict[str, Term]:
+    """The terms of a gradient on a probe of a known operation."""
+    assert probe.operation is not None
+    assert probe.recognised is not None
+    return dict(probe.operation.terms(role, probe.recognised.y.to(probe.dy)))
+
+
+def _fit(probes: list[Probe], argument: str, role: str, names: list[str], tolerance: float) -> np.ndarray | None:
     """The coefficients of the gradient's terms on these probes; None if there are none that give the gradient."""
     columns, found = [], []
     for probe in probes:
-        assert probe.operation is not None
         assert probe.recognised is not None
-        terms = probe.operation.terms(role, probe.recognised.y.to(probe.dy))
-        if len(terms) < 2:
-            return None
         there = probe.where(argument).ravel()
-        views = [probe.recognised.back(argument, term.value, probe.arrays).ravel() for term in terms.values()]
+        terms = _terms(probe, role)
+        missing = np.zeros(probe.arrays[argument].size)
+        views = [
+            probe.recognised.back(argument, terms[name].value, probe.arrays).ravel() if name in terms else missing
+            for name in names
+        ]
         scale = np.abs(probe.true(argument, probe.dy)).max() or 1
         columns.append(np.stack(views, axis=1)[there] / scale)
         found.append(probe.found[argument].ravel()[there] / scale)  # type: ignore[union-attr]
-    if len({column.shape[1] for column in columns}) > 1:
-        return None
     A, b = np.concatenate(columns), np.concatenate(found)
     fitted, _, rank, _ = np.linalg.lstsq(A, b, rcond=None)
     exact = rank == A.shape[1] and np.abs(A @ fitted - b).max() <= 10 * tolerance * np.abs(b).max()
@@ -403,13 +478,8 @@ def _depending_on_size(coefficients: dict[int, float], N: int, M: int) -> tuple[
     c = coefficients[N]
     if len(coefficients) > 1 and np.ptp(list(coefficients.values())) > 1e-6 * abs(c):
         for name, per_sample in (("N", 1), ("M", M / N if M else 1)):
-            forms = {
-                name: lambda n: n,
-                f"1/{name}": lambda n: 1 / n,
-                f"{name}/({name} − 1)": lambda n: n / (n - 1) if n > 1 else np.nan,
-                f"({name} − 1)/{name}": lambda n: (n - 1) / n if n > 1 else np.nan,
-            }
-            for form, value in forms.items():
+            for of_N, value in FORMS_OF_SIZE.items():
+                form = of_N.replace("N", name)
                 ratios = [number / value(size * per_sample) for size, number in coefficients.items()]
                 if np.ptp(ratios) < 1e-6 * abs(ratios[0]):
                     factor = as_fraction(ratios[0])

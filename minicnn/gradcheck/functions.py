@@ -63,8 +63,8 @@ class Function:
     def clear_gradients(self) -> None:
         """Discard the gradients of earlier batches."""
 
-    def drop_last_sample(self, N: int) -> None:
-        """Shorten everything that belongs to the N samples, except the arrays: the labels."""
+    def take_samples(self, chosen: np.ndarray, N: int) -> None:
+        """Take these of the N samples, by their indices, in everything that belongs to them except the arrays."""
 
     def quantity(self, argument: str) -> str:
         """The name of the gradient with respect to an argument."""
@@ -82,8 +82,8 @@ class LossFunction(Function):
         self.loss, self.y_true = loss, loss.check_targets(y_true, y_pred.shape)
         self.labels = self.y_true
 
-    def drop_last_sample(self, N: int) -> None:
-        self.y_true = self.labels = self.y_true[:-1]
+    def take_samples(self, chosen: np.ndarray, N: int) -> None:
+        self.y_true = self.labels = self.y_true[chosen]
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         return self.loss.call(self.y_true, handed["y_pred"])  # forward's checks would refuse complex numbers

@@ -51,8 +51,10 @@ def _beside_zero(compared: Comparison) -> str | None:
     """Wrong where x is negative and right where it is positive, or the other way round."""
     if not compared.is_input:
         return None
+    exists = compared.exists.reshape(compared.value.shape)
     for side, there in (("x < 0", compared.value < 0), ("x > 0", compared.value > 0)):
-        if compared.wrong.sum() > 1 and np.array_equal(compared.wrong, there & compared.exists.reshape(there.shape)):
+        is_side = np.array_equal(compared.wrong, there & exists)
+        if compared.wrong.sum() > 1 and is_side and (exists & ~compared.wrong).any():
             return f"It is wrong where {side}, and only there: look at the derivative of that branch."
     return None
 
@@ -75,7 +77,7 @@ def _outputs(compared: Comparison) -> str | None:
     if not compared.is_input or compared.value.ndim < 3:
         return None
     users = (np.abs(compared.derivatives.values).reshape(compared.value.size, -1) > 0).sum(axis=1)
-    shared = (users > users.min()).reshape(compared.value.shape)
+    shared = (users > max(1, users.min())).reshape(compared.value.shape)
     if compared.wrong.any() and shared.any() and not shared.all() and not (compared.wrong & ~shared).any():
         return "It is wrong only where windows overlap, at entries on which more than one output depends."
     return None

@@ -71,13 +71,12 @@ class PairFunction(Function):
             self.labels = self.arrays[rest[0]] if self.labels is None else self.labels
             self.arrays = {name: self.arrays[name] for name in kept}  # a loss has no gradient for its targets
 
-    def drop_last_sample(self, N: int) -> None:
-        self.inputs = {
-            name: value[:-1] if name not in self.arrays and isinstance(value, np.ndarray) and len(value) == N else value
-            for name, value in self.inputs.items()
-        }
-        if self.labels is not None and len(self.labels) == N:
-            self.labels = self.labels[:-1]
+    def take_samples(self, chosen: np.ndarray, N: int) -> None:
+        def taken(value: Any) -> Any:
+            return value[chosen] if isinstance(value, np.ndarray) and value.ndim and len(value) == N else value
+
+        self.inputs = {name: value if name in self.arrays else taken(value) for name, value in self.inputs.items()}
+        self.labels = taken(self.labels)
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         values = {name: handed[name] if name in handed else deepcopy(value) for name, value in self.inputs.items()}

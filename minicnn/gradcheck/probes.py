@@ -152,23 +152,60 @@ def mixed(arrays: dict[str, np.ndarray], rng: np.random.Generator, spread: float
     return {first: x, **{name: arrays[name] * (1 + 0.3 * rng.uniform(-1, 1, arrays[name].shape)) for name in others}}
 
 
-def shorter(function: Function, arrays: dict[str, np.ndarray]) -> tuple[Function, dict[str, np.ndarray]] | None:
-    """The function and its arrays with one sample less; None if there is only one."""
+def generic_probe(
+    function: Function, arrays: dict[str, np.ndarray], rng: np.random.Generator, left_out: Collection[str] = ()
+) -> Probe | None:
+    """A probe that hides nothing: x normal, of size 1, without ties; parameters that are not all equal.
+
+    A ReLU without its mask is right where x > 0. So x has both signs, if the forward is then a known operation. Other
+    functions may be defined, or clipped, in a certain range, and x stays in the given one. Probabilities are mixed.
+    """
+    first, *others = arrays
+    x = arrays[first]
+    if not function.takes_dy and _may_be_probabilities(x, function.labels):
+        return run(function, mixed(arrays, rng), None, rng, left_out)
+    parameters = {name: _told_apart(arrays[name], rng) for name in others}
+    probe = run(function, {first: rng.standard_normal(x.shape), **parameters}, None, rng, left_out)
+    if probe is not None and known_operation(function, [probe]):
+        return probe
+    width = np.ptp(x) or 0.3 * numerical.size_of(x)
+    return run(function, {first: x.min() + width * rng.random(x.shape), **parameters}, None, rng, left_out)
+
+
+def _may_be_probabilities(x: np.ndarray, labels: np.ndarray | None) -> bool:
+    """Whether a loss's predictions are between 0 and 1, and its targets no other real numbers."""
+    real = labels is not None and labels.dtype.kind == "f" and ((labels < 0) | (labels > 1)).any()
+    return not real and bool((x >= 0).all() and (x <= 1).all() and x.any())
+
+
+def _told_apart(array: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A parameter of the same signs, with entries that are neither equal nor all 0."""
+    if not array.any():
+        return rng.standard_normal(array.shape)
+    return array * (1 + rng.uniform(-0.3, 0.3, array.shape))
+
+
+def of_another_size(
+    function: Function, arrays: dict[str, np.ndarray]
+) -> Iterator[tuple[Function, dict[str, np.ndarray]]]:
+    """The function and its arrays with one sample more, the first again: in x alone, and in all arrays."""
     first = next(iter(arrays))
     N = len(arrays[first])
-    if N < 2:
-        return None
-    less = copy(function)
-    less.drop_last_sample(N)
-    return less, {**arrays, first: arrays[first][:-1].copy()}
+    chosen = np.arange(N + 1) % N
+    resized = copy(function)
+    resized.take_samples(chosen, N)
+    yield resized, {**arrays, first: arrays[first][chosen]}
+    yield resized, {name: array[chosen] if len(array) == N else array for name, array in arrays.items()}
 
 
 def probes_of(function: Function, base: Probe, rng: np.random.Generator) -> Iterator[Probe]:
-    """Further probes: another dy, other arrays, a dy with a single 1, one sample less, another order of size.
+    """Further probes: generic arrays, another dy, other arrays, a dy with a single 1, another size, another scale.
 
     A gradient of another shape than its argument is left out: it must not hide the causes of the others.
     """
     left_out = base.of_another_shape
+    generic = generic_probe(function, base.arrays, rng, left_out)
+    yield from _kept(generic)
     if function.takes_dy:
         yield from _kept(run(function, base.arrays, None, rng, left_out))
     yield from _kept(run(function, mixed(base.arrays, rng), None, rng, left_out))
@@ -177,9 +214,11 @@ def probes_of(function: Function, base: Probe, rng: np.random.Generator) -> Iter
         single = np.zeros(base.y.shape)
         single.flat[rng.integers(single.size)] = 1
         yield from _kept(run(function, base.arrays, single, rng, left_out))
-    less = shorter(function, mixed(base.arrays, rng))
-    if less is not None:
-        yield from _kept(run(*less, None, rng, left_out))
+    for resized, arrays in of_another_size(function, base.arrays if generic is None else generic.arrays):
+        other = run(resized, mixed(arrays, rng), None, rng, left_out)
+        if other is not None:
+            yield other
+            return
 
 
 def _kept(probe: Probe | None) -> Iterator[Probe]:
@@ -188,7 +227,7 @@ def _kept(probe: Probe | None) -> Iterator[Probe]:
 
 
 def known_operation(function: Function, probes: list[Probe]) -> Recognised | None:
-    """The known operation that the forward is; the probes are told about it."""
+    """The known operation that the forward is on all these probes, found on the first; they are told about it."""
     full = [probe for probe in probes if probe.function is function]
     found = recognise([(probe.arrays, probe.y) for probe in full], function.labels)
     for probe in probes:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 
 from ..backends import to_host
-from .diagnosis import Diagnosis
+from .comparison import Comparison
+from .diagnosis import MOST_DIFFERENTIATED, Diagnosis, Investigation
 from .functions import Function, Gradients
 from .known.pooling import MaxPooling
 from .mistakes import CATALOGUE
-from .probes import Probe, known_operation, mixed
+from .probes import Probe, generic_probe, known_operation, mixed, of_another_size
 from .probes import run as run_probe
 
 ROUNDING = 1e-11
@@ -42,31 +45,38 @@ def nothing_overwritten(function: Function, dy: np.ndarray) -> Diagnosis | None:
 
 def same_again(function: Function, dy: np.ndarray) -> Diagnosis | None:
     """Repeating the same forward and backward gives the same result."""
-    function.clear_gradients()
-    first_y, first = run(function, dy)
-    second_y, second = run(function, dy)
-    if not alike(first_y, second_y):
+    runs = repeated(function, dy)
+    if not alike(runs[0][0], runs[1][0]):
         return Diagnosis(
             "the second forward of the same x gives another y. The layer has a state or draws random numbers: put that "
             "state into get_state and set_state, so that it can be restored.",
             ("protocol.forward-not-repeatable",),
         )
-    for name, gradient in first.items():
-        again = second[name]
-        if gradient is None or again is None or alike(gradient, again):
-            continue
-        if alike(again, 2 * gradient):
-            return Diagnosis(
-                f"the second backward of the same dy gives another {function.quantity(name)}, twice the first: it "
-                f"accumulates. A gradient belongs to one batch: set it (grad = …), do not add (grad += …).",
-                ("protocol.accumulates",),
-            )
+    return next((change for name in function.arrays if (change := changes(function, runs, name))), None)
+
+
+def repeated(function: Function, dy: np.ndarray) -> list[tuple[np.ndarray, Gradients]]:
+    """The results of the same forward and backward, three times."""
+    function.clear_gradients()
+    return [run(function, dy) for _ in range(3)]
+
+
+def changes(function: Function, runs: list[tuple[np.ndarray, Gradients]], name: str) -> Diagnosis | None:
+    """Whether one gradient changes when forward and backward are repeated."""
+    gradient, again, third = (gradients[name] for _, gradients in runs)
+    if gradient is None or again is None or third is None or alike(gradient, again):
+        return None
+    if gradient.shape == again.shape == third.shape and alike(third - again, again - gradient, SINGLE_ROUNDING):
         return Diagnosis(
-            f"the second backward of the same dy gives another {function.quantity(name)}. The backward has a state or "
-            f"draws random numbers: a mask that is drawn anew in the backward is not the forward's.",
-            ("protocol.backward-not-repeatable",),
+            f"each backward of the same dy adds the same to {function.quantity(name)}: it accumulates. A gradient "
+            f"belongs to one batch: set it (grad = …), do not add (grad += …).",
+            ("protocol.accumulates",),
         )
-    return None
+    return Diagnosis(
+        f"the second backward of the same dy gives another {function.quantity(name)}. The backward has a state or "
+        f"draws random numbers: a mask that is drawn anew in the backward is not the forward's.",
+        ("protocol.backward-not-repeatable",),
+    )
 
 
 def linear_in_dy(function: Function, dy: np.ndarray) -> Diagnosis | None:
@@ -148,32 +158,58 @@ def same_without_dx(function: Function, dy: np.ndarray) -> Diagnosis | None:
 
 
 def of_this_batch(function: Function, dy: np.ndarray) -> Diagnosis | None:
-    """The gradients of a second batch are those of the second batch."""
+    """The gradients of further batches are those of these batches: one like the given arrays, one that hides nothing,
+    and if there is a single sample, one of two."""
     rng = np.random.default_rng(11)
-    second = run_probe(function, mixed(function.arrays, rng), None, rng)
-    if second is None:
-        return None
-    first = Probe(function, dict(function.arrays), np.array(function.forward(function.arrays)), second.dy, {})
-    second = run_probe(function, second.arrays, second.dy, rng)
-    if second is None or second.y.shape != first.y.shape:
-        return None
-    known_operation(function, [first, second])
-    for name, found in second.found.items():
-        if found is None or _is_right(second, name):
-            continue
-        is_dy = found.shape == second.dy.shape and alike(found, second.dy, SINGLE_ROUNDING)
-        if not is_dy and _is_right(first, name, found, second.dy):  # dx = dy is right where all derivatives are 1
+    like = run_probe(function, mixed(function.arrays, rng), None, rng)
+    generic = generic_probe(function, function.arrays, rng)
+    further = [probe for probe in (like, generic, _of_two(function, generic)) if probe is not None]
+    first = Probe(function, dict(function.arrays), np.array(function.forward(function.arrays)), dy, {})
+    for name in function.arrays:
+        wrong = [probe for probe in further if probe.found[name] is not None and not _is_right(probe, name)]
+        if wrong and all(_is_of(first, probe, name) for probe in further):
             return Diagnosis(
                 f"{function.quantity(name)} of a second batch is that of the first one: what the forward keeps for the "
                 f"backward is not replaced. Keep x and y anew in every forward.",
                 ("protocol.stale-cache",),
             )
-        return Diagnosis(
-            f"{function.quantity(name)} is right for the first batch and wrong for a second one, of other values: "
-            f"something is kept from the first, or the backward is right for some values only.",
-            ("protocol.wrong-on-a-second-batch",),
-        )
+        if wrong:
+            found = _diagnosed(wrong[-1], name)
+            return Diagnosis(
+                f"{function.quantity(name)} is right for the given arrays and wrong for others: {found.text}",
+                found.causes,
+            )
     return None
+
+
+def _of_two(function: Function, generic: Probe | None) -> Probe | None:
+    """If there is a single sample, a probe of two."""
+    if generic is None or len(next(iter(generic.arrays.values()))) > 1:
+        return None
+    rng = np.random.default_rng(12)
+    resized = (
+        run_probe(other, mixed(arrays, rng), None, rng) for other, arrays in of_another_size(function, generic.arrays)
+    )
+    return next((probe for probe in resized if probe is not None), None)
+
+
+def _is_of(first: Probe, later: Probe, name: str) -> bool:
+    """Whether a later batch's gradient is that of the first one, and not dy itself: that is right where y = x."""
+    found = later.found[name]
+    if found is None or later.dy.shape != first.y.shape or found.shape != first.arrays[name].shape:
+        return False
+    is_dy = found.shape == later.dy.shape and alike(found, later.dy, SINGLE_ROUNDING)
+    differentiable = first.differentiate(name, np.arange(found.size)[:FEW]).exists(later.dy).any()
+    return bool(differentiable and found.any()) and not is_dy and _is_right(first, name, found, later.dy)
+
+
+def _diagnosed(probe: Probe, name: str) -> Diagnosis:
+    """What is wrong with a gradient on a probe's arrays."""
+    function = copy(probe.function)
+    function.arrays = probe.arrays
+    entries = np.arange(probe.arrays[name].size)[:MOST_DIFFERENTIATED]
+    compared = Comparison(function, name, "central", probe.y, probe.dy, probe.found[name], entries)
+    return Investigation(function, probe.y, probe.dy, probe.found, {name: compared}).diagnose(name)
 
 
 def ties_shared(function: Function, dy: np.ndarray) -> Diagnosis | None:
@@ -208,6 +244,7 @@ def _is_right(probe: Probe, name: str, found: np.ndarray | None = None, dy: np.n
     """Whether this is the right gradient on a probe: the known operation's, or the numerical one at some entries."""
     found, dy = probe.found[name] if found is None else found, probe.dy if dy is None else dy
     assert found is not None
+    known_operation(probe.function, [probe])
     if probe.recognised is not None and alike(found, probe.true(name, dy), SINGLE_ROUNDING):
         return True
     entries = np.arange(found.size)[:: max(1, found.size // FEW)]

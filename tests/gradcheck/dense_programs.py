@@ -177,3 +177,43 @@ def backward(dy, cache):
         ),
         **({"unsquared": ("1 - y ** 2", "1 - y", "unsquared")} if activation == "tanh" else {}),
     )
+
+program(
+    "a network of two layers",
+    """
+def forward(x, W1, b1, W2, b2):
+    z = x @ W1 + b1
+    h = np.maximum(0, z)
+    return h @ W2 + b2, (x, W1, z, h, W2)
+
+def backward(dy, cache):
+    x, W1, z, h, W2 = cache
+    dh = dy @ W2.T
+    dz = dh * (z > 0)
+    return dz @ W1.T, x.T @ dz, dz.sum(axis=0), h.T @ dy, dy.sum(axis=0)
+""",
+    normal((6, 3), (3, 5), (5,), (5, 2), (2,)),
+    mask_forgotten=("dh * (z > 0)", "dh", "hidden-activation-forgotten"),
+    mask_forgotten_in_db=("dz.sum(axis=0)", "dh.sum(axis=0)", "hidden-activation-forgotten-in-dbias1"),
+    activation_for_mask=("dh * (z > 0)", "dh * h", "hidden-activation-for-derivative"),
+    sum_for_activation=("h.T @ dy", "z.T @ dy", "sum-for-hidden-output"),
+    activated_input=("x.T @ dz", "np.maximum(0, x).T @ dz", "activated-input"),
+    mean_of_db=("dz.sum(axis=0)", "dz.mean(axis=0)", "mean-over-batch"),
+)
+
+program(
+    "a layer with a shortcut",
+    """
+def forward(x, W):
+    return x + np.tanh(x @ W), (x, W)
+
+def backward(dy, cache):
+    x, W = cache
+    dz = dy * (1 - np.tanh(x @ W) ** 2)
+    return dy + dz @ W.T, x.T @ dz
+""",
+    normal((5, 4), (4, 4)),
+    shortcut_forgotten=("dy + dz @ W.T", "dz @ W.T", "added.missing"),
+    shortcut_twice=("dy + dz @ W.T", "2 * dy + dz @ W.T", "added.too-much"),
+    decay=("x.T @ dz", "x.T @ dz + 0.1 * W", "decay-added|added.too-much"),
+)

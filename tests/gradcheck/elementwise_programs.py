@@ -106,6 +106,25 @@ elementwise(
     sign_forgotten=("dy * np.sign(x)", "dy", "derivative-forgotten|wrong-derivative"),
 )
 elementwise(
+    "gelu",
+    "x * 0.5 * (1 + np.vectorize(__import__('math').erf)(x / np.sqrt(2)))",
+    "dy * (0.5 * (1 + np.vectorize(__import__('math').erf)(x / np.sqrt(2)))"
+    " + x * np.exp(-0.5 * x ** 2) / np.sqrt(2 * np.pi))",
+    density_forgotten=(
+        " + x * np.exp(-0.5 * x ** 2) / np.sqrt(2 * np.pi)",
+        "",
+        "x times the factor's derivative has the coefficient 0",
+    ),
+)
+elementwise(
+    "selu",
+    "1.0507 * np.where(x > 0, x, 1.67326 * (np.exp(x) - 1))",
+    "dy * 1.0507 * np.where(x > 0, 1, 1.67326 * np.exp(x))",
+    scale_forgotten=("dy * 1.0507 * ", "dy * ", "factor.0.9517"),
+    alpha_forgotten=("1.67326 * np.exp(x))\n", "np.exp(x))\n", "x < 0 has the coefficient 0.5976"),
+    exchanged=("np.where(x > 0, 1, 1.67326 * np.exp(x))", "np.where(x > 0, 1.67326 * np.exp(x), 1)", None),
+)
+elementwise(
     "a function nobody knows",
     "np.sin(3 * x) * x",
     "dy * (3 * np.cos(3 * x) * x + np.sin(3 * x))",
@@ -174,6 +193,14 @@ program(
     inverted=("dout * mask", "dout * (mask == 0) / p", "mask-inverted"),
     drawn_anew=("dout * mask", "dout * (np.random.rand(*dout.shape) < p) / p", "backward-not-repeatable|mask|drawn"),
     divided_by_the_rate=("dout * mask", "dout * (mask > 0) / (1 - p)", "rate-for-scale"),
+)
+
+elementwise(
+    "softmax of three axes",
+    "np.exp(x) / np.exp(x).sum(-1, keepdims=True)",
+    "y * (dy - (dy * y).sum(-1, keepdims=True))",
+    (2, 3, 4),
+    another_axis=("(dy * y).sum(-1,", "(dy * y).sum(0,", "sum-over-another-axis-0"),
 )
 
 program(

@@ -19,14 +19,15 @@ for path in sorted(Path(__file__).parent.glob("*_programs.py")):
     importlib.import_module(path.stem)
 
 
-def judged(program, mistake=None):
+def judged(program, mistake=None, change=lambda x: x):
     """What the doctor says of a program, and its report.
 
     "right" or "false alarm" for a right program; for a wrong one "named" if a true cause is among the diagnoses,
-    "misleading" if only others are, "no cause" if none is, "silent" if nothing is found.
+    "misleading" if only others are, "no cause" if none is, "silent" if nothing is found. `change` makes another x.
     """
     old, new, pattern = program.wrong[mistake] if mistake else ("", "", None)
-    report = check_operation(*program.functions(old, new), *program.arguments())
+    x, *others = program.arguments()
+    report = check_operation(*program.functions(old, new), change(x), *others)
     if not mistake:
         return ("right" if report else "false alarm"), report
     if report:

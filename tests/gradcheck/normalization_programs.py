@@ -124,6 +124,7 @@ def backward(dy, cache):
 """,
     normal((5, 6), (6,), (6,)),
     gamma_forgotten=("d = dy * gamma", "d = dy", "gamma-forgotten"),
+    wrong_axis_once=("d.mean(axis=1, keepdims=True) - xhat", "d.mean(axis=0) - xhat", "mean-of-dz-over-groups"),
     wrong_axis=(
         "d.mean(axis=1, keepdims=True) - xhat * (d * xhat).mean(axis=1, keepdims=True)",
         "d.mean(axis=0) - xhat * (d * xhat).mean(axis=0)",
@@ -133,6 +134,45 @@ def backward(dy, cache):
     no_variance=(" - xhat * (d * xhat).mean(axis=1, keepdims=True)", "", "path-through-variance|variance"),
     dgamma_axis=("(dy * xhat).sum(axis=0)", "(dy * xhat).sum(axis=1)", "shape"),
     dgamma_of_y=("(dy * xhat).sum(axis=0)", "(dy * (gamma * xhat)).sum(axis=0)", "dgamma-times-gamma|factor gamma"),
+)
+program(
+    "group norm of CS231n",
+    """
+def forward(x, gamma, beta):
+    N, C, H, W = x.shape
+    groups = x.reshape(N, 2, -1)
+    mean, var = groups.mean(axis=2, keepdims=True), groups.var(axis=2, keepdims=True)
+    xhat = (groups - mean) / np.sqrt(var + 1e-5)
+    return gamma * xhat.reshape(x.shape) + beta, (xhat, var, gamma, x.shape)
+
+def backward(dy, cache):
+    xhat, var, gamma, shape = cache
+    dgamma = (dy * xhat.reshape(shape)).sum(axis=(0, 2, 3), keepdims=True)
+    d = (dy * gamma).reshape(xhat.shape)
+    level, tilt = d.mean(axis=2, keepdims=True), (d * xhat).mean(axis=2, keepdims=True)
+    dx = (d - level - xhat * tilt) / np.sqrt(var + 1e-5)
+    return dx.reshape(shape), dgamma, dy.sum(axis=(0, 2, 3), keepdims=True)
+""",
+    normal((2, 4, 3, 2), (1, 4, 1, 1), (1, 4, 1, 1)),
+    no_mean=("d - level", "d", "path-through-mean-missing"),
+    no_variance=(" - xhat * tilt", "", "path-through-variance-missing"),
+    gamma_forgotten=("(dy * gamma).reshape", "dy.reshape", "gamma-forgotten"),
+)
+program(
+    "root mean square norm",
+    """
+def forward(x, g):
+    r = np.sqrt((x ** 2).mean(axis=1, keepdims=True) + 1e-6)
+    return g * x / r, (x, g, r)
+
+def backward(dy, cache):
+    x, g, r = cache
+    d = dy * g
+    return d / r - x * (d * x).mean(axis=1, keepdims=True) / r ** 3, (dy * x / r).sum(axis=0)
+""",
+    normal((4, 5), (5,)),
+    no_path=(" - x * (d * x).mean(axis=1, keepdims=True) / r ** 3", "", "variance has the coefficient 0"),
+    dg_of_x=("(dy * x / r).sum", "(dy * x).sum", "dgamma-of-x"),
 )
 program(
     "centring",
@@ -215,6 +255,27 @@ def forward(x, y):
     not_normalized=("dx = probs.copy()", "dx = np.exp(x)", "exponentials-not-normalized"),
 )
 program(
+    "likelihood of log-probabilities",
+    """
+def forward(log_p, y):
+    return -log_p[np.arange(len(y)), y].mean(), (log_p, y)
+
+def backward(cache):
+    log_p, y = cache
+    d = np.zeros_like(log_p)
+    d[np.arange(len(y)), y] = -1 / len(y)
+    return d
+""",
+    lambda rng: [np.log(rng.dirichlet(np.ones(4), 5)), rng.integers(0, 4, 5)],
+    of_logits=("d = np.zeros_like(log_p)", "d = np.exp(log_p) / len(y)", None),
+    softmax_formula=(
+        "d = np.zeros_like(log_p)\n    d[np.arange(len(y)), y] = -1 / len(y)",
+        "d = np.exp(log_p) / len(y)\n    d[np.arange(len(y)), y] -= 1 / len(y)",
+        "logits-formula-for-logarithms",
+    ),
+    not_divided=("-1 / len(y)", "-1", "batch-mean-forgotten"),
+)
+program(
     "hinge loss of CS231n",
     """
 def forward(x, y):
@@ -294,6 +355,7 @@ def backward(cache):
         "huber-branches",
     ),
     not_limited=("np.where(np.abs(e) <= 1.0, e, np.sign(e)) / len(p)", "e / len(p)", "huber-not-limited"),
+    another_delta=("np.where(np.abs(e) <= 1.0, e, np.sign(e)) / len(p)", "np.clip(e, -2, 2) / len(p)", "another-delta"),
     half=(
         "np.where(np.abs(e) <= 1.0, e, np.sign(e)) / len(p)",
         "np.where(np.abs(e) <= 1.0, 2 * e, np.sign(e)) / len(p)",

@@ -36,6 +36,24 @@ INPUTS = {
 }
 """Other inputs for the right programs: no size and no tie is a false alarm."""
 
+HIDING = {
+    "positive": lambda x: np.abs(x) + 0.1,
+    "equal": lambda x: np.full_like(x, 0.7),
+    "of one sample": lambda x: x[:1],
+}
+"""Other inputs for the wrong programs, which hide many mistakes."""
+
+OF_WHOLE_BATCHES = ("norm", "loss", "error", "entropy", "centring", "likelihood", "columns")
+"""Words in the names of programs for which a batch of one sample or of equal entries is another function."""
+
+HIDDEN = [
+    (program, mistake, name)
+    for program in PROGRAMS
+    for mistake in program.wrong
+    for name in HIDING
+    if name == "positive" or not any(word in program.name for word in OF_WHOLE_BATCHES)
+]
+
 OVERFLOWING = {("softplus", "large"), ("softmax loss of CS231n", "large"), ("binary cross-entropy", "")}
 """Programs that compute no finite numbers of such inputs; "" stands for all."""
 
@@ -51,9 +69,18 @@ def pytest_generate_tests(metafunc):
     if "mistake" in metafunc.fixturenames:
         chosen = MISTAKES if metafunc.config.getoption("--all-mistakes") else MISTAKES[::7]
         metafunc.parametrize("mistake", chosen, ids=[f"{program.name}, {name}" for program, name in chosen])
+    if "hidden" in metafunc.fixturenames:
+        chosen = HIDDEN if metafunc.config.getoption("--all-mistakes") else HIDDEN[::20]
+        metafunc.parametrize("hidden", chosen, ids=[f"{program.name}, {names}" for program, *names in chosen])
     if "variant" in metafunc.fixturenames:
         chosen = VARIANTS if metafunc.config.getoption("--all-mistakes") else VARIANTS[::6]
         metafunc.parametrize("variant", chosen, ids=[f"{program.name}, {name}" for program, name in chosen])
+
+
+def test_a_mistake_that_the_input_hides_is_found(hidden):
+    program, mistake, name = hidden
+    outcome, report = judged(program, mistake, HIDING[name])
+    assert outcome in ("named", "no cause"), report
 
 
 def test_a_right_program_is_right_for_other_inputs(variant):

@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import erf
 
 import numpy as np
 
-from .base import ACTIVATIONS, Array, Arrays, Operation, Proposals, Recognised, Term, View, same, sigmoid, softmax
+from .base import (
+    ACTIVATIONS,
+    Array,
+    Arrays,
+    Operation,
+    Proposals,
+    Recognised,
+    Term,
+    View,
+    log_softmax,
+    same,
+    sigmoid,
+    softmax,
+)
 
 ROOT = np.sqrt(2 / np.pi)
 
@@ -21,10 +35,19 @@ def _gelu_slope(x: Array) -> Array:
     return 0.5 * (1 + t) + 0.5 * x * (1 - t**2) * ROOT * (1 + 3 * 0.044715 * x**2)
 
 
+def _normal_cdf(x: Array) -> Array:
+    return 0.5 * (1 + np.vectorize(erf, otypes=[float])(x / np.sqrt(2)))
+
+
+def _normal_density(x: Array) -> Array:
+    return np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+
+
 FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     **ACTIVATIONS,
     "swish": (lambda x: x * sigmoid(x), lambda x: sigmoid(x) + x * sigmoid(x) * (1 - sigmoid(x))),
     "GELU (tanh form)": (_gelu, _gelu_slope),
+    "GELU": (lambda x: x * _normal_cdf(x), lambda x: _normal_cdf(x) + x * _normal_density(x)),
     "softplus": (lambda x: np.logaddexp(0, x), sigmoid),
     "softsign": (lambda x: x / (1 + np.abs(x)), lambda x: 1 / (1 + np.abs(x)) ** 2),
     "abs": (np.abs, np.sign),
@@ -41,6 +64,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] 
 
 PRODUCTS: dict[str, Callable[[Array], tuple[Array, Array]]] = {
     "swish": lambda x: (sigmoid(x), x * sigmoid(x) * (1 - sigmoid(x))),
+    "GELU": lambda x: (_normal_cdf(x), x * _normal_density(x)),
     "GELU (tanh form)": lambda x: (
         0.5 * (1 + np.tanh(ROOT * (x + 0.044715 * x**3))),
         _gelu_slope(x) - 0.5 * (1 + np.tanh(ROOT * (x + 0.044715 * x**3))),
@@ -67,11 +91,9 @@ class Elementwise(Operation):
             gate, rest = PRODUCTS[self.name](self.x)
             return {"the factor times x′": Term(dy * gate), "x times the factor's derivative": Term(dy * rest)}
         sides = {"the part for x > 0": self.x > 0, "the part for x < 0": self.x < 0}
-        terms = {name: dy * self.slope * there for name, there in sides.items()}
-        foreign = (
-            {"dy where x < 0": Term(dy * (self.x < 0), 0.0, True)} if not terms["the part for x < 0"].any() else {}
-        )
-        return {name: Term(value) for name, value in terms.items() if value.any()} | foreign
+        terms = {name: Term(dy * self.slope * side) for name, side in sides.items() if (self.slope * side).any()}
+        flat = {"dy where x < 0": Term(dy * (self.x < 0), 0.0, True)}
+        return terms if "the part for x < 0" in terms else terms | flat
 
 
 class Softmax(Operation):
@@ -83,7 +105,7 @@ class Softmax(Operation):
         self.x, self.log = arrays["x"], log
         self.samples = len(self.x)
         self.p = softmax(self.x)
-        self.y = np.log(self.p) if log else self.p
+        self.y = log_softmax(self.x) if log else self.p
 
     def pull(self, dz: Array) -> dict[str, Array]:
         return {"x": sum((term.coefficient * term.value for term in self.terms("x", dz).values()), np.zeros_like(dz))}
@@ -105,9 +127,8 @@ def recognise(arrays: Arrays, y: Array) -> Proposals:
     for axis in range(x.ndim - 1, -1, -1):
         if x.shape[axis] < 2:
             continue
-        p = softmax(x, axis)
-        for log in (False, True):
-            if same(np.log(p) if log else p, y):
+        for log, value in ((False, softmax(x, axis)), (True, log_softmax(x, axis))):
+            if same(value, y):
                 order = (*(other for other in range(x.ndim) if other != axis), axis)
                 view = View(order, "rows")
                 title = f"{'log-' if log else ''}softmax along axis {axis}"
@@ -122,12 +143,13 @@ def recognise(arrays: Arrays, y: Array) -> Proposals:
 def _functions(x: Array, y: Array) -> list[tuple[str, Callable[[Array], Array], Callable[[Array], Array]]]:
     """All functions that are known, and those whose parameter can be found from x and y."""
     known = [(name, f, slope) for name, (f, slope) in FUNCTIONS.items()]
-    below = x < 0
-    if below.any() and (x > 0).any():
+    below, above = x < 0, x > 0
+    if below.any() and above.any():
         a = float(np.median(y[below] / x[below]))
         known.append((f"leaky ReLU with slope {a:.4g}", partial(_leaky, a=a), partial(_leaky_slope, a=a)))
-        a = float(np.median(y[below] / np.expm1(x[below])))
-        known.append((f"ELU with alpha {a:.4g}", partial(_elu, a=a), partial(_elu_slope, a=a)))
+        a, s = float(np.median(y[below] / np.expm1(x[below]))), float(np.median(y[above] / x[above]))
+        scaled = "" if np.isclose(s, 1, atol=1e-9) else f", {s:.4g} · x where x > 0"
+        known.append((f"ELU with alpha {a:.4g}{scaled}", partial(_elu, a=a, s=s), partial(_elu_slope, a=a, s=s)))
     return known
 
 
@@ -139,9 +161,9 @@ def _leaky_slope(x: Array, a: float) -> Array:
     return np.where(x > 0, 1.0, a)
 
 
-def _elu(x: Array, a: float) -> Array:
-    return np.where(x > 0, x, a * np.expm1(np.minimum(x, 0)))
+def _elu(x: Array, a: float, s: float) -> Array:
+    return np.where(x > 0, s * x, a * np.expm1(np.minimum(x, 0)))
 
 
-def _elu_slope(x: Array, a: float) -> Array:
-    return np.where(x > 0, 1.0, a * np.exp(np.minimum(x, 0)))
+def _elu_slope(x: Array, a: float, s: float) -> Array:
+    return np.where(x > 0, s, a * np.exp(np.minimum(x, 0)))

@@ -121,6 +121,11 @@ def softmax(x: Array, axis: int = -1) -> Array:
     return e / e.sum(axis=axis, keepdims=True)
 
 
+def log_softmax(x: Array, axis: int = -1) -> Array:
+    shifted = x - x.max(axis=axis, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+
+
 ACTIVATIONS: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "relu": (lambda z: np.maximum(z, 0), lambda z: (z > 0) * 1.0),
     "sigmoid": (sigmoid, lambda z: sigmoid(z) * (1 - sigmoid(z))),
@@ -161,4 +166,4 @@ def same(a: Array, b: Array, tolerance: float = TOLERANCE) -> bool:
     if a.shape != b.shape:
         return False
     scale = max(float(np.abs(a).max(initial=0)), float(np.abs(b).max(initial=0)))
-    return bool(np.abs(a - b).max(initial=0) <= tolerance * scale)
+    return np.isfinite(scale) and bool(np.abs(a - b).max(initial=0) <= tolerance * scale)

@@ -45,6 +45,10 @@ def crossentropy(p: Array, t: Array, _: float) -> tuple[Array, dict[str, Array]]
     return -t * np.log(np.maximum(p, TINY)), {"−target / p": -t / np.maximum(p, TINY)}
 
 
+def log_likelihood(log_p: Array, t: Array, _: float) -> tuple[Array, dict[str, Array]]:
+    return -t * log_p, {"−target": -t}
+
+
 def normalized_crossentropy(p: Array, t: Array, _: float) -> tuple[Array, dict[str, Array]]:
     total = p.sum(axis=-1, keepdims=True)
     q = p / total
@@ -96,6 +100,7 @@ def kullback(p: Array, t: Array, _: float) -> tuple[Array, dict[str, Array]]:
 
 FORMULAS: dict[str, tuple[Formula, tuple[float, ...]]] = {
     "the mean squared error": (squared, (0,)),
+    "the negative log-likelihood of log-probabilities": (log_likelihood, (0,)),
     "the cross-entropy on logits": (logits_crossentropy, (0,)),
     "the cross-entropy on probabilities": (crossentropy, (0,)),
     "the cross-entropy on normalised probabilities": (normalized_crossentropy, (0,)),

@@ -16,7 +16,8 @@ class Normalization(Operation):
     """x (G, M): each row is normalised over its M entries; then scaled and shifted.
 
     y = gamma · x̂ + beta, x̂ = (x − mean) / std, std = √(variance + epsilon) (with `outside`: √variance + epsilon; with
-    scaled=False: 1). gamma and beta (P,) belong to the entries by `index` (G, M); both may be missing.
+    scaled=False: 1). With centre=False no mean is subtracted, so that std is the root of the mean square. gamma and
+    beta (P,) belong to the entries by `index` (G, M); both may be missing.
     """
 
     family = "normalisation"
@@ -29,15 +30,22 @@ class Normalization(Operation):
         less: int = 0,
         outside: bool = False,
         scaled: bool = True,
+        centre: bool = True,
         activation: str = "linear",
     ) -> None:
         self.x, self.gamma, self.beta = arrays["x"], arrays.get("gamma"), arrays.get("beta")
         self.index, self.epsilon, self.less, self.outside, self.scaled = index, epsilon, less, outside, scaled
-        self.activation = activation
-        self.formulas = {} if scaled else {"x": "dx = dz − mean(dz), the mean over the M entries"}
+        self.activation, self.centre = activation, centre
+        self.formulas = {}
+        if not scaled:
+            self.formulas = {"x": "dx = dz − mean(dz), the mean over the M entries"}
+        if not centre:
+            self.formulas = {"x": "dx = gamma / std · (dz − x̂ · mean(dz · x̂)), the mean over the M entries"}
         self.M = self.x.shape[1]
+        if index.shape != self.x.shape:
+            raise ValueError("made for another batch size")
         self.samples = 0
-        self.centred = self.x - self.x.mean(axis=1, keepdims=True)
+        self.centred = self.x - centre * self.x.mean(axis=1, keepdims=True)
         self.variance = (self.centred**2).sum(axis=1, keepdims=True) / (self.M - less)
         root = np.sqrt(self.variance + (0 if outside else epsilon))
         self.std = (root + (epsilon if outside else 0)) if scaled else np.ones_like(root)
@@ -63,7 +71,9 @@ class Normalization(Operation):
     def _paths(self, dz: Array) -> dict[str, Term]:
         dnormalized = dz * self.scale
         level = dnormalized.mean(axis=1, keepdims=True) / self.std * np.ones_like(self.x)
-        paths = {"the direct path": Term(dnormalized / self.std), "the path through the mean": Term(level, -1)}
+        paths = {"the direct path": Term(dnormalized / self.std)}
+        if self.centre:
+            paths["the path through the mean"] = Term(level, -1)
         if self.scaled:
             root = np.sqrt(self.variance + (0 if self.outside else self.epsilon))
             total = (dnormalized * self.centred).sum(axis=1, keepdims=True) / (self.M - self.less)
@@ -79,6 +89,8 @@ class FixedNormalization(Operation):
     def __init__(self, arrays: Arrays, index: Array, factors: Array, offsets: Array) -> None:
         self.x, self.gamma, self.beta = arrays["x"], arrays.get("gamma"), arrays.get("beta")
         self.index, self.factors, self.offsets, self.M = index, factors, offsets, self.x.shape[1]
+        if index.shape != self.x.shape:
+            raise ValueError("made for another batch size")
         self.samples = 0
         self.normalized = self.x * factors + offsets
         self.scale = np.ones_like(self.x) if self.gamma is None else self.gamma[index]
@@ -106,7 +118,16 @@ def recognise(arrays: Arrays, y: Array) -> Proposals:
         for index in _indices(x, [arrays[name] for name in names]):
             for count in range(1, x.ndim + 1):
                 for axes in combinations(range(x.ndim), count):
-                    yield from _over(arrays, y, x_name, named, index, axes)
+                    kept = tuple(axis for axis in range(x.ndim) if axis not in axes)
+                    members = int(np.prod([x.shape[axis] for axis in axes]))
+                    view = _Grouped((*kept, *axes), members)
+                    yield from _over(arrays, y, x_name, named, index, view, f"over axes {axes}")
+            for order in [(0, *range(1, x.ndim)), (0, x.ndim - 1, *range(1, x.ndim - 1))]:
+                channels = x.shape[order[1]]
+                for groups in range(2, channels):
+                    if channels % groups == 0 and x.ndim > 2:
+                        view = _Grouped(order, x[0].size // groups)
+                        yield from _over(arrays, y, x_name, named, index, view, f"over {groups} groups of channels")
             if named:
                 yield from _fixed(arrays, y, x_name, named, index)
 
@@ -130,30 +151,27 @@ def _indices(x: Array, parameters: list[Array]) -> list[Array]:
 
 
 def _over(
-    arrays: Arrays, y: Array, x_name: str, named: dict[str, str], index: Array, axes: tuple[int, ...]
+    arrays: Arrays, y: Array, x_name: str, named: dict[str, str], index: Array, view: _Grouped, title: str
 ) -> Proposals:
-    """Normalisation over these axes, if y is that."""
-    x = arrays[x_name]
-    kept = tuple(axis for axis in range(x.ndim) if axis not in axes)
-    members = int(np.prod([x.shape[axis] for axis in axes]))
-    if members < 2:
+    """Normalisation over the rows of this view, if y is that."""
+    if view.members < 2:
         return
-    view = _Grouped((*kept, *axes), members)
     roles = {x_name: ("x", view), **{name: (role, View(None, "flat")) for role, name in named.items()}}
     canonical = {role: v.to(arrays[name]) for name, (role, v) in roles.items()}
     cy, ci = view.to(y), view.to(index)
-    title = f"normalisation over axes {axes}"
-    for options in _options(canonical, ci, cy):
+    for options in (*_options(canonical, ci, cy, True), *_options(canonical, ci, cy, False)):
         operation = Normalization(canonical, ci, **options)
         activation = activation_between(operation.z, cy)
         if activation and activation != "softmax":
             make = partial(Normalization, index=ci, activation=activation, **options)
-            yield Recognised(title if options.get("scaled", True) else f"centring over axes {axes}", make, roles, view)
+            kind = "normalisation" if options.get("scaled", True) else "centring"
+            how = "" if options["centre"] else " by the root of the mean square"
+            yield Recognised(f"{kind} {title}{how}", make, roles, view)
 
 
-def _options(canonical: Arrays, index: Array, y: Array) -> list[dict]:
+def _options(canonical: Arrays, index: Array, y: Array, centre: bool) -> list[dict]:
     """Which epsilon, which variance: found from x and y where no activation hides it."""
-    plain = Normalization(canonical, index, scaled=False)
+    plain = Normalization(canonical, index, scaled=False, centre=centre)
     scale = plain.scale
     if not plain.centred.any() or not scale.all():
         return []
@@ -163,16 +181,18 @@ def _options(canonical: Arrays, index: Array, y: Array) -> list[dict]:
     options: list[dict] = []
     if same(factor * plain.centred, normalized) and (factor > 0).all():
         if same(factor, np.ones_like(factor)):
-            return [{"scaled": False}]
-        for less in (0, 1):
+            return [{"scaled": False, "centre": True}] if centre else []
+        for less in (0, 1) if centre else (0, plain.M - 1):  # with M − 1, the root of the sum of squares
             variance = plain.variance * plain.M / (plain.M - less)
             inside, outside = 1 / factor**2 - variance, 1 / factor - np.sqrt(variance)
             for epsilon, where in ((inside, False), (outside, True)):
                 value = float(np.median(epsilon))
                 if np.ptp(epsilon) <= 1e-9 * (variance.max() + 1) and value > -1e-9:
-                    options.append({"epsilon": _nice(max(value, 0.0)), "less": less, "outside": where})
-    elif not (y < 0).any() or np.abs(y).max() <= 1:  # perhaps an activation follows
-        options = [{"epsilon": epsilon} for epsilon in EPSILONS]
+                    options.append(
+                        {"epsilon": _nice(max(value, 0.0)), "less": less, "outside": where, "centre": centre}
+                    )
+    elif centre and (not (y < 0).any() or np.abs(y).max() <= 1):  # perhaps an activation follows
+        options = [{"epsilon": epsilon, "centre": True} for epsilon in EPSILONS]
     return options
 
 

@@ -5,9 +5,9 @@ The doctor compares a wrong gradient with those of all entries; the tests plant 
 notice; exercises draw from it.
 """
 
-from . import activations, convolution, dense, dropout, losses, moving, normalization, pooling, shapes, softmax
+from . import activations, convolution, dense, dropout, losses, moving, normalization, pooling, shapes, softmax, stacked
 from .catalogue import CATALOGUE, Case, Mistake, entries, of_case, of_operation
 
 __all__ = ["CATALOGUE", "FAMILIES", "Case", "Mistake", "entries", "of_case", "of_operation"]
 
-FAMILIES = (dense, activations, softmax, losses, convolution, pooling, normalization, dropout, moving, shapes)
+FAMILIES = (dense, stacked, activations, softmax, losses, convolution, pooling, normalization, dropout, moving, shapes)

@@ -161,6 +161,16 @@ def probability_not_divided(op: Loss, dy: Array) -> Array:
     return -dy * op.weight * op.target
 
 
+@of_loss(
+    formula="dlog_p = −target / N: the softmax before has a backward of its own",
+    experiment="Are the predictions log-probabilities or logits?",
+)
+def logits_formula_for_logarithms(op: Loss, dy: Array) -> Array:
+    """It is p − target: the gradient for logits, where the predictions are log-probabilities."""
+    _is(op, known.log_likelihood)
+    return dy * op.weight * (np.exp(op.x) - op.target)
+
+
 @of_probabilities()
 def logarithm_for_derivative(op: Loss, dy: Array) -> Array:
     """It is −target · log p: the loss's own terms, not their derivatives."""
@@ -364,6 +374,17 @@ def huber_sign_forgotten(op: Loss, dy: Array) -> Array:
     _is(op, known.huber)
     e = op.x - op.target
     return dy * op.weight * np.where(np.abs(e) <= op.parameter, e, op.parameter)
+
+
+@of_loss(
+    formula="d = p − t where |p − t| ≤ delta, delta · sign(p − t) elsewhere",
+    experiment="Use the forward's delta.",
+    variants=(0.5, 1.0, 1.5, 2.0),
+)
+def huber_another_delta(op: Loss, dy: Array, delta: float) -> Array:
+    """The error is cut off at ±{variant}, which is not the forward's delta."""
+    _is(op, known.huber)
+    return dy * op.weight * np.clip(op.x - op.target, -delta, delta)
 
 
 @of_loss(

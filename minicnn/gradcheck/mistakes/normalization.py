@@ -19,6 +19,7 @@ of_dx = partial(
     experiment="Write dx as the sum of its paths, and leave out one after the other.",
 )
 of_dgamma = partial(mistake, of=[Normalization, FixedNormalization], gradient="gamma", formula="dgamma = Σ dz · x̂")
+of_dgamma_in_training = partial(mistake, of=[Normalization], gradient="gamma", formula="dgamma = Σ dz · x̂")
 of_dbeta = partial(mistake, of=[Normalization, FixedNormalization], gradient="beta", formula="dbeta = Σ dz")
 of_fixed = partial(
     mistake,
@@ -33,7 +34,7 @@ def composed(op: Normalization, dnormalized: Array, std: Array | None = None, M:
     """dx from the gradient of x̂, with another std or M if given."""
     std, M = op.std if std is None else std, M or op.M
     normalized = op.centred / std
-    level = dnormalized.sum(axis=1, keepdims=True) / M
+    level = dnormalized.sum(axis=1, keepdims=True) / M * op.centre
     tilt = (dnormalized * normalized).sum(axis=1, keepdims=True) / M * op.scaled
     return (dnormalized - level - normalized * tilt) / std
 
@@ -54,6 +55,8 @@ def parts(op: Normalization, dy: Array) -> tuple[Array, Array, Array]:
 @of_dx()
 def path_through_mean_missing(op: Normalization, dy: Array) -> Array:
     """The path through the mean is missing: the mean depends on x, and every output on the mean, − Σ dz / M."""
+    if not op.centre:
+        raise ValueError
     first, *rest = (term.coefficient * term.value for term in op.terms("x", dy).values())
     return first + sum(rest[1:])
 
@@ -90,6 +93,12 @@ def gamma_twice(op: Normalization, dy: Array) -> Array:
     """The factor gamma is multiplied in twice."""
     _gamma(op)
     return composed(op, op.upstream(dy) * op.scale**2)
+
+
+@of_dx()
+def variance_without_epsilon_for_std(op: Normalization, dy: Array) -> Array:
+    """dx is divided by the variance, where it is divided by its square root, with epsilon."""
+    return composed(op, op.upstream(dy) * op.scale) * op.std / op.variance
 
 
 @of_dx()
@@ -228,6 +237,22 @@ def mean_over_groups(op: Normalization, dy: Array) -> Array:
 
 
 @of_dx()
+def mean_of_dz_over_groups(op: Normalization, dy: Array) -> Array:
+    """The mean of dz is taken over the other axis, where it is over the axis of the mean."""
+    d = op.upstream(dy) * op.scale
+    level, tilt = d.mean(axis=0, keepdims=True), (d * op.normalized).mean(axis=1, keepdims=True)
+    return (d - level - tilted(op, tilt)) / op.std
+
+
+@of_dx()
+def mean_of_products_over_groups(op: Normalization, dy: Array) -> Array:
+    """The mean of dz · x̂ is taken over the other axis, where it is over the axis of the mean."""
+    d = op.upstream(dy) * op.scale
+    level, tilt = d.mean(axis=1, keepdims=True), (d * op.normalized).mean(axis=0, keepdims=True)
+    return (d - level - tilted(op, tilt)) / op.std
+
+
+@of_dx()
 def gamma_after_sums(op: Normalization, dy: Array) -> Array:
     """gamma is multiplied after the means, where it belongs before them: it is not the same for all entries."""
     _gamma(op)
@@ -249,9 +274,11 @@ def dgamma_of_output(op: Normalization, dy: Array) -> Array:
     return op.per_parameter(op.upstream(dy) * op.y)
 
 
-@of_dgamma(experiment="Keep x̂ in the cache, not x − mean.")
+@of_dgamma_in_training(experiment="Keep x̂ in the cache, not x − mean.")
 def dgamma_of_centred(op: Normalization, dy: Array) -> Array:
     """dgamma is computed with x − mean where x̂ belongs: it is not divided by std."""
+    if not op.centre:
+        raise ValueError
     return op.per_parameter(op.upstream(dy) * op.centred)
 
 
@@ -273,13 +300,13 @@ def dgamma_times_gamma(op: Normalization, dy: Array) -> Array:
     return op.per_parameter(op.upstream(dy) * op.normalized * op.scale)
 
 
-@of_dgamma(experiment="Give x̂ the same epsilon as in the forward.")
+@of_dgamma_in_training(experiment="Give x̂ the same epsilon as in the forward.")
 def dgamma_without_epsilon(op: Normalization, dy: Array) -> Array:
     """dgamma uses an x̂ without epsilon."""
     return op.per_parameter(op.upstream(dy) * op.centred / np.sqrt(op.variance))
 
 
-@of_dgamma(experiment="Compare the variance's divisor with the forward's.")
+@of_dgamma_in_training(experiment="Compare the variance's divisor with the forward's.")
 def dgamma_unbiased(op: Normalization, dy: Array) -> Array:
     """dgamma uses an x̂ of the variance divided by M − 1, where the forward divides by M."""
     return op.per_parameter(op.upstream(dy) * op.centred / np.sqrt(op.variance * op.M / (op.M - 1) + op.epsilon))

@@ -157,6 +157,16 @@ def dy_reshaped_without_transpose(dy: Array, case: Case, order: tuple[int, ...])
     return dy.reshape(turned).transpose(np.argsort(order))
 
 
+@of_dy(
+    formula="transpose dy until its axes are those of the matrix product, then reshape",
+    experiment="Try it on a dy whose entries are 0, 1, 2, …, and print the reshaped one.",
+    variants=[order for order in ORDERS if tuple(np.argsort(order)) != order],
+)
+def dy_transposed_and_reshaped(dy: Array, case: Case, order: tuple[int, ...]) -> Array:
+    """dy is transposed by {variant} and then reshaped as if it had not been."""
+    return dy.transpose(order).reshape(dy.shape)
+
+
 @of_gradient(
     formula="the forward and the backward agree which end of an axis comes first: x[p + i] · kernel[i] everywhere",
     experiment="Check it with a kernel that has a single 1, in a corner.",

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from ..known.activations import Softmax
-from .catalogue import Array, mistake
+from .catalogue import Array, Case, mistake
 
 of_softmax = partial(
     mistake,
@@ -50,6 +50,32 @@ def sum_path_missing(op: Softmax, dy: Array) -> Array:
 def sum_not_weighted(op: Softmax, dy: Array) -> Array:
     """The subtracted sum is Σ dy where it is Σ dy·y."""
     return plain(op) * (dy - dy.sum(axis=-1, keepdims=True))
+
+
+@mistake(
+    acts_on="gradient",
+    formula="dx = y · (dy − Σ dy·y), the sum over softmax's own axis",
+    experiment="Use the same axis in forward and backward.",
+    variants=range(4),
+)
+def sum_over_another_axis(gradient: Array, case: Case, axis: int) -> Array:
+    """The sum of dy·y is over axis {variant}, which is not softmax's."""
+    if case.y.shape != case.value.shape or case.y.min() < 0 or case.y.max() > 1:
+        raise ValueError
+    return case.y * (case.dy - (case.dy * case.y).sum(axis=axis, keepdims=True))
+
+
+@mistake(
+    acts_on="gradient",
+    formula="dx = dy − p · Σ dy, the sum over softmax's own axis",
+    experiment="Use the same axis in forward and backward.",
+    variants=range(4),
+)
+def log_sum_over_another_axis(gradient: Array, case: Case, axis: int) -> Array:
+    """The sum of dy is over axis {variant}, which is not softmax's."""
+    if case.y.shape != case.value.shape or case.y.max() > 0:
+        raise ValueError
+    return case.dy - np.exp(case.y) * case.dy.sum(axis=axis, keepdims=True)
 
 
 @of_softmax()
