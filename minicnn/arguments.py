@@ -144,6 +144,10 @@ def activation(where: str, value: Any) -> str:
     """The name of an activation; None means "linear", and "swish" "silu", as in Keras."""
     if value is None or (isinstance(value, str) and value == "swish"):
         return "silu" if value else "linear"
+    if callable(value) and not isinstance(value, str):
+        remedy = f"Names: {', '.join(sorted((*ACTIVATIONS, *CURVES)))}. A layer, such as LeakyReLU(0.1), comes after "
+        remedy += "this one; a function of your own is a layer of your own."
+        raise ValueError(explain(where, "the name of an activation", shown(value), remedy))
     return choice(where, value, (*ACTIVATIONS, *CURVES), "the name of an activation")
 
 
@@ -159,7 +163,8 @@ def shape(where: str, value: Any, unknown: bool = True) -> tuple[Any, ...]:
     """Positive lengths; with unknown=True, also None for an axis whose length may vary."""
     lengths = tuple(value) if isinstance(value, (tuple, list)) else (0,)
     if not all((unknown and length is None) or _is_length(length) for length in lengths):
-        raise ValueError(explain(where, "a tuple of positive lengths", shown(value), "Example: (28, 28, 1)."))
+        remedy = f"Write ({value},), with a comma." if _is_length(value) else "Example: (28, 28, 1)."
+        raise ValueError(explain(where, "a tuple of positive lengths", shown(value), remedy))
     return tuple(None if length is None else int(length) for length in lengths)
 
 

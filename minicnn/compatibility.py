@@ -93,7 +93,6 @@ INSTEAD = {
     "optimizers.Muon": "Use SGD with momentum.",
     "preprocessing": AUGMENT,
     "models.clone_model": "model.from_config(model.get_config()) has the same layers and new weights.",
-    "models.save_model": "model.save(filepath)",
     "random.": "Use numpy.random; minicnn.set_random_seed makes a training repeat.",
     "saving.load_model": "minicnn.load_model(filepath)",
     "utils.audio_dataset": NO_FILES,
@@ -119,7 +118,6 @@ ATTRIBUTES = {
     "Model.predict_classes": "model.predict(x).argmax(axis=-1)",
     "Model.predict_generator": "predict takes generators.",
     "Model.predict_proba": "model.predict(x)",
-    "Model.trainable_variables": "model.trainable_weights: each has value and, after model.backward(dy), grad.",
     "Model.variables": "model.weights",
 }
 """For a missing attribute of a model or a layer: what to do instead."""
@@ -141,6 +139,8 @@ WHOLE_MODULES = {
 
 OLD = {
     "backend.": NO_TENSORS,
+    "backend.get_value": "float(optimizer.learning_rate) is the learning rate, parameter.numpy() a weight.",
+    "backend.set_value": "Assign it: optimizer.learning_rate = 0.1, parameter.value = array.",
     "layers.advanced_activations": "Its layers are in minicnn.layers.",
     "layers.convolutional": "Its layers are in minicnn.layers.",
     "layers.core": "Its layers are in minicnn.layers.",

@@ -28,8 +28,10 @@ class _RecordArguments(type):
     """Checks the arguments of a call to a class before its __init__ runs, and records them on the instance."""
 
     set_by_base: frozenset[str]
+    old_names: dict[str, str]
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        kwargs = {cls.old_names.get(name, name): value for name, value in kwargs.items()}
         kwargs = _without_ignored(cls, kwargs)
         given = _bind(cls, args, kwargs)
         instance = super().__call__(*args, **kwargs)
@@ -49,6 +51,9 @@ class Configurable(metaclass=_RecordArguments):
     accepted_at_default: ClassVar[dict[str, Any]] = {}
     """Keras's arguments that are not offered, with Keras's default values: at its default, such an argument is ignored.
     A subclass adds to those of its bases. An `Accepted` lists several values, and says what to do instead of others."""
+
+    old_names: ClassVar[dict[str, str]] = {}
+    """Older names of arguments that Keras accepts, and their present names."""
 
     arguments: dict[str, Any]
     """The constructor's arguments by name."""

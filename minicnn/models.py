@@ -262,6 +262,11 @@ def model_from_json(json_string: str, custom_objects: None = None) -> Any:
     )
 
 
+def save_model(model: Model, filepath: str | Path, overwrite: bool = True) -> None:
+    """model.save(filepath), as in Keras."""
+    model.save(filepath, overwrite)
+
+
 def load_model(filepath: str | Path, custom_objects: None = None, compile: bool = True, safe_mode: bool = True) -> Any:
     """The model that `save` wrote, a Sequential or a Model; training goes on bit for bit, on the same backend.
 
@@ -280,4 +285,4 @@ def load_model(filepath: str | Path, custom_objects: None = None, compile: bool 
     return model
 
 
-__getattr__ = reporter(__name__, ("Model", "Sequential", "load_model", "model_from_json"))
+__getattr__ = reporter(__name__, ("Model", "Sequential", "load_model", "model_from_json", "save_model"))

@@ -195,6 +195,11 @@ class Network:
         return self.parameters()
 
     @property
+    def trainable_variables(self) -> list[Parameter]:
+        """The trainable parameters, as `parameters`, by another of Keras's names."""
+        return self.parameters()
+
+    @property
     def non_trainable_weights(self) -> list[Parameter]:
         """All other weights: batch norm's moving statistics, and the weights of layers that are not trainable."""
         return [weight for layer in self.layers for weight in layer.non_trainable_weights]
@@ -286,8 +291,10 @@ class Network:
         if self.input_shape is not None and not _fits(x.shape, self.input_shape):
             expected = ("batch", *("any" if length is None else length for length in self.input_shape[1:]))
             remedy = "Reshape or resize the samples."
-            if tuple(x.shape) == self.input_shape[1:]:
+            if self.input_shape[1:] in (tuple(x.shape), (*x.shape, 1)):
                 remedy = "This is one sample. Add the batch axis: x[numpy.newaxis]."
+            elif len(x.shape) > 2 and _fits((x.shape[0], *x.shape[2:], x.shape[1]), self.input_shape):
+                remedy = "Arrays are channels last: numpy.moveaxis(x, 1, -1)."
             raise ValueError(
                 explain(
                     f"{self.name}, {self.layers[0]}",

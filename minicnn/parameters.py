@@ -16,7 +16,9 @@ from contextlib import contextmanager
 from threading import Lock, Thread, current_thread, local
 from typing import Any
 
-from .backends import to_device
+import numpy as np
+
+from .backends import to_device, to_host
 from .backends.contract import Array
 from .errors import explain, shown
 from .regularizers import Regularizer
@@ -48,6 +50,14 @@ class Parameter:
             raise TypeError(explain(self.name, "a value that is an array", shown(array), remedy))
         self._value = array
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.value.shape)
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the value as a NumPy array, as of Keras's variables."""
+        return np.array(to_host(self.value))
+
     def hold(self) -> None:
         """Let other threads see the present value until this thread's training step ends, even if it changes."""
         with _lock:
@@ -59,7 +69,7 @@ class Parameter:
         return {**vars(self), "_before": None}
 
     def __repr__(self) -> str:
-        return f"Parameter({self.name!r}, shape={tuple(self.value.shape)}, dtype={self.value.dtype})"
+        return f"Parameter({self.name!r}, shape={self.shape}, dtype={self.value.dtype})"
 
 
 def snapshot_of(parameters: Sequence[Parameter | None]) -> list[Array | None]:

@@ -111,7 +111,9 @@ class Stream:
 
 def is_stream(x: Any, y: Any) -> bool:
     """Whether x is an iterable of batches, and not an array of samples."""
-    if y is not None or hasattr(x, "__array__") or hasattr(x, "dtype") or isinstance(x, (str, bytes, Mapping)):
+    if y is not None or hasattr(x, "__array__") or hasattr(x, "dtype"):
+        return False
+    if isinstance(x, (str, bytes, memoryview, Mapping)):
         return False
     if isinstance(x, (list, tuple)):
         return bool(x) and all(isinstance(item, tuple) and item and getattr(item[0], "ndim", 0) > 1 for item in x)

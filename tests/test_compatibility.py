@@ -201,3 +201,41 @@ def test_reprs():
     assert repr(minicnn.optimizers.SGD(0.1, momentum=0.9)) == "SGD(learning_rate=0.1, momentum=0.9)"
     assert repr(minicnn.losses.BinaryCrossentropy(True)) == "BinaryCrossentropy(from_logits=True)"
     assert repr(minicnn.metrics.Precision()) == "<Precision name=precision>"
+
+
+def test_older_names_of_arguments():
+    leaky = minicnn.layers.LeakyReLU(alpha=0.2)
+    assert leaky.get_config()["negative_slope"] == 0.2
+    assert minicnn.layers.InputLayer(input_shape=(3, 2)).shape == (None, 3, 2)
+
+
+def test_names_that_only_tf_keras_has():
+    assert minicnn.losses.mse is minicnn.losses.MSE is minicnn.losses.mean_squared_error
+    assert minicnn.metrics.mae is minicnn.metrics.mean_absolute_error
+    model = minicnn.Sequential([minicnn.Input((2,)), minicnn.layers.Dense(1)])
+    model.compile("sgd", minicnn.losses.mse, metrics=[minicnn.metrics.mae])
+    assert model.metrics_names == ["loss", "mean_absolute_error"]
+
+
+def test_the_dtype_of_a_value():
+    inputs = minicnn.Input((2,))
+    assert inputs.dtype == minicnn.layers.Dense(1)(inputs).dtype == "float32"
+
+
+def test_input_with_a_batch_axis():
+    assert minicnn.Input(batch_shape=(None, 3, 2)).shape == minicnn.Input((3, 2), batch_size=32).shape == (None, 3, 2)
+    with pytest.raises(ValueError, match=r"Write \(784,\), with a comma"):
+        minicnn.Input(784)
+
+
+def test_values_are_for_layers():
+    value = minicnn.layers.Dense(1)(minicnn.Input((2,)))
+    for compute in (lambda: value + 1, lambda: 2 * value, lambda: value - value, lambda: np.exp(value)):
+        with pytest.raises(TypeError, match=r"Add\(\)\(\[x, y\]\).*Rescaling"):
+            compute()
+
+
+def test_an_activation_that_is_a_layer_or_a_function():
+    for activation in (minicnn.layers.LeakyReLU(0.1), np.tanh):
+        with pytest.raises(ValueError, match=r"Names: elu.*comes after this one"):
+            minicnn.layers.Dense(2, activation=activation)

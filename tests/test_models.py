@@ -212,6 +212,23 @@ def test_one_sample_without_a_batch_axis_gets_its_own_remedy():
         small_model().predict(np.ones((6, 5, 2)))
 
 
+def test_one_sample_without_batch_and_channel_axis_gets_the_same_remedy():
+    with pytest.raises(ValueError, match=r"This is one sample"):
+        Sequential([Input((6, 5, 1)), Flatten()]).predict(np.ones((6, 5)))
+
+
+def test_channels_first_images_get_their_own_remedy():
+    with pytest.raises(ValueError, match=r"numpy\.moveaxis\(x, 1, -1\)"):
+        small_model().predict(np.ones((3, 2, 6, 5)))
+
+
+def test_parameters_have_keras_s_shape_and_numpy(backend):
+    kernel = small_model().trainable_variables[0]
+    assert kernel.shape == kernel.numpy().shape == (3, 3, 2, 3)
+    kernel.numpy()[:] = 0
+    assert kernel.numpy().any()  # it was a copy
+
+
 def test_the_list_of_layers_is_not_replaced():
     with pytest.raises(TypeError, match="layers: expected no replacement of the list, found 3"):
         small_model().layers = 3
@@ -341,7 +358,7 @@ def test_summary_says_what_is_trained(capsys):
 
 def test_keras_arguments_of_files(tmp_path):
     model = small_model()
-    model.save(tmp_path / "model.safetensors", overwrite=True)
+    minicnn.models.save_model(model, tmp_path / "model.safetensors", overwrite=True)
     model.save_weights(tmp_path / "weights.safetensors", overwrite=True)
     for save in (model.save, model.save_weights):
         with pytest.raises(FileExistsError, match="overwrite=False"):
@@ -359,7 +376,7 @@ def test_keras_arguments_of_files(tmp_path):
         ("output", r"model\.values\(x\)"),
         ("fit_generator", "fit takes generators"),
         ("predict_classes", "argmax"),
-        ("trainable_variables", "trainable_weights"),
+        ("variables", "model.weights"),
         ("pridict", "Did you mean 'predict'"),
     ],
 )

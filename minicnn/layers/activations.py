@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import arguments
 from ..backends.contract import Array, Step
@@ -116,6 +116,8 @@ class ReLU(Layer):
 
 class LeakyReLU(ReLU):
     """y = x where x > 0, else negative_slope · x, so that no unit dies (Maas et al., 2013)."""
+
+    old_names: ClassVar[dict[str, str]] = {"alpha": "negative_slope"}
 
     def __init__(self, negative_slope: float = 0.3, **options: Any) -> None:
         super().__init__(negative_slope=negative_slope, **options)

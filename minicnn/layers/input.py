@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from .. import arguments
+from ..config import floatx
 from ..configurable import Accepted, Configurable
 from ..errors import explain, shown
 
@@ -27,6 +28,18 @@ class Value:
         self.shape = shape
         """Its shape, None for the batch axis; None if the first batch has to tell it."""
 
+    @property
+    def dtype(self) -> str:
+        """The dtype that its layer computes in; an Input has that of layers made now."""
+        return floatx() if self.layer is None else str(self.layer.dtype)
+
+    def __add__(self, *other: Any, **options: Any) -> Any:
+        """Raises TypeError: a value has no numbers yet, and only layers compute with it."""
+        remedy = "Add()([x, y]), Subtract and Multiply combine values; Rescaling(scale, offset) is for numbers."
+        raise TypeError(explain("arithmetic with a Value", "a layer", "an operator", remedy))
+
+    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = __array__ = __add__
+
     def __repr__(self) -> str:
         return f"Value({self.layer}, shape={self.shape})"
 
@@ -38,18 +51,28 @@ class Input(Value, Configurable):
     """
 
     shape: tuple[int | None, ...]
+    old_names: ClassVar[dict[str, str]] = {"input_shape": "shape"}
     accepted_at_default: ClassVar[dict[str, Any]] = {
-        "batch_size": None,
         "dtype": Accepted((None, "float32"), "Layers have a dtype: minicnn.config.set_floatx, or dtype=… on each."),
         "sparse": Accepted((None, False)),
         "ragged": Accepted((None, False)),
-        "batch_shape": None,
         "tensor": None,
         "input_tensor": None,
         "optional": False,
     }
 
-    def __init__(self, shape: Sequence[int | None], *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        *,
+        batch_shape: Sequence[int | None] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if batch_size is not None:  # a batch of any size fits
+            arguments.whole("Input batch_size", batch_size)
+        if batch_shape is not None:
+            shape = arguments.shape("Input batch_shape", batch_shape)[1:]
         super().__init__(None, (), (None, *arguments.shape("Input shape", shape)))
         self.name = None if name is None else arguments.text("Input name", name)
 

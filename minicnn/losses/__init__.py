@@ -30,6 +30,9 @@ from .functions import (
 )
 from .regression import MeanAbsoluteError, MeanSquaredError
 
+mae = MAE = mean_absolute_error  # tf.keras has these names, too
+mse = MSE = mean_squared_error
+
 CLASSES: dict[str, type[Loss]] = {
     cls.__name__: cls
     for cls in (
@@ -52,6 +55,8 @@ NAMES: dict[str, type[Loss]] = {
 
 __all__ = [
     "CLASSES",
+    "MAE",
+    "MSE",
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
     "Crossentropy",
@@ -62,8 +67,10 @@ __all__ = [
     "binary_crossentropy",
     "categorical_crossentropy",
     "get",
+    "mae",
     "mean_absolute_error",
     "mean_squared_error",
+    "mse",
     "sparse_categorical_crossentropy",
 ]
 

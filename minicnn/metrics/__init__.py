@@ -48,6 +48,9 @@ from .functions import (
 )
 from .running import RunningLogs, RunningMean
 
+mae = MAE = mean_absolute_error  # tf.keras has these names, too
+mse = MSE = mean_squared_error
+
 CLASSES: dict[str, type[Metric]] = {
     cls.__name__: cls
     for cls in (
@@ -105,6 +108,8 @@ NAMES: dict[str, type[Metric]] = {
 
 __all__ = [
     "CLASSES",
+    "MAE",
+    "MSE",
     "Accuracy",
     "BinaryAccuracy",
     "BinaryCrossentropy",
@@ -135,8 +140,10 @@ __all__ = [
     "categorical_crossentropy",
     "describe",
     "get",
+    "mae",
     "mean_absolute_error",
     "mean_squared_error",
+    "mse",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
