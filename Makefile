@@ -3,6 +3,7 @@
 
 PYTHON = python3
 ARGS =
+PYODIDE = official
 
 VENV = .venv
 PARITY_VENV = .venvs/parity
@@ -16,7 +17,7 @@ KERNEL_TESTS = tests/test_backends.py tests/test_inference.py
 MODELS = baseline model1 model2 model3 model4 model5 model5_residual model6 model7
 
 .DEFAULT_GOAL = help
-.PHONY: help reproduce test mutation test-browser chromium test-gpu test-cpus test-versions nvrtc compiler lint docs parity bench clean $(MODELS)
+.PHONY: help reproduce test mutation test-browser test-site chromium test-gpu test-cpus test-versions nvrtc compiler lint docs site parity bench clean $(MODELS)
 .NOTPARALLEL:  # two simultaneous pip runs would break the environment
 .SECONDARY:    # make must not delete the stamps
 
@@ -41,7 +42,10 @@ mutation: $(VENV)/.has-test  ## plant every mistake of the gradient doctor's cat
 	@$(VENV)/bin/python -m tests.mutation $(ARGS)
 
 test-browser: chromium $(VENV)/.has-browser-test  ## run the tests of the explorer in Chromium
-	@$(VENV)/bin/python -m pytest tests/browser $(ARGS)
+	@$(VENV)/bin/python -m pytest tests/browser --ignore=tests/browser/live $(ARGS)
+
+test-site: chromium $(VENV)/.has-browser-test,docs build/pyodide  ## run the pages of "make site" in Chromium (downloads Pyodide, 85 MB)
+	@PYODIDE=build/pyodide $(VENV)/bin/python -m pytest tests/browser/live $(ARGS)
 
 test-gpu: compiler $(GPU_VENV)/.has-$(GPU_EXTRAS)  ## run the GPU's tests, on a pretend device if there is no GPU
 	@$(GPU_VENV)/bin/python -m pytest tests/gpu $(ARGS)
@@ -64,7 +68,10 @@ lint: $(VENV)/.has-test  ## check style (ruff) and types (mypy)
 	@$(VENV)/bin/python -m mypy
 
 docs: $(VENV)/.has-docs  ## build the documentation into site/
-	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict $(ARGS)
+	@PYODIDE= NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict $(ARGS)
+
+site: $(VENV)/.has-docs  ## build the documentation with code that runs in the page (PYODIDE=DIR: without network)
+	@PYODIDE="$(PYODIDE)" NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict $(ARGS)
 
 parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs both, about 3 GB)
 	@$(PARITY_VENV)/bin/python -c "import torch, keras"
@@ -80,6 +87,9 @@ chromium:
 	@[ -x "$(CHROMIUM)" ] || command -v chromium chromium-browser google-chrome >/dev/null || \
 		{ [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && apt-get update -qq && apt-get install -qq -y chromium; } || \
 		{ echo "The browser tests need Chromium. On Debian and Ubuntu: apt install chromium; or set CHROMIUM to its path." >&2; exit 1; }
+
+build/pyodide: .ci/get-pyodide docs/classroom/pyodide.json
+	@PYTHON=$(VENV)/bin/python .ci/get-pyodide $@
 
 bench: $(VENV)/.has-bench  ## compare the speed with Keras, PyTorch and DeZero (installs them; ARGS=--quick is short)
 	@$(VENV)/bin/python -m benchmarks --install $(ARGS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import nullcontext
 from time import perf_counter
 from typing import Any, TextIO
 
@@ -93,10 +94,9 @@ class ProgressBar(Callback):
 
 
 def _print(line: str) -> None:
-    """Print a line at once, above the bars that the caller shows."""
-    from tqdm import tqdm
-
-    with tqdm.external_write_mode():
+    """Print a line at once, above the bars that the caller shows, if anybody has imported tqdm."""
+    tqdm = sys.modules.get("tqdm")
+    with tqdm.tqdm.external_write_mode() if tqdm else nullcontext():
         print(line, flush=True)
 
 

@@ -62,10 +62,13 @@ class Exercise:
     def praise(self) -> str:
         return " ".join(self.praise_text.split())
 
+    def task(self, seed: int) -> str:
+        """What the learner gets: the derivation's start, and the code with gaps."""
+        return self.stub(seed) if self.stub else (HERE / self.name / "stub.py").read_text("utf-8")
+
     def stub_text(self, seed: int) -> str:
-        """The text of the learner's file."""
-        text = self.stub(seed) if self.stub else (HERE / self.name / "stub.py").read_text("utf-8")
-        return text + FOOTER
+        """The text of the learner's file: the task, and lines that check it when the file is run."""
+        return self.task(seed) + FOOTER
 
     @property
     def solution(self) -> Path:
