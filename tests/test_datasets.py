@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import subprocess
 import sys
+import tarfile
 import threading
 import tracemalloc
 from contextlib import contextmanager, suppress
@@ -23,11 +25,13 @@ from minicnn.datasets import (
     CLASS_NAMES,
     DataFileError,
     SampleDataWarning,
+    cifar10,
     download,
     fashion_mnist,
     idx,
     load_fashion_mnist,
     make_sample,
+    mnist,
     search_path,
 )
 from minicnn.datasets.checksums import FULL, NAMES, SAMPLE, SAMPLE_DIRECTORY, DataFile, DataFiles
@@ -73,12 +77,12 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     assert search_path.SEARCH_PATH[0] == "/usr/share/datasets/fashion-mnist"
     monkeypatch.setattr(search_path, "SEARCH_PATH", (str(home / "system"), *search_path.SEARCH_PATH[1:]))
     monkeypatch.setattr(fashion_mnist, "FULL", TINY_FILES)
-    monkeypatch.setattr(download, "MIRRORS", ())
+    monkeypatch.setattr(fashion_mnist, "MIRRORS", ())
     archives = [
         download.Archive(name, len(content), hashlib.sha256(content).hexdigest())
         for name, content in TINY_ARCHIVES.items()
     ]
-    monkeypatch.setattr(download, "ARCHIVES", archives)
+    monkeypatch.setattr(fashion_mnist, "ARCHIVES", archives)
     return home
 
 
@@ -299,7 +303,7 @@ def late():
 
 def test_download_goes_to_the_cache_and_is_found_there_next_time(machine, monkeypatch):
     with serving(intact) as (address, asked):
-        monkeypatch.setattr(download, "MIRRORS", (address,))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (address,))
         for _ in range(2):
             assert_tiny(load_fashion_mnist(quiet=True), machine / "cache/minicnn/fashion-mnist")
     assert sorted(asked) == sorted(TINY_ARCHIVES)
@@ -308,7 +312,7 @@ def test_download_goes_to_the_cache_and_is_found_there_next_time(machine, monkey
 @pytest.mark.parametrize("first", [corrupt, cut_short, absent])
 def test_next_mirror_is_tried(machine, monkeypatch, first):
     with serving(first) as (bad, asked_of_bad), serving(intact) as (good, asked_of_good):
-        monkeypatch.setattr(download, "MIRRORS", (bad, good))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (bad, good))
         assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
     assert len(asked_of_bad) == 1
     assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
@@ -317,7 +321,7 @@ def test_next_mirror_is_tried(machine, monkeypatch, first):
 def test_silent_mirror_times_out(machine, monkeypatch, late):
     monkeypatch.setattr(download, "PATIENCE", 0.2)
     with serving(late) as (hanging, asked_of_hanging), serving(intact) as (good, asked_of_good):
-        monkeypatch.setattr(download, "MIRRORS", (hanging, good))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (hanging, good))
         assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
     assert len(asked_of_hanging) == 1
     assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
@@ -325,7 +329,7 @@ def test_silent_mirror_times_out(machine, monkeypatch, late):
 
 def test_files_of_an_earlier_mirror_are_kept(machine, monkeypatch):
     with serving(train_only) as (half, _), serving(intact) as (whole, asked_of_whole):
-        monkeypatch.setattr(download, "MIRRORS", (half, whole))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (half, whole))
         assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
     assert sorted(asked_of_whole) == [f"{TEST_IMAGES}.gz", f"{TEST_LABELS}.gz"]
 
@@ -341,7 +345,7 @@ def test_files_of_an_earlier_mirror_are_kept(machine, monkeypatch):
 )
 def test_failed_download_falls_back_to_the_sample_and_says_why(machine, monkeypatch, answer, reason):
     with serving(answer) as (address, _):
-        monkeypatch.setattr(download, "MIRRORS", (address, address))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (address, address))
         with pytest.warns(SampleDataWarning, match=f"could not be downloaded: .*{reason}") as warned:
             data = load_fashion_mnist(quiet=True)
     assert data.is_sample
@@ -352,7 +356,7 @@ def test_failed_download_falls_back_to_the_sample_and_says_why(machine, monkeypa
 def test_no_network_at_all(machine, monkeypatch):
     with serving(intact) as (address, _):
         pass  # no server listens at this address any more
-    monkeypatch.setattr(download, "MIRRORS", (address,))
+    monkeypatch.setattr(fashion_mnist, "MIRRORS", (address,))
     with pytest.warns(SampleDataWarning, match="no connection"):
         assert load_fashion_mnist(quiet=True).is_sample
 
@@ -360,14 +364,14 @@ def test_no_network_at_all(machine, monkeypatch):
 def test_cache_that_cannot_be_written_falls_back_to_the_sample(machine, monkeypatch):
     (machine / "cache").write_text("a file where the directory should be")
     with serving(intact) as (address, _):
-        monkeypatch.setattr(download, "MIRRORS", (address,))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (address,))
         with pytest.warns(SampleDataWarning, match="could not be downloaded"):
             assert load_fashion_mnist(quiet=True).is_sample
 
 
 def test_download_can_be_switched_off(machine, monkeypatch):
     with serving(intact) as (address, asked):
-        monkeypatch.setattr(download, "MIRRORS", (address,))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (address,))
         with pytest.warns(SampleDataWarning):
             assert load_fashion_mnist(download=False).is_sample
     assert asked == []
@@ -377,7 +381,7 @@ def test_download_can_be_switched_off(machine, monkeypatch):
 def test_progress_bar_only_in_a_terminal_and_not_when_quiet(machine, monkeypatch, capsys, terminal, quiet):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: terminal)
     with serving(intact) as (address, _):
-        monkeypatch.setattr(download, "MIRRORS", (address,))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (address,))
         load_fashion_mnist(quiet=quiet)
     assert ("100%" in capsys.readouterr().err) == (terminal and not quiet)
 
@@ -404,7 +408,7 @@ def dripping(request):
 def test_slow_mirror_is_left_for_the_next_one(machine, monkeypatch, dripping):
     monkeypatch.setattr(download, "PATIENCE", 0.3)
     with serving(dripping) as (slow, asked_of_slow), serving(intact) as (good, asked_of_good):
-        monkeypatch.setattr(download, "MIRRORS", (slow, good))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (slow, good))
         assert_tiny(load_fashion_mnist(quiet=True), search_path.cache_directory())
     assert len(asked_of_slow) == 1
     assert sorted(asked_of_good) == sorted(TINY_ARCHIVES)
@@ -415,7 +419,7 @@ def test_one_time_limit_holds_for_all_files_and_mirrors(machine, monkeypatch, dr
     monkeypatch.setattr(download, "PATIENCE", 0.3)
     monkeypatch.setattr(download, "TIME_LIMIT", 1.0)
     with serving(dripping) as (slow, asked):
-        monkeypatch.setattr(download, "MIRRORS", (slow,) * 100)
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (slow,) * 100)
         with pytest.warns(SampleDataWarning, match="could not be downloaded: .* within 1 seconds"):
             assert load_fashion_mnist(quiet=True).is_sample
     assert 1 < len(asked) < 10
@@ -425,7 +429,7 @@ def test_damaged_download_in_the_cache_is_replaced(machine, monkeypatch):
     place = put_files(search_path.cache_directory())
     (place / f"{TRAIN_LABELS}.gz").write_bytes(TINY_ARCHIVES[f"{TRAIN_LABELS}.gz"][:-1])
     with serving(intact) as (address, asked):
-        monkeypatch.setattr(download, "MIRRORS", (address,))
+        monkeypatch.setattr(fashion_mnist, "MIRRORS", (address,))
         with pytest.warns(UserWarning, match=f"{TRAIN_LABELS}.gz: expected a complete gzip file.*The search continues"):
             assert_tiny(load_fashion_mnist(quiet=True), place)
     assert asked == [f"{TRAIN_LABELS}.gz"]
@@ -435,10 +439,8 @@ FETCH = """
 import json, pathlib, sys
 from minicnn.datasets import download
 mirror, archives, cache = json.loads(sys.argv[1])
-download.MIRRORS = (mirror,)
-download.ARCHIVES = [download.Archive(*archive) for archive in archives]
-download.cache_directory = lambda: pathlib.Path(cache)
-download.fetch(quiet=True)
+download.cache_directory = lambda data_set: pathlib.Path(cache)
+download.fetch("fashion-mnist", [mirror], [download.Archive(*archive) for archive in archives], quiet=True)
 """
 
 
@@ -451,7 +453,7 @@ def test_two_processes_download_at_once(machine, tmp_path):
         intact(handler, name)
 
     with serving(together) as (address, asked):
-        arguments = json.dumps([address, download.ARCHIVES, str(tmp_path / "cache")])
+        arguments = json.dumps([address, fashion_mnist.ARCHIVES, str(tmp_path / "cache")])
         processes = [subprocess.Popen([sys.executable, "-c", FETCH, arguments]) for _ in range(2)]
         assert [process.wait(60) for process in processes] == [0, 0]
     assert sorted(asked) == sorted(2 * list(TINY_ARCHIVES))
@@ -459,9 +461,86 @@ def test_two_processes_download_at_once(machine, tmp_path):
 
 
 def test_mirrors_and_checksums_cover_the_four_files():
-    assert len(set(download.MIRRORS)) > 1
-    assert all(mirror.startswith("http") and mirror.endswith("/") for mirror in download.MIRRORS)
-    assert sorted(name for name, _, _ in download.ARCHIVES) == sorted(f"{name}.gz" for name in NAMES)
+    assert len(set(fashion_mnist.MIRRORS)) > 1
+    for mirror in (*fashion_mnist.MIRRORS, *mnist.MIRRORS, *cifar10.MIRRORS):
+        assert mirror.startswith("http")
+        assert mirror.endswith("/")
+    assert sorted(name for name, _, _ in fashion_mnist.ARCHIVES) == sorted(f"{name}.gz" for name in NAMES)
+
+
+# ---- the other data sets
+
+
+def archive_of(name: str, content: bytes) -> download.Archive:
+    return download.Archive(name, len(content), hashlib.sha256(content).hexdigest())
+
+
+def test_mnist_is_downloaded_once(machine, monkeypatch):
+    monkeypatch.setattr(mnist, "ARCHIVES", [archive_of(*file) for file in TINY_ARCHIVES.items()])
+    monkeypatch.setattr(mnist, "SHAPES", ((20, 28, 28), (20,), (10, 28, 28), (10,)))
+    with serving(intact) as (address, asked):
+        monkeypatch.setattr(mnist, "MIRRORS", (address,))
+        for _ in range(2):
+            found = datasets.mnist.load_data()
+            for split, expected in zip((*found[0], *found[1]), tiny_arrays(), strict=True):
+                np.testing.assert_array_equal(split, expected, strict=True)
+    assert sorted(asked) == sorted(TINY_ARCHIVES)
+    assert (machine / "cache/minicnn/mnist").is_dir()
+
+
+def test_mnist_of_keras_is_used(machine, monkeypatch):
+    x_train, y_train, x_test, y_test = tiny_arrays()
+    folder = machine / ".keras" / "datasets"
+    folder.mkdir(parents=True)
+    np.savez(folder / "mnist.npz", x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    monkeypatch.setattr(mnist, "MIRRORS", ())
+    with pytest.raises(OSError, match=r"no mirror sent .* Download train-images.* by other means into .*mnist"):
+        mnist.load_data()  # the file has another checksum
+    monkeypatch.setattr(mnist, "KERAS_FILE", archive_of("mnist.npz", (folder / "mnist.npz").read_bytes()))
+    (found, _), _ = mnist.load_data(path="mnist.npz")
+    np.testing.assert_array_equal(found, x_train, strict=True)
+    with pytest.raises(ValueError, match="path: expected the name of Keras's file, found 'other.npz'"):
+        mnist.load_data("other.npz")
+
+
+def cifar_archive(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def test_cifar10(machine, monkeypatch):
+    """Two records a file; a record has its label, and a red, a green and a blue plane."""
+    images = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    labels = np.arange(12, dtype=np.uint8)[:, None] % 10
+    records = np.concatenate([labels, images.transpose(0, 3, 1, 2).reshape(12, -1)], axis=1)
+    names = ["test_batch.bin", *(f"data_batch_{number}.bin" for number in range(1, 6))]
+    files = {name: records[2 * i : 2 * i + 2].tobytes() for i, name in enumerate(names)}
+    content = cifar_archive({"readme.html": b"?", **files})
+    monkeypatch.setattr(cifar10, "ARCHIVE", archive_of("cifar-10-binary.tar.gz", content))
+    with serving(lambda handler, name: reply(handler, content)) as (address, asked):
+        monkeypatch.setattr(cifar10, "MIRRORS", (address,))
+        (x_train, y_train), (x_test, y_test) = datasets.cifar10.load_data()
+        assert asked == ["cifar-10-binary.tar.gz"]
+    for found, expected in ((x_train, images[2:]), (y_train, labels[2:]), (x_test, images[:2]), (y_test, labels[:2])):
+        np.testing.assert_array_equal(found, expected, strict=True)
+    assert (machine / "cache/minicnn/cifar-10/cifar-10-binary.tar.gz").read_bytes() == content
+    incomplete = cifar_archive({"test_batch.bin": files["test_batch.bin"]})
+    monkeypatch.setattr(cifar10, "ARCHIVE", archive_of("cifar-10-binary.tar.gz", incomplete))
+    with serving(lambda handler, name: reply(handler, incomplete)) as (address, asked):
+        monkeypatch.setattr(cifar10, "MIRRORS", (address,))
+        with pytest.raises(DataFileError, match="expected the six files of the binary version, found no data_batch_1"):
+            cifar10.load_data()
+
+
+def test_a_large_data_set_has_more_time(machine):
+    archive = download.Archive("large", 300 * download.SLOWEST, "")
+    with pytest.raises(OSError, match="no mirror sent the files within 300 seconds"):
+        download.fetch("large", [], [archive], quiet=True)
 
 
 # ---- the sample

@@ -1,7 +1,7 @@
-"""Fashion-MNIST: find, download, check and load it."""
+"""Fashion-MNIST, MNIST and CIFAR-10: find, download, check and load them."""
 
 from ..compatibility import reporter
-from . import fashion_mnist
+from . import cifar10, fashion_mnist, mnist
 from .fashion_mnist import CLASS_NAMES, FashionMNIST, SampleDataWarning, load_fashion_mnist
 from .idx import DataFileError
 from .labels import to_categorical
@@ -11,8 +11,10 @@ __all__ = [
     "DataFileError",
     "FashionMNIST",
     "SampleDataWarning",
+    "cifar10",
     "fashion_mnist",
     "load_fashion_mnist",
+    "mnist",
     "to_categorical",
 ]
 

@@ -1,4 +1,4 @@
-"""Download the four files into minicnn's cache, from the first mirror that has them intact."""
+"""Download the files of a data set into minicnn's cache, from the first mirror that has them intact."""
 
 from __future__ import annotations
 
@@ -6,38 +6,25 @@ import hashlib
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..files import atomic_writer
 from .search_path import cache_directory
 
-MIRRORS = (
-    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
-    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
-    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-)
-
 
 class Archive(NamedTuple):
-    """A gzipped file as published by its authors: name, size in bytes, SHA-256."""
+    """A file as published by its authors: name, size in bytes, SHA-256."""
 
     name: str
     size: int
     sha256: str
 
 
-ARCHIVES = (
-    Archive(
-        "train-images-idx3-ubyte.gz", 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"
-    ),
-    Archive("train-labels-idx1-ubyte.gz", 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
-    Archive("t10k-images-idx3-ubyte.gz", 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
-    Archive("t10k-labels-idx1-ubyte.gz", 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
-)
-
-TIME_LIMIT = 120.0  # seconds for the whole download: all files, all mirrors
-PATIENCE = 10.0  # seconds that one mirror may be late, compared with the rate that TIME_LIMIT needs
+TIME_LIMIT = 120.0  # seconds for the whole download, all files and all mirrors, if SLOWEST does not allow more
+SLOWEST = 270_000  # bytes per second; a large data set has as many seconds as it takes at this rate
+PATIENCE = 10.0  # seconds that one mirror may be late, compared with the rate that the time limit needs
 POLL = 0.1  # seconds between two checks of a transfer
 
 
@@ -45,31 +32,36 @@ class DownloadError(OSError):
     """One mirror, or all of them, failed to send the files."""
 
 
-def fetch(*, quiet: bool = False) -> Path:
-    """Download the files that minicnn's cache lacks and return the cache's directory, within TIME_LIMIT seconds.
+def fetch(data_set: str, mirrors: Sequence[str], archives: Sequence[Archive], *, quiet: bool = False) -> Path:
+    """Download the files that minicnn's cache lacks and return the cache's directory, within a time limit.
 
     Each file is checked by size and SHA-256 and appears under its name only when it is complete; a damaged one is
     replaced. The next mirror is tried once a mirror is PATIENCE seconds late; complete files are kept. A terminal shows
     a progress bar, unless `quiet`.
     Raises DownloadError with the reason for each mirror, OSError if the cache cannot be written.
     """
-    directory = cache_directory()
-    deadline = time.monotonic() + TIME_LIMIT
+    directory = cache_directory(data_set)
+    size = sum(archive.size for archive in archives)
+    limit = max(TIME_LIMIT, size / SLOWEST)
+    deadline = time.monotonic() + limit
     show_bar = not quiet and sys.stderr is not None and sys.stderr.isatty()
     failures = []
-    for mirror in MIRRORS:
+    for mirror in mirrors:
         if time.monotonic() > deadline:
             break
         try:
-            for archive in ARCHIVES:
+            for archive in archives:
                 if not _is_intact(directory / archive.name, archive):
-                    content = _download(mirror + archive.name, archive, deadline, show_bar)
+                    content = _download(mirror + archive.name, archive, deadline, limit / size, show_bar)
                     with atomic_writer(directory / archive.name) as file:
                         file.write(content)
             return directory
         except DownloadError as error:
             failures.append(f"{mirror}: {error}")
-    raise DownloadError(f"no mirror sent the files within {TIME_LIMIT:.0f} seconds ({'; '.join(failures)})")
+    raise DownloadError(
+        f"no mirror sent the files within {limit:.0f} seconds ({'; '.join(failures)}). "
+        f"Download {', '.join(archive.name for archive in archives)} by other means into {directory}."
+    )
 
 
 def _is_intact(path: Path, archive: Archive) -> bool:
@@ -79,14 +71,13 @@ def _is_intact(path: Path, archive: Archive) -> bool:
     return hashlib.sha256(path.read_bytes()).hexdigest() == archive.sha256
 
 
-def _download(url: str, archive: Archive, deadline: float, show_bar: bool) -> bytes:
+def _download(url: str, archive: Archive, deadline: float, seconds_per_byte: float, show_bar: bool) -> bytes:
     """The content of the archive at this URL. Raises DownloadError unless it is the published one."""
     from tqdm import tqdm
 
     transfer = Transfer(url, archive.size)
     transfer.start()
     started = time.monotonic()
-    seconds_per_byte = TIME_LIMIT / sum(size for _, size, _ in ARCHIVES)
     try:
         with tqdm(total=archive.size, desc=archive.name, unit="B", unit_scale=True, disable=not show_bar) as bar:
             while transfer.is_alive():

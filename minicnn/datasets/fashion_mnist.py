@@ -19,7 +19,7 @@ from .. import arguments
 from ..errors import explain
 from . import idx, search_path
 from .checksums import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
-from .download import fetch
+from .download import Archive, fetch
 from .idx import DataFileError
 
 CLASS_NAMES = (
@@ -33,6 +33,21 @@ CLASS_NAMES = (
     "Sneaker",
     "Bag",
     "Ankle boot",
+)
+
+MIRRORS = (
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+)
+
+ARCHIVES = (
+    Archive(
+        "train-images-idx3-ubyte.gz", 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"
+    ),
+    Archive("train-labels-idx1-ubyte.gz", 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+    Archive("t10k-images-idx3-ubyte.gz", 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+    Archive("t10k-labels-idx1-ubyte.gz", 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
 )
 
 EXPECTED_SAMPLE_ACCURACY = "about 0.87 (Model 5, 10 epochs)"
@@ -93,7 +108,7 @@ def load_fashion_mnist(
             warnings.warn(f"{error} The search continues.", stacklevel=2)
     if download:
         try:
-            return _load(fetch(quiet=quiet))
+            return _load(fetch("fashion-mnist", MIRRORS, ARCHIVES, quiet=quiet))
         except (OSError, DataFileError) as error:
             warnings.warn(f"Fashion-MNIST could not be downloaded: {error}", SampleDataWarning, stacklevel=2)
     return _load(SAMPLE_DIRECTORY)

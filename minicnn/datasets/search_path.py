@@ -62,11 +62,11 @@ def file_in(directory: Path, name: str) -> Path | None:
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-def cache_directory() -> Path:
-    """The folder for minicnn's downloads, in the user's cache directory."""
+def cache_directory(data_set: str = "fashion-mnist") -> Path:
+    """The folder for minicnn's downloads of a data set, in the user's cache directory."""
     from platformdirs import user_cache_dir
 
-    return Path(user_cache_dir("minicnn", appauthor=False)) / "fashion-mnist"
+    return Path(user_cache_dir("minicnn", appauthor=False)) / data_set
 
 
 def expand(path: str | os.PathLike[str]) -> Path:
