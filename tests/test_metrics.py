@@ -38,6 +38,31 @@ CASES = [
     (metrics.FalseNegatives(), [1, 1, 0, 1], [0, 0, 1, 1], 2.0, [3, 1, 2, 4], 4.0),
     (metrics.Precision(), [0, 1, 1, 1], [1, 0, 1, 1], 2 / 3, [0, 0, 1, 0], 1.0),
     (metrics.Recall(), [0, 1, 1, 1], [1, 0, 1, 1], 2 / 3, [0, 0, 1, 0], 1.0),
+    (metrics.Precision(top_k=1), [[0, 1, 0], [1, 0, 0]], [[0.2, 0.3, 0.1], [0.1, 0.9, 0.8]], 0.5, [3, 1], 0.75),
+    (metrics.Recall(class_id=1), [[0, 1], [1, 1]], [[0.9, 0.8], [0.9, 0.1]], 0.5, [3, 1], 0.75),
+    # thresholds 0, 0.5 and 1: TP 2, 1, 0 of 2 and FP 2, 0, 0 of 2; with weights TP 7, 4, 0 of 7 and FP 3, 0, 0 of 3
+    (metrics.AUC(3), [0, 0, 1, 1], [0, 0.5, 0.3, 0.9], 0.75, [1, 2, 3, 4], (1 + 4 / 7) / 2),
+    (metrics.AUC(3, summation_method="minoring"), [0, 0, 1, 1], [0, 0.5, 0.3, 0.9], 0.5, [1, 2, 3, 4], 4 / 7),
+    (metrics.AUC(3, "PR", "majoring"), [0, 0, 1, 1], [0, 0.5, 0.3, 0.9], 1, [1, 2, 3, 4], 1),
+    # TP = ⅓ p + ⅔ from p = 1 to 4: ⅓ (1 + ⅔ log 4) / 2; then precision 1 over a recall of ½
+    (
+        metrics.AUC(3, "PR"),
+        [0, 0, 1, 1],
+        [0, 0.5, 0.3, 0.9],
+        (1 + 2 / 3 * np.log(4)) / 6 + 0.5,
+        [1, 1, 1, 1],
+        (1 + 2 / 3 * np.log(4)) / 6 + 0.5,
+    ),
+    # class 0: precision 1, recall ½; class 1: precision ½, recall 1. Weights: recall ¼ and precision ¼
+    (metrics.F1Score("macro"), [[1, 0], [1, 0], [0, 1]], [[0.9, 0.1], [0.2, 0.8], [0.4, 0.6]], 2 / 3, [1, 3, 1], 0.4),
+    (
+        metrics.FBetaScore("micro", 2.0, threshold=0.5),
+        [[1, 0], [1, 1]],
+        [[0.9, 0.6], [0.2, 0.1]],
+        5 * 1 / (4 * 3 + 2),
+        [1, 0],
+        5 * 1 / (4 * 1 + 2),
+    ),
 ]
 
 
@@ -59,7 +84,7 @@ def test_results(backend, metric, y_true, y_pred, result, weights, weighted):
 
 def test_no_batch_and_no_positive_decision():
     for cls in metrics.CLASSES.values():
-        assert cls().result() == 0
+        assert np.all(cls().result() == 0)
     assert metrics.Precision()([0, 1], [0.1, 0.2]) == 0
 
 
@@ -68,6 +93,28 @@ def test_several_thresholds():
     np.testing.assert_array_equal(recall([1, 1], [0.5, 0.7]), [1, 0.5])
     with pytest.raises(ValueError, match="Recall thresholds: expected numbers from 0 to 1"):
         metrics.Recall(thresholds=2)
+
+
+def test_scores_of_classes_and_the_weighted_mean():
+    y_true, y_pred = [[1, 0, 0], [1, 0, 0], [0, 1, 0]], [[0.9, 0.1, 0], [0.2, 0.8, 0], [0.4, 0.6, 0]]
+    np.testing.assert_allclose(metrics.F1Score()(y_true, y_pred), [2 / 3, 2 / 3, 0])
+    assert metrics.F1Score("weighted")(y_true, y_pred) == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match=r"f1_score: expected y_true and y_pred of one shape .*one-hot"):
+        metrics.F1Score()([0, 1], y_pred[:2])
+    with pytest.raises(ValueError, match="FBetaScore beta: expected a number above 0"):
+        metrics.FBetaScore(beta=0)
+
+
+def test_areas_of_several_labels_of_logits_and_of_wrong_thresholds():
+    y_true, y_pred = np.array([[0, 1], [1, 0], [1, 1]]), np.array([[0.1, 0.2], [0.9, 0.6], [0.8, 0.7]])
+    assert metrics.AUC(multi_label=True)(y_true, y_pred) == pytest.approx((1 + 0.5) / 2)
+    logits = np.log(y_pred / (1 - y_pred))
+    assert metrics.AUC(from_logits=True)(y_true, logits) == pytest.approx(metrics.AUC()(y_true, y_pred))
+    assert metrics.AUC(thresholds=[0.5]).thresholds == [0, 0.5, 1]
+    with pytest.raises(ValueError, match=r"auc: expected probabilities, found .* AUC\(from_logits=True\)"):
+        metrics.AUC()([0, 1], [-1.0, 2.0])
+    with pytest.raises(ValueError, match="precision top_k: expected more than 2 classes"):
+        metrics.Precision(top_k=3)([0, 1], [0.5, 0.7])
 
 
 def test_mean_and_sum():

@@ -29,6 +29,7 @@ from .accuracy import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
+from .areas import AUC
 from .base import Mean, MeanMetricWrapper, Metric, Sum
 from .confusion import FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives
 from .errors import (
@@ -39,6 +40,7 @@ from .errors import (
     RootMeanSquaredError,
     SparseCategoricalCrossentropy,
 )
+from .f_scores import F1Score, FBetaScore
 from .functions import (
     binary_accuracy,
     categorical_accuracy,
@@ -54,12 +56,15 @@ mse = MSE = mean_squared_error
 CLASSES: dict[str, type[Metric]] = {
     cls.__name__: cls
     for cls in (
+        AUC,
         Accuracy,
         AccuracyByShape,
         BinaryAccuracy,
         BinaryCrossentropy,
         CategoricalAccuracy,
         CategoricalCrossentropy,
+        F1Score,
+        FBetaScore,
         FalseNegatives,
         FalsePositives,
         Mean,
@@ -92,6 +97,18 @@ FUNCTIONS: dict[Callable[..., Any], type[Metric]] = {
 }
 """The class of each function: `compile` takes both."""
 
+_OF_DECISIONS = (
+    AUC,
+    F1Score,
+    FBetaScore,
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    Recall,
+    TrueNegatives,
+    TruePositives,
+)
+
 NAMES: dict[str, type[Metric]] = {
     "acc": AccuracyByShape,
     "accuracy": AccuracyByShape,
@@ -102,11 +119,12 @@ NAMES: dict[str, type[Metric]] = {
     "MSE": MeanSquaredError,
     "rmse": RootMeanSquaredError,
     **{function.__name__: cls for function, cls in FUNCTIONS.items()},
-    **{cls().name: cls for cls in (FalseNegatives, FalsePositives, Precision, Recall, TrueNegatives, TruePositives)},
+    **{cls().name: cls for cls in _OF_DECISIONS},
     "root_mean_squared_error": RootMeanSquaredError,
 }
 
 __all__ = [
+    "AUC",
     "CLASSES",
     "MAE",
     "MSE",
@@ -115,6 +133,8 @@ __all__ = [
     "BinaryCrossentropy",
     "CategoricalAccuracy",
     "CategoricalCrossentropy",
+    "F1Score",
+    "FBetaScore",
     "FalseNegatives",
     "FalsePositives",
     "Mean",

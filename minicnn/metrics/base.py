@@ -11,7 +11,8 @@ import numpy as np
 
 from .. import arguments
 from ..backends import to_host
-from ..configurable import Configurable
+from ..compatibility import missing_member
+from ..configurable import Accepted, Configurable
 from ..errors import explain
 
 
@@ -23,7 +24,9 @@ class Metric(Configurable):
     metric.reset_state()                    # begin anew, as fit does before each epoch
     """
 
-    accepted_at_default: ClassVar[dict[str, Any]] = {"dtype": None}
+    accepted_at_default: ClassVar[dict[str, Any]] = {
+        "dtype": Accepted((None, "float32", "float64"), "Results are Python's floats, summed up in float64.")
+    }
 
     takes_logits = False
     """Whether it depends only on the order of each row's outputs, so that softmax does not change it."""
@@ -60,6 +63,10 @@ class Metric(Configurable):
         """Add one batch; returns the result over all batches so far."""
         self.update_state(*batch, **options)
         return self.result()
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for an attribute that does not exist."""
+        raise missing_member(self, "Metric", name)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
@@ -144,3 +151,9 @@ class MeanMetricWrapper(Reduction):
 def numbers(where: str, what: str, value: Any) -> np.ndarray:
     """The value as a NumPy array of real numbers. Raises TypeError or ValueError."""
     return to_host(arguments.array(where, what, value))
+
+
+def share(part: Any, whole: Any) -> np.ndarray:
+    """part / whole, entry by entry; 0 where whole is 0."""
+    part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
+    return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)

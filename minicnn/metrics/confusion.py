@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from .. import arguments
 from ..errors import explain
-from .base import Metric, numbers
+from .base import Metric, numbers, share
 from .functions import _of_one_rank
 
 
@@ -42,7 +42,10 @@ class DecisionCounts(Metric):
         self.true_positives = self.false_positives = self.true_negatives = self.false_negatives = zero
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        y_true, y_pred = _of_one_rank(self.name, y_true, y_pred)
+        self.count(*_of_one_rank(self.name, y_true, y_pred), sample_weight)
+
+    def count(self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: Any) -> None:
+        """Add the decisions of arrays of one shape."""
         weights = np.ones(y_pred.shape) if sample_weight is None else self._weights(sample_weight, y_pred.shape)
         positive, weights = y_true.ravel().astype(bool), weights.ravel()
         decided = y_pred.ravel() > np.array(self.thresholds)[:, None]  # (thresholds, decisions)
@@ -93,23 +96,51 @@ class FalseNegatives(DecisionCounts):
         return self._number(self.false_negatives)
 
 
-class Precision(DecisionCounts):
+class OfOneClass(DecisionCounts):
+    """Counts decisions for all classes, or only for the class `class_id` of the last axis.
+
+    With `top_k`, a sample is decided only for its k classes of the largest y_pred, for all of them if there are no
+    thresholds.
+    """
+
+    def __init__(
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(thresholds, name=name)
+        where = type(self).__name__
+        self.top_k = None if top_k is None else arguments.whole(f"{where} top_k", top_k)
+        self.class_id = None if class_id is None else arguments.whole(f"{where} class_id", class_id, least=0)
+        if thresholds is None and top_k is not None:
+            self.thresholds = [-np.inf]
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        y_true, y_pred = _of_one_rank(self.name, y_true, y_pred)
+        classes = y_pred.shape[-1] if y_pred.ndim > 1 else 0
+        for what, needed in {"class_id": self.class_id, "top_k": self.top_k and self.top_k - 1}.items():
+            if needed is not None and needed >= classes:
+                expected, found = f"more than {needed} classes on the last axis", f"y_pred of shape {y_pred.shape}"
+                raise ValueError(explain(f"{self.name} {what}", expected, found, "Leave the argument out."))
+        if self.top_k is not None:
+            order = (-y_pred).argsort(axis=-1, kind="stable").argsort(axis=-1)  # 0 for the largest
+            y_pred = np.where(order < self.top_k, y_pred, -np.inf)
+        if self.class_id is not None:
+            y_true, y_pred = y_true[..., self.class_id], y_pred[..., self.class_id]
+        self.count(y_true, y_pred, sample_weight)
+
+
+class Precision(OfOneClass):
     """The fraction of the decisions for the class that are right; 0 if there are none."""
 
-    accepted_at_default: ClassVar[dict[str, Any]] = {"top_k": None, "class_id": None}
-
     def result(self) -> Any:
-        return self._number(_share(self.true_positives, self.true_positives + self.false_positives))
+        return self._number(share(self.true_positives, self.true_positives + self.false_positives))
 
 
-class Recall(DecisionCounts):
+class Recall(OfOneClass):
     """The fraction of the samples of the class that are found; 0 if there are none."""
 
-    accepted_at_default: ClassVar[dict[str, Any]] = {"top_k": None, "class_id": None}
-
     def result(self) -> Any:
-        return self._number(_share(self.true_positives, self.true_positives + self.false_negatives))
-
-
-def _share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+        return self._number(share(self.true_positives, self.true_positives + self.false_negatives))
