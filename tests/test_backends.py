@@ -133,6 +133,7 @@ def ordinary_calls(dtype="float32"):
         "mean_squared_error": [scores, target],
         "squared_errors": [scores, target],
         "absolute_errors": [scores, target],
+        "huber_errors": [scores, target, 0.5],
         "softmax_crossentropies": [scores, target],
         "crossentropies": [np.abs(scores) + 0.125, target],
         "sigmoid_crossentropies": [scores, target],

@@ -295,6 +295,7 @@ LOSSES = {
         (losses.BinaryCrossentropy(from_logits=True), ONE_HOT, logits(3, 4)),
         (losses.BinaryCrossentropy(from_logits=True), ONE_HOT[:, :1], 50 * logits(3, 1)),
     ],
+    losses.Huber: [(losses.Huber(0.5), logits(2, 4, 3), logits(2, 3, 4).swapaxes(1, 2))],
     losses.MeanAbsoluteError: [(losses.MeanAbsoluteError(), logits(2, 4, 3), logits(2, 3, 4).swapaxes(1, 2))],
     losses.MeanSquaredError: [
         (losses.MeanSquaredError(), logits(3, 4), logits(4, 3).T),

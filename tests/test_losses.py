@@ -151,6 +151,16 @@ def test_binary_crossentropy(backend):
     assert np.isfinite(fused(np.array([[1.0, 0.0]]), np.array([[-1e4, 1e4]])))
 
 
+def test_huber(backend):
+    """Errors 0.5, −2 and 3 with delta 1: 0.125, 1.5 and 2.5."""
+    loss = losses.Huber()
+    y_true, y_pred = np.array([[1.0], [2.0], [0.0]]), np.array([[1.5], [0.0], [3.0]])
+    assert loss.forward(y_true, y_pred) == pytest.approx((0.125 + 1.5 + 2.5) / 3)
+    np.testing.assert_allclose(loss.backward(), [[0.5 / 3], [-1 / 3], [1 / 3]])
+    np.testing.assert_allclose(losses.huber(y_true, y_pred, delta=2), [0.125, 2, 4])
+    assert type(losses.get("huber")) is losses.Huber
+
+
 def test_mean_absolute_error(backend):
     loss = MeanAbsoluteError()
     assert loss(np.array([[1.0, 2.0]]), np.array([[4.0, 0.0]])) == (3 + 2) / 2

@@ -384,6 +384,14 @@ class Backend(Protocol):
     def absolute_errors_backward(self, dy: Array, saved: Saved) -> Array:
         """dy (...) -> dprediction (..., K)."""
 
+    @shapes(prediction="... K", target="... K", y="...")
+    def huber_errors(self, prediction: Array, target: Array, delta: float) -> tuple[Array, Saved]:
+        """prediction (..., K), target (..., K) -> losses (...), squares of errors up to delta and lines beyond."""
+
+    @shapes(dy="y")
+    def huber_errors_backward(self, dy: Array, saved: Saved) -> Array:
+        """dy (...) -> dprediction (..., K)."""
+
     @shapes(logits="... K", target="... K", y="...")
     def softmax_crossentropies(self, logits: Array, target: Array) -> tuple[Array, Saved]:
         """logits (..., K), target (..., K) -> losses (...), the softmax fused in."""

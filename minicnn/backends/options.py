@@ -189,6 +189,7 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "centered": flag,
     "classes": classes,
     "columns": border,
+    "delta": non_negative,
     "dilation_rate": pair,
     "dtype": dtype,
     "epsilon": non_negative,

@@ -114,6 +114,7 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "mean_squared_error": lambda dtype: [_scores(dtype), _target(dtype)],
     "squared_errors": lambda dtype: [_scores(dtype), _target(dtype)],
     "absolute_errors": lambda dtype: [_scores(dtype), _target(dtype)],
+    "huber_errors": lambda dtype: [_scores(dtype), _target(dtype), 0.5],
     "softmax_crossentropies": lambda dtype: [_scores(dtype), _target(dtype)],
     "crossentropies": lambda dtype: [np.abs(_scores(dtype)) + 0.125, _target(dtype)],
     "sigmoid_crossentropies": lambda dtype: [_scores(dtype), _target(dtype)],

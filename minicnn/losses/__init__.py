@@ -24,11 +24,12 @@ from .functions import (
     FUNCTIONS,
     binary_crossentropy,
     categorical_crossentropy,
+    huber,
     mean_absolute_error,
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
-from .regression import MeanAbsoluteError, MeanSquaredError
+from .regression import Huber, MeanAbsoluteError, MeanSquaredError
 
 mae = MAE = mean_absolute_error  # tf.keras has these names, too
 mse = MSE = mean_squared_error
@@ -38,6 +39,7 @@ CLASSES: dict[str, type[Loss]] = {
     for cls in (
         BinaryCrossentropy,
         CategoricalCrossentropy,
+        Huber,
         MeanAbsoluteError,
         MeanSquaredError,
         SparseCategoricalCrossentropy,
@@ -47,6 +49,7 @@ CLASSES: dict[str, type[Loss]] = {
 NAMES: dict[str, type[Loss]] = {
     **{cls.name: cls for cls in CLASSES.values()},
     "bce": BinaryCrossentropy,
+    "huber": Huber,
     "mae": MeanAbsoluteError,
     "mse": MeanSquaredError,
     "MAE": MeanAbsoluteError,
@@ -60,6 +63,7 @@ __all__ = [
     "BinaryCrossentropy",
     "CategoricalCrossentropy",
     "Crossentropy",
+    "Huber",
     "Loss",
     "MeanAbsoluteError",
     "MeanSquaredError",
@@ -67,6 +71,7 @@ __all__ = [
     "binary_crossentropy",
     "categorical_crossentropy",
     "get",
+    "huber",
     "mae",
     "mean_absolute_error",
     "mean_squared_error",

@@ -9,8 +9,9 @@ import numpy as np
 from .. import arguments
 from ..backends import check_memory, to_device, to_host
 from ..backends.contract import Array, Backend, Saved
+from ..compatibility import missing_member
 from ..config import floatx
-from ..configurable import Configurable
+from ..configurable import Accepted, Configurable
 from ..errors import explain
 
 MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
@@ -32,7 +33,10 @@ class Loss(Configurable):
 
     reduction = "sum_over_batch_size"
 
-    accepted_at_default: ClassVar[dict[str, Any]] = {"axis": -1, "dtype": None}
+    accepted_at_default: ClassVar[dict[str, Any]] = {
+        "axis": -1,
+        "dtype": Accepted((None, "float32"), "A loss has the dtype of its predictions."),
+    }
 
     ops: Backend
     """The backend of the last forward; the backward runs on the same one."""
@@ -94,6 +98,10 @@ class Loss(Configurable):
                 explain(where, "at least one prediction", f"y_pred of shape {y_pred.shape}", "Give a batch of them.")
             )
         return y_true, y_pred
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for an attribute that does not exist."""
+        raise missing_member(self, "Loss", name)
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a copy: without the last forward, whose backward belongs to the original."""

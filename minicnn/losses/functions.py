@@ -7,7 +7,7 @@ from typing import Any
 
 from .base import Loss
 from .crossentropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
-from .regression import MeanAbsoluteError, MeanSquaredError
+from .regression import Huber, MeanAbsoluteError, MeanSquaredError
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
@@ -18,6 +18,11 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     """mean |y_pred − y_true| over the outputs."""
     return MeanAbsoluteError().each(y_true, y_pred)
+
+
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
+    """mean of e²/2 where |e| ≤ delta and of delta · |e| − delta²/2 beyond, over the outputs; e = y_pred − y_true."""
+    return Huber(delta).each(y_true, y_pred)
 
 
 def categorical_crossentropy(
@@ -45,6 +50,7 @@ def binary_crossentropy(
 FUNCTIONS: dict[Callable[..., Any], type[Loss]] = {
     binary_crossentropy: BinaryCrossentropy,
     categorical_crossentropy: CategoricalCrossentropy,
+    huber: Huber,
     mean_absolute_error: MeanAbsoluteError,
     mean_squared_error: MeanSquaredError,
     sparse_categorical_crossentropy: SparseCategoricalCrossentropy,

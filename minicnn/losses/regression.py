@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from .. import arguments
 from ..backends import active
 from ..backends.contract import Array
 from .base import Loss
@@ -41,3 +44,25 @@ class MeanAbsoluteError(Loss):
 
     def call_each_backward(self, dy: Array) -> Array:
         return self.ops.absolute_errors_backward(dy, self.saved)
+
+
+class Huber(Loss):
+    """loss = mean of e²/2 where |e| ≤ delta and of delta · |e| − delta²/2 beyond, e = y_pred − y_true.
+
+    The mean is over samples and outputs. Near its target a prediction has the gradient of a squared error; an outlier
+    pulls no harder than an error of delta (Huber, 1964).
+    """
+
+    name = "huber_loss"
+
+    def __init__(self, delta: float = 1.0, **options: Any) -> None:
+        super().__init__(**options)
+        self.delta = arguments.non_negative("Huber delta", delta)
+
+    def call_each(self, y_true: Array, y_pred: Array) -> Array:
+        self.ops = active()
+        losses, self.saved = self.ops.huber_errors(y_pred, self.target_numbers(y_true, y_pred), self.delta)
+        return losses
+
+    def call_each_backward(self, dy: Array) -> Array:
+        return self.ops.huber_errors_backward(dy, self.saved)

@@ -42,6 +42,22 @@ def absolute_errors_backward(dy: Array, saved: Saved) -> Array:
     return dy[..., None] * (np.sign(error.real) / error.shape[-1])
 
 
+def huber_errors(prediction: Array, target: Array, delta: float) -> tuple[Array, Saved]:
+    """e = prediction − target, c = e limited to ±delta        loss = 1/K Σ c · (e − c/2); (..., K) -> (...).
+
+    One term is e²/2 up to |e| = delta, and the line delta · |e| − delta²/2 beyond it.
+    """
+    error = prediction - target
+    limited = np.where(np.abs(error.real) <= delta, error, np.sign(error.real) * delta)
+    return (limited * (error - limited / 2)).mean(axis=-1), limited
+
+
+def huber_errors_backward(dy: Array, saved: Saved) -> Array:
+    """dprediction = c / K · dy."""
+    limited = saved
+    return dy[..., None] * (limited / limited.shape[-1])
+
+
 def softmax_crossentropies(logits: Array, target: Array) -> tuple[Array, Saved]:
     """loss = −Σ target · log softmax(logits); (..., K) -> (...)."""
     shifted = logits - logits.max(axis=-1, keepdims=True)
