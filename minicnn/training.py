@@ -195,11 +195,11 @@ class Trainer(Network):
         if self.parallel is not None:
             self.parallel.share(self, train, validation, epochs=epochs, initial_epoch=initial_epoch)
         history = History()
-        callbacks = [callbacks] if isinstance(callbacks, Callback) else [] if callbacks is None else callbacks
-        callbacks = arguments.sequence("fit callbacks", callbacks, Callback, "Callback objects")
+        callbacks = _callbacks("fit", callbacks)
         states = self.callbacks.get_state() if initial_epoch else None
         watchers = CallbackList([*callbacks, history, ProgressBar(verbose, train.count, epochs)], self, states)
-        watchers.set_params({"epochs": epochs, "steps": train.count, "verbose": verbose})
+        params = {"epochs": epochs, "steps": train.count, "verbose": verbose, "validation": validation is not None}
+        watchers.set_params(params)
         due = _validation_epochs(validation_freq)
         self.stop_training = False
         logs: dict[str, float] = {}
@@ -214,10 +214,7 @@ class Trainer(Network):
                     break
                 notices.epoch(epoch + 1, logs["loss"], self.optimizer.learning_rate)
                 if validation is not None and due(epoch + 1):
-                    watchers.on_test_begin({})
-                    measured = {f"val_{name}": value for name, value in self._measure(validation).items()}
-                    watchers.on_test_end(measured)
-                    logs |= measured
+                    logs |= {f"val_{name}": value for name, value in self._measure(validation, watchers).items()}
                 self.epochs_trained += 1
                 watchers.on_epoch_end(epoch, logs)
                 if self.stop_training:
@@ -253,7 +250,7 @@ class Trainer(Network):
         """The loss and metrics of one batch, in the form of evaluate."""
         self.check_compiled("test_on_batch")
         batches = self._source("test_on_batch", x, y, arguments.LARGEST_INT, sample_weight=sample_weight)
-        return _as_keras(self._measure(batches), return_dict)
+        return _as_keras(self._measure(batches, CallbackList([], self)), return_dict)
 
     def evaluate(
         self,
@@ -263,7 +260,7 @@ class Trainer(Network):
         verbose: str | int = "auto",
         sample_weight: Any = None,
         steps: int | None = None,
-        callbacks: None = None,
+        callbacks: Any = None,
         return_dict: bool = False,
     ) -> Any:
         """The loss, [loss, *metrics] if there are metrics, or a dict of both with return_dict=True.
@@ -272,9 +269,9 @@ class Trainer(Network):
         """
         self.check_compiled("evaluate")
         verbose = arguments.verbose("evaluate verbose", verbose)
-        arguments.only("evaluate callbacks", callbacks, None, "Only fit calls callbacks.")
         last = streams.steps("evaluate steps", steps)
-        metrics = self._measure(self._source("evaluate", x, y, batch_size, sample_weight=sample_weight, steps=last))
+        batches = self._source("evaluate", x, y, batch_size, sample_weight=sample_weight, steps=last)
+        metrics = self._measure(batches, self._watchers("evaluate", callbacks, batches, verbose))
         if not metrics:
             raise ValueError(explain("evaluate", "at least one batch", "none", "The iterable has ended."))
         if verbose not in (0, "auto"):
@@ -287,14 +284,13 @@ class Trainer(Network):
         batch_size: int | None = None,
         verbose: str | int = 0,
         steps: int | None = None,
-        callbacks: None = None,
+        callbacks: Any = None,
     ) -> np.ndarray:
         """The outputs for all samples, computed batch by batch. `verbose` is accepted because Keras has it.
 
         x (N, …), or an iterable of batches x or (x, …); `steps` ends it after so many batches.
         """
-        arguments.verbose("predict verbose", verbose)
-        arguments.only("predict callbacks", callbacks, None, "Only fit calls callbacks.")
+        verbose = arguments.verbose("predict verbose", verbose)
         last = streams.steps("predict steps", steps)
         if streams.is_stream(x, None):
             batches: Batches | Stream = Stream(x, "predict", self.dtype, steps=last)
@@ -304,7 +300,14 @@ class Trainer(Network):
             self.check_input(batches.x)
             self.ensure_built(batches.x)
         network = self if batches.count == 1 or not self.built else self.snapshot()  # all batches with the same weights
-        outputs = [to_host(network.infer(xb)) for xb, _, _ in batches.in_order(self.dtype)]
+        watchers = self._watchers("predict", callbacks, batches, verbose)
+        watchers.on_predict_begin({})
+        outputs = []
+        for number, (xb, _, _) in enumerate(batches.in_order(self.dtype)):
+            watchers.on_predict_batch_begin(number, {})
+            outputs.append(to_host(network.infer(xb)))
+            watchers.on_predict_batch_end(number, {"outputs": outputs[-1]})
+        watchers.on_predict_end({})
         if not outputs:
             raise ValueError(explain("predict", "at least one batch", "none", "The iterable has ended."))
         return np.concatenate(outputs)
@@ -315,6 +318,12 @@ class Trainer(Network):
         Raises TypeError or ValueError if x is not an array or does not fit.
         """
         return np.array(to_host(self.infer(x)))
+
+    def _watchers(self, where: str, callbacks: Any, batches: Batches | Stream, verbose: int | str) -> CallbackList:
+        """The callbacks of evaluate or predict."""
+        watchers = CallbackList(_callbacks(where, callbacks), self)
+        watchers.set_params({"epochs": 1, "steps": batches.count, "verbose": verbose})
+        return watchers
 
     def _source(self, where: str, x: Any, y: Any, batch_size: Any, *, sample_weight: Any = None, **options: Any) -> Any:
         """The batches of arrays or of an iterable, checked against the model and its loss."""
@@ -370,12 +379,16 @@ class Trainer(Network):
             raise non_finite_epoch_error(self, x, found["loss"], self.optimizer.iterations)
         return found
 
-    def _measure(self, batches: Batches | Stream) -> dict[str, float]:
+    def _measure(self, batches: Batches | Stream, watchers: CallbackList) -> dict[str, float]:
+        """The loss and the metrics over the batches; {} if there was no batch."""
         mean_loss, plain, weighted = self._trackers()
+        logs = RunningLogs([mean_loss, *plain, *weighted])
+        watchers.on_test_begin({})
         parallel = batches.parallel
         network: Network | None = None
-        for x, y, weights in batches.in_order(self.dtype):
+        for number, (x, y, weights) in enumerate(batches.in_order(self.dtype)):
             assert y is not None  # _source has checked it
+            watchers.on_test_batch_begin(number, {})
             if network is None:
                 network, loss = self.objective()
                 network, loss = network.snapshot(), copy(loss)  # another thread's training step keeps its own `saved`
@@ -383,7 +396,10 @@ class Trainer(Network):
             y_pred = network.infer(x) if parallel is None else parallel.infer(network, x, len(y))
             mean_loss.update(network.add_penalties(loss.forward(y, y_pred, weights)), len(y))
             _update(plain, weighted, activation, y, y_pred, weights)
-        return {} if network is None else dict(RunningLogs([mean_loss, *plain, *weighted]))
+            watchers.on_test_batch_end(number, logs)
+        measured = {} if network is None else dict(logs)
+        watchers.on_test_end(measured)
+        return measured
 
     def _activation_for(self, metrics: Sequence[Metric]) -> str | None:
         """The model's last activation, if it is computed in the loss and the metrics need outputs with it."""
@@ -429,6 +445,12 @@ def _metrics(where: str, given: Any) -> list[Metric]:
         raise TypeError(explain(where, "a list of metrics", "a dict", remedy))
     flat = [item for part in several for item in (part if isinstance(part, (list, tuple)) else [part])]
     return [metrics.get(item) for item in flat]
+
+
+def _callbacks(where: str, given: Any) -> list[Callback]:
+    """The callbacks for a callback, a list of them, or None."""
+    several = [given] if isinstance(given, Callback) else [] if given is None else given
+    return arguments.sequence(f"{where} callbacks", several, Callback, "Callback objects")
 
 
 def _update(

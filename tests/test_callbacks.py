@@ -260,7 +260,50 @@ class TestOthers:
                 self.seen.append(logs)
 
         train([Old()], 1)
-        assert Old.seen == [(0, {"epochs": 1, "steps": 1, "verbose": 0})]
+        assert Old.seen == [(0, {"epochs": 1, "steps": 1, "verbose": 0, "validation": False})]
+
+    def test_evaluate_and_predict_call_callbacks(self):
+        """Three samples in two batches."""
+        seen = []
+
+        class Spy(Callback):
+            def __getattribute__(self, name):
+                if name.startswith("on_"):
+                    return lambda *args: seen.append((name, *args[:-1], sorted(args[-1])))
+                return super().__getattribute__(name)
+
+        model = Sequential([Input((2,)), Dense(1)])
+        model.compile("sgd", "mse", metrics=["mae"])
+        x, y, spy = np.ones((3, 2)), np.ones((3, 1)), Spy()
+        model.evaluate(x, y, batch_size=2, verbose=0, callbacks=[spy])
+        assert seen == [
+            ("on_test_begin", []),
+            ("on_test_batch_begin", 0, []),
+            ("on_test_batch_end", 0, ["loss", "mae"]),
+            ("on_test_batch_begin", 1, []),
+            ("on_test_batch_end", 1, ["loss", "mae"]),
+            ("on_test_end", ["loss", "mae"]),
+        ]
+        assert spy.model is model
+        assert spy.params == {"epochs": 1, "steps": 2, "verbose": 0}
+        seen.clear()
+        model.predict(x, callbacks=spy)
+        assert seen == [
+            ("on_predict_begin", []),
+            ("on_predict_batch_begin", 0, []),
+            ("on_predict_batch_end", 0, ["outputs"]),
+            ("on_predict_end", []),
+        ]
+        seen.clear()
+        model.fit(x, y, verbose=0, validation_data=(x, y), callbacks=spy)
+        assert [event for event in seen if "test" in event[0]] == [
+            ("on_test_begin", []),
+            ("on_test_batch_begin", 0, []),
+            ("on_test_batch_end", 0, ["loss", "mae"]),
+            ("on_test_end", ["loss", "mae"]),
+        ]
+        with pytest.raises(TypeError, match="predict callbacks: expected a list of Callback objects"):
+            model.predict(x, callbacks=[print])
 
     def test_terminate_on_nan(self, capsys):
         model = Sequential([Input((2,)), Dense(1, kernel_initializer="ones")])
@@ -446,6 +489,21 @@ class TestResuming:
         model.callbacks = CallbackList([], None, {**states, name: {**states[name], **state}})
         with pytest.raises(ValueError, match=words):
             self.fit(model, tmp_path, 2, 3)
+
+
+def test_csv_logger_of_validations_that_begin_later(tmp_path):
+    model = Sequential([Input((2,)), Dense(1)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    data, path = (np.ones((2, 2)), np.ones((2, 1))), tmp_path / "log.csv"
+    for first in (0, 2):
+        logger = CSVLogger(path, append=first > 0)
+        options = {"validation_data": data, "validation_freq": 2, "initial_epoch": first, "callbacks": [logger]}
+        history = model.fit(*data, epochs=first + 2, verbose=0, **options).history
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    assert [*rows[0]] == ["epoch", "loss", "mae", "val_loss", "val_mae"]
+    assert [row["val_loss"] for row in rows[::2]] == ["NA", "NA"]
+    assert float(rows[3]["val_mae"]) == history["val_mae"][0]
 
 
 def test_csv_logger_writes_and_goes_on(tmp_path):

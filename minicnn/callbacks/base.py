@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .. import arguments
+from ..compatibility import missing_member
 from ..errors import explain
 
 Logs = Mapping[str, float]
@@ -28,7 +29,11 @@ class Callback:
     model: Any
 
     params: Mapping[str, Any] = MappingProxyType({})
-    """The fit's epochs, steps (batches of an epoch, or None) and verbose."""
+    """Of fit: epochs, steps (batches of an epoch, or None), verbose, and whether there is a validation."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for an attribute that does not exist."""
+        raise missing_member(self, "Callback", name)
 
     def set_params(self, params: Mapping[str, Any]) -> None:
         self.params = params
@@ -46,10 +51,28 @@ class Callback:
         """Before an epoch, counted from 0."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
-        """Before an epoch's validation."""
+        """Before an epoch's validation, and before evaluate."""
 
     def on_test_end(self, logs: Logs | None = None) -> None:
-        """After an epoch's validation; logs has its metrics, with prefix val_."""
+        """After an epoch's validation, and after evaluate; logs has loss and the metrics."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of a validation or of evaluate."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """After a batch of a validation or of evaluate; logs has the metrics so far."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Before predict."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """After predict."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Before a batch of predict."""
+
+    def on_predict_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
+        """After a batch of predict; logs has its outputs, a NumPy array."""
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         """After an epoch and its validation; logs has loss, the metrics, and both for validation with prefix val_.
@@ -90,6 +113,12 @@ SIGNATURES = {
     "on_epoch_begin": ("epoch", "logs"),
     "on_test_begin": ("logs",),
     "on_test_end": ("logs",),
+    "on_test_batch_begin": ("batch", "logs"),
+    "on_test_batch_end": ("batch", "logs"),
+    "on_predict_begin": ("logs",),
+    "on_predict_end": ("logs",),
+    "on_predict_batch_begin": ("batch", "logs"),
+    "on_predict_batch_end": ("batch", "logs"),
     "on_epoch_end": ("epoch", "logs"),
     "on_checkpoint": ("epoch", "logs"),
     "on_train_batch_begin": ("batch", "logs"),

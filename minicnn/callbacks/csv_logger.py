@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from .. import arguments
 from ..errors import explain
@@ -13,7 +13,10 @@ from .base import Callback, Logs
 
 
 class CSVLogger(Callback):
-    """Writes one line per epoch to a CSV file: epoch and all metrics; append=True appends to an existing file."""
+    """Writes one line per epoch to a CSV file: epoch and all metrics, "NA" for those that an epoch does not have.
+
+    append=True appends to an existing file, whose first line names the metrics.
+    """
 
     def __init__(self, filename: str | Path, separator: str = ",", append: bool = False) -> None:
         self.filename = arguments.path("CSVLogger filename", filename)
@@ -22,24 +25,36 @@ class CSVLogger(Callback):
             raise ValueError(explain("CSVLogger separator", "one character", repr(separator), 'Example: ",".'))
         self.append = arguments.flag("CSVLogger append", append)
         self._file: TextIO | None = None
+        self._columns: list[str] = []
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         with explained(self.filename, "cannot be written", "Choose another path for the CSV file."):
             self._open()
 
     def _open(self) -> None:
-        self._has_header = self.append and self.filename.exists() and self.filename.stat().st_size > 0
         self.filename.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self.filename.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._file = self.filename.open("a+" if self.append else "w", newline="", encoding="utf-8")
+        self._columns = []
+        if self.append:
+            self._file.seek(0)
+            self._columns = next(csv.reader(self._file, delimiter=self.separator), [])
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
         assert self._file is not None
-        writer = csv.DictWriter(self._file, ["epoch", *logs], delimiter=self.separator)
-        if not self._has_header:
+        is_new = not self._columns
+        self._columns = self._columns or self._all_columns(logs)
+        options: Any = {"delimiter": self.separator, "restval": "NA", "extrasaction": "ignore"}
+        writer = csv.DictWriter(self._file, self._columns, **options)
+        if is_new:
             writer.writeheader()
-            self._has_header = True
         writer.writerow({"epoch": epoch, **logs})
         self._file.flush()
+
+    def _all_columns(self, logs: Logs) -> list[str]:
+        """The epoch, the metrics of the first epoch, and those of a validation, which may begin in a later epoch."""
+        metrics = [*self.model.compiled_metrics, *self.model.weighted_metrics]
+        validated = ["val_loss", *(f"val_{metric.name}" for metric in metrics)]
+        return list(dict.fromkeys(["epoch", *logs, *(validated if self.params["validation"] else [])]))
 
     def on_train_end(self, logs: Logs | None = None) -> None:
         if self._file is not None:
