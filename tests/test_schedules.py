@@ -10,6 +10,7 @@ from minicnn.layers import Dense, Parameter
 from minicnn.optimizers import SGD, Adam, AdamW, schedules
 from minicnn.optimizers.schedules import (
     CosineDecay,
+    CosineDecayRestarts,
     ExponentialDecay,
     InverseTimeDecay,
     PiecewiseConstantDecay,
@@ -113,3 +114,15 @@ def test_mistakes(make, words):
 def test_a_schedule_without_a_call():
     with pytest.raises(NotImplementedError, match=r"Mine: expected a method __call__\(self, step\)"):
         _ = SGD(type("Mine", (schedules.LearningRateSchedule,), {})()).learning_rate
+
+
+def test_cosine_decay_with_restarts():
+    """Periods of 10 and 20 steps; the second begins at half the rate, and the floor stays 0.1 of the first rate."""
+    schedule = CosineDecayRestarts(0.2, 10, m_mul=0.5, alpha=0.1)
+    expected = {0: 0.2, 5: 0.02 + 0.18 / 2, 10: 0.02 + 0.09, 20: 0.02 + 0.045, 30: 0.02 + 0.045}
+    assert [schedule(step) for step in expected] == pytest.approx(list(expected.values()))
+
+
+def test_a_schedule_has_a_name():
+    assert ExponentialDecay(0.1, 10, 0.5).name == "ExponentialDecay"
+    assert ExponentialDecay.from_config(ExponentialDecay(0.1, 10, 0.5, name="mine").get_config()).name == "mine"

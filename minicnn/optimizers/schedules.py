@@ -10,21 +10,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from .. import arguments
 from ..compatibility import reporter
-from ..configurable import Accepted, Configurable, from_description
+from ..configurable import Configurable, from_description
 from ..errors import explain
-
-KERAS_NAMES = (None, "CosineDecay", "ExponentialDecay", "InverseTimeDecay", "PiecewiseConstant", "PolynomialDecay")
-"""The default values of `name` in Keras; here, a schedule has no name."""
 
 
 class LearningRateSchedule(Configurable):
     """Base class of all schedules: a subclass defines `__call__`."""
 
-    accepted_at_default: ClassVar[dict[str, Any]] = {"name": Accepted(KERAS_NAMES)}
+    def __init__(self, *, name: str | None = None) -> None:
+        self.name = type(self).__name__ if name is None else arguments.text(f"{type(self).__name__} name", name)
 
     def __call__(self, step: int) -> float:
         """The learning rate of the step that follows `step` earlier ones."""
@@ -40,8 +38,14 @@ class ExponentialDecay(LearningRateSchedule):
     """
 
     def __init__(
-        self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        **options: Any,
     ) -> None:
+        super().__init__(**options)
         self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
         self.decay_steps = _steps(self, "decay_steps", decay_steps)
         self.decay_rate = _rate(self, "decay_rate", decay_rate)
@@ -56,8 +60,14 @@ class InverseTimeDecay(LearningRateSchedule):
     """rate = initial_learning_rate / (1 + decay_rate · step / decay_steps); staircase=True rounds the quotient down."""
 
     def __init__(
-        self, initial_learning_rate: float, decay_steps: float, decay_rate: float, staircase: bool = False
+        self,
+        initial_learning_rate: float,
+        decay_steps: float,
+        decay_rate: float,
+        staircase: bool = False,
+        **options: Any,
     ) -> None:
+        super().__init__(**options)
         self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
         self.decay_steps = _steps(self, "decay_steps", decay_steps)
         self.decay_rate = _rate(self, "decay_rate", decay_rate)
@@ -71,7 +81,8 @@ class InverseTimeDecay(LearningRateSchedule):
 class PiecewiseConstantDecay(LearningRateSchedule):
     """rate = values[0] while step ≤ boundaries[0], values[1] while step ≤ boundaries[1], …, at last values[-1]."""
 
-    def __init__(self, boundaries: Sequence[float], values: Sequence[float]) -> None:
+    def __init__(self, boundaries: Sequence[float], values: Sequence[float], **options: Any) -> None:
+        super().__init__(**options)
         where = "PiecewiseConstantDecay"
         self.boundaries = [
             arguments.non_negative(f"{where} boundaries", boundary)
@@ -108,7 +119,9 @@ class PolynomialDecay(LearningRateSchedule):
         end_learning_rate: float = 0.0001,
         power: float = 1.0,
         cycle: bool = False,
+        **options: Any,
     ) -> None:
+        super().__init__(**options)
         self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
         self.decay_steps = _steps(self, "decay_steps", decay_steps)
         self.end_learning_rate = _rate(self, "end_learning_rate", end_learning_rate)
@@ -143,7 +156,9 @@ class CosineDecay(LearningRateSchedule):
         *,
         warmup_target: float | None = None,
         warmup_steps: float = 0,
+        **options: Any,
     ) -> None:
+        super().__init__(**options)
         self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
         self.decay_steps = _steps(self, "decay_steps", decay_steps)
         self.alpha = arguments.non_negative("CosineDecay alpha", alpha)
@@ -160,9 +175,47 @@ class CosineDecay(LearningRateSchedule):
         return top * ((1 - self.alpha) * cosine + self.alpha)
 
 
+class CosineDecayRestarts(LearningRateSchedule):
+    """Half a cosine from initial_learning_rate down to alpha · initial_learning_rate, again and again.
+
+    The first one takes first_decay_steps. Each restart takes t_mul times as many steps as the one before and begins at
+    m_mul times its initial rate. (Loshchilov & Hutter, 2017)
+    """
+
+    def __init__(
+        self,
+        initial_learning_rate: float,
+        first_decay_steps: float,
+        t_mul: float = 2.0,
+        m_mul: float = 1.0,
+        alpha: float = 0.0,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.initial_learning_rate = _rate(self, "initial_learning_rate", initial_learning_rate)
+        self.first_decay_steps = _steps(self, "first_decay_steps", first_decay_steps)
+        self.t_mul = arguments.number("CosineDecayRestarts t_mul", t_mul, least=1)
+        self.m_mul = arguments.non_negative("CosineDecayRestarts m_mul", m_mul)
+        self.alpha = arguments.non_negative("CosineDecayRestarts alpha", alpha)
+
+    def __call__(self, step: int) -> float:
+        top, steps, since = 1.0, self.first_decay_steps, float(step)
+        while since >= steps:
+            top, steps, since = top * self.m_mul, steps * self.t_mul, since - steps
+        cosine = (1 + math.cos(math.pi * since / steps)) / 2
+        return self.initial_learning_rate * ((1 - self.alpha) * top * cosine + self.alpha)
+
+
 CLASSES: dict[str, type[LearningRateSchedule]] = {
     cls.__name__: cls
-    for cls in (CosineDecay, ExponentialDecay, InverseTimeDecay, PiecewiseConstantDecay, PolynomialDecay)
+    for cls in (
+        CosineDecay,
+        CosineDecayRestarts,
+        ExponentialDecay,
+        InverseTimeDecay,
+        PiecewiseConstantDecay,
+        PolynomialDecay,
+    )
 }
 
 
