@@ -1,5 +1,7 @@
 """Writes minicnn/keras_names.json: Keras's public names and, for classes, their arguments with plain default values.
 
+It also has the members of Keras's layers, models, metrics, losses, optimisers, callbacks and variables.
+
 Run it where Keras is installed: python docs/make_keras_names.py
 """
 
@@ -51,12 +53,25 @@ def main() -> None:
         for name, inner in vars(module).items():
             if path == "datasets" and isinstance(inner, types.ModuleType):
                 names[f"datasets.{name}.load_data"] = None
-    content = {"version": keras.__version__, "names": dict(sorted(names.items()))}
+    members = {kind: sorted({name for cls in classes for name, _ in public(cls)}) for kind, classes in kinds(keras)}
+    content = {"version": keras.__version__, "names": dict(sorted(names.items())), "members": members}
     TARGET.write_text(json.dumps(content, indent=0, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def kinds(keras):
+    """Kinds of objects, and Keras's classes whose members they have."""
+    layers, models = keras.layers, keras.models
+    yield "Layer", (layers.Layer, layers.Dense, layers.Conv2D, layers.BatchNormalization)
+    yield "Model", (models.Model, models.Sequential)
+    yield "Metric", (keras.metrics.Metric,)
+    yield "Loss", (keras.losses.Loss,)
+    yield "Optimizer", (keras.optimizers.Optimizer,)
+    yield "Callback", (keras.callbacks.Callback,)
+    yield "Parameter", (keras.Variable,)
+
+
 def public(module):
-    """The names and values that a module offers, without its modules."""
+    """The names and values that a module or a class offers, without modules."""
     for name in dir(module):
         value = getattr(module, name)
         if not name.startswith("_") and not isinstance(value, types.ModuleType):

@@ -19,7 +19,7 @@ from .errors import did_you_mean
 
 DIFFERS = {
     "Model": "One input and one output.",
-    "callbacks.Callback": "`fit` calls callbacks; `evaluate` and `predict` do not. `get_state` makes it resumable.",
+    "callbacks.Callback": "`get_state` and `set_state` make it resumable.",
     "callbacks.ModelCheckpoint": "Writes Keras's format to .keras and .weights.h5, safetensors to any other name.",
     "callbacks.TerminateOnNaN": "Without it, `fit` raises NonFiniteError, which names the first layer that failed.",
     "callbacks.TensorBoard": "Needs the extra tensorboard. No graph, images or profiles; gradients and update ratios.",
@@ -27,9 +27,8 @@ DIFFERS = {
     "backend.set_image_data_format": "Only channels_last.",
     "datasets.fashion_mnist.load_data": "Without a network, a sample of 7,000 images, with a warning.",
     "losses.Loss": "A loss of your own also defines its gradient: there is no automatic differentiation.",
+    "metrics.AUC": "Without label_weights.",
     "metrics.Metric": "A metric of your own keeps plain attributes; there is no add_weight.",
-    "metrics.Precision": "Without top_k and class_id.",
-    "metrics.Recall": "Without top_k and class_id.",
     "optimizers.Optimizer": "A step is `step(model.parameters())`, or `apply(grads, parameters)`.",
     "utils.plot_model": "Writes an SVG file, without Graphviz.",
     "Sequential": "Trains on arrays of float32 or float64; no mixed precision.",
@@ -37,8 +36,9 @@ DIFFERS = {
 """Names that minicnn has, where it matters that they are not quite Keras's."""
 
 NO_TENSORS = "Arrays are NumPy's or CuPy's: use their functions."
+OWN_CLASSES = "A file of a model holds minicnn's own layers; for others, build the model and call load_weights."
 NO_RECURRENCE = "minicnn has convolutional networks only: Conv1D is for sequences."
-NO_DATA = "Read the data with NumPy; minicnn.datasets has Fashion-MNIST."
+NO_DATA = "Read the data with NumPy; minicnn.datasets has images."
 NO_FILES = "Read the files into arrays; fit also takes a generator of batches (x, y)."
 OUTPUTS = "model.values(x) computes the outputs of all layers: x is number 0, the first layer's output number 1."
 AUGMENT = (
@@ -60,7 +60,7 @@ INSTEAD = {
     "constraints": "Weights are not constrained; weight_decay and regularizers make them smaller.",
     "datasets.boston_housing": NO_DATA,
     "datasets.california_housing": NO_DATA,
-    "datasets.cifar": NO_DATA,
+    "datasets.cifar100": "datasets.cifar10 has ten classes instead of a hundred.",
     "datasets.imdb": NO_RECURRENCE,
     "datasets.reuters": NO_RECURRENCE,
     "layers.Bidirectional": NO_RECURRENCE,
@@ -80,12 +80,7 @@ INSTEAD = {
     "layers.SimpleRNN": NO_RECURRENCE,
     "layers.StackedRNN": NO_RECURRENCE,
     "layers.TimeDistributed": "Dense works on the last axis of any input.",
-    "losses.Huber": "MeanAbsoluteError also forgives outliers.",
-    "losses.huber": "mean_absolute_error also forgives outliers.",
-    "losses.LogCosh": "MeanAbsoluteError also forgives outliers.",
-    "metrics.AUC": "minicnn.evaluation.roc_curve and area_under_curve compute it after the training.",
-    "metrics.F1Score": "minicnn.evaluation.scores_by_class computes it after the training.",
-    "metrics.FBetaScore": "minicnn.evaluation.scores_by_class computes F1 after the training.",
+    "losses.LogCosh": "Huber also forgives outliers.",
     "optimizers.Ftrl": "It is for sparse features.",
     "optimizers.Lion": "Use Adam.",
     "optimizers.Lamb": "Use Adam.",
@@ -93,6 +88,12 @@ INSTEAD = {
     "optimizers.Muon": "Use SGD with momentum.",
     "preprocessing": AUGMENT,
     "models.clone_model": "model.from_config(model.get_config()) has the same layers and new weights.",
+    "saving.CustomObjectScope": OWN_CLASSES,
+    "saving.custom_object_scope": OWN_CLASSES,
+    "saving.register_keras_serializable": OWN_CLASSES,
+    "utils.CustomObjectScope": OWN_CLASSES,
+    "utils.custom_object_scope": OWN_CLASSES,
+    "utils.register_keras_serializable": OWN_CLASSES,
     "random.": "Use numpy.random; minicnn.set_random_seed makes a training repeat.",
     "saving.load_model": "minicnn.load_model(filepath)",
     "utils.audio_dataset": NO_FILES,
@@ -103,24 +104,6 @@ INSTEAD = {
     "utils.text_dataset": NO_FILES,
 }
 """For a missing name, or all names that begin like this: what to do instead."""
-
-ATTRIBUTES = {
-    "Layer.input": OUTPUTS,
-    "Layer.output": OUTPUTS,
-    "Model.add_loss": "regularizers add to the loss; train_step is open for more.",
-    "Model.evaluate_generator": "evaluate takes generators.",
-    "Model.export": "minicnn.export_onnx(model, path)",
-    "Model.fit_generator": "fit takes generators.",
-    "Model.input": OUTPUTS,
-    "Model.inputs": OUTPUTS,
-    "Model.output": OUTPUTS,
-    "Model.outputs": OUTPUTS,
-    "Model.predict_classes": "model.predict(x).argmax(axis=-1)",
-    "Model.predict_generator": "predict takes generators.",
-    "Model.predict_proba": "model.predict(x)",
-    "Model.variables": "model.weights",
-}
-"""For a missing attribute of a model or a layer: what to do instead."""
 
 WHOLE_MODULES = {
     "applications": "Pretrained networks are not part of minicnn.",
@@ -156,11 +139,56 @@ OLD = {
 """Names of Keras 1 and 2 that Keras 3 does not have either, and what they are now."""
 
 
+INSTEAD_OF_MEMBERS = {
+    "add_loss": "regularizers add to the loss; train_step is open for more.",
+    "add_metric": "compile(metrics=…) measures predictions.",
+    "add_variable": "add_weight makes a Parameter; metrics keep plain attributes.",
+    "compute_dtype": ONE_PRECISION,
+    "compute_mask": "There are no masks.",
+    "dtype_policy": ONE_PRECISION,
+    "enable_lora": "All weights of a trainable layer are trained.",
+    "evaluate_generator": "evaluate takes generators.",
+    "export": "minicnn.export_onnx(model, path)",
+    "fit_generator": "fit takes generators.",
+    "input": OUTPUTS,
+    "metrics": "compile(metrics=…) makes them, evaluate(…, return_dict=True) returns them by name.",
+    "output": OUTPUTS,
+    "predict_classes": "model.predict(x).argmax(axis=-1)",
+    "predict_generator": "predict takes generators.",
+    "predict_proba": "model.predict(x)",
+    "quanti": "There is no quantisation.",
+    "rematerialized_call": "All values between layers are kept for the backward.",
+    "stateless": "Layers, models, metrics and optimisers keep their state themselves.",
+    "supports_masking": "There are no masks.",
+    "symbolic_call": "Call the layer on an Input.",
+    "variable_dtype": ONE_PRECISION,
+}
+"""For a missing attribute or method of an object, or all that begin like this: what to do instead."""
+
+
 @cache
+def _content() -> dict[str, Any]:
+    return json.loads(Path(__file__).with_name("keras_names.json").read_text(encoding="utf-8"))
+
+
 def keras_names() -> dict[str, dict[str, Any] | None]:
     """Keras's public names without "keras."; for a class, its arguments with plain default values."""
-    content = json.loads(Path(__file__).with_name("keras_names.json").read_text(encoding="utf-8"))
-    return content["names"]
+    return _content()["names"]
+
+
+def missing_member(thing: Any, kind: str, name: str, otherwise: str = "") -> AttributeError:
+    """The error for an attribute that an object lacks. `kind` is the base class, as in keras_names.json's "members".
+
+    It says whether Keras has the attribute, and what to use instead; if Keras lacks it, too, `otherwise` is the remedy.
+    """
+    cls = type(thing)
+    if name.startswith("_") or any(name in vars(base).get("__annotations__", {}) for base in cls.__mro__):
+        return AttributeError(f"{cls.__name__} has no {name} yet")  # Python and tools ask for such names
+    replacement = next((INSTEAD_OF_MEMBERS[start] for start in INSTEAD_OF_MEMBERS if name.startswith(start)), "")
+    if name in _content()["members"][kind]:
+        return AttributeError(f"{cls.__name__} has no {name}. Keras has it, minicnn does not. {replacement}".rstrip())
+    known = [member for member in dir(cls) if not member.startswith("_")]
+    return AttributeError(f"{cls.__name__} has no {name}. {replacement or otherwise or did_you_mean(name, known)}")
 
 
 def reporter(module: str, known: Iterable[str]) -> Callable[[str], Any]:
@@ -221,11 +249,6 @@ def instead(path: str) -> str:
     sentences = {**INSTEAD, **WHOLE_MODULES, **OLD}
     found = [start for start in sentences if path.startswith(start)]
     return sentences[max(found, key=len)] if found else ""
-
-
-def instead_of_attribute(kind: str, name: str) -> str:
-    """What to use instead of an attribute of Keras's "Model" or "Layer" that is missing; "" if there is nothing."""
-    return ATTRIBUTES.get(f"{kind}.{name}", "")
 
 
 def offered(path: str) -> Any:

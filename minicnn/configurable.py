@@ -58,26 +58,41 @@ class Configurable(metaclass=_RecordArguments):
     arguments: dict[str, Any]
     """The constructor's arguments by name."""
 
-    def get_config(self) -> dict[str, Any]:
-        """The arguments as plain data; `from_description` makes an equal object from them."""
+    def given_config(self) -> dict[str, Any]:
+        """The arguments that were given, as plain data; `from_description` makes an equal object from them."""
         return {name: _to_plain(value) for name, value in self.arguments.items()}
 
+    def get_config(self) -> dict[str, Any]:
+        """All arguments as plain data, defaults included: `from_config` makes an equal object."""
+        config = {**default_arguments(type(self)), **self.given_config()}
+        if config.get("name", "") is None:  # made from the class's name
+            config["name"] = getattr(self, "name", None)
+        return {name: config[name] for name in argument_names(type(self)) if name in config}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """The object that `get_config` described."""
+        return cls(**config)
+
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        given = ", ".join(f"{name}={value!r}" for name, value in self.given_config().items())
         return f"{type(self).__name__}({given})"
 
     def describe(self) -> dict[str, Any]:
-        """{"class": its name, "config": its arguments}, ready for JSON."""
-        return {"class": type(self).__name__, "config": self.get_config()}
+        """{"class": its name, "config": the arguments that were given}, ready for JSON."""
+        return {"class": type(self).__name__, "config": self.given_config()}
 
 
 def from_description(description: Mapping[str, Any], classes: Mapping[str, type[T]], kind: str) -> T:
-    """The object that `describe` described. Only the given `classes` are ever called."""
+    """The object that `describe` described, or Keras's {"class_name": …, "config": …}.
+
+    Only the given `classes` are ever called.
+    """
     config = description.get("config")
     if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):
         raise ValueError(explain(kind, '{"class": …, "config": {…}}', repr(description), "describe() makes it."))
-    name = arguments.choice(f"unknown {kind}", description.get("class"), classes, "the name of a class")
-    return classes[name](**config)
+    name = description.get("class", description.get("class_name"))
+    return classes[arguments.choice(f"unknown {kind}", name, classes, "the name of a class")](**config)
 
 
 @cache

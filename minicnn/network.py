@@ -21,8 +21,8 @@ import numpy as np
 from . import arguments
 from .backends import to_device, to_host
 from .backends.contract import Array
-from .compatibility import instead_of_attribute
-from .errors import did_you_mean, explain, shown
+from .compatibility import missing_member
+from .errors import explain, shown
 from .fixed import Layers, Weights
 from .inference import Inference
 from .layers import Activation, Layer, ReLU, Softmax
@@ -86,9 +86,7 @@ class Network:
 
     def __getattr__(self, name: str) -> Any:
         """Called for an attribute that does not exist."""
-        public = [known for known in dir(type(self)) if not known.startswith("_")]
-        remedy = instead_of_attribute("Model", name) or did_you_mean(name, public)
-        raise AttributeError(explain(type(self).__name__, f"an attribute {name!r}", "none", remedy))
+        raise missing_member(self, "Model", name)
 
     def forward(self, x: Array, training: bool = False) -> Array:
         """y = model(x), x (N, …) of any real dtype, converted to the model's. `training` is for dropout and batch norm.
@@ -98,13 +96,17 @@ class Network:
         return self.values(x, training)[-1]
 
     # --8<-- [start:passes]
-    def values(self, x: Array, training: bool = False) -> list[Array]:
-        """The values of a forward: x and the output of each layer. Raises the errors of forward."""
+    def values(self, x: Array, training: bool | None = False) -> list[Array]:
+        """The values of a forward: x and the output of each layer. Raises the errors of forward.
+
+        With training=None, each layer does what it does in a call without `training`.
+        """
         x = self.as_input(x)
         self.check_input(x)
         values = [to_device(x, self.dtype)]
         for layer, sources in zip(self.layers, self.sources, strict=True):
-            values.append(layer.forward(gather(values, sources), training))
+            in_training = layer.training_by_default if training is None else training
+            values.append(layer.forward(gather(values, sources), in_training))
         self.input_shape = self.input_shape or (None, *values[0].shape[1:])
         return values
 
@@ -209,6 +211,20 @@ class Network:
         """All weights in Keras's order: the parameters and batch norm's moving statistics."""
         return [weight for layer in self.layers for weight in layer.weights]
 
+    @property
+    def variables(self) -> list[Parameter]:
+        """All weights, by Keras's other name."""
+        return self.weights
+
+    @property
+    def non_trainable_variables(self) -> list[Parameter]:
+        return self.non_trainable_weights
+
+    @property
+    def losses(self) -> list[Array]:
+        """The penalty of each trainable parameter with a regularizer; `fit` adds them to the loss."""
+        return [penalty for layer in self.layers for penalty in layer.losses]
+
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights, in Keras's order and shapes."""
         return [np.array(to_host(array)) for array in snapshot_of(self.weights)]
@@ -304,10 +320,14 @@ class Network:
                 )
             )
 
-    def __call__(self, x: Any, training: bool = False) -> Any:
-        """forward(x, training). Called on an Input or a Value: the Value of the last layer, as in a larger graph."""
+    def __call__(self, x: Any, training: bool | None = None) -> Any:
+        """forward(x, training); without `training`, only layers of data augmentation are in training, as in Keras.
+
+        Called on an Input or a Value: the Value of the last layer, as in a larger graph.
+        """
         if not values_in(self.name, x):
-            return self.forward(x, training)
+            augments = training is None and any(layer.training_by_default for layer in self.layers)
+            return self.values(x, None)[-1] if augments else self.forward(x, False if training is None else training)
         values = [x]
         for layer, sources in zip(self.layers, self.sources, strict=True):
             values.append(layer(gather(values, sources)))

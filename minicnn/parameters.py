@@ -18,8 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from . import arguments
 from .backends import to_device, to_host
 from .backends.contract import Array
+from .compatibility import missing_member
 from .errors import explain, shown
 from .regularizers import Regularizer
 
@@ -54,15 +56,34 @@ class Parameter:
     def shape(self) -> tuple[int, ...]:
         return tuple(self.value.shape)
 
+    @property
+    def dtype(self) -> np.dtype:
+        return self.value.dtype
+
     def numpy(self) -> np.ndarray:
-        """A copy of the value as a NumPy array, as of Keras's variables."""
+        """A copy of the value, on the host."""
         return np.array(to_host(self.value))
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+
+    def assign(self, value: Any) -> None:
+        """Replace the value by these numbers. Raises ValueError unless they have its shape."""
+        numbers = arguments.array(self.name, "a value", value)
+        if tuple(numbers.shape) != self.shape:
+            found = f"shape {tuple(numbers.shape)}"
+            raise ValueError(explain(self.name, f"a value of shape {self.shape}", found, "Reshape it."))
+        replace_all([self], [to_device(numbers, self.dtype, copy=True)])
 
     def hold(self) -> None:
         """Let other threads see the present value until this thread's training step ends, even if it changes."""
         with _lock:
             if self._before is None or not self._before[1].under_way:
                 self._before = self.value, _this_step()
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for an attribute that does not exist."""
+        raise missing_member(self, "Parameter", name)
 
     def __getstate__(self) -> dict[str, Any]:
         """The state of a copy: the original's training step is not the copy's."""

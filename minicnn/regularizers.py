@@ -10,16 +10,26 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from . import arguments
-from .backends import active
+from .backends import active, to_device
 from .backends.contract import Array
 from .compatibility import reporter
+from .config import floatx
 from .configurable import Configurable, from_description
 from .errors import explain
 
 
 class Regularizer(Configurable):
-    """Base class of all regularizers. One of your own defines both methods."""
+    """Base class of all regularizers. One of your own defines add_penalty and add_gradient."""
+
+    def __call__(self, value: Any) -> Array:
+        """The penalty of a Parameter or an array (…) -> ()."""
+        array = arguments.array(type(self).__name__, "values", getattr(value, "value", value))
+        if array.dtype.kind in "biu":
+            array = array.astype(floatx())
+        return self.add_penalty(to_device(np.zeros((), array.dtype)), to_device(array))
 
     def add_penalty(self, loss: Array, value: Array) -> Array:
         """loss () + the penalty of a parameter's value (…) -> ()."""
@@ -64,7 +74,7 @@ CLASSES: dict[str, type[Regularizer]] = {cls.__name__: cls for cls in (L1, L1L2,
 
 l1, l2, l1_l2 = L1, L2, L1L2  # Keras's other names
 
-NAMES: dict[str, type[Regularizer]] = {"l1": L1, "l1_l2": L1L2, "l2": L2}
+NAMES: dict[str, type[Regularizer]] = {"l1": L1, "l1_l2": L1L2, "l1l2": L1L2, "l2": L2}
 
 
 def get(identifier: Any) -> Regularizer | None:

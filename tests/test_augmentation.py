@@ -158,3 +158,14 @@ def test_a_resumed_training_sees_the_same_images(backend, tmp_path):
 def test_mistakes(make, words):
     with pytest.raises((TypeError, ValueError), match=words):
         make()
+
+
+def test_a_call_without_training_augments_as_in_keras():
+    images = np.arange(64.0, dtype=np.float32).reshape(1, 8, 8, 1)
+    flip = RandomFlip(seed=3)
+    model = minicnn.Sequential([flip, minicnn.layers.Dropout(0.5)])
+    flipped = {tuple(found(images).ravel()) for found in (flip, model) for _ in range(9)}
+    assert len(flipped) > 1
+    assert all(sorted(pixels) == sorted(images.ravel()) for pixels in flipped)  # dropout does nothing
+    np.testing.assert_array_equal(flip(images, training=False), images)
+    np.testing.assert_array_equal(model.predict(images), images)

@@ -357,3 +357,20 @@ def test_a_file_with_wrong_sources_is_refused(tmp_path):
         minicnn.tensor_file.write(path, {**content, "sources": wrong})
         with pytest.raises(minicnn.ModelFileError):
             load_model(path)
+
+
+def test_signs_join_values():
+    inputs = Input((3,))
+    a, b = Dense(4, name="a")(inputs), Dense(4, name="b")(inputs)
+    for value, layer in ((a + b, Add), (a - b, minicnn.layers.Subtract), (a * b, Multiply)):
+        assert type(value.layer) is layer
+        assert value.sources == (a, b)
+    with pytest.raises(TypeError, match="Rescaling"):
+        a * 2
+
+
+def test_a_shared_layer_is_not_called_on_other_shapes():
+    layer = Dense(2)
+    layer(Input((3,)))
+    with pytest.raises(ValueError, match="expected 3 channels on axis -1, as it was built with"):
+        layer(Input((4,)))

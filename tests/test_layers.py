@@ -494,3 +494,50 @@ def test_the_backward_belongs_to_the_backend_of_the_forward(backend):
     layer.forward(x)
     with minicnn.use_backend("numba" if backend == "numpy" else "numpy"):
         np.testing.assert_array_equal(layer.backward(y), expected)
+
+
+def test_a_call_converts_numbers_and_forward_does_not():
+    layer = Dense(2, kernel_initializer="ones")
+    for x in ([[1, 2], [3, 4]], np.array([[1, 2], [3, 4]]), np.array([[1.0, 2.0], [3.0, 4.0]])):
+        y = layer(x, training=None)
+        assert y.dtype == np.float32
+        np.testing.assert_array_equal(y, [[3, 3], [7, 7]])
+    with pytest.raises(TypeError, match="expected input of dtype float32, found float64"):
+        layer.forward(np.ones((2, 2)))
+    np.testing.assert_array_equal(minicnn.layers.Add()([[[1, 2]], np.array([[3, 4]])]), [[4, 6]])
+
+
+def test_keras_s_names_of_weights_and_penalties():
+    layer = BatchNormalization(gamma_regularizer=minicnn.regularizers.L2(0.5))
+    layer(np.ones((2, 3)))
+    model = minicnn.Sequential([layer])
+    for thing in (layer, model):
+        assert thing.variables == [layer.gamma, layer.beta, layer.moving_mean, layer.moving_variance]
+        assert thing.trainable_variables == [layer.gamma, layer.beta]
+        assert thing.non_trainable_variables == [layer.moving_mean, layer.moving_variance]
+        assert thing.losses == [0.5 * 3]
+
+
+def test_a_parameter_as_an_array():
+    layer = Dense(2, kernel_initializer="ones")
+    layer.build((None, 3))
+    kernel = layer.kernel
+    assert (kernel.shape, kernel.dtype) == ((3, 2), np.float32)
+    np.testing.assert_array_equal(np.array(kernel), np.ones((3, 2)))
+    copied = kernel.numpy()
+    kernel.assign([[1, 2], [3, 4], [5, 6]])
+    np.testing.assert_array_equal(kernel.value, [[1, 2], [3, 4], [5, 6]])
+    np.testing.assert_array_equal(copied, np.ones((3, 2)))
+    with pytest.raises(ValueError, match=r"kernel: expected a value of shape \(3, 2\), found shape \(2,\)"):
+        kernel.assign([1, 2])
+
+
+def test_a_batch_size_appears_in_the_shapes():
+    assert Input((3,), batch_size=4).shape == Input(batch_shape=(4, 3)).shape == (4, 3)
+    inputs = Input(batch_shape=(4, 3))
+    outputs = Dense(2)(inputs)
+    assert outputs.shape == (4, 2)
+    assert minicnn.Model(inputs, outputs).predict(np.ones((5, 3))).shape == (5, 2)
+    for wrong in ({}, {"shape": (3,), "batch_shape": (None, 3)}, {"batch_size": 2, "batch_shape": (None, 3)}):
+        with pytest.raises(ValueError, match="Input: expected either shape or batch_shape"):
+            Input(**wrong)

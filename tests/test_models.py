@@ -376,7 +376,6 @@ def test_keras_arguments_of_files(tmp_path):
         ("output", r"model\.values\(x\)"),
         ("fit_generator", "fit takes generators"),
         ("predict_classes", "argmax"),
-        ("variables", "model.weights"),
         ("pridict", "Did you mean 'predict'"),
     ],
 )

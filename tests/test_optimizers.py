@@ -289,3 +289,12 @@ def test_a_copy_of_a_used_optimiser_goes_on_by_itself(backend):
     original.step([one])
     twin.step([other])
     np.testing.assert_array_equal(other.value, one.value)
+
+
+def test_apply_gradients():
+    p, q = parameter([1.0, 2.0], [0, 0]), parameter([3.0], [0])
+    optimizer = SGD(0.5)
+    optimizer.apply_gradients(zip([np.array([1, 2], p.dtype), np.array([4], q.dtype)], [p, q], strict=True))
+    np.testing.assert_array_equal(p.value, [0.5, 1])
+    np.testing.assert_array_equal(q.value, [1])
+    assert optimizer.iterations == 1

@@ -111,3 +111,10 @@ def test_names_and_mistakes():
         Dense(3, kernel_regularizer="l3")
     with pytest.raises(ValueError, match="L2 l2: expected a finite number of at least 0, found -1"):
         minicnn.regularizers.L2(-1)
+
+
+def test_the_penalty_of_an_array_and_of_a_parameter(backend):
+    layer = Dense(2, kernel_initializer="ones")
+    layer.build((None, 3))
+    assert L1L2(0.5, 0.25)([[-2, 0], [4, 0]]) == 8
+    assert L2(0.5)(layer.kernel) == 3

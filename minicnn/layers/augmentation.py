@@ -20,6 +20,7 @@ class _Augmentation(RandomLayer):
     """A random change of images (N, H, W, C)."""
 
     axes = ("batch", "height", "width", "channels")
+    training_by_default = True
     accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
 
 

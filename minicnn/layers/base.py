@@ -13,9 +13,9 @@ import numpy as np
 from .. import arguments, initializers, regularizers
 from ..backends import active, check_memory, to_device, to_host
 from ..backends.contract import WITH_ACTIVATION, Array, Backend, Saved, Step
-from ..compatibility import instead_of_attribute
+from ..compatibility import missing_member
 from ..config import check_precision, floatx
-from ..configurable import Accepted, Configurable, argument_names, default_arguments
+from ..configurable import Accepted, Configurable
 from ..errors import explain, shown
 from ..fixed import Weights
 from ..parameters import Parameter, replace_all, snapshot_of
@@ -61,6 +61,9 @@ class Layer(Configurable):
 
     channel_axis = -1
     """The axis whose length the parameters were built for."""
+
+    training_by_default = False
+    """Whether a call without `training` is one of training: in Keras, that of a layer of data augmentation is."""
 
     activation = "linear"
     """The activation at the end of the layer."""
@@ -220,20 +223,28 @@ class Layer(Configurable):
         trainable = self.parameters()
         return [weight for weight in self.weights if not any(weight is other for other in trainable)]
 
+    @property
+    def variables(self) -> list[Parameter]:
+        """All weights, by Keras's other name."""
+        return self.weights
+
+    @property
+    def trainable_variables(self) -> list[Parameter]:
+        return self.trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Parameter]:
+        return self.non_trainable_weights
+
+    @property
+    def losses(self) -> list[Array]:
+        """The penalty of each trainable parameter with a regularizer; `fit` adds them to the loss."""
+        return [p.regularizer(p.value) for p in self.parameters() if p.regularizer is not None]
+
     def get_config(self) -> dict[str, Any]:
         """All arguments as plain data, defaults included: `from_config` makes an equal layer, with new weights."""
         mine = {"name": self.name, "dtype": str(self.dtype), "trainable": self.trainable}
-        config = {**default_arguments(type(self)), **super().get_config(), **mine}
-        return {name: config[name] for name in argument_names(type(self)) if name in config}
-
-    def describe(self) -> dict[str, Any]:
-        """{"class": its name, "config": the arguments that were given}, ready for JSON."""
-        return {"class": type(self).__name__, "config": super().get_config()}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Layer:
-        """The layer that `get_config` described, with new weights."""
-        return cls(**config)
+        return {**super().get_config(), **mine}
 
     def get_weights(self) -> list[np.ndarray]:
         """Copies of all weights, in Keras's order and shapes."""
@@ -334,12 +345,16 @@ class Layer(Configurable):
         self.check_rank(x.shape)
         if x.shape[0] == 0:
             raise ValueError(explain(str(self), "at least one sample", f"shape {x.shape}", "The batch is empty."))
-        if self.weights and x.shape[self.channel_axis] != (built_for := self.input_shape[self.channel_axis]):  # type: ignore[index]
+        self.check_channels(x.shape)
+
+    def check_channels(self, shape: Sequence[int | None]) -> None:
+        """Raise ValueError if the layer has weights that were built for another number of channels."""
+        if self.weights and shape[self.channel_axis] != (built_for := self.input_shape[self.channel_axis]):  # type: ignore[index]
             raise ValueError(
                 explain(
                     str(self),
                     f"{built_for} channels on axis {self.channel_axis}, as it was built with",
-                    f"input of shape {tuple(x.shape)}",
+                    f"input of shape {tuple(shape)}",
                     "Arrays are channels last; give as many channels as in the first batch, or make a new layer.",
                 )
             )
@@ -367,9 +382,8 @@ class Layer(Configurable):
 
     def __getattr__(self, name: str) -> Any:
         """Called for an attribute that does not exist."""
-        making = f"To make a parameter in build: self.{name} = self.add_weight({name!r}, shape, initializer)."
-        remedy = instead_of_attribute("Layer", name) or making
-        raise AttributeError(explain(type(self).__name__, f"an attribute {name!r}", "none", remedy))
+        remedy = f"To make a parameter in build: self.{name} = self.add_weight({name!r}, shape, initializer)."
+        raise missing_member(self, "Layer", name, remedy)
 
     def check_weights_memory(self) -> None:
         """Raise TypeError if a weight is not in the active backend's memory; called when the backend has changed."""
@@ -408,10 +422,20 @@ class Layer(Configurable):
             remedy = "Join values first: Add()([a, b]), or Concatenate()([a, b])."
             raise ValueError(explain(str(self), "one input", f"{count}", remedy))
 
-    def __call__(self, x: Any, training: bool = False) -> Any:
-        """forward(x, training). Called on an Input or a Value: the Value that the layer will compute in a graph."""
-        values = values_in(str(self), x)
-        return self._value(values) if values else self.forward(x, training)
+    def __call__(self, inputs: Any, training: bool | None = None, mask: None = None) -> Any:
+        """forward(inputs, training), for numbers of any dtype, which are converted to the layer's.
+
+        Called on an Input or a Value: the Value that the layer will compute in a graph.
+        """
+        arguments.only(f"{self} mask", mask, None, "There are no masks: give samples of one length.")
+        values = values_in(str(self), inputs)
+        if values:
+            return self._value(values)
+        return self.forward(self._converted(inputs), self.training_by_default if training is None else training)
+
+    def _converted(self, inputs: Any) -> Any:
+        """The input as an array of the layer's dtype. Raises TypeError unless it is numbers."""
+        return to_device(arguments.array(self, "input", inputs, self.dtype), self.dtype)
 
     def _value(self, sources: tuple[Value, ...]) -> Value:
         """The Value that this layer computes from these; builds the layer if their shapes are known."""
@@ -419,7 +443,8 @@ class Layer(Configurable):
         shapes: Any = [source.shape for source in sources]
         if any(shape is None or None in shape[1:] for shape in shapes):
             return Value(self, sources, None)
-        return Value(self, sources, self.build_for(shapes if len(shapes) > 1 else shapes[0]))
+        output_shape = self.build_for(shapes if len(shapes) > 1 else shapes[0])
+        return Value(self, sources, (shapes[0][0], *output_shape[1:]))
 
     def build_for(self, input_shape: Any) -> tuple[int | None, ...]:
         """Build the layer if it is not yet, for inputs of this shape with batch axis None; returns the output's shape.
@@ -428,6 +453,7 @@ class Layer(Configurable):
         """
         self.check_rank(input_shape)
         self.ensure_built(input_shape)
+        self.check_channels(input_shape)
         return with_batch(None, self.compute_output_shape(with_batch(1, input_shape)))
 
     def __str__(self) -> str:

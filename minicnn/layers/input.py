@@ -16,6 +16,9 @@ from ..config import floatx
 from ..configurable import Accepted, Configurable
 from ..errors import explain, shown
 
+JOINING: dict[str, Any] = {}
+"""The layers that a sign between two values stands for; merging.py enters them."""
+
 
 class Value:
     """The output of a layer that has not been computed yet: the result of calling the layer on an Input or a Value."""
@@ -26,19 +29,32 @@ class Value:
         self.sources = sources
         """The values that the layer gets."""
         self.shape = shape
-        """Its shape, None for the batch axis; None if the first batch has to tell it."""
+        """Its shape, None for a batch axis of any length; None if the first batch has to tell it."""
 
     @property
     def dtype(self) -> str:
         """The dtype that its layer computes in; an Input has that of layers made now."""
         return floatx() if self.layer is None else str(self.layer.dtype)
 
-    def __add__(self, *other: Any, **options: Any) -> Any:
+    def __add__(self, other: Any) -> Value:
+        """Add()([self, other]): a residual connection is x + y."""
+        return self._joined("+", other)
+
+    def __sub__(self, other: Any) -> Value:
+        return self._joined("-", other)
+
+    def __mul__(self, other: Any) -> Value:
+        return self._joined("*", other)
+
+    def _joined(self, sign: str, other: Any) -> Value:
+        return JOINING[sign]()([self, other]) if isinstance(other, Value) else self._refuse()
+
+    def _refuse(self, *other: Any, **options: Any) -> Any:
         """Raises TypeError: a value has no numbers yet, and only layers compute with it."""
         remedy = "Add()([x, y]), Subtract and Multiply combine values; Rescaling(scale, offset) is for numbers."
         raise TypeError(explain("arithmetic with a Value", "a layer", "an operator", remedy))
 
-    __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __neg__ = __array__ = __add__
+    __radd__ = __rsub__ = __rmul__ = __truediv__ = __neg__ = __array__ = _refuse
 
     def __repr__(self) -> str:
         return f"Value({self.layer}, shape={self.shape})"
@@ -47,7 +63,8 @@ class Value:
 class Input(Value, Configurable):
     """The shape of the samples, without the batch axis; None for an axis whose length may vary. It is not a layer.
 
-    It begins a Sequential, or a graph: layers are called on it, see `Model`.
+    It begins a Sequential, or a graph: layers are called on it, see `Model`. `batch_size`, or `batch_shape` with the
+    batch axis, appears in the shapes of the graph; a model takes batches of any size.
     """
 
     shape: tuple[int | None, ...]
@@ -69,11 +86,12 @@ class Input(Value, Configurable):
         batch_shape: Sequence[int | None] | None = None,
         name: str | None = None,
     ) -> None:
-        if batch_size is not None:  # a batch of any size fits
-            arguments.whole("Input batch_size", batch_size)
-        if batch_shape is not None:
-            shape = arguments.shape("Input batch_shape", batch_shape)[1:]
-        super().__init__(None, (), (None, *arguments.shape("Input shape", shape)))
+        if (shape is None) == (batch_shape is None) or (batch_shape is not None and batch_size is not None):
+            found = f"shape={shape}, batch_size={batch_size}, batch_shape={batch_shape}"
+            remedy = "batch_shape has the batch axis, which is None if batches may have any size."
+            raise ValueError(explain("Input", "either shape or batch_shape", found, remedy))
+        given = (batch_size, *arguments.shape("Input shape", shape)) if shape is not None else batch_shape
+        super().__init__(None, (), arguments.shape("Input batch_shape", given))
         self.name = None if name is None else arguments.text("Input name", name)
 
     def __repr__(self) -> str:

@@ -15,6 +15,7 @@ from ..backends import active, check_memory
 from ..backends.contract import Array, Saved
 from ..errors import explain
 from .base import Layer, Shape, shape_of
+from .input import JOINING
 
 
 class Merge(Layer):
@@ -64,6 +65,10 @@ class Merge(Layer):
         for one in x:
             super().check_input(one)
         self.compute_output_shape(shape_of(x))
+
+    def _converted(self, inputs: Any) -> Any:
+        several = isinstance(inputs, (list, tuple))
+        return [super(Merge, self)._converted(one) for one in inputs] if several else inputs
 
     def _check_batch(self, x: Any) -> list[Array]:
         if not isinstance(x, (list, tuple)):
@@ -179,3 +184,6 @@ def add(inputs: Any, **options: Any) -> Any:
 def concatenate(inputs: Any, axis: int = -1, **options: Any) -> Any:
     """Concatenate(axis, **options)(inputs)."""
     return Concatenate(axis, **options)(inputs)
+
+
+JOINING.update({"+": Add, "-": Subtract, "*": Multiply})

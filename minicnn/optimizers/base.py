@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from .. import arguments
 from ..backends import active, backend_name, check_memory, to_device, to_host
 from ..backends.contract import Array
+from ..compatibility import missing_member
 from ..configurable import Configurable
 from ..errors import explain, shown
 from ..parameters import Parameter, moving
@@ -64,7 +65,7 @@ class Optimizer(Configurable):
         if decay:
             remedy = "Give learning_rate a schedule: optimizers.schedules.InverseTimeDecay is what decay was."
             warnings.warn(f"{where}: decay has no effect, as in Keras 3. {remedy}", stacklevel=4)
-        self.name = where if name is None else arguments.text(f"{where} name", name)
+        self.name = where.lower() if name is None else arguments.text(f"{where} name", name)
         self._learning_rate = schedules.get(f"{where} learning_rate", learning_rate)
         self.weight_decay = arguments.non_negative(
             f"{where} weight_decay", 0.0 if weight_decay is None else weight_decay
@@ -76,6 +77,10 @@ class Optimizer(Configurable):
         self.clipnorm, self.clipvalue, self.global_clipnorm = (given.get(name) for name in limits)
         self._checked_for = ""  # the name of the backend in whose memory the last step found all arrays
         self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for an attribute that does not exist."""
+        raise missing_member(self, "Optimizer", name)
 
     @property
     def learning_rate(self) -> float:
@@ -114,8 +119,13 @@ class Optimizer(Configurable):
             self.update([parameter.value for parameter in parameters], grads)
         self.iterations += 1
 
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Array, Parameter]]) -> None:
+        """`step` with (gradient, parameter) pairs, Keras's form of it. Raises the errors of step."""
+        pairs = list(grads_and_vars)
+        self.apply([grad for grad, _ in pairs], [parameter for _, parameter in pairs])
+
     def apply(self, grads: Sequence[Array], parameters: Sequence[Parameter]) -> None:
-        """`step` with these gradients, Keras's form of it. Raises the errors of step."""
+        """`step` with these gradients, another of Keras's forms. Raises the errors of step."""
         for parameter, grad in zip(parameters, grads, strict=True):
             parameter.grad = grad
         self.step(parameters)
@@ -210,10 +220,10 @@ class Optimizer(Configurable):
         self.slots = [[to_device(next(rest), array.dtype, copy=True) for array in slot] for slot in self.slots]
         self.iterations = iterations
 
-    def get_config(self) -> dict[str, Any]:
+    def given_config(self) -> dict[str, Any]:
         rate = self._learning_rate
         described = rate.describe() if isinstance(rate, LearningRateSchedule) else rate  # callbacks may have changed it
-        return {**super().get_config(), "learning_rate": described}
+        return {**super().given_config(), "learning_rate": described}
 
 
 def _squares(grads: Sequence[Array]) -> Array:
