@@ -506,6 +506,15 @@ def test_batch_norm_far_from_zero(backend):
     np.testing.assert_allclose(y, exact, atol=2e-4)  # x itself is rounded to 3e-5
 
 
+def test_batch_norm_with_a_distant_first_row(backend):
+    x = np.random.default_rng(0).standard_normal((64, 5, 5, 3))
+    x[0, 0, 0] = 1e6
+    arguments = x, *np.ones((4, 3)), 0.9, 1e-3, True, "linear"
+    results = [run(ops, "batch_norm", *arguments)[:3] for ops in (backend, textbook)]
+    for found, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.999])
 @pytest.mark.parametrize("seed_and_call", [(0, 0), (1, 0), (2**63 - 1, 2**32 - 1)])
 def test_dropout_has_the_textbook_s_mask_bit_for_bit(backend, rate, seed_and_call):

@@ -125,19 +125,13 @@ def _block_sums(kernel: Any, x: Array, *others: Any) -> Array:
 
 
 def _statistics(x: Array) -> tuple[Array, Array]:
-    """x (M, C) -> mean and variance (C,), from each block's sum and squared distances from its own mean.
+    """x (M, C) -> mean and variance (C,), from the means over all rows of x − x[0] and of its square.
 
-    The squares are moved from the blocks' means to the mean of all (Chan, Golub & LeVeque, 1979). E[x²] − mean² would
-    lose digits.
+    E[x²] − mean² would lose digits where the mean is large. The first row is one of those that make up the variance, so
+    (x[0] − mean)² is at most M times as large.
     """
-    M, C = x.shape
-    sums, squares = _block_sums(_add_up, x)
-    rows = np.full((len(sums), 1), float(_block_rows(C)))
-    rows[-1] = M - (len(sums) - 1) * _block_rows(C)
-    mean = sums.sum(axis=0) / M
-    distances = sums / rows - mean
-    variance = (squares + rows * distances**2).sum(axis=0) / M
-    return mean.astype(x.dtype), variance.astype(x.dtype)
+    distance, square = _block_sums(_add_up, x).sum(axis=1) / len(x)
+    return (x[0] + distance).astype(x.dtype), (square - distance**2).astype(x.dtype)
 
 
 @serial
@@ -149,7 +143,10 @@ def _block(x, part):
 
 @parallel
 def _add_up(threads, thread, x, parts):
-    """For each block of rows and each channel, Σ x and Σ (x − the block's mean)²."""
+    """For each block of rows and each channel, Σ (x − x[0]) and Σ (x − x[0])².
+
+    The squares are first taken around the block's own mean, and then moved (Chan, Golub & LeVeque, 1979).
+    """
     begin, end = share(parts.shape[1], threads, thread)
     for part in range(begin, end):
         rows, sums, squares = _block(x, part), np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
@@ -161,7 +158,10 @@ def _add_up(threads, thread, x, parts):
             for c in range(len(sums)):
                 distance = rows[m, c] - mean[c]
                 squares[c] += distance * distance
-        parts[0, part], parts[1, part] = sums, squares
+        for c in range(len(sums)):
+            distance = sums[c] / len(rows) - np.float64(x[0, c])
+            parts[0, part, c] = len(rows) * distance
+            parts[1, part, c] = squares[c] + len(rows) * distance * distance
 
 
 @inlined
