@@ -18,7 +18,7 @@ import minicnn
 from minicnn.datasets import CLASS_NAMES, load_fashion_mnist
 from minicnn.layers import Add, Conv2D, Dense, Flatten, MaxPooling2D, ReLU
 
-PAGES = {"explorer": (1100, "convolution", 1), "explorer-branches": (860, "fork", 0)}
+PAGES = {"explorer": (1450, "convolution", 1), "explorer-branches": (1150, "fork", 0)}
 """For each page the height of the picture, and which operation is opened: its title, and which one of these."""
 
 
@@ -48,7 +48,7 @@ def write_pages(folder: Path) -> None:
 def photograph(browser: Browser, folder: Path, name: str, scheme: str) -> None:
     """A page with the gradient of an operation's input opened."""
     height, title, which = PAGES[name]
-    page = browser.new_page(viewport={"width": 1240, "height": height}, color_scheme=scheme)
+    page = browser.new_page(viewport={"width": 1320, "height": height}, color_scheme=scheme)
     page.goto((folder / f"{name}.html").as_uri())
     page.locator(".overview button.head", has_text=title).nth(which).click()
     page.click('.choices button[value="backward"]')

@@ -130,6 +130,14 @@ def test_text_is_legible_and_nothing_is_wider_than_the_window(page_file, opened,
         page.wait_for_function("([part, was]) => document.querySelector(part).toDataURL() !== was", arg=[picture, was])
 
 
+def test_the_theme_of_a_notebook_is_followed(page_file, opened):
+    page = opened(page_file, color_scheme="light")
+    was = page.eval_on_selector(".column canvas", "(canvas) => canvas.toDataURL()")
+    page.evaluate("document.body.dataset.jpThemeLight = false")  # as JupyterLab does for a dark theme
+    page.wait_for_function("(was) => document.querySelector('.column canvas').toDataURL() !== was", arg=was)
+    assert page.evaluate(CONTRAST)[0] >= 4.5
+
+
 def test_nothing_moves_where_motion_is_unwanted(page_file, opened):
     page = opened(page_file, reduced_motion="reduce")
     assert page.evaluate("getComputedStyle(document.querySelector('.cell > *')).transitionDuration") == "0s"

@@ -23,7 +23,7 @@ export function render({ model, el }) {
 /** The whole page. */
 class Explorer {
   constructor(network, el) {
-    Object.assign(this, { network, el, sample: 0, moment: null });
+    Object.assign(this, { network, el, sample: 0 });
     el.classList.add("minicnn-explorer");
     el.dataset.lmSuppressShortcuts = "true"; // in JupyterLab, the keys are ours while the focus is here
     this.colours = readColours(el);

@@ -4,7 +4,7 @@ import { Closeup } from "./closeup.js";
 import { legend } from "./colours.js";
 import { h } from "./elements.js";
 import { brief, plural, shown, size, total, written } from "./numbers.js";
-import { aboutOf, explain, signOf, targetsOf, titleOf } from "./operations.js";
+import { aboutOf, explain, hasOneScale, signOf, targetsOf, titleOf } from "./operations.js";
 import { Picture } from "./picture.js";
 import { isSampled, limitOfPlane, samplePlane, weightPlane } from "./planes.js";
 
@@ -193,32 +193,37 @@ export class Opened {
   /** Draw the pictures that contain the focused product's factors, and mark all factors in them. */
   draw() {
     if (!this.index || !this.answer) return;
-    const { terms, also = [], marked = {} } = this.answer;
+    const { terms, also = [] } = this.answer;
     const focus = terms[this.focus];
     const { across } = targetsOf(this.step)[this.target];
-    for (const { name, picture, caption, scale } of this.views) {
-      const array = this.step.arrays[name];
-      const isTarget = name === this.target;
-      const own = focus && [...focus.factors, ...(focus.also ?? []), ...also].find((factor) => factor.key === name);
-      const index = isTarget ? this.index : own ? own.index : this.fallback(array, name);
-      const plane = isSampled(name) && array.rank ? samplePlane(array, index) : weightPlane(array, index, across);
-      const limit = limitOfPlane(array, plane);
-      picture.chosen = isTarget ? index : null;
-      picture.show(array, plane, limit);
-      caption.textContent = plane.caption;
-      scale.replaceChildren(legend(limit));
-      if (isTarget) {
-        picture.outline([plane.cellOf(index)].filter(Boolean), 2.5);
-        continue;
-      }
-      const factors = terms.flatMap((term) => [...term.factors, ...(term.also ?? [])]).filter((factor) => factor.key === name);
-      const cells = [...factors, ...also.filter((factor) => factor.key === name)].map((factor) => plane.cellOf(factor.index));
-      for (const member of marked[name] ?? []) cells.push(plane.cellOf(member));
-      picture.outline(cells.filter(Boolean), 1.2);
-      if (own) picture.outline([plane.cellOf(own.index)].filter(Boolean), 2.5);
-    }
+    const views = this.views.map((view) => {
+      const array = this.step.arrays[view.name];
+      const own = focus && [...focus.factors, ...(focus.also ?? []), ...also].find((factor) => factor.key === view.name);
+      const index = view.name === this.target ? this.index : own ? own.index : this.fallback(array, view.name);
+      const plane = isSampled(view.name) && array.rank ? samplePlane(array, index) : weightPlane(array, index, across);
+      return { ...view, array, own, index, plane, limit: limitOfPlane(array, plane) };
+    });
+    const common = hasOneScale(this.step) ? Math.max(...views.map(({ limit }) => limit)) : null;
+    for (const view of views) this.drawView(view, common ?? view.limit);
     this.closeup.show(this.answer, this.focus);
     this.drawFollow(focus);
+  }
+
+  drawView({ name, picture, caption, scale, array, own, index, plane }, limit) {
+    const { terms, also = [], marked = {} } = this.answer;
+    const isTarget = name === this.target;
+    picture.chosen = isTarget ? index : null;
+    picture.show(array, plane, limit);
+    caption.textContent = plane.caption;
+    scale.replaceChildren(legend(limit));
+    if (isTarget) {
+      picture.outline([plane.cellOf(index)].filter(Boolean), 2.5);
+      return;
+    }
+    const factors = [...terms.flatMap((term) => [...term.factors, ...(term.also ?? [])]), ...also].filter((factor) => factor.key === name);
+    const cells = [...factors.map((factor) => factor.index), ...(marked[name] ?? [])].map((at) => plane.cellOf(at));
+    picture.outline(cells.filter(Boolean), 1.2);
+    if (own) picture.outline([plane.cellOf(own.index)].filter(Boolean), 2.5);
   }
 
   /** Where an array of this operation was computed: [operation, target]; undefined for weights and numbers. */

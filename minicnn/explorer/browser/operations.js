@@ -31,6 +31,9 @@ export const targetsOf = (step) => of(OPERATIONS[step.kind].targets, step);
 /** The sign between the pictures of a target's factors. */
 export const signOf = (step, target) => of(targetsOf(step)[target].sign ?? OPERATIONS[step.kind].sign ?? "", step);
 
+/** Whether the pictures of its arrays have one scale, because the numbers are added as they are. */
+export const hasOneScale = (step) => OPERATIONS[step.kind].hasOneScale ?? false;
+
 /** What one element is made of, with the sum of the products as result unless there is another rule. */
 export function explain(step, target, index) {
   const answer = targetsOf(step)[target].of(step, index);

@@ -20,6 +20,7 @@ const others = (names, k) => names.filter((_, at) => at !== k);
 /** A value that goes to several operations: copying has no arithmetic, but its backward adds. */
 export const fork = {
   sign: "+",
+  hasOneScale: true,
   title: "fork",
   about: (step) => `${plural(step.uses.length, "operation")} get this value. On the way back, their gradients add up.`,
   targets: (step) => {
@@ -42,6 +43,7 @@ export const fork = {
 /** Add, Subtract, Average: y = Σ weight · x. */
 export const sum = {
   sign: (step) => (step.options.weights[1] < 0 ? "−" : "+"),
+  hasOneScale: true,
   title: (step) => ({ Add: "addition", Average: "mean", Subtract: "subtraction" })[step.class],
   about: (step) => ({ Add: "Adds its inputs, number by number.", Average: "The mean of its inputs, number by number.", Subtract: "The first input minus the second, number by number." })[step.class],
   targets: joining(

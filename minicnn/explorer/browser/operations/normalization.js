@@ -16,13 +16,24 @@ function normalized(step, index) {
   const { x, mean, inverse_std, gamma, beta } = step.arrays;
   const [group, k] = [groupAt(step, index), index[step.options.axis]];
   const inverse = inverse_std.data[group];
-  return { group, k, mean: mean.data[group], inverse, gamma: gamma ? gamma.data[k] : 1, beta: beta ? beta.data[k] : 0, hat: (x.get(index) - mean.data[group]) * inverse };
+  return { k, mean: mean.data[group], inverse, gamma: gamma ? gamma.data[k] : 1, beta: beta ? beta.data[k] : 0, hat: (x.get(index) - mean.data[group]) * inverse };
 }
 
-/** The indices of the numbers that are normalised together. */
-function membersOf(step, group) {
-  const { x } = step.arrays;
-  return Array.from(x.data.keys(), (offset) => x.index(offset)).filter((index) => groupAt(step, index) === group);
+/** All indices of x that agree with an index in floor(index[axis] / size) for all of these [axis, size]. */
+function indicesLike(step, index, same) {
+  const sizes = new Map(same);
+  const ranges = step.arrays.x.shape.map((length, axis) => {
+    const size = sizes.get(axis) ?? length;
+    const start = sizes.has(axis) ? Math.floor(index[axis] / size) * size : 0;
+    return Array.from({ length: size }, (_, k) => start + k);
+  });
+  return ranges.reduce((indices, range) => indices.flatMap((before) => range.map((at) => [...before, at])), [[]]);
+}
+
+/** The indices of the numbers that have the same gamma and beta. */
+function ofChannel(step, k) {
+  const { axis } = step.options;
+  return indicesLike(step, { [axis]: k }, [[axis, 1]]);
 }
 
 /** Whether all numbers of a group are multiplied by the same gamma, as in batch norm. */
@@ -53,13 +64,13 @@ export const normalization = {
       views: ["dy", "x", "dx"],
       of(step, index) {
         const [dy, dx] = ["dy", "dx"].map((name) => plain(step, name));
-        const { group, k, inverse, gamma, hat } = normalized(step, index);
+        const { k, inverse, gamma, hat } = normalized(step, index);
         const [own, std] = [number(`gamma[${k}]`, gamma), number("1 / std", inverse)];
         const terms = [product([own, std, dy.factor(...index)], { part: "direct" })];
         if (step.options.fixed) {
           return { terms, formula: `${dx.text(...index)} = gamma[${k}] / std · ${dy.text(...index)}`, words: "Mean and variance are fixed numbers here, so there is only the direct path." };
         }
-        const members = membersOf(step, group);
+        const members = indicesLike(step, index, step.options.same);
         let [sum, weighted] = [0, 0];
         for (const member of members) {
           const at = normalized(step, member);
@@ -108,9 +119,3 @@ export const normalization = {
     },
   },
 };
-
-/** The indices of all numbers that have the same gamma and beta. */
-function ofChannel(step, k) {
-  const { x } = step.arrays;
-  return Array.from(x.data.keys(), (offset) => x.index(offset)).filter((index) => index[step.options.axis] === k);
-}
