@@ -8,9 +8,14 @@ export function readColours(el) {
   const probe = el.appendChild(h("i"));
   const colour = (name) => {
     probe.style.color = `var(--${name})`;
-    return getComputedStyle(probe).color.match(/[\d.]+/g).slice(0, 3).map(Number);
+    return getComputedStyle(probe)
+      .color.match(/[\d.]+/g)
+      .slice(0, 3)
+      .map(Number);
   };
-  const colours = Object.fromEntries(["negative", "zero", "positive", "nan", "ink", "paper"].map((name) => [name, colour(name)]));
+  const colours = Object.fromEntries(
+    ["negative", "zero", "positive", "nan", "ink", "paper"].map((name) => [name, colour(name)]),
+  );
   probe.remove();
   return colours;
 }
@@ -27,10 +32,18 @@ export function colourOf(value, limit, colours) {
 export function limitOf(numbers) {
   const sizes = [];
   const stride = Math.max(1, Math.floor(numbers.length / 20000));
-  for (let at = 0; at < numbers.length; at += stride) if (Number.isFinite(numbers[at]) && numbers[at] !== 0) sizes.push(Math.abs(numbers[at]));
+  for (let at = 0; at < numbers.length; at += stride)
+    if (Number.isFinite(numbers[at]) && numbers[at] !== 0) sizes.push(Math.abs(numbers[at]));
   sizes.sort((a, b) => a - b);
   return sizes.length ? sizes[Math.ceil(0.995 * (sizes.length - 1))] : 0;
 }
 
 /** The legend of a picture: the colours from −limit over 0 to limit. */
-export const legend = (limit) => h("div", { class: "legend", "aria-hidden": "true" }, h("span", {}, brief(-limit)), h("i", {}), h("span", {}, limit ? brief(limit) : "0"));
+export const legend = (limit) =>
+  h(
+    "div",
+    { class: "legend", "aria-hidden": "true" },
+    h("span", {}, brief(-limit)),
+    h("i", {}),
+    h("span", {}, limit ? brief(limit) : "0"),
+  );

@@ -32,7 +32,16 @@ class Explorer {
     this.overview = new Overview(this);
     this.opened = new Opened(this);
     this.training = network.training && new Training(this);
-    el.append(...[this.header(), this.warning(), this.overview.element, this.opened.element, this.training?.element, this.status].filter(Boolean));
+    el.append(
+      ...[
+        this.header(),
+        this.warning(),
+        this.overview.element,
+        this.opened.element,
+        this.training?.element,
+        this.status,
+      ].filter(Boolean),
+    );
     this.dark = window.matchMedia("(prefers-color-scheme: dark)");
     this.recolour = () => {
       const colours = readColours(el);
@@ -52,25 +61,61 @@ class Explorer {
 
   header() {
     const { network } = this;
-    const samples = network.samples > 1 && h("label", {}, "sample ", h("select", { change: (event) => this.choose(Number(event.target.value)) },
-      Array.from({ length: network.samples }, (_, n) => h("option", { value: n }, String(n)))));
-    return h("header", {},
+    const samples =
+      network.samples > 1 &&
+      h(
+        "label",
+        {},
+        "sample ",
+        h(
+          "select",
+          { change: (event) => this.choose(Number(event.target.value)) },
+          Array.from({ length: network.samples }, (_, n) => h("option", { value: n }, String(n))),
+        ),
+      );
+    return h(
+      "header",
+      {},
       h("h1", {}, `${network.name}: one training step, number by number`),
-      h("p", {}, h("b", { class: "forward" }, "Forward → "), "The upper row: the network computes from left to right, up to the loss, which says how wrong the answer is."),
-      h("p", {}, h("b", { class: "backward" }, "← Gradients "), "The lower row, from right to left: how much the loss would grow if the number above grew a little. Their names begin with d: dx is the gradient with respect to x."),
-      h("p", { class: "colours" }, "Colours: negative", h("i", {}), "positive; every picture has its own scale. Point at one to read its numbers. ", h("b", {}, "Press play, or choose a layer.")),
-      samples || null);
+      h(
+        "p",
+        {},
+        h("b", { class: "forward" }, "Forward → "),
+        "The upper row: the network computes from left to right, up to the loss, which says how wrong the answer is.",
+      ),
+      h(
+        "p",
+        {},
+        h("b", { class: "backward" }, "← Gradients "),
+        "The lower row, from right to left: how much the loss would grow if the number above grew a little. Their names begin with d: dx is the gradient with respect to x.",
+      ),
+      h(
+        "p",
+        { class: "colours" },
+        "Colours: negative",
+        h("i", {}),
+        "positive; every picture has its own scale. Point at one to read its numbers. ",
+        h("b", {}, "Press play, or choose a layer."),
+      ),
+      samples || null,
+    );
   }
 
   /** Where a number is not finite, the page says so first. */
   warning() {
     const isGradient = (name) => name.startsWith("d");
-    const found = this.network.steps.flatMap((step) => Object.keys(step.arrays).map((name) => ({ step, name })))
+    const found = this.network.steps
+      .flatMap((step) => Object.keys(step.arrays).map((name) => ({ step, name })))
       .sort((a, b) => isGradient(a.name) - isGradient(b.name)) // the forward pass comes first
       .find(({ step, name }) => step.arrays[name].data.some((value) => !Number.isFinite(value)));
     if (!found) return null;
     const { step, name } = found;
-    return h("p", { class: "warning", role: "alert" }, `Some numbers are not finite (NaN or ∞). The first layer with one is ${step.name}, in ${step.symbols[name] ?? name}. NaN is drawn in this colour: `, h("i", { class: "nan" }));
+    return h(
+      "p",
+      { class: "warning", role: "alert" },
+      `Some numbers are not finite (NaN or ∞). The first layer with one is ${step.name}, in ${step.symbols[name] ?? name}. NaN is drawn in this colour: `,
+      h("i", { class: "nan" }),
+    );
   }
 
   choose(sample) {

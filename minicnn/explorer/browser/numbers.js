@@ -29,7 +29,10 @@ export class NDArray {
 
 /** The network with its arrays: numbers of the buffer are replaced by the arrays that they count. */
 export function readNetwork(description, numbers) {
-  const bytes = numbers instanceof DataView ? new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength) : new Uint8Array(numbers);
+  const bytes =
+    numbers instanceof DataView
+      ? new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength)
+      : new Uint8Array(numbers);
   const buffer = bytes.byteOffset % 8 ? bytes.slice().buffer : bytes.buffer;
   const start = bytes.byteOffset % 8 ? 0 : bytes.byteOffset;
   const arrays = description.arrays.map(({ shape, at, type }) => {

@@ -36,9 +36,18 @@ export class Opened {
     const { inputs, uses, symbols } = this.step;
     const called = (at) => (at === null ? "the network's input" : `${titleOf(steps[at])} (${steps[at].name})`);
     const sentences = [];
-    if (symbols.y) sentences.push(`Its result is called ${symbols.y}; ${steps[uses[0][0]].name === "loss" ? "the loss" : titleOf(steps[uses[0][0]])} gets it.`);
-    if (Object.keys(inputs).length > 1) sentences.push(`Its inputs: ${Object.entries(inputs).map(([name, at]) => `${name} by ${called(at)}`).join(", ")}.`);
-    if (uses.length > 1) sentences.push(`They are: ${uses.map(([at], k) => `dy${k + 1} by ${called(at)}`).join(", ")}.`);
+    if (symbols.y)
+      sentences.push(
+        `Its result is called ${symbols.y}; ${steps[uses[0][0]].name === "loss" ? "the loss" : titleOf(steps[uses[0][0]])} gets it.`,
+      );
+    if (Object.keys(inputs).length > 1)
+      sentences.push(
+        `Its inputs: ${Object.entries(inputs)
+          .map(([name, at]) => `${name} by ${called(at)}`)
+          .join(", ")}.`,
+      );
+    if (uses.length > 1)
+      sentences.push(`They are: ${uses.map(([at], k) => `dy${k + 1} by ${called(at)}`).join(", ")}.`);
     return sentences.join(" ");
   }
 
@@ -59,31 +68,73 @@ export class Opened {
 
   build() {
     const { step, explorer } = this;
-    const choice = (value, text, pressed, action) => h("button", { type: "button", value, "aria-pressed": String(pressed), click: action }, text);
+    const choice = (value, text, pressed, action) =>
+      h("button", { type: "button", value, "aria-pressed": String(pressed), click: action }, text);
     const directions = ["forward", "backward"].map((direction) =>
-      choice(direction, direction === "forward" ? "Forward →" : "← Backward", direction === this.direction, () => explorer.open(this.at, direction)));
+      choice(direction, direction === "forward" ? "Forward →" : "← Backward", direction === this.direction, () =>
+        explorer.open(this.at, direction),
+      ),
+    );
     const targets = this.targets();
     const choices = targets.map((name) => {
-      const text = this.direction === "forward" ? this.symbol(name) : `${name.replace(/^dx/, "input ").replace(/^dz/, "prediction").replace(/^d/, "").trim()}: ${this.symbol(name)}`;
-      return choice(name, text, name === this.target, () => { this.target = name; this.build(); });
+      const text =
+        this.direction === "forward"
+          ? this.symbol(name)
+          : `${name.replace(/^dx/, "input ").replace(/^dz/, "prediction").replace(/^d/, "").trim()}: ${this.symbol(name)}`;
+      return choice(name, text, name === this.target, () => {
+        this.target = name;
+        this.build();
+      });
     });
     const { docs } = explorer.network;
-    const link = step.page && (docs === null
-      ? h("small", {}, `documentation: ${step.page}`)
-      : h("a", { href: `${docs}/${step.page}` }, "how this works, in the documentation"));
+    const link =
+      step.page &&
+      (docs === null
+        ? h("small", {}, `documentation: ${step.page}`)
+        : h("a", { href: `${docs}/${step.page}` }, "how this works, in the documentation"));
     this.element.replaceChildren(
       h("h2", {}, `${step.name}: ${titleOf(step)}`),
       h("p", {}, `${aboutOf(step)} ${this.neighbours()} `, h("code", {}, step.code), " ", link || null),
-      h("div", { class: "choices" }, h("div", { role: "group", "aria-label": "direction", class: "directions" }, directions),
-        choices.length > 1 ? h("div", { role: "group", "aria-label": "which array" }, this.direction === "forward" ? "compute " : "gradient of the loss with respect to the ", choices) : null),
+      h(
+        "div",
+        { class: "choices" },
+        h("div", { role: "group", "aria-label": "direction", class: "directions" }, directions),
+        choices.length > 1
+          ? h(
+              "div",
+              { role: "group", "aria-label": "which array" },
+              this.direction === "forward" ? "compute " : "gradient of the loss with respect to the ",
+              choices,
+            )
+          : null,
+      ),
     );
     if (!targets.length) {
       this.index = null;
-      this.element.append(h("p", {}, Object.keys(targetsOf(step)).length ? "Nothing is computed in this direction." : ""));
+      this.element.append(
+        h("p", {}, Object.keys(targetsOf(step)).length ? "Nothing is computed in this direction." : ""),
+      );
       return;
     }
-    this.parts = { pictures: h("div", { class: "pictures" }), index: h("div", { class: "index" }), formula: h("code", { class: "formula" }), words: h("p", { class: "words" }), sum: h("p", { class: "sum", role: "status" }), terms: h("div", { class: "terms" }), follow: h("p", { class: "follow" }) };
-    this.element.append(this.parts.index, this.parts.words, this.parts.formula, this.parts.pictures, this.closeup.element, this.parts.sum, this.parts.terms, this.parts.follow);
+    this.parts = {
+      pictures: h("div", { class: "pictures" }),
+      index: h("div", { class: "index" }),
+      formula: h("code", { class: "formula" }),
+      words: h("p", { class: "words" }),
+      sum: h("p", { class: "sum", role: "status" }),
+      terms: h("div", { class: "terms" }),
+      follow: h("p", { class: "follow" }),
+    };
+    this.element.append(
+      this.parts.index,
+      this.parts.words,
+      this.parts.formula,
+      this.parts.pictures,
+      this.closeup.element,
+      this.parts.sum,
+      this.parts.terms,
+      this.parts.follow,
+    );
     this.buildPictures();
     this.buildIndex();
     this.choose(this.remembered.get(this.key()) ?? this.interesting());
@@ -106,31 +157,68 @@ export class Opened {
   buildPictures() {
     const { views } = targetsOf(this.step)[this.target];
     const sign = signOf(this.step, this.target);
-    this.views = views.filter((name) => this.step.arrays[name]).map((name) => {
-      const isTarget = name === this.target;
-      const picture = new Picture(this.explorer, {
-        name: this.symbol(name), label: `${this.symbol(name)}${isTarget ? ": choose an element with the arrow keys" : ""}`,
-        onPick: isTarget ? (index) => this.choose(index, true) : null,
+    this.views = views
+      .filter((name) => this.step.arrays[name])
+      .map((name) => {
+        const isTarget = name === this.target;
+        const picture = new Picture(this.explorer, {
+          name: this.symbol(name),
+          label: `${this.symbol(name)}${isTarget ? ": choose an element with the arrow keys" : ""}`,
+          onPick: isTarget ? (index) => this.choose(index, true) : null,
+        });
+        const caption = h("small", {});
+        const scale = h("div", {});
+        const element = h(
+          "figure",
+          { class: isTarget ? "target" : "" },
+          h("figcaption", {}, h("b", {}, this.symbol(name)), " ", caption),
+          picture.canvas,
+          scale,
+        );
+        return { name, picture, caption, scale, element };
       });
-      const caption = h("small", {});
-      const scale = h("div", {});
-      const element = h("figure", { class: isTarget ? "target" : "" }, h("figcaption", {}, h("b", {}, this.symbol(name)), " ", caption), picture.canvas, scale);
-      return { name, picture, caption, scale, element };
-    });
-    const signs = this.views.flatMap(({ element }, at) => (at ? [h("span", { class: "sign", "aria-hidden": "true" }, at === this.views.length - 1 ? "→" : sign), element] : [element]));
+    const signs = this.views.flatMap(({ element }, at) =>
+      at
+        ? [h("span", { class: "sign", "aria-hidden": "true" }, at === this.views.length - 1 ? "→" : sign), element]
+        : [element],
+    );
     this.parts.pictures.replaceChildren(...signs);
   }
 
   buildIndex() {
     const array = this.step.arrays[this.target];
     const names = axisNames(this.step, this.target, array.rank);
-    this.inputs = array.shape.map((length, axis) => h("input", {
-      type: "number", min: 0, max: length - 1, value: 0, "aria-label": `${names[axis]}, 0 to ${length - 1}`,
-      change: () => this.choose(this.inputs.map((input, at) => Math.min(Math.max(Math.round(Number(input.value)) || 0, 0), array.shape[at] - 1)), true),
-    }));
+    this.inputs = array.shape.map((length, axis) =>
+      h("input", {
+        type: "number",
+        min: 0,
+        max: length - 1,
+        value: 0,
+        "aria-label": `${names[axis]}, 0 to ${length - 1}`,
+        change: () =>
+          this.choose(
+            this.inputs.map((input, at) =>
+              Math.min(Math.max(Math.round(Number(input.value)) || 0, 0), array.shape[at] - 1),
+            ),
+            true,
+          ),
+      }),
+    );
     const fields = this.inputs.map((input, axis) => h("label", {}, names[axis], input));
     this.className = h("b", {});
-    this.parts.index.replaceChildren(...[h("span", {}, array.rank ? "Element of " : "", h("b", {}, this.symbol(this.target)), array.rank ? ": click in its picture, or " : ""), ...fields, this.className]);
+    this.parts.index.replaceChildren(
+      ...[
+        h(
+          "span",
+          {},
+          array.rank ? "Element of " : "",
+          h("b", {}, this.symbol(this.target)),
+          array.rank ? ": click in its picture, or " : "",
+        ),
+        ...fields,
+        this.className,
+      ],
+    );
   }
 
   /** Choose an element: compute its products and show everything about it. */
@@ -139,10 +227,14 @@ export class Opened {
     this.remembered.set(this.key(), index);
     this.inputs.forEach((input, axis) => (input.value = index[axis]));
     this.answer = explain(this.step, this.target, index);
-    this.className.textContent = this.step.name === "loss" && index.length ? this.explorer.network.classes[index.at(-1)] : "";
+    this.className.textContent =
+      this.step.name === "loss" && index.length ? this.explorer.network.classes[index.at(-1)] : "";
     const { terms } = this.answer;
     this.order = terms.map((_, at) => at).sort((a, b) => size(terms[b].value) - size(terms[a].value));
-    this.focus = this.answer.chosen ?? this.order.find((at) => terms[at].part !== "bias" && terms[at].part !== "penalty") ?? this.order[0];
+    this.focus =
+      this.answer.chosen ??
+      this.order.find((at) => terms[at].part !== "bias" && terms[at].part !== "penalty") ??
+      this.order[0];
     this.limit = LISTED;
     this.parts.formula.textContent = this.answer.formula;
     this.parts.words.textContent = this.answer.words;
@@ -156,15 +248,35 @@ export class Opened {
   buildSum() {
     const { terms, result, stored, rule } = this.answer;
     const [ours, theirs] = [shown(result), shown(stored)];
-    const change = stored === 0 ? "stay as it is" : `${stored < 0 ? "fall" : "grow"} by about ${brief(Math.abs(stored) / 100)}`;
+    const change =
+      stored === 0 ? "stay as it is" : `${stored < 0 ? "fall" : "grow"} by about ${brief(Math.abs(stored) / 100)}`;
     const word = terms.every(({ factors }) => factors.length === 1) ? "number" : "product";
-    const count = terms.length === 1 ? `the only ${word}` : rule ? `${rule}, of ${plural(terms.length, "number")}` : `the sum of ${plural(terms.length, word)}`;
+    const count =
+      terms.length === 1
+        ? `the only ${word}`
+        : rule
+          ? `${rule}, of ${plural(terms.length, "number")}`
+          : `the sum of ${plural(terms.length, word)}`;
     const zeros = terms.filter(({ value }) => value === 0).length;
-    this.parts.sum.replaceChildren(...[
-      h("span", {}, h("output", { class: "added" }, ours), ` ${terms.length ? count : "no product: 0"}${zeros && terms.length > 1 ? `, ${zeros.toLocaleString("en")} of them 0` : ""}`),
-      h("span", {}, h("output", { class: "stored" }, theirs), " stored by minicnn"),
-      h("span", { class: ours === theirs ? "agree" : "differ" }, ours === theirs ? "✓ equal" : "✗ different"),
-      this.direction === "backward" && Number.isFinite(stored) && h("span", { class: "meaning" }, `If ${written(this.symbol(this.target).replace(/^d/, ""), this.index)} grew by 0.01, the loss would ${change}.`)].filter(Boolean));
+    this.parts.sum.replaceChildren(
+      ...[
+        h(
+          "span",
+          {},
+          h("output", { class: "added" }, ours),
+          ` ${terms.length ? count : "no product: 0"}${zeros && terms.length > 1 ? `, ${zeros.toLocaleString("en")} of them 0` : ""}`,
+        ),
+        h("span", {}, h("output", { class: "stored" }, theirs), " stored by minicnn"),
+        h("span", { class: ours === theirs ? "agree" : "differ" }, ours === theirs ? "✓ equal" : "✗ different"),
+        this.direction === "backward" &&
+          Number.isFinite(stored) &&
+          h(
+            "span",
+            { class: "meaning" },
+            `If ${written(this.symbol(this.target).replace(/^d/, ""), this.index)} grew by 0.01, the loss would ${change}.`,
+          ),
+      ].filter(Boolean),
+    );
   }
 
   /** The products, largest first; choosing one shows where its factors are. */
@@ -173,20 +285,77 @@ export class Opened {
     const most = Math.max(...terms.map(({ value }) => Math.abs(value) || 0));
     const rows = this.order.slice(0, this.limit).map((at) => {
       const term = terms[at];
-      const factors = term.factors.map(({ name, index, value }) => (index === null ? (/^[−\d]/.test(name) ? name : `${name} (${brief(value)})`) : `${written(name, index)} (${brief(value)})`)).join(" · ");
+      const factors = term.factors
+        .map(({ name, index, value }) =>
+          index === null
+            ? /^[−\d]/.test(name)
+              ? name
+              : `${name} (${brief(value)})`
+            : `${written(name, index)} (${brief(value)})`,
+        )
+        .join(" · ");
       const width = most ? (50 * Math.min(Math.abs(term.value) / most, 1)).toFixed(1) : 0;
-      return h("tr", { tabindex: 0, "data-at": at, "aria-current": String(at === this.focus), click: () => this.look(at), keydown: (event) => { if (event.key === "Enter" || event.key === " ") { event.preventDefault(); this.look(at); } } },
-        h("td", { class: "number" }, shown(term.value)), h("td", { class: "track" }, h("i", { class: term.value < 0 ? "bar negative" : "bar", style: `width: ${width}%` })), h("td", {}, term.part ? h("em", {}, `${term.part}: `) : null, factors));
+      return h(
+        "tr",
+        {
+          tabindex: 0,
+          "data-at": at,
+          "aria-current": String(at === this.focus),
+          click: () => this.look(at),
+          keydown: (event) => {
+            if (event.key === "Enter" || event.key === " ") {
+              event.preventDefault();
+              this.look(at);
+            }
+          },
+        },
+        h("td", { class: "number" }, shown(term.value)),
+        h(
+          "td",
+          { class: "track" },
+          h("i", { class: term.value < 0 ? "bar negative" : "bar", style: `width: ${width}%` }),
+        ),
+        h("td", {}, term.part ? h("em", {}, `${term.part}: `) : null, factors),
+      );
     });
     const rest = this.order.slice(this.limit);
-    if (rest.length) rows.push(h("tr", { class: "rest" }, h("td", { class: "number" }, listed ? "" : shown(total(rest.map((at) => terms[at].value)))), h("td", {}), h("td", {}, `${listed ? "" : "the sum of "}the other ${rest.length.toLocaleString("en")} `, h("button", { type: "button", click: () => { this.limit += 100; this.buildTerms(); } }, "show more"))));
-    this.parts.terms.replaceChildren(terms.length ? h("table", {}, h("caption", {}, listed ?? "the parts of the sum, largest first"), h("tbody", {}, rows)) : "");
+    if (rest.length)
+      rows.push(
+        h(
+          "tr",
+          { class: "rest" },
+          h("td", { class: "number" }, listed ? "" : shown(total(rest.map((at) => terms[at].value)))),
+          h("td", {}),
+          h(
+            "td",
+            {},
+            `${listed ? "" : "the sum of "}the other ${rest.length.toLocaleString("en")} `,
+            h(
+              "button",
+              {
+                type: "button",
+                click: () => {
+                  this.limit += 100;
+                  this.buildTerms();
+                },
+              },
+              "show more",
+            ),
+          ),
+        ),
+      );
+    this.parts.terms.replaceChildren(
+      terms.length
+        ? h("table", {}, h("caption", {}, listed ?? "the parts of the sum, largest first"), h("tbody", {}, rows))
+        : "",
+    );
   }
 
   /** Focus on one product. */
   look(at) {
     this.focus = at;
-    for (const row of this.parts.terms.querySelectorAll("tr[data-at]")) row.setAttribute("aria-current", String(Number(row.dataset.at) === at));
+    for (const row of this.parts.terms.querySelectorAll("tr[data-at]"))
+      row.setAttribute("aria-current", String(Number(row.dataset.at) === at));
     this.draw();
   }
 
@@ -198,7 +367,8 @@ export class Opened {
     const { across } = targetsOf(this.step)[this.target];
     const views = this.views.map((view) => {
       const array = this.step.arrays[view.name];
-      const own = focus && [...focus.factors, ...(focus.also ?? []), ...also].find((factor) => factor.key === view.name);
+      const own =
+        focus && [...focus.factors, ...(focus.also ?? []), ...also].find((factor) => factor.key === view.name);
       const index = view.name === this.target ? this.index : own ? own.index : this.fallback(array, view.name);
       const plane = isSampled(view.name) && array.rank ? samplePlane(array, index) : weightPlane(array, index, across);
       return { ...view, array, own, index, plane, limit: limitOfPlane(array, plane) };
@@ -220,7 +390,9 @@ export class Opened {
       picture.outline([plane.cellOf(index)].filter(Boolean), 2.5);
       return;
     }
-    const factors = [...terms.flatMap((term) => [...term.factors, ...(term.also ?? [])]), ...also].filter((factor) => factor.key === name);
+    const factors = [...terms.flatMap((term) => [...term.factors, ...(term.also ?? [])]), ...also].filter(
+      (factor) => factor.key === name,
+    );
     const cells = [...factors.map((factor) => factor.index), ...(marked[name] ?? [])].map((at) => plane.cellOf(at));
     picture.outline(cells.filter(Boolean), 1.2);
     if (own) picture.outline([plane.cellOf(own.index)].filter(Boolean), 2.5);
@@ -240,12 +412,20 @@ export class Opened {
   /** Buttons that open the operation where a factor of the focused product was computed. */
   drawFollow(focus) {
     const { steps } = this.explorer.network;
-    const buttons = [...(focus?.factors ?? []), ...(this.answer.also ?? [])].map(({ key, name, index }) => {
-      const [at, target] = this.originOf(key) ?? [];
-      if (at === undefined || !targetsOf(steps[at])[target]) return null;
-      return h("button", { type: "button", click: () => this.follow(at, target, index) }, `${written(name, index)}, by ${titleOf(steps[at])}`);
-    }).filter(Boolean);
-    this.parts.follow.replaceChildren(...(buttons.length ? ["Follow a factor to where it is computed: ", ...buttons] : []));
+    const buttons = [...(focus?.factors ?? []), ...(this.answer.also ?? [])]
+      .map(({ key, name, index }) => {
+        const [at, target] = this.originOf(key) ?? [];
+        if (at === undefined || !targetsOf(steps[at])[target]) return null;
+        return h(
+          "button",
+          { type: "button", click: () => this.follow(at, target, index) },
+          `${written(name, index)}, by ${titleOf(steps[at])}`,
+        );
+      })
+      .filter(Boolean);
+    this.parts.follow.replaceChildren(
+      ...(buttons.length ? ["Follow a factor to where it is computed: ", ...buttons] : []),
+    );
   }
 
   follow(at, target, index) {
@@ -257,13 +437,30 @@ export class Opened {
   }
 
   fallback(array, name) {
-    return array.shape.map((_, axis) => (isSampled(name) && axis === 0 ? this.index[0] : axis < this.index.length && this.index[axis] < array.shape[axis] ? this.index[axis] : 0));
+    return array.shape.map((_, axis) =>
+      isSampled(name) && axis === 0
+        ? this.index[0]
+        : axis < this.index.length && this.index[axis] < array.shape[axis]
+          ? this.index[axis]
+          : 0,
+    );
   }
 }
 
 /** Names of an array's axes for people. */
 function axisNames(step, name, rank) {
   if (!rank) return [];
-  if (isSampled(name)) return { 4: ["sample", "row", "column", "channel"], 3: ["sample", "step", "channel"], 2: ["sample", "unit"] }[rank] ?? ["sample", ...Array.from({ length: rank - 1 }, (_, axis) => `axis ${axis + 1}`)];
-  return { 4: ["row", "column", "input channel", "kernel"], 3: ["step", "input channel", "kernel"], 2: ["input", "unit"], 1: ["channel"] }[rank];
+  if (isSampled(name))
+    return (
+      { 4: ["sample", "row", "column", "channel"], 3: ["sample", "step", "channel"], 2: ["sample", "unit"] }[rank] ?? [
+        "sample",
+        ...Array.from({ length: rank - 1 }, (_, axis) => `axis ${axis + 1}`),
+      ]
+    );
+  return {
+    4: ["row", "column", "input channel", "kernel"],
+    3: ["step", "input channel", "kernel"],
+    2: ["input", "unit"],
+    1: ["channel"],
+  }[rank];
 }

@@ -4,7 +4,14 @@ import { total } from "./numbers.js";
 import { activation, curve, generalRelu } from "./operations/activations.js";
 import { conv } from "./operations/conv.js";
 import { dense } from "./operations/dense.js";
-import { binaryCrossentropy, crossentropy, meanAbsoluteError, meanSquaredError, sigmoidCrossentropy, softmaxCrossentropy } from "./operations/losses.js";
+import {
+  binaryCrossentropy,
+  crossentropy,
+  meanAbsoluteError,
+  meanSquaredError,
+  sigmoidCrossentropy,
+  softmaxCrossentropy,
+} from "./operations/losses.js";
 import { concatenate, extreme, fork, multiply, sum } from "./operations/merging.js";
 import { normalization } from "./operations/normalization.js";
 import { averagePool, maxPool } from "./operations/pooling.js";
@@ -12,12 +19,37 @@ import { resampling } from "./operations/resampling.js";
 import { permute, reshape } from "./operations/reshaping.js";
 import { scaling } from "./operations/scaling.js";
 
-const unknown = { title: (step) => step.class, about: () => "The page cannot open this operation: its arrays are in the overview.", targets: {} };
+const unknown = {
+  title: (step) => step.class,
+  about: () => "The page cannot open this operation: its arrays are in the overview.",
+  targets: {},
+};
 
 const OPERATIONS = {
-  activation, average_pool: averagePool, binary_crossentropy: binaryCrossentropy, concatenate, conv, crossentropy, curve, dense, extreme, fork,
-  general_relu: generalRelu, max_pool: maxPool, mean_absolute_error: meanAbsoluteError, mean_squared_error: meanSquaredError, multiply, normalization,
-  permute, resampling, reshape, scaling, sigmoid_crossentropy: sigmoidCrossentropy, softmax_crossentropy: softmaxCrossentropy, sum, unknown,
+  activation,
+  average_pool: averagePool,
+  binary_crossentropy: binaryCrossentropy,
+  concatenate,
+  conv,
+  crossentropy,
+  curve,
+  dense,
+  extreme,
+  fork,
+  general_relu: generalRelu,
+  max_pool: maxPool,
+  mean_absolute_error: meanAbsoluteError,
+  mean_squared_error: meanSquaredError,
+  multiply,
+  normalization,
+  permute,
+  resampling,
+  reshape,
+  scaling,
+  sigmoid_crossentropy: sigmoidCrossentropy,
+  softmax_crossentropy: softmaxCrossentropy,
+  sum,
+  unknown,
 };
 
 const of = (part, step) => (typeof part === "function" ? part(step) : part);
@@ -37,5 +69,9 @@ export const hasOneScale = (step) => OPERATIONS[step.kind].hasOneScale ?? false;
 /** What one element is made of, with the sum of the products as result unless there is another rule. */
 export function explain(step, target, index) {
   const answer = targetsOf(step)[target].of(step, index);
-  return { ...answer, result: answer.result ?? total(answer.terms.map(({ value }) => value)), stored: step.arrays[target].get(index) };
+  return {
+    ...answer,
+    result: answer.result ?? total(answer.terms.map(({ value }) => value)),
+    stored: step.arrays[target].get(index),
+  };
 }

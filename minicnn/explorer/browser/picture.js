@@ -11,11 +11,20 @@ import { shown, written } from "./numbers.js";
 export class Picture {
   constructor(explorer, { most = 224, largest = 28, exact = false, onPick = null, name, label }) {
     Object.assign(this, { explorer, most, largest, exact, onPick, name });
-    this.canvas = h("canvas", { class: onPick ? "picture pick" : "picture", role: "img", "aria-label": label, ...(onPick ? { tabindex: 0 } : {}) });
+    this.canvas = h("canvas", {
+      class: onPick ? "picture pick" : "picture",
+      role: "img",
+      "aria-label": label,
+      ...(onPick ? { tabindex: 0 } : {}),
+    });
     this.canvas.addEventListener("pointermove", (event) => this.hover(event));
     this.canvas.addEventListener("pointerleave", () => explorer.tooltip.hide());
     if (onPick) {
-      this.canvas.addEventListener("click", (event) => { const at = this.cellAt(event); const index = at && this.plane.indexAt(...at); if (index) onPick(index); });
+      this.canvas.addEventListener("click", (event) => {
+        const at = this.cellAt(event);
+        const index = at && this.plane.indexAt(...at);
+        if (index) onPick(index);
+      });
       this.canvas.addEventListener("keydown", (event) => this.key(event));
     }
   }
@@ -39,7 +48,22 @@ export class Picture {
     const context = this.canvas.getContext("2d");
     context.scale(density, density);
     context.imageSmoothingEnabled = false;
-    context.drawImage(paint(plane.rows, plane.columns, (row, column) => { const index = plane.indexAt(row, column); return index && array.get(index); }, limit, colours), 0, 0, width, height);
+    context.drawImage(
+      paint(
+        plane.rows,
+        plane.columns,
+        (row, column) => {
+          const index = plane.indexAt(row, column);
+          return index && array.get(index);
+        },
+        limit,
+        colours,
+      ),
+      0,
+      0,
+      width,
+      height,
+    );
   }
 
   /** Draw an outline round cells, two lines in ink and paper, so that it can be seen on every colour. */
@@ -50,14 +74,22 @@ export class Picture {
     const path = new Path2D();
     for (const [row, column] of cells) {
       const [left, top, right, bottom] = [column * w, row * v, (column + 1) * w, (row + 1) * v];
-      const edge = (neighbour, ...line) => { if (!set.has(neighbour)) { path.moveTo(line[0], line[1]); path.lineTo(line[2], line[3]); } };
+      const edge = (neighbour, ...line) => {
+        if (!set.has(neighbour)) {
+          path.moveTo(line[0], line[1]);
+          path.lineTo(line[2], line[3]);
+        }
+      };
       edge((row - 1) * 65536 + column, left, top, right, top);
       edge((row + 1) * 65536 + column, left, bottom, right, bottom);
       edge(row * 65536 + column - 1, left, top, left, bottom);
       edge(row * 65536 + column + 1, right, top, right, bottom);
     }
     context.lineCap = "square";
-    for (const [name, extra] of [["paper", 2], ["ink", 0]]) {
+    for (const [name, extra] of [
+      ["paper", 2],
+      ["ink", 0],
+    ]) {
       context.strokeStyle = `rgb(${this.explorer.colours[name]})`;
       context.lineWidth = width + extra;
       context.stroke(path);
@@ -85,7 +117,10 @@ export class Picture {
     if (!move || !now) return;
     event.preventDefault();
     event.stopPropagation();
-    const index = this.plane.indexAt(Math.min(Math.max(now[0] + move[0], 0), this.plane.rows - 1), Math.min(Math.max(now[1] + move[1], 0), this.plane.columns - 1));
+    const index = this.plane.indexAt(
+      Math.min(Math.max(now[0] + move[0], 0), this.plane.rows - 1),
+      Math.min(Math.max(now[1] + move[1], 0), this.plane.columns - 1),
+    );
     if (index) this.onPick(index);
   }
 }
@@ -100,7 +135,10 @@ function paint(rows, columns, valueAt, limit, colours) {
       const value = valueAt(row, column);
       if (value === null || value === undefined) continue;
       const [red, green, blue] = colourOf(value, limit, colours);
-      image.data[at] = red; image.data[at + 1] = green; image.data[at + 2] = blue; image.data[at + 3] = 255;
+      image.data[at] = red;
+      image.data[at + 1] = green;
+      image.data[at + 2] = blue;
+      image.data[at + 3] = 255;
     }
   }
   context.putImageData(image, 0, 0);

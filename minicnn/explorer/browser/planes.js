@@ -42,7 +42,9 @@ export function samplePlane(array, index) {
   const { shape, rank } = array;
   if (rank === 4) {
     return {
-      rows: shape[1], columns: shape[2], square: true,
+      rows: shape[1],
+      columns: shape[2],
+      square: true,
       caption: shape[3] > 1 ? `channel ${channel} of ${shape[3]}` : "",
       indexAt: (row, column) => [n, row, column, channel],
       cellOf: (at) => (at[0] === n && at[3] === channel ? [at[1], at[2]] : null),
@@ -50,13 +52,20 @@ export function samplePlane(array, index) {
   }
   if (rank === 3) {
     return {
-      rows: shape[1], columns: shape[2], square: false, caption: "steps ↓ channels →",
+      rows: shape[1],
+      columns: shape[2],
+      square: false,
+      caption: "steps ↓ channels →",
       indexAt: (row, column) => [n, row, column],
       cellOf: (at) => (at[0] === n ? [at[1], at[2]] : null),
     };
   }
   const size = array.data.length / shape[0];
-  const plane = gridPlane(size, (at) => array.index(n * size + at), (at) => (at[0] === n ? array.offset(at) - n * size : null));
+  const plane = gridPlane(
+    size,
+    (at) => array.index(n * size + at),
+    (at) => (at[0] === n ? array.offset(at) - n * size : null),
+  );
   return { ...plane, caption: plane.rows > 1 ? `${plural(size, "number")}, row by row` : "" };
 }
 
@@ -66,7 +75,10 @@ export function weightPlane(array, index, across = 0) {
   if (rank === 4) {
     const [, , c, f] = index;
     return {
-      rows: shape[0], columns: shape[1], square: true, caption: `input channel ${c}, kernel ${f}`,
+      rows: shape[0],
+      columns: shape[1],
+      square: true,
+      caption: `input channel ${c}, kernel ${f}`,
       indexAt: (row, column) => [row, column, c, f],
       cellOf: (at) => (at[2] === c && at[3] === f ? [at[0], at[1]] : null),
     };
@@ -74,7 +86,10 @@ export function weightPlane(array, index, across = 0) {
   if (rank === 3) {
     const f = index[2];
     return {
-      rows: shape[0], columns: shape[1], square: false, caption: `kernel ${f}: steps ↓ channels →`,
+      rows: shape[0],
+      columns: shape[1],
+      square: false,
+      caption: `kernel ${f}: steps ↓ channels →`,
       indexAt: (row, column) => [row, column, f],
       cellOf: (at) => (at[2] === f ? [at[0], at[1]] : null),
     };
@@ -85,8 +100,23 @@ export function weightPlane(array, index, across = 0) {
     const plane = gridPlane(shape[across], whole, (at) => (at[1 - across] === fixed ? at[across] : null));
     return { ...plane, caption: across === 0 ? `the weights to unit ${fixed}` : `the weights from input ${fixed}` };
   }
-  if (rank === 0) return { ...gridPlane(1, () => [], () => 0), caption: "" };
-  return { ...gridPlane(shape[0], (at) => [at], ([at]) => at), caption: "" };
+  if (rank === 0)
+    return {
+      ...gridPlane(
+        1,
+        () => [],
+        () => 0,
+      ),
+      caption: "",
+    };
+  return {
+    ...gridPlane(
+      shape[0],
+      (at) => [at],
+      ([at]) => at,
+    ),
+    caption: "",
+  };
 }
 
 /** Whether an array has samples on its first axis; the others are weights and their gradients. */
@@ -98,7 +128,10 @@ export function strongest(array, n) {
   const size = array.data.length / array.shape[0];
   const sums = new Float64Array(C);
   for (let at = 0; at < size; at++) sums[at % C] += Math.abs(array.data[n * size + at]) || 0;
-  return [...sums.keys()].sort((a, b) => sums[b] - sums[a]).slice(0, MOST_TILES).sort((a, b) => a - b);
+  return [...sums.keys()]
+    .sort((a, b) => sums[b] - sums[a])
+    .slice(0, MOST_TILES)
+    .sort((a, b) => a - b);
 }
 
 const MOST_TILES = 16;
@@ -125,11 +158,21 @@ export function overviewPlane(array, n, channels) {
 /** A kernel as one picture: tiles of its windows, input channels downwards and filters across. */
 export function tilesOf(array) {
   const { shape, rank } = array;
-  if (rank === 2) return { rows: shape[0], columns: shape[1], square: false, indexAt: (row, column) => [row, column], cellOf: () => null };
+  if (rank === 2)
+    return {
+      rows: shape[0],
+      columns: shape[1],
+      square: false,
+      indexAt: (row, column) => [row, column],
+      cellOf: () => null,
+    };
   const [KH, KW, C, F] = rank === 3 ? [1, ...shape] : shape;
   const [across, down] = C === 1 ? [Math.ceil(Math.sqrt(F)), Math.ceil(F / Math.ceil(Math.sqrt(F)))] : [F, C];
   return {
-    rows: down * (KH + 1) - 1, columns: across * (KW + 1) - 1, square: true, cellOf: () => null,
+    rows: down * (KH + 1) - 1,
+    columns: across * (KW + 1) - 1,
+    square: true,
+    cellOf: () => null,
     indexAt(row, column) {
       const [i, j] = [row % (KH + 1), column % (KW + 1)];
       const [r, k] = [Math.floor(row / (KH + 1)), Math.floor(column / (KW + 1))];

@@ -1,7 +1,7 @@
 // Activations: one number in, one number out. Only softmax looks at several.
 
 import { total, written } from "../numbers.js";
-import { elementwise, number, plain, product } from "./products.js";
+import { elementwise, factorAt, number, plain, product } from "./products.js";
 
 const relu = (x) => (Number.isNaN(x) ? x : Math.max(x, 0));
 export const sigmoid = (x) => 0.5 * (1 + Math.tanh(0.5 * x));
@@ -21,7 +21,12 @@ const SLOPES = {
   tanh: (y) => [number(`1 − ${y.name}²`, 1 - y.value * y.value)],
 };
 
-const SLOPE_FORMULAS = { linear: () => "", relu: (y) => ` · (1 if ${y} > 0 else 0)`, sigmoid: (y) => ` · ${y} · (1 − ${y})`, tanh: (y) => ` · (1 − ${y}²)` };
+const SLOPE_FORMULAS = {
+  linear: () => "",
+  relu: (y) => ` · (1 if ${y} > 0 else 0)`,
+  sigmoid: (y) => ` · ${y} · (1 − ${y})`,
+  tanh: (y) => ` · (1 − ${y}²)`,
+};
 
 export const activation = {
   title: (step) => step.options.activation,
@@ -36,13 +41,18 @@ export const activation = {
   targets: {
     y: elementwise("forward", ["x", "y"], (step, index) => {
       if (step.options.activation === "softmax") return softmaxOf(step, "x", "y", index, step.options.axis);
-      const [x, y] = [plain(step, "x").factor(...index), plain(step, "y")];
+      const [x, y] = [factorAt(step, "x", index), plain(step, "y")];
       const [compute, formula] = FORWARDS[step.options.activation];
       return {
         terms: [product([x])],
         result: compute(x.value),
         formula: `${y.text(...index)} = ${formula(written(x.name, index))}`,
-        words: step.options.activation !== "relu" ? "One number in, one number out." : x.value > 0 ? "The number is positive, so ReLU lets it through." : "The number is not positive, so ReLU makes it 0.",
+        words:
+          step.options.activation !== "relu"
+            ? "One number in, one number out."
+            : x.value > 0
+              ? "The number is positive, so ReLU lets it through."
+              : "The number is not positive, so ReLU makes it 0.",
       };
     }),
     dx: elementwise("backward", ["dy", "y", "dx"], (step, index) => {
@@ -51,7 +61,9 @@ export const activation = {
       if (name === "softmax") {
         const own = y.factor(...index);
         const row = rowAlong(y.array, step.options.axis, index);
-        const others = row.map((at, k) => product([number("−1", -1), own, dy.factor(...at), y.factor(...at)], { part: "through the sum", cell: [k] }));
+        const others = row.map((at, k) =>
+          product([number("−1", -1), own, dy.factor(...at), y.factor(...at)], { part: "through the sum", cell: [k] }),
+        );
         const k = lettered(y.array, step.options.axis, index);
         return {
           terms: [product([own, dy.factor(...index)], { part: "direct" }), ...others],
@@ -64,9 +76,11 @@ export const activation = {
         terms: [product([dy.factor(...index), ...SLOPES[name](out)])],
         formula: `${dx.text(...index)} = ${dy.text(...index)}${SLOPE_FORMULAS[name](y.text(...index))}`,
         words:
-          name !== "relu" ? `The gradient, times the slope of ${name} at this place.`
-          : out.value > 0 ? "ReLU let this number through in the forward pass, so its gradient passes unchanged."
-          : "ReLU had made this number 0: changing it a little changes nothing, so its gradient is 0.",
+          name !== "relu"
+            ? `The gradient, times the slope of ${name} at this place.`
+            : out.value > 0
+              ? "ReLU let this number through in the forward pass, so its gradient passes unchanged."
+              : "ReLU had made this number 0: changing it a little changes nothing, so its gradient is 0.",
       };
     }),
   },
@@ -86,7 +100,8 @@ export function softmaxOf(step, input, output, index, axis = -1) {
     listed: `exp(${x.name} − the largest ${x.name})`,
     rule: "its share of the sum",
     formula: `${y.text(...index)} = exp(${x.text(...index)}) / Σ exp(${x.text(...lettered(x.array, axis, index))})`,
-    words: "Softmax makes every number positive by the exponential function, then divides by the sum: what comes out are probabilities. (The largest number is subtracted first, so that nothing overflows; the shares stay the same.)",
+    words:
+      "Softmax makes every number positive by the exponential function, then divides by the sum: what comes out are probabilities. (The largest number is subtracted first, so that nothing overflows; the shares stay the same.)",
   };
 }
 
@@ -103,23 +118,35 @@ export const curve = {
   about: () => "One number in, one number out.",
   targets: {
     y: elementwise("forward", ["x", "y"], (step, index) => {
-      const [x, y] = [plain(step, "x").factor(...index), plain(step, "y")];
-      return { terms: [product([x])], result: y.array.get(index), formula: `${y.text(...index)} = ${step.options.curve}(${written(x.name, index)})`, words: "One number in, one number out." };
+      const [x, y] = [factorAt(step, "x", index), plain(step, "y")];
+      return {
+        terms: [product([x])],
+        result: y.array.get(index),
+        formula: `${y.text(...index)} = ${step.options.curve}(${written(x.name, index)})`,
+        words: "One number in, one number out.",
+      };
     }),
     dx: elementwise("backward", ["dy", "slope", "dx"], (step, index) => {
       const [dy, slope, dx] = ["dy", "slope", "dx"].map((name) => plain(step, name));
-      return { terms: [product([dy.factor(...index), slope.factor(...index)])], formula: `${dx.text(...index)} = ${dy.text(...index)} · ${slope.text(...index)}`, words: `The gradient, times the slope of ${step.options.curve} at this place.` };
+      return {
+        terms: [product([dy.factor(...index), slope.factor(...index)])],
+        formula: `${dx.text(...index)} = ${dy.text(...index)} · ${slope.text(...index)}`,
+        words: `The gradient, times the slope of ${step.options.curve} at this place.`,
+      };
     }),
   },
 };
 
 export const generalRelu = {
   title: (step) => (step.options.negative_slope ? "leaky ReLU" : "ReLU"),
-  about: (step) => (step.options.negative_slope ? `Positive numbers stay; negative ones are multiplied by ${step.options.negative_slope}.` : "Negative numbers become 0, the others stay."),
+  about: (step) =>
+    step.options.negative_slope
+      ? `Positive numbers stay; negative ones are multiplied by ${step.options.negative_slope}.`
+      : "Negative numbers become 0, the others stay.",
   targets: {
     y: elementwise("forward", ["x", "y"], (step, index) => {
       const { negative_slope, max_value, threshold } = step.options;
-      const [x, y] = [plain(step, "x").factor(...index), plain(step, "y")];
+      const [x, y] = [factorAt(step, "x", index), plain(step, "y")];
       const low = x.value <= threshold ? (negative_slope ? negative_slope * (x.value - threshold) : 0) : x.value;
       return {
         terms: [product([x])],

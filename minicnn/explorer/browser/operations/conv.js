@@ -2,7 +2,18 @@
 // has gaps. A depthwise convolution has a group for each channel, and a kernel of shape (KH, KW, C, M).
 
 import { plural, shifted, times } from "../numbers.js";
-import { cellsOf, images, isOnImage, paddedTerms, paddingOf, penalty, plain, product, Reader, windowsWith } from "./products.js";
+import {
+  cellsOf,
+  images,
+  isOnImage,
+  paddedTerms,
+  paddingOf,
+  penalty,
+  plain,
+  product,
+  Reader,
+  windowsWith,
+} from "./products.js";
 
 const KERNEL_AXES = { 4: [0, 1, 2, 3], 3: [1, 2, 3] };
 
@@ -42,12 +53,21 @@ function windowOf(start, stride, dilation, letter) {
 
 export const conv = {
   sign: "·",
-  title: (step) => (step.options.depthwise ? "depthwise convolution" : step.options.groups > 1 ? "convolution in groups" : "convolution"),
+  title: (step) =>
+    step.options.depthwise
+      ? "depthwise convolution"
+      : step.options.groups > 1
+        ? "convolution in groups"
+        : "convolution",
   about(step) {
     const { window, groups, dilation, depthwise } = step.options;
     const kernel = step.arrays.kernel.shape;
-    const gaps = Math.max(...dilation) > 1 ? ` The numbers of a window lie ${dilation[0] === dilation[1] ? dilation[0] : times(dilation)} apart.` : "";
-    if (depthwise) return `${kernel.at(-1) === 1 ? "A kernel" : plural(kernel.at(-1), "kernel")} of ${times(window)} for each of the ${plural(kernel.at(-2), "input channel")}, which stay apart.${gaps}`;
+    const gaps =
+      Math.max(...dilation) > 1
+        ? ` The numbers of a window lie ${dilation[0] === dilation[1] ? dilation[0] : times(dilation)} apart.`
+        : "";
+    if (depthwise)
+      return `${kernel.at(-1) === 1 ? "A kernel" : plural(kernel.at(-1), "kernel")} of ${times(window)} for each of the ${plural(kernel.at(-2), "input channel")}, which stay apart.${gaps}`;
     const seen = groups > 1 ? ` Each sees only the ${plural(kernel.at(-2), "channel")} of its group.` : "";
     return `${plural(kernel.at(-1), "kernel")} of ${times(kernel.slice(0, -1))} slide over the input; each looks for one pattern.${seen}${gaps}`;
   },
@@ -57,17 +77,27 @@ export const conv = {
       views: ["x", "kernel", "y"],
       of(step, index) {
         const [x, kernel, y] = [images(step, "x"), new Kernel(step, "kernel"), images(step, "y")];
-        const { strides: [SH, SW], pads: [top, left], window, dilation: [DH, DW], depthwise } = step.options;
+        const {
+          strides: [SH, SW],
+          pads: [top, left],
+          window,
+          dilation: [DH, DW],
+          depthwise,
+        } = step.options;
         const { channels, kernels } = groupsOf(step);
         const [n, p, q, f] = y.full(index);
         const first = Math.floor(f / kernels) * channels; // of the group's channels
         const terms = [];
         for (const [h, w, i, j] of cellsOf(step, [p, q], [x.length(1), x.length(2)])) {
-          for (let c = 0; c < channels; c++) terms.push(product([x.factor(n, h, w, first + c), kernel.factor(i, j, c, f)], { group: first + c, cell: [i, j] }));
+          for (let c = 0; c < channels; c++)
+            terms.push(
+              product([x.factor(n, h, w, first + c), kernel.factor(i, j, c, f)], { group: first + c, cell: [i, j] }),
+            );
         }
         const padded = window[0] * window[1] * channels - terms.length;
         for (const [, , i, j] of paddingOf(step, [p, q], [x.length(1), x.length(2)])) {
-          for (let c = 0; c < channels; c++) terms.push(...paddedTerms(kernel.factor(i, j, c, f), { group: first + c, cell: [i, j] }));
+          for (let c = 0; c < channels; c++)
+            terms.push(...paddedTerms(kernel.factor(i, j, c, f), { group: first + c, cell: [i, j] }));
         }
         const bias = step.arrays.bias ? plain(step, "bias") : null;
         if (bias) terms.push(product([bias.factor(f)], { part: "bias" }));
@@ -80,7 +110,8 @@ export const conv = {
           formula: `${y.text(n, p, q, f)} = ${bias ? `${bias.text(f)} + ` : ""}Σ ${pixel} · ${kernel.text("i", "j", "c", f)}`,
           words:
             `The window at this position holds ${times([...window, channels].slice(-kernel.array.rank + 1))} numbers of ${x.name}. Each is multiplied by the weight at the same place of kernel ${f}; ` +
-            `the products are added${bias ? ", and the bias" : ""}.` + (padded ? ` ${plural(padded, "product")} on the padding would be 0.` : ""),
+            `the products are added${bias ? ", and the bias" : ""}.` +
+            (padded ? ` ${plural(padded, "product")} on the padding would be 0.` : ""),
         };
       },
     },
@@ -89,13 +120,22 @@ export const conv = {
       views: ["dy", "kernel", "dx"],
       of(step, index) {
         const [dy, kernel, dx] = [images(step, "dy"), new Kernel(step, "kernel"), images(step, "dx")];
-        const { strides: [SH, SW], pads: [top, left], window, dilation: [DH, DW], depthwise } = step.options;
+        const {
+          strides: [SH, SW],
+          pads: [top, left],
+          window,
+          dilation: [DH, DW],
+          depthwise,
+        } = step.options;
         const { channels, kernels } = groupsOf(step);
         const [n, h, w, c] = dx.full(index);
         const first = Math.floor(c / channels) * kernels; // of the group's kernels
         const terms = [];
         for (const [p, q, i, j] of windowsWith(step, [h, w], [dy.length(1), dy.length(2)])) {
-          for (let f = first; f < first + kernels; f++) terms.push(product([dy.factor(n, p, q, f), kernel.factor(i, j, c % channels, f)], { group: f, cell: [i, j] }));
+          for (let f = first; f < first + kernels; f++)
+            terms.push(
+              product([dy.factor(n, p, q, f), kernel.factor(i, j, c % channels, f)], { group: f, cell: [i, j] }),
+            );
         }
         const [output, weight] = depthwise ? [shifted(first, "m"), "m"] : ["f", "f"];
         return {
@@ -115,7 +155,11 @@ export const conv = {
       views: ["x", "dy", "dkernel"],
       of(step, index) {
         const [x, dy, dkernel] = [images(step, "x"), images(step, "dy"), new Kernel(step, "dkernel")];
-        const { strides: [SH, SW], pads: [top, left], dilation: [DH, DW] } = step.options;
+        const {
+          strides: [SH, SW],
+          pads: [top, left],
+          dilation: [DH, DW],
+        } = step.options;
         const { channels, kernels } = groupsOf(step);
         const [i, j, c, f] = dkernel.full(index);
         const channel = Math.floor(f / kernels) * channels + c;
@@ -126,7 +170,8 @@ export const conv = {
             for (let q = 0; q < OW; q++) {
               const [h, w] = [p * SH + i * DH - top, q * SW + j * DW - left];
               const place = { group: n, cell: [p, q] };
-              if (isOnImage([h, w], [x.length(1), x.length(2)])) terms.push(product([x.factor(n, h, w, channel), dy.factor(n, p, q, f)], place));
+              if (isOnImage([h, w], [x.length(1), x.length(2)]))
+                terms.push(product([x.factor(n, h, w, channel), dy.factor(n, p, q, f)], place));
               else terms.push(...paddedTerms(dy.factor(n, p, q, f), place));
             }
           }
@@ -151,7 +196,8 @@ export const conv = {
         const [N, OH, OW] = [0, 1, 2].map((axis) => dy.length(axis));
         const terms = [];
         for (let n = 0; n < N; n++) {
-          for (let p = 0; p < OH; p++) for (let q = 0; q < OW; q++) terms.push(product([dy.factor(n, p, q, f)], { group: n, cell: [p, q] }));
+          for (let p = 0; p < OH; p++)
+            for (let q = 0; q < OW; q++) terms.push(product([dy.factor(n, p, q, f)], { group: n, cell: [p, q] }));
         }
         return {
           terms: [...terms, ...penalty(step, "bias", index)],

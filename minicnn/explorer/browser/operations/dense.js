@@ -18,7 +18,8 @@ export const dense = {
         const [x, kernel, y] = ["x", "kernel", "y"].map((name) => plain(step, name));
         const [rows, f] = [index.slice(0, -1), index.at(-1)];
         const terms = [];
-        for (let c = 0; c < kernel.length(0); c++) terms.push(product([x.factor(...rows, c), kernel.factor(c, f)], { cell: [c] }));
+        for (let c = 0; c < kernel.length(0); c++)
+          terms.push(product([x.factor(...rows, c), kernel.factor(c, f)], { cell: [c] }));
         const bias = step.arrays.bias ? plain(step, "bias") : null;
         if (bias) terms.push(product([bias.factor(f)], { part: "bias" }));
         return {
@@ -36,7 +37,8 @@ export const dense = {
         const [dy, kernel, dx] = ["dy", "kernel", "dx"].map((name) => plain(step, name));
         const [rows, c] = [index.slice(0, -1), index.at(-1)];
         const terms = [];
-        for (let f = 0; f < kernel.length(1); f++) terms.push(product([dy.factor(...rows, f), kernel.factor(c, f)], { cell: [f] }));
+        for (let f = 0; f < kernel.length(1); f++)
+          terms.push(product([dy.factor(...rows, f), kernel.factor(c, f)], { cell: [f] }));
         return {
           terms,
           formula: `${dx.text(...index)} = Σ ${dy.text(...rows, "f")} · ${kernel.text(c, "f")}`,
@@ -50,7 +52,9 @@ export const dense = {
       of(step, index) {
         const [x, dy] = ["x", "dy"].map((name) => plain(step, name));
         const [c, f] = index;
-        const terms = rowsOf(x.array).map((row, at) => product([x.factor(...row, c), dy.factor(...row, f)], { cell: [at] }));
+        const terms = rowsOf(x.array).map((row, at) =>
+          product([x.factor(...row, c), dy.factor(...row, f)], { cell: [at] }),
+        );
         return {
           terms: [...terms, ...penalty(step, "kernel", index)],
           formula: `dkernel[${c}, ${f}] = Σ ${x.text(...rowLetters(x.array), c)} · ${dy.text(...rowLetters(x.array), f)}`,

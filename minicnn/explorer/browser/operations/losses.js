@@ -2,13 +2,16 @@
 
 import { total, written } from "../numbers.js";
 import { sigmoid, softmaxOf } from "./activations.js";
-import { elementwise, number, penalty, plain, product } from "./products.js";
+import { elementwise, factorAt, number, penalty, plain, product, textAt } from "./products.js";
 
 const share = (step) => number(`1 / ${step.options.count}`, 1 / step.options.count);
 const over = (step) => (step.options.count > 1 ? ` / ${step.options.count}` : "");
 
 /** Terms for all elements of the prediction, by `of(index)`; elements without a term are left out. */
-const terms = (step, of) => [...Array.from(step.arrays.z.data.keys(), (offset) => of(step.arrays.z.index(offset))).filter(Boolean), ...penalty(step, "loss", [])];
+const terms = (step, of) => [
+  ...Array.from(step.arrays.z.data.keys(), (offset) => of(step.arrays.z.index(offset))).filter(Boolean),
+  ...penalty(step, "loss", []),
+];
 
 /** The index of output k of the same sample. */
 const inRow = (index, k) => [...index.slice(0, -1), k];
@@ -18,7 +21,8 @@ const START = "The backward pass starts here. ";
 /** The loss and its gradient with respect to the logits z: p − y. */
 export const softmaxCrossentropy = {
   title: "softmax and cross-entropy",
-  about: () => "Softmax makes probabilities p of the last layer's numbers. The loss is small if p is large at the right class.",
+  about: () =>
+    "Softmax makes probabilities p of the last layer's numbers. The loss is small if p is large at the right class.",
   targets: {
     p: elementwise("forward", ["z", "p"], (step, index) => softmaxOf(step, "z", "p", index)),
     loss: {
@@ -34,10 +38,13 @@ export const softmaxCrossentropy = {
         return {
           terms: terms(step, (index) => {
             const y = target.factor(...index);
-            return y.value && product([y, { ...p.factor(...index), name: "−log p", value: minusLog(index) }, share(step)]);
+            return (
+              y.value && product([y, { ...p.factor(...index), name: "−log p", value: minusLog(index) }, share(step)])
+            );
           }),
           formula: `loss = −Σ y · log p${over(step)}`,
-          words: "y is 1 for the right class and 0 for the others, so only the probability of the right class counts. The loss is 0 if it is 1.",
+          words:
+            "y is 1 for the right class and 0 for the others, so only the probability of the right class counts. The loss is 0 if it is 1.",
         };
       },
     },
@@ -52,7 +59,10 @@ export const softmaxCrossentropy = {
         const all = sum === 1 ? [] : [number("Σ y", sum)];
         const difference = `${p.text(...index)} − ${target.text(...index)}`;
         return {
-          terms: [product([p.factor(...index), ...all, ...mean]), product([number("−1", -1), target.factor(...index), ...mean])],
+          terms: [
+            product([p.factor(...index), ...all, ...mean]),
+            product([number("−1", -1), target.factor(...index), ...mean]),
+          ],
           formula: `${dz.text(...index)} = ${mean.length ? `(${difference})${over(step)}` : difference}`,
           words: `${START}The gradient is the predicted probability minus the right answer: a class that got too much probability has a positive gradient, the right class a negative one.`,
         };
@@ -71,7 +81,16 @@ export const crossentropy = {
       of(step) {
         const target = plain(step, "target");
         return {
-          terms: terms(step, (index) => target.array.get(index) && product([target.factor(...index), number(`−log q[${index.join(", ")}]`, -Math.log(clipped(shareOf(step, index)))), share(step)])),
+          terms: terms(
+            step,
+            (index) =>
+              target.array.get(index) &&
+              product([
+                target.factor(...index),
+                number(`−log q[${index.join(", ")}]`, -Math.log(clipped(shareOf(step, index)))),
+                share(step),
+              ]),
+          ),
           formula: `loss = −Σ y · log q${over(step)}`,
           words: "q is the prediction divided by its sum, at least 10⁻⁷. Only the right class counts.",
         };
@@ -83,10 +102,20 @@ export const crossentropy = {
       of(step, index) {
         const [z, target, dz] = ["z", "target", "dz"].map((name) => plain(step, name));
         const sum = total(Array.from({ length: z.array.shape.at(-1) }, (_, k) => z.array.get(inRow(index, k))));
-        const slope = (at) => (isInside(shareOf(step, at)) ? -target.array.get(at) / shareOf(step, at) / step.options.count : 0);
+        const slope = (at) =>
+          isInside(shareOf(step, at)) ? -target.array.get(at) / shareOf(step, at) / step.options.count : 0;
         const scale = number("1 / Σ p", 1 / sum);
         const others = Array.from({ length: z.array.shape.at(-1) }, (_, k) => inRow(index, k)).map((at) =>
-          product([number("−1", -1), number(`−y[${at.at(-1)}] / q[${at.at(-1)}] / N`, slope(at)), number(`q[${at.at(-1)}]`, clipped(shareOf(step, at))), scale], { part: "through the sum" }));
+          product(
+            [
+              number("−1", -1),
+              number(`−y[${at.at(-1)}] / q[${at.at(-1)}] / N`, slope(at)),
+              number(`q[${at.at(-1)}]`, clipped(shareOf(step, at))),
+              scale,
+            ],
+            { part: "through the sum" },
+          ),
+        );
         return {
           terms: [product([number("−y / q / N", slope(index)), scale], { part: "direct" }), ...others],
           formula: `${dz.text(...index)} = (dq − Σ dq · q) / Σ p, dq = −y / q${over(step)}`,
@@ -109,11 +138,17 @@ function shareOf(step, index) {
 /** Sigmoid and binary cross-entropy as one operation: p − y again. */
 export const sigmoidCrossentropy = {
   title: "sigmoid and binary cross-entropy",
-  about: () => "The sigmoid makes a probability p of each of the last layer's numbers. The loss is small if p is near y.",
+  about: () =>
+    "The sigmoid makes a probability p of each of the last layer's numbers. The loss is small if p is near y.",
   targets: {
     p: elementwise("forward", ["z", "p"], (step, index) => {
-      const z = plain(step, "z").factor(...index);
-      return { terms: [product([z])], result: sigmoid(z.value), formula: `${plain(step, "p").text(...index)} = 1 / (1 + exp(−${written("z", index)}))`, words: "The sigmoid squeezes every number between 0 and 1." };
+      const z = factorAt(step, "z", index);
+      return {
+        terms: [product([z])],
+        result: sigmoid(z.value),
+        formula: `${textAt(step, "p", index)} = 1 / (1 + exp(−${written("z", index)}))`,
+        words: "The sigmoid squeezes every number between 0 and 1.",
+      };
     }),
     loss: {
       direction: "forward",
@@ -121,7 +156,10 @@ export const sigmoidCrossentropy = {
       of: (step) => ({
         terms: terms(step, (index) => {
           const [z, y] = [step.arrays.z.get(index), step.arrays.target.get(index)];
-          return product([number(`ℓ[${index.join(", ")}]`, Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))) - y * z), share(step)]);
+          return product([
+            number(`ℓ[${index.join(", ")}]`, Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z))) - y * z),
+            share(step),
+          ]);
         }),
         formula: `loss = Σ ℓ${over(step)}, ℓ = −y · log p − (1 − y) · log(1 − p)`,
         words: "Each output is a yes or no of its own; its loss ℓ is 0 if p is equal to y.",
@@ -134,7 +172,10 @@ export const sigmoidCrossentropy = {
       of(step, index) {
         const [p, target, dz] = ["p", "target", "dz"].map((name) => plain(step, name));
         return {
-          terms: [product([p.factor(...index), share(step)]), product([number("−1", -1), target.factor(...index), share(step)])],
+          terms: [
+            product([p.factor(...index), share(step)]),
+            product([number("−1", -1), target.factor(...index), share(step)]),
+          ],
           formula: `${dz.text(...index)} = (${p.text(...index)} − ${target.text(...index)})${over(step)}`,
           words: `${START}The gradient is the predicted probability minus the right answer.`,
         };
@@ -153,10 +194,14 @@ export const binaryCrossentropy = {
       of: (step) => ({
         terms: terms(step, (index) => {
           const [p, y] = [clipped(step.arrays.z.get(index)), step.arrays.target.get(index)];
-          return product([number(`ℓ[${index.join(", ")}]`, -(y * Math.log(p) + (1 - y) * Math.log(1 - p))), share(step)]);
+          return product([
+            number(`ℓ[${index.join(", ")}]`, -(y * Math.log(p) + (1 - y) * Math.log(1 - p))),
+            share(step),
+          ]);
         }),
         formula: `loss = Σ ℓ${over(step)}, ℓ = −y · log p − (1 − y) · log(1 − p)`,
-        words: "Each output is a yes or no of its own; its loss ℓ is 0 if p is equal to y. p is kept between 10⁻⁷ and 1 − 10⁻⁷.",
+        words:
+          "Each output is a yes or no of its own; its loss ℓ is 0 if p is equal to y. p is kept between 10⁻⁷ and 1 − 10⁻⁷.",
       }),
     },
     dz: elementwise("backward", ["z", "target", "dz"], (step, index) => {
@@ -164,7 +209,10 @@ export const binaryCrossentropy = {
       const p = clipped(z.array.get(index));
       const slope = number("1 / (p · (1 − p))", isInside(z.array.get(index)) ? 1 / (p * (1 - p)) : 0);
       return {
-        terms: [product([{ ...z.factor(...index), value: p }, slope, share(step)]), product([number("−1", -1), target.factor(...index), slope, share(step)])],
+        terms: [
+          product([{ ...z.factor(...index), value: p }, slope, share(step)]),
+          product([number("−1", -1), target.factor(...index), slope, share(step)]),
+        ],
         formula: `${dz.text(...index)} = (p − y) / (p · (1 − p))${over(step)}`,
         words: `${START}The gradient is large where p is surely wrong.`,
       };
@@ -172,7 +220,8 @@ export const binaryCrossentropy = {
   },
 };
 
-const error = (step, index) => number(`error[${index.join(", ")}]`, step.arrays.z.get(index) - step.arrays.target.get(index));
+const error = (step, index) =>
+  number(`error[${index.join(", ")}]`, step.arrays.z.get(index) - step.arrays.target.get(index));
 
 export const meanSquaredError = {
   title: "mean squared error",
@@ -207,14 +256,16 @@ export const meanAbsoluteError = {
       direction: "forward",
       views: ["z", "target", "loss"],
       of: (step) => ({
-        terms: terms(step, (index) => product([number(`|error[${index.join(", ")}]|`, Math.abs(error(step, index).value)), share(step)])),
+        terms: terms(step, (index) =>
+          product([number(`|error[${index.join(", ")}]|`, Math.abs(error(step, index).value)), share(step)]),
+        ),
         formula: `loss = Σ |error|${over(step)}`,
         words: "error = prediction − target.",
       }),
     },
     dz: elementwise("backward", ["z", "target", "dz"], (step, index) => ({
       terms: [product([number("sign of the error", Math.sign(error(step, index).value)), share(step)])],
-      formula: `${plain(step, "dz").text(...index)} = sign(${plain(step, "z").text(...index)} − ${plain(step, "target").text(...index)})${over(step)}`,
+      formula: `${textAt(step, "dz", index)} = sign(${textAt(step, "z", index)} − ${textAt(step, "target", index)})${over(step)}`,
       words: `${START}Only the direction of the error counts, not its size.`,
     })),
   },

@@ -50,16 +50,20 @@ export const maxPool = {
           const winner = cells[winnerOf(cells.map(([u, v]) => x.factor(n, u, v, c).value))];
           const won = winner[2] === i && winner[3] === j;
           const others = cells.filter((cell) => cell !== winner).map(([u, v]) => x.factor(n, u, v, c));
-          return product([dy.factor(n, p, q, c), number(won ? "won, 1" : "lost, 0", won ? 1 : 0)], { also: [x.factor(n, winner[0], winner[1], c), ...others] });
+          return product([dy.factor(n, p, q, c), number(won ? "won, 1" : "lost, 0", won ? 1 : 0)], {
+            also: [x.factor(n, winner[0], winner[1], c), ...others],
+          });
         });
         const wins = terms.filter((term) => term.factors[1].value).length;
         return {
           terms,
           formula: `${dx.text(n, h, w, c)} = Σ ${dy.text(n, "p", "q", c)} over the windows that it won`,
           words:
-            terms.length === 0 ? "No window contains this number: it was dropped at the border, so its gradient is 0."
-            : wins ? `This number was the largest in ${plural(wins, "window")}, so it gets the gradient of ${wins === 1 ? "that output" : "those outputs"}. The thick frame in x is the winner of the window.`
-            : "Another number of the window was larger: the thick frame in x. Changing this one a little changes nothing, so its gradient is 0.",
+            terms.length === 0
+              ? "No window contains this number: it was dropped at the border, so its gradient is 0."
+              : wins
+                ? `This number was the largest in ${plural(wins, "window")}, so it gets the gradient of ${wins === 1 ? "that output" : "those outputs"}. The thick frame in x is the winner of the window.`
+                : "Another number of the window was larger: the thick frame in x. Changing this one a little changes nothing, so its gradient is 0.",
         };
       },
     },

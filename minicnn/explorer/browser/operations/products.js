@@ -48,6 +48,8 @@ export class Reader {
 const IMAGE_AXES = { 4: [0, 1, 2, 3], 3: [0, 2, 3], 2: [0, 3] };
 export const images = (step, name) => new Reader(step, name, IMAGE_AXES[step.arrays[name].rank]);
 export const plain = (step, name) => new Reader(step, name);
+export const factorAt = (step, name, index) => plain(step, name).factor(...index);
+export const textAt = (step, name, index) => plain(step, name).text(...index);
 export const number = (name, value) => ({ name, key: null, index: null, value });
 
 export function product(factors, place = {}) {
@@ -57,12 +59,17 @@ export function product(factors, place = {}) {
 /** The gradient of a weight's penalty, if it has one: it belongs to the stored gradient. */
 export function penalty(step, name, index) {
   const key = `penalty_${name}`;
-  return step.arrays[key] ? [product([{ ...plain(step, key).factor(...index), name: "penalty" }], { part: "penalty" })] : [];
+  return step.arrays[key] ? [product([{ ...factorAt(step, key, index), name: "penalty" }], { part: "penalty" })] : [];
 }
 
 /** The windows of a convolution or pooling that contain pixel (h, w): [p, q, i, j]. */
 export function* windowsWith(step, [h, w], [OH, OW]) {
-  const { window: [KH, KW], strides: [SH, SW], pads: [top, left], dilation: [DH, DW] = [1, 1] } = step.options;
+  const {
+    window: [KH, KW],
+    strides: [SH, SW],
+    pads: [top, left],
+    dilation: [DH, DW] = [1, 1],
+  } = step.options;
   for (let i = 0; i < KH; i++) {
     for (let j = 0; j < KW; j++) {
       const [p, q] = [(h + top - i * DH) / SH, (w + left - j * DW) / SW];
@@ -73,16 +80,23 @@ export function* windowsWith(step, [h, w], [OH, OW]) {
 
 /** The cells of window (p, q), on the image or on the padding around it: [h, w, i, j]. */
 function* windowAt(step, [p, q]) {
-  const { window: [KH, KW], strides: [SH, SW], pads: [top, left], dilation: [DH, DW] = [1, 1] } = step.options;
+  const {
+    window: [KH, KW],
+    strides: [SH, SW],
+    pads: [top, left],
+    dilation: [DH, DW] = [1, 1],
+  } = step.options;
   for (let i = 0; i < KH; i++) for (let j = 0; j < KW; j++) yield [p * SH + i * DH - top, q * SW + j * DW - left, i, j];
 }
 
 export const isOnImage = ([h, w], [H, W]) => h >= 0 && w >= 0 && h < H && w < W;
 export const cellsOf = (step, position, size) => [...windowAt(step, position)].filter((cell) => isOnImage(cell, size));
-export const paddingOf = (step, position, size) => [...windowAt(step, position)].filter((cell) => !isOnImage(cell, size));
+export const paddingOf = (step, position, size) =>
+  [...windowAt(step, position)].filter((cell) => !isOnImage(cell, size));
 
 /** The product of a number with the padding, where it isn't 0: 0 times NaN or ∞ is NaN. */
-export const paddedTerms = (factor, place) => (Number.isFinite(factor.value) ? [] : [product([number("padding", 0), factor], place)]);
+export const paddedTerms = (factor, place) =>
+  Number.isFinite(factor.value) ? [] : [product([number("padding", 0), factor], place)];
 
 /** All indices of an array without its last axis. */
 export function rowsOf(array) {

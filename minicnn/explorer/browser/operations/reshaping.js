@@ -1,7 +1,7 @@
 // The same numbers in another shape (Flatten, Reshape) or order (Permute).
 
 import { written } from "../numbers.js";
-import { elementwise, plain, product } from "./products.js";
+import { elementwise, factorAt, product, textAt } from "./products.js";
 
 const THERE = "No arithmetic: the number only gets another position.";
 const BACK = "The gradient goes back to the position that its number came from.";
@@ -17,8 +17,12 @@ const moving = (title, about, origin, goal) => ({
 });
 
 function moved(step, input, output, index, from, words) {
-  const factor = plain(step, input).factor(...from);
-  return { terms: [product([factor])], formula: `${plain(step, output).text(...index)} = ${written(factor.name, from)}`, words };
+  const factor = factorAt(step, input, from);
+  return {
+    terms: [product([factor])],
+    formula: `${textAt(step, output, index)} = ${written(factor.name, from)}`,
+    words,
+  };
 }
 
 export const reshape = moving(
