@@ -14,6 +14,7 @@ from zipfile import ZipFile
 import numpy as np
 import pytest
 
+import minicnn
 from minicnn.backends import textbook
 from minicnn.classroom.messages import Page
 from minicnn.classroom.textbook import CHECKS
@@ -22,6 +23,10 @@ from minicnn.exercises import COURSE
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = "minicnn/backends/textbook"
 CONV = f"{FOLDER}/conv.py"
+
+
+def source(file):
+    return (Path(minicnn.__file__).parents[1] / file).read_text("utf-8")
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def ask(page):
 @pytest.fixture
 def changed(ask):
     """changed(old, new): what the doctor answers about the convolution with this change. Afterwards it is undone."""
-    code = (ROOT / CONV).read_text("utf-8")
+    code = source(CONV)
     yield lambda old="", new="": ask("check", name=CONV, code=code.replace(old, new) if old else code)
     ask("replace", name=CONV, code=code)
 
@@ -88,7 +93,7 @@ def test_there_is_a_check_for_every_textbook_file_that_a_page_shows():
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_doctor_finds_nothing_in_the_textbook(ask, name):
     file = f"{FOLDER}/{name}.py"
-    assert ask("check", name=file, code=(ROOT / file).read_text("utf-8")) == {"replaced": True, "ok": True}
+    assert ask("check", name=file, code=source(file)) == {"replaced": True, "ok": True}
 
 
 def test_the_doctor_names_the_mistake_in_a_changed_textbook(changed, capsys):
@@ -106,7 +111,7 @@ def test_a_changed_textbook_that_raises_shows_the_line(changed, capsys):
 def test_everybody_uses_the_changed_textbook(ask, page):
     """The backend's operations, other modules of the textbook, and names that a cell has imported."""
     file = f"{FOLDER}/windows.py"
-    code = (ROOT / file).read_text("utf-8")
+    code = source(file)
     ask("run", name="cell 1", code="from minicnn.backends.textbook.windows import im2col")
     x, kernel = np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 1))
 

@@ -148,7 +148,8 @@ class Cell {
 
 /** Run a cell, and before it those above that have not run. */
 async function runCell(cell) {
-  cells.forEach((other) => (other.run.disabled = true));
+  if (cell.run.ariaDisabled === "true") return;
+  setBusy(true);
   cell.clear();
   cell.stop.hidden = false;
   try {
@@ -172,8 +173,13 @@ async function runCell(cell) {
     } else throw reason;
   } finally {
     cell.stop.hidden = true;
-    cells.forEach((other) => (other.run.disabled = false));
+    setBusy(false);
   }
+}
+
+/** Whether cells can be run now. Not `disabled`, which would take the focus away from the reader's button. */
+function setBusy(isBusy) {
+  cells.forEach(({ run }) => (run.ariaDisabled = String(isBusy)));
 }
 
 /** What the check of an exercise found. */
@@ -228,7 +234,7 @@ function editor(code, label, cell) {
     const line = area.value.lastIndexOf("\n", area.selectionStart - 1) + 1;
     const indent = /^ */.exec(area.value.slice(line, area.selectionStart))[0];
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-      if (!cell.run.disabled) cell.run.click();
+      cell.run.click();
     } else if (event.key === "Enter") {
       const opens = area.value.slice(line, area.selectionStart).trimEnd().endsWith(":");
       type(area, `\n${indent}${opens ? INDENT : ""}`);

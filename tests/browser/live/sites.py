@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import runpy
 import subprocess
 import sys
 import threading
@@ -12,6 +13,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
+LIVE = runpy.run_path(str(ROOT / "docs" / "classroom" / "hook.py"))["LIVE"]
+"""The names of the live pages."""
 
 
 class Files(SimpleHTTPRequestHandler):
