@@ -7,6 +7,7 @@ import numpy as np
 from .backends import to_host
 from .backends.contract import Array
 from .errors import NonFiniteError
+from .losses import Crossentropy
 from .network import Network
 
 CAUSES = (
@@ -17,9 +18,23 @@ CAUSES = (
 
 def non_finite_error(network: Network, x: Array, loss: float, step: int) -> NonFiniteError:
     """The error for a loss that is NaN or infinite on a step's batch x (N, …); it names the first non-finite array."""
-    culprit = _first_non_finite(network, x) or "every layer's weights and outputs are finite, so it is the loss itself"
+    culprit, causes = _first_non_finite(network, x), CAUSES
+    if culprit is None:
+        culprit = "every layer's weights and outputs are finite, so it is the loss itself"
+        causes = _no_probabilities(network) or CAUSES
     return NonFiniteError(
-        f"The loss is {loss} at step {step}: {culprit}. Training stopped before this batch changed a weight. {CAUSES}"
+        f"The loss is {loss} at step {step}: {culprit}. Training stopped before this batch changed a weight. {causes}"
+    )
+
+
+def _no_probabilities(network: Network) -> str | None:
+    """The cause of a cross-entropy that is not finite: it divides the outputs by their sum, and takes the logarithm."""
+    loss, last = getattr(network, "loss", None), network.layers[-1]
+    if not isinstance(loss, Crossentropy) or loss.from_logits or last.activation == loss.activation:
+        return None
+    return (
+        f"{type(loss).__name__} expects probabilities, and {last} has the activation {last.activation!r}. End the model "
+        f"with activation={loss.activation!r}, or make the loss with from_logits=True."
     )
 
 

@@ -323,6 +323,12 @@ class TestNonFiniteLoss:
         with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="Conv2D 'conv2d': its output holds"):
             model.fit(X, Y, verbose=0)
 
+    def test_names_outputs_that_are_no_probabilities(self, backend):
+        model = Sequential([Input((2,)), Dense(3, activation="relu", kernel_initializer="zeros")])
+        model.compile("sgd", "categorical_crossentropy")
+        with np.errstate(all="ignore"), pytest.raises(NonFiniteError, match="the activation 'relu'.*'softmax'"):
+            model.fit(np.ones((3, 2)), np.eye(3), verbose=0)
+
     def test_changes_no_weight_in_that_step(self, backend):
         model = Sequential([Input((2,)), Dense(1, kernel_initializer="ones")])
         model.compile("sgd", "mse")
