@@ -33,8 +33,8 @@ def _no_probabilities(network: Network) -> str | None:
     if not isinstance(loss, Crossentropy) or loss.from_logits or last.activation == loss.activation:
         return None
     return (
-        f"{type(loss).__name__} expects probabilities, and {last} has the activation {last.activation!r}. End the model "
-        f"with activation={loss.activation!r}, or make the loss with from_logits=True."
+        f"{type(loss).__name__} expects probabilities, and {last} has the activation {last.activation!r}. End the "
+        f"model with activation={loss.activation!r}, or make the loss with from_logits=True."
     )
 
 

@@ -311,6 +311,8 @@ class Network:
                 remedy = "This is one sample. Add the batch axis: x[numpy.newaxis]."
             elif len(x.shape) > 2 and _fits((x.shape[0], *x.shape[2:], x.shape[1]), self.input_shape):
                 remedy = "Arrays are channels last: numpy.moveaxis(x, 1, -1)."
+            elif len(x.shape) > 2 and _fits((x.shape[0], x.shape[-1], *x.shape[1:-1]), self.input_shape):
+                remedy = f"Arrays are channels last: give the model the input shape {tuple(x.shape[1:])}."
             raise ValueError(
                 explain(
                     f"{self.name}, {self.layers[0]}",

@@ -222,6 +222,11 @@ def test_channels_first_images_get_their_own_remedy():
         small_model().predict(np.ones((3, 2, 6, 5)))
 
 
+def test_a_model_made_for_channels_first_gets_its_own_remedy():
+    with pytest.raises(ValueError, match=r"give the model the input shape \(6, 5, 2\)"):
+        Sequential([Input((2, 6, 5)), Flatten()]).predict(np.ones((3, 6, 5, 2)))
+
+
 def test_parameters_have_keras_s_shape_and_numpy(backend):
     kernel = small_model().trainable_variables[0]
     assert kernel.shape == kernel.numpy().shape == (3, 3, 2, 3)
