@@ -1,7 +1,8 @@
-"""docs/typeset.py: formulas of a page become MathML."""
+"""The site: docs/typeset.py makes MathML of formulas, docs/style.css turns white figures dark."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ pytest.importorskip("mkdocs")
 from mkdocs.exceptions import PluginError
 from typeset import on_page_content, parts
 
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = SimpleNamespace(file=SimpleNamespace(src_path="page.md"))
 
 
@@ -49,3 +51,11 @@ def test_a_mistake_in_a_formula_stops_the_build():
 
 def test_text_without_formulas_is_left_alone():
     assert page("<p>costs $5</p>") == "<p>costs $5</p>"
+
+
+def test_only_dark_figures_keep_their_colours_in_dark_mode():
+    endings = tuple(re.findall(r'\[src\$="([^"]+)"\]', (DOCS / "style.css").read_text(encoding="utf-8")))
+    pages = [page.read_text(encoding="utf-8") for page in DOCS.glob("**/*.md")]
+    images = {image for text in pages for image in re.findall(r"!\[[^\]]*\]\(([^)]+)\)", text)}
+    kept = {image for image in images if image.endswith(endings)}
+    assert {image for image in kept if not image.endswith("#only-dark")} == {"images/model5.png"}

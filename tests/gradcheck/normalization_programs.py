@@ -41,7 +41,9 @@ program(
     not_divided_by_n=("dmu / N", "dmu", "mean has the coefficient"),
     gamma_forgotten=("dxhat = dout * gamma", "dxhat = dout", "gamma-forgotten"),
     std_power=("/ std ** 2", "/ std", "power"),
-    std_forgotten=("dxmu = dxhat / std", "dxmu = dxhat", "coefficient|direct|std|factor"),
+    std_forgotten=("dxmu = dxhat / std", "dxmu = dxhat", "direct-and-mean-path-not-divided"),
+    root_forgotten=("0.5 * dstd / std", "dstd", "derivative-of-root-forgotten"),
+    only_std=("dx = dxmu + dmu / N", "dx = dout / std", "only-divided-by-std"),
     dgamma_of_x=("(dout * xhat).sum", "(dout * x).sum", "dgamma-of-x"),
     dgamma_of_centred=("(dout * xhat).sum", "(dout * xmu).sum", "dgamma-of-centred"),
     dgamma_plain=("(dout * xhat).sum", "dout.sum", "dgamma-without-normalized"),
@@ -296,7 +298,7 @@ def forward(x, y):
     right_class_once=("-= num_pos", "-= 1", "right-class-minus-one|right-class-once"),
     margins=("dx[margins > 0] = 1", "dx[margins > 0] = margins[margins > 0]", "margin"),
     not_divided=("    dx /= N\n", "", "batch-mean-forgotten"),
-    all_classes=("dx[margins > 0] = 1", "dx[:] = 1", "margin"),
+    all_classes=("dx[margins > 0] = 1", "dx[:] = 1", "all-classes"),
     sign=("-= num_pos", "+= num_pos", "right class has the coefficient −1"),
 )
 program(

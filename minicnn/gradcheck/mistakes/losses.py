@@ -432,6 +432,12 @@ def hinge_right_class_minus_one(op: Loss, dy: Array) -> Array:
 
 
 @of_hinge()
+def hinge_all_classes(op: Loss, dy: Array) -> Array:
+    """Every class gets 1, whether it is over its margin or not, and the right class, too."""
+    return dy * op.weight * (1 - op.target * _over(op).sum(axis=-1, keepdims=True))
+
+
+@of_hinge()
 def hinge_margins_for_mask(op: Loss, dy: Array) -> Array:
     """The margins themselves are used, where only 1 for each positive margin belongs."""
     _over(op)

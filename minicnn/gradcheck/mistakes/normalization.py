@@ -222,6 +222,34 @@ def mean_path_not_scaled(op: Normalization, dy: Array) -> Array:
 
 
 @of_dx()
+def direct_path_not_divided_by_std(op: Normalization, dy: Array) -> Array:
+    """The direct path is not divided by std."""
+    direct, mean, variance = parts(op, dy)
+    return direct * op.std + mean + variance
+
+
+@of_dx()
+def direct_and_mean_path_not_divided_by_std(op: Normalization, dy: Array) -> Array:
+    """The direct path is not divided by std, and with it the path through the mean."""
+    direct, mean, variance = parts(op, dy)
+    return (direct + mean) * op.std + variance
+
+
+@of_dx()
+def derivative_of_root_forgotten(op: Normalization, dy: Array) -> Array:
+    """The derivative of the root, 1 / (2 · std), is missing in the path through the variance."""
+    direct, mean, variance = parts(op, dy)
+    return direct + mean + variance * 2 * op.std
+
+
+@of_dx()
+def only_divided_by_std(op: Normalization, dy: Array) -> Array:
+    """It is dz / std: the factor gamma is missing, and the paths through the mean and through the variance."""
+    _gamma(op)
+    return op.upstream(dy) / op.std
+
+
+@of_dx()
 def mean_over_all(op: Normalization, dy: Array) -> Array:
     """The means of dz and dz · x̂ are taken over the whole array, where each group has its own."""
     d = op.upstream(dy) * op.scale
