@@ -13,6 +13,7 @@ import os
 from collections import Counter
 from collections.abc import Sequence
 from copy import copy
+from math import prod
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -306,7 +307,10 @@ class Network:
             raise ValueError(explain(self.name, "input of shape (batch, …)", f"shape {tuple(x.shape)}", remedy))
         if self.input_shape is not None and not _fits(x.shape, self.input_shape):
             expected = ("batch", *("any" if length is None else length for length in self.input_shape[1:]))
-            remedy = "Reshape or resize the samples."
+            shape = self.input_shape[1:]
+            remedy = f"Resize the samples, or give the model their shape, {tuple(x.shape[1:])}, as its input shape."
+            if None not in shape and prod(x.shape[1:]) == prod(shape):  # type: ignore[arg-type]  # no None
+                remedy = f"Reshape the samples: x.reshape({', '.join(map(str, (-1, *shape)))})."
             if self.input_shape[1:] in (tuple(x.shape), (*x.shape, 1)):
                 remedy = "This is one sample. Add the batch axis: x[numpy.newaxis]."
             elif len(x.shape) > 2 and _fits((x.shape[0], *x.shape[2:], x.shape[1]), self.input_shape):

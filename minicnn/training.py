@@ -53,6 +53,11 @@ class Trainer(Network):
     callbacks = CallbackList([], None)
     """The callbacks of the fit in progress; otherwise their states, which a resumed fit restores."""
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """A subclass with its own `train_step` takes x, y and weights: Keras's takes them as one tuple."""
+        super().__init_subclass__(**options)
+        arguments.function(f"{cls.__name__} train_step", cls.train_step, "self", "x", "y", "sample_weight")
+
     def __init__(self, *, name: str) -> None:
         super().__init__(name=name)
         self.seed = draw_seed()

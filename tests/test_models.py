@@ -227,6 +227,14 @@ def test_a_model_made_for_channels_first_gets_its_own_remedy():
         Sequential([Input((2, 6, 5)), Flatten()]).predict(np.ones((3, 6, 5, 2)))
 
 
+def test_samples_of_another_shape_get_their_own_remedy():
+    model = Sequential([Input((30,)), Dense(2)])
+    with pytest.raises(ValueError, match=r"x\.reshape\(-1, 30\)"):
+        model.predict(np.ones((3, 6, 5)))
+    with pytest.raises(ValueError, match=r"give the model their shape, \(7,\), as its input shape"):
+        model.predict(np.ones((3, 7)))
+
+
 def test_parameters_have_keras_s_shape_and_numpy(backend):
     kernel = small_model().trainable_variables[0]
     assert kernel.shape == kernel.numpy().shape == (3, 3, 2, 3)

@@ -306,6 +306,22 @@ class TestBadInput:
             model.compile("adam", "mse", metrics=["acuracy"])
 
 
+def test_a_train_step_with_keras_s_arguments_is_refused_at_its_definition():
+    with pytest.raises(TypeError, match=r"Mine train_step: expected a function of self, x, y, sample_weight"):
+
+        class Mine(Sequential):
+            def train_step(self, data):
+                return {}
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1)])
+def test_one_target_for_several_sigmoids(shape):
+    model = Sequential([Input((2,)), Dense(3, activation="sigmoid")])
+    model.compile("sgd", "binary_crossentropy")
+    with pytest.raises(ValueError, match=r"expected 3 targets .*, found one, .*Dense\(1, activation=\"sigmoid\"\)"):
+        model.fit(np.ones((4, 2)), np.ones(shape), verbose=0)
+
+
 class TestNonFiniteLoss:
     def test_names_the_layer_whose_weights_are_not_finite(self, backend):
         model = classifier()

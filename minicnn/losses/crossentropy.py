@@ -154,6 +154,13 @@ class BinaryCrossentropy(Crossentropy):
         return target * (1 - self.label_smoothing) + self.label_smoothing / 2 if self.label_smoothing else target
 
     def check_targets(self, y_true: np.ndarray, output_shape: tuple[int, ...]) -> np.ndarray:
+        if y_true.size == output_shape[0] != np.prod(output_shape):
+            expected, found = f"{output_shape[-1]} targets for each sample", f"one, shape {y_true.shape}"
+            remedy = (
+                'For yes or no, end the model with Dense(1, activation="sigmoid"); for several classes, with softmax '
+            )
+            remedy += "and loss='sparse_categorical_crossentropy'."
+            raise ValueError(explain("BinaryCrossentropy", expected, found, remedy))
         y_true = super().check_targets(y_true, output_shape)
         if y_true.size and (y_true.min() < 0 or y_true.max() > 1):
             found = f"targets from {y_true.min()} to {y_true.max()}"
