@@ -62,13 +62,20 @@ class Stage(NamedTuple):
 
 
 def forward(make_stages: Callable[..., list[Stage]], x: Array, weights: Sequence[Array | None], *options: Any) -> Array:
-    """x (N, …) -> y (N, …) by the stages make_stages(x.shape, x.itemsize, the weights' shapes, *options)."""
-    shapes = tuple([None if weight is None else weight.shape for weight in weights])
-    return _executor(make_stages, x.shape, x.dtype, shapes, options)(x, addresses_of(weights))
+    """y of one operation, whose stages are make_stages(x.shape, x.itemsize, the weights' shapes, *options)."""
+    return executor_for(make_stages, x, weights, *options)(x, addresses_of(weights))
+
+
+def executor_for(
+    make_stages: Callable[..., list[Stage]], x: Array, weights: Sequence[Array | None], *options: Any
+) -> Executor:
+    """What runs these stages; remembered for the next arrays of the same shapes."""
+    shapes = tuple(None if weight is None else weight.shape for weight in weights)
+    return _operation(make_stages, x.shape, x.dtype, shapes, options)
 
 
 @lru_cache(maxsize=256)
-def _executor(make_stages: Any, shape: Shape, dtype: Any, weights: Any, options: tuple[Any, ...]) -> Executor:
+def _operation(make_stages: Any, shape: Shape, dtype: Any, weights: Any, options: tuple[Any, ...]) -> Executor:
     return Executor(make_stages(shape, dtype.itemsize, weights, *options), shape, dtype)
 
 

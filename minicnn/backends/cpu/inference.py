@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from math import prod
+from operator import is_
 from typing import Any
 
 from .. import cpu
 from ..contract import Array, Run, Step
 from ..textbook.inference import one_by_one
 from . import activations, conv, dense, normalization, pooling
-from .executor import Shape, Stage, forward
+from .executor import Shape, Stage, addresses_of, executor_for
 from .runtime.memory import compilable
 
 STAGES: dict[str, Callable[..., list[Stage]]] = {
@@ -37,11 +38,17 @@ def compile_inference(steps: Sequence[Step]) -> Run:
     if not names or not names <= STAGES.keys():
         return one_after_other
     counted = [(operation, len(weights), options) for operation, weights, options in steps]
+    latest: tuple[list[Array | None], Array] = [], addresses_of([])  # the arrays, and where they are while they live
 
     def run(x: Array, weights: Sequence[Array | None]) -> Array:
+        nonlocal latest
         if not compilable(x, *weights):
             return one_after_other(x, weights)
-        return forward(_plan, x, weights, *counted)
+        arrays, addresses = latest
+        if len(arrays) != len(weights) or not all(map(is_, arrays, weights)):
+            addresses = addresses_of(weights)
+            latest = list(weights), addresses  # replaced, not changed: several threads may be here
+        return executor_for(_plan, x, weights, *counted)(x, addresses)
 
     return run
 
