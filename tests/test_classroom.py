@@ -34,7 +34,8 @@ def page(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINICNN_DATA", "")
     monkeypatch.setattr("sys.dont_write_bytecode", True)
-    return Page(str(tmp_path / "page"))
+    with minicnn.use_backend("numpy"):
+        yield Page(str(tmp_path / "page"))
 
 
 @pytest.fixture

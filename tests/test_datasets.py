@@ -361,6 +361,16 @@ def test_no_network_at_all(machine, monkeypatch):
         assert load_fashion_mnist(quiet=True).is_sample
 
 
+def test_no_threads_as_in_a_browser(machine, monkeypatch):
+    def start(transfer):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(download.Transfer, "start", start)
+    monkeypatch.setattr(fashion_mnist, "MIRRORS", ("http://127.0.0.1:9/",))
+    with pytest.warns(SampleDataWarning, match="can't start new thread"):
+        assert load_fashion_mnist().is_sample
+
+
 def test_cache_that_cannot_be_written_falls_back_to_the_sample(machine, monkeypatch):
     (machine / "cache").write_text("a file where the directory should be")
     with serving(intact) as (address, _):

@@ -41,9 +41,9 @@ NEEDS = {"fast": "Numba, which compiles for a processor,"}
 FENCE = re.compile(r'^( *)```python\n((?: *--8<-- "([^"]+)"\n)?)', re.MULTILINE)
 
 NOTE = """<p class="classroom-note" role="status" data-ready="The code of this page can be edited and run. The first run
-loads Python from {host} ({size} MB); nothing else is loaded, and nothing is sent.">The code of this page can be edited
-and run if JavaScript is on and the page comes from a web server. For a folder:
-<code>python -m http.server --directory site</code></p>"""
+loads {size} MB{source}: Python, NumPy and minicnn. Nothing is sent.">The code of this page can be edited and run if
+JavaScript is on and the page comes from a web server. For a folder: <code>python -m http.server --directory site</code>
+</p>"""
 
 
 # the exercises' pages
@@ -128,8 +128,8 @@ def on_page_content(content: str, page: Any, config: Any, **_: Any) -> str:
     if 'class="live' not in content:
         return content
     place = place_of_pyodide(config)
-    host = place.split("/")[2] if is_address(place) else "this site"
-    return content.replace("</h1>", f"</h1>\n{NOTE.format(host=host, size=PINNED['megabytes'])}", 1)
+    source = f" from {place.split('/')[2]} and this site" if is_address(place) else ""
+    return content.replace("</h1>", f"</h1>\n{NOTE.format(source=source, size=PINNED['megabytes'])}", 1)
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:

@@ -13,6 +13,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
+from .. import use_backend
 from ..datasets.checksums import SAMPLE_DIRECTORY
 from ..exercises.folder import file_name, find
 from ..exercises.runner import outcome
@@ -31,6 +32,7 @@ class Page:
         os.chdir(folder)
         os.environ["MINICNN_DATA"] = str(SAMPLE_DIRECTORY)  # a browser has no other data, and downloads nothing
         sys.dont_write_bytecode = True  # a file that is written again in the same second would not be compiled again
+        use_backend("numpy")  # a browser has no other, which need not be said on every page
         self.cells = Cells(Path(folder))
         self.kinds: dict[str, Callable[..., Answer]] = {
             "run": self.run,

@@ -76,7 +76,10 @@ def _download(url: str, archive: Archive, deadline: float, seconds_per_byte: flo
     from tqdm import tqdm
 
     transfer = Transfer(url, archive.size)
-    transfer.start()
+    try:
+        transfer.start()
+    except RuntimeError as error:  # in a browser there are no threads
+        raise DownloadError(str(error)) from error
     started = time.monotonic()
     try:
         with tqdm(total=archive.size, desc=archive.name, unit="B", unit_scale=True, disable=not show_bar) as bar:
