@@ -154,7 +154,7 @@ def hook():
     return module
 
 
-def test_blocks_are_marked_and_only_the_textbook_can_be_changed(hook):
+def test_blocks_are_marked_and_whole_modules_can_be_changed(hook):
     page = SimpleNamespace(file=SimpleNamespace(src_uri="operations/dense.md"))
     markdown = f'''```python
 x = 1
@@ -165,7 +165,7 @@ x = 1
     ```
 
 ```python
---8<-- "minicnn/graph.py"
+--8<-- "minicnn/network.py:passes"
 ```
 
 ```console

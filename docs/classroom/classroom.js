@@ -1,8 +1,8 @@
 // Makes the code of a page live: it can be edited and run, and the gradient doctor checks it. Python runs in worker.js
 // and is loaded when something is run for the first time.
 //
-// docs/classroom/hook.py marks the blocks: .live, with data-file for a file of the textbook (it is checked, and
-// replaces the file in this page's minicnn), and with data-exercise for an exercise (it is graded).
+// docs/classroom/hook.py marks the blocks: .live, with data-file for a file of minicnn (it replaces the file in this
+// page's minicnn; the textbook's are checked), and with data-exercise for an exercise (it is graded).
 
 const LONGEST = 200_000; // characters of output that are kept: a loop may print without an end
 const INDENT = "    ";
@@ -48,6 +48,7 @@ class Cell {
     this.block = block;
     this.file = block.dataset.file;
     this.exercise = block.dataset.exercise;
+    this.kind = this.exercise ? "exercise" : !this.file ? "run" : this.file.includes("/textbook/") ? "check" : "replace";
     this.title = this.exercise ? "the exercise" : this.file ? this.file.split("/").pop() : `cell ${index + 1}`;
     this.original = block.querySelector("code").textContent;
     this.key = `minicnn ${location.pathname} ${this.exercise ?? this.file ?? index}`;
@@ -58,8 +59,8 @@ class Cell {
   }
 
   build() {
-    const judged = this.file || this.exercise;
-    this.run = button(judged ? "Check" : "Run", `${judged ? "Check" : "Run"} ${this.title}`, () => runCell(this));
+    const verb = { run: "Run", replace: "Use", check: "Check", exercise: "Check" }[this.kind];
+    this.run = button(verb, `${verb} ${this.title}`, () => runCell(this));
     this.change = button("Edit", `Edit ${this.title}`, () => this.edit(this.original).focus());
     this.reset = button("Reset", `Put back the original code of ${this.title}`, () => this.putBack());
     this.stop = button("Stop", `Stop ${this.title}`, () => python.end(new Stopped()));
@@ -162,9 +163,9 @@ async function runCell(cell) {
         return;
       }
     }
-    const judged = cell.exercise || cell.file;
-    const { ok } = await cell.ask(cell.exercise ? "exercise" : cell.file ? "check" : "run");
-    if (judged) cell.state.textContent = ok ? "Everything is right." : "Not right yet.";
+    const { ok } = await cell.ask(cell.kind);
+    const verdicts = { run: "", replace: ok ? "The cells below use this code." : "" };
+    cell.state.textContent = verdicts[cell.kind] ?? (ok ? "Everything is right." : "Not right yet.");
   } catch (reason) {
     if (reason instanceof Stopped) cell.remark("Stopped. The next run starts Python again.");
     else if (reason instanceof Missing) {

@@ -25,7 +25,6 @@ from minicnn.exercises import COURSE, Exercise
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
-TEXTBOOK = "minicnn/backends/textbook/"
 PINNED = json.loads((HERE / "pyodide.json").read_text("utf-8"))
 OURS = ("classroom.js", "worker.js", "classroom.css")
 
@@ -114,11 +113,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, **_: Any) -> str:
 
 
 def marked(fence: re.Match[str]) -> str:
-    """The first lines of a block that can be run. Of included files, only the textbook's can be changed."""
+    """The first lines of a block that can be run. Of included files, whole modules of minicnn can be changed."""
     indent, include, file = fence.groups()
     if not file:
         return f"{indent}```{{.python .live}}\n"
-    if not file.startswith(TEXTBOOK):
+    if not re.fullmatch(r"minicnn/[\w/]+\.py", file):
         return fence[0]
     return f'{indent}```{{.python .live data-file="{file}"}}\n{include}'
 

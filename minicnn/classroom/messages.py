@@ -55,7 +55,7 @@ class Page:
         return {"ok": ok, "pictures": self.cells.pictures()}
 
     def replace(self, name: str, code: str) -> Answer:
-        """Put the reader's code in place of the textbook's file `name`. The answer: whether it can be executed."""
+        """Put the reader's code in place of minicnn's file `name`. The answer: whether it can be executed."""
         cells = self.cells
         return {"ok": cells.attempt(lambda: textbook.replace(name, cells.compiled(name, code), cells.variables))}
 

@@ -17,32 +17,26 @@ from ..backends import textbook
 from ..backends.operations import assemble
 from ..gradcheck import Report, check_layer, check_loss, check_optimizer
 
-PACKAGE = textbook.__name__
-
 IMAGES, ROWS = (2, 6, 5, 3), (3, 5)
 """Shapes that reveal mistakes: several samples, height ≠ width, windows that overlap and do not fit evenly."""
 
 
-def module_of(file: str) -> str:
-    """The module's name of a file such as minicnn/backends/textbook/conv.py."""
-    return ".".join(PurePosixPath(file).with_suffix("").parts)
-
-
 def replace(file: str, statements: list[CodeType], variables: dict[str, Any]) -> None:
-    """Execute the statements in the textbook's module, and let everybody use its functions in place of the former ones.
+    """Execute the statements in a module of minicnn, and let everybody use its functions in place of the former ones.
 
-    `variables` are the reader's: functions imported there are replaced, too.
+    `file` is a path such as minicnn/backends/textbook/conv.py. `variables` are the reader's: functions imported there
+    are replaced, too.
     """
-    module = import_module(module_of(file))
+    module = import_module(".".join(PurePosixPath(file).with_suffix("").parts))
     former = {value: name for name, value in vars(module).items() if isfunction(value)}
     for part in statements:
         exec(part, vars(module))
-    users = [vars(user) for name, user in sys.modules.items() if name.startswith(PACKAGE)]
+    users = [vars(user) for name, user in sys.modules.items() if name.startswith("minicnn.")]
     for names in [*users, variables]:
         for name, value in list(names.items()):
             if isfunction(value) and value in former:
                 names[name] = vars(module).get(former[value], value)
-    assemble(PACKAGE)
+    assemble(textbook.__name__)
 
 
 def check(file: str) -> Iterator[Report]:
