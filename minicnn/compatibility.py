@@ -87,7 +87,6 @@ INSTEAD = {
     "optimizers.LossScaleOptimizer": ONE_PRECISION,
     "optimizers.Muon": "Use SGD with momentum.",
     "preprocessing": AUGMENT,
-    "models.clone_model": "model.from_config(model.get_config()) has the same layers and new weights.",
     "saving.CustomObjectScope": OWN_CLASSES,
     "saving.custom_object_scope": OWN_CLASSES,
     "saving.register_keras_serializable": OWN_CLASSES,

@@ -262,6 +262,15 @@ def model_from_json(json_string: str, custom_objects: None = None) -> Any:
     )
 
 
+def clone_model(
+    model: Model, input_tensors: None = None, clone_function: None = None, call_function: None = None
+) -> Any:
+    """A model of the same layers with new weights, not compiled. The other arguments of Keras's are not offered."""
+    for given in (input_tensors, clone_function, call_function):
+        arguments.only("clone_model, arguments besides the model", given, None, "Make the other model by hand.")
+    return type(model).from_config(model.get_config())
+
+
 def save_model(model: Model, filepath: str | Path, overwrite: bool = True) -> None:
     """model.save(filepath), as in Keras."""
     model.save(filepath, overwrite)
@@ -285,4 +294,4 @@ def load_model(filepath: str | Path, custom_objects: None = None, compile: bool 
     return model
 
 
-__getattr__ = reporter(__name__, ("Model", "Sequential", "load_model", "model_from_json", "save_model"))
+__getattr__ = reporter(__name__, ("Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"))

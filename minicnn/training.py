@@ -47,6 +47,9 @@ class Trainer(Network):
     _objective: tuple[Network, Loss] | None = None
     """The result of `objective` for the epoch in progress."""
 
+    history: History
+    """What the last fit returned."""
+
     parallel: DataParallel | None = None
     """The processes that share the batches of fit; see distributed.py."""
 
@@ -199,7 +202,7 @@ class Trainer(Network):
             validation.steps = last
         if self.parallel is not None:
             self.parallel.share(self, train, validation, epochs=epochs, initial_epoch=initial_epoch)
-        history = History()
+        history = self.history = History()
         callbacks = _callbacks("fit", callbacks)
         states = self.callbacks.get_state() if initial_epoch else None
         watchers = CallbackList([*callbacks, history, ProgressBar(verbose, train.count, epochs)], self, states)

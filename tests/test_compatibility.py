@@ -90,7 +90,6 @@ def test_every_sentence_is_about_a_name_that_keras_has():
         ("losses.MeanSquaredEror", "Did you mean 'MeanSquaredError'"),
         ("activations.mish", "Keras has it, minicnn does not"),
         ("datasets.imdb", "Conv1D is for sequences"),
-        ("models.clone_model", "from_config"),
         ("saving.load_model", "minicnn.load_model"),
         ("random.normal", "numpy.random"),
         ("backend.flatten", "use their functions"),

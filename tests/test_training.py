@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -304,6 +306,24 @@ class TestBadInput:
             model.compile("adam", "categorical_cross_entropy")
         with pytest.raises(ValueError, match="Did you mean 'accuracy'"):
             model.compile("adam", "mse", metrics=["acuracy"])
+
+
+def test_the_model_keeps_the_history_of_its_last_fit():
+    model = classifier()
+    assert not hasattr(model, "history")
+    history = model.fit(X, Y, verbose=0)
+    assert model.history is history
+    assert copy.deepcopy(model).history.history == history.history
+
+
+def test_a_clone_has_the_same_layers_and_new_weights():
+    model = classifier()
+    clone = minicnn.models.clone_model(model)
+    assert [layer.name for layer in clone.layers] == [layer.name for layer in model.layers]
+    assert not clone.compiled
+    assert (clone.get_weights()[0] != model.get_weights()[0]).any()
+    with pytest.raises(ValueError, match="Make the other model by hand"):
+        minicnn.models.clone_model(model, clone_function=lambda layer: layer)
 
 
 def test_a_train_step_with_keras_s_arguments_is_refused_at_its_definition():
