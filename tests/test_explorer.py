@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import minicnn
-from minicnn import explorer
+from minicnn import explorer, losses
 from minicnn.explorer.bundle import bundle
-from minicnn.explorer.operations import OPERATIONS, PAGES
+from minicnn.explorer.operations import LOSSES, OPERATIONS, PAGES
 from minicnn.layers import CLASSES, Add, BatchNormalization, Conv2D, Dense, Dropout, Flatten, MaxPooling2D, ReLU
 
 
@@ -151,6 +151,7 @@ def test_every_operation_of_the_step_is_in_the_module():
     known = re.search(r"const OPERATIONS = \{(.*?)\};", bundle(), re.DOTALL)[1]
     assert set(re.findall(r"(\w+)(?:: \w+)?,", known)) == {*PAGES, "unknown"}
     assert set(OPERATIONS) == set(CLASSES.values())
+    assert set(LOSSES) == set(losses.CLASSES.values())
 
 
 def test_a_page_is_written_completely_or_not_at_all(batch, tmp_path, monkeypatch):

@@ -324,12 +324,13 @@ def loss_step(loss: LossTrace) -> Step:
     count = size // loss.prediction.shape[-1] if kind in ("softmax_crossentropy", "crossentropy") else size
     if loss.loss.reduction == "sum":
         count //= size // loss.prediction.shape[-1]
-    return Step(kind, arrays, {"count": count}, symbols)
+    return Step(kind, arrays, {"count": count, "delta": getattr(loss.loss, "delta", None)}, symbols)
 
 
 LOSSES: dict[type[Loss], tuple[str, dict[str, str]]] = {
     losses.BinaryCrossentropy: ("binary_crossentropy", {"target": "y", "z": "p", "dz": "dp"}),
     losses.CategoricalCrossentropy: ("crossentropy", {"target": "y", "z": "p", "dz": "dp"}),
+    losses.Huber: ("huber", {"z": "prediction", "dz": "dprediction"}),
     losses.MeanAbsoluteError: ("mean_absolute_error", {"z": "prediction", "dz": "dprediction"}),
     losses.MeanSquaredError: ("mean_squared_error", {"z": "prediction", "dz": "dprediction"}),
     losses.SparseCategoricalCrossentropy: ("crossentropy", {"target": "y", "z": "p", "dz": "dp"}),
@@ -354,6 +355,7 @@ PAGES = {
     "extreme": "branches.html",
     "fork": "branches.html",
     "general_relu": "operations/activations.html",
+    "huber": "operations/losses.html",
     "max_pool": "operations/pooling.html",
     "mean_absolute_error": "operations/losses.html",
     "mean_squared_error": "operations/losses.html",

@@ -7,7 +7,7 @@ import numpy as np
 import minicnn
 from minicnn import layers as of
 from minicnn import regularizers
-from minicnn.losses import BinaryCrossentropy, CategoricalCrossentropy, MeanSquaredError
+from minicnn.losses import BinaryCrossentropy, CategoricalCrossentropy, Huber, MeanSquaredError
 
 rng = np.random.default_rng(0)
 
@@ -114,9 +114,15 @@ def branches():
 
 def binary():
     """Binary cross-entropy on probabilities that have been clipped or are no sigmoid of the last layer's numbers."""
-    layers = of.Dense(3, activation="sigmoid"), of.ReLU(threshold=0.5)
+    layers = of.Dense(3, activation="sigmoid"), of.ReLU(threshold=0.2)
     model = sequence((4,), *layers, loss="binary_crossentropy")
     return model, 2 * rng.standard_normal((3, 4)), rng.integers(0, 2, (3, 3))
+
+
+def outliers():
+    """A loss that limits the gradient of large errors."""
+    model = sequence((4,), of.Dense(5), loss=Huber(0.5))
+    return model, rng.standard_normal((3, 4)), rng.standard_normal((3, 5))
 
 
 def many_layers():
@@ -126,5 +132,7 @@ def many_layers():
     return model, rng.random((1, 4, 4, 1)), np.array([1])
 
 
-NETWORKS = {network.__name__: network for network in (images, sequences, probabilities, augmented, branches, binary)}
+NETWORKS = {
+    network.__name__: network for network in (images, sequences, probabilities, augmented, branches, binary, outliers)
+}
 """Those whose every operation the page opens."""

@@ -31,8 +31,9 @@ def targets_of(description):
     """Every array that the page can explain: the step's number, the array's name, and what to press for it."""
     for number, step in enumerate(description["steps"]):
         gradients = {f"d{name}" for name in (*step["inputs"], "kernel", "bias", "gamma", "beta")}
-        for name in {"y", "p", "loss", *gradients} & set(step["arrays"]):
-            yield number, name, ["backward" if name in gradients else "forward", name]
+        for name in step["arrays"]:
+            if name in {"y", "p", "loss", *gradients}:
+                yield number, name, ["backward" if name in gradients else "forward", name]
 
 
 def test_every_layer_and_loss_is_opened():

@@ -7,6 +7,7 @@ import { dense } from "./operations/dense.js";
 import {
   binaryCrossentropy,
   crossentropy,
+  huber,
   meanAbsoluteError,
   meanSquaredError,
   sigmoidCrossentropy,
@@ -37,6 +38,7 @@ const OPERATIONS = {
   extreme,
   fork,
   general_relu: generalRelu,
+  huber,
   max_pool: maxPool,
   mean_absolute_error: meanAbsoluteError,
   mean_squared_error: meanSquaredError,

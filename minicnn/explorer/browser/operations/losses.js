@@ -270,3 +270,35 @@ export const meanAbsoluteError = {
     })),
   },
 };
+
+/** The error, limited to ±delta. */
+const limited = (step, index) => {
+  const { value } = error(step, index);
+  return Math.abs(value) <= step.options.delta ? value : Math.sign(value) * step.options.delta;
+};
+
+export const huber = {
+  title: "Huber loss",
+  about: (step) =>
+    `Half of the squared error up to ${step.options.delta}, and a straight line beyond: outliers count less.`,
+  targets: {
+    loss: {
+      direction: "forward",
+      views: ["z", "target", "loss"],
+      of: (step) => ({
+        terms: terms(step, (index) => {
+          const c = limited(step, index);
+          const rest = error(step, index).value - c / 2;
+          return product([number(`c[${index.join(", ")}]`, c), number("error − c / 2", rest), share(step)]);
+        }),
+        formula: `loss = Σ c · (error − c / 2)${over(step)}`,
+        words: `error = prediction − target; c is the error, limited to ±${step.options.delta}.`,
+      }),
+    },
+    dz: elementwise("backward", ["z", "target", "dz"], (step, index) => ({
+      terms: [product([number("c", limited(step, index)), share(step)])],
+      formula: `${textAt(step, "dz", index)} = c${over(step)}`,
+      words: `${START}c is the error, limited to ±${step.options.delta}: an outlier pulls no harder.`,
+    })),
+  },
+};
