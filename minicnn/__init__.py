@@ -29,9 +29,14 @@ from .backends import backend_name, device_name, to_device, to_host, use_backend
 from .compatibility import reporter
 from .errors import BackendError, ModelFileError, NonFiniteError, TrainingWarning
 from .exchange import export_onnx
-from .layers import Input
+from .initializers import Initializer
+from .layers import Input, Layer
+from .losses import Loss
+from .metrics import Metric
 from .models import Model, Sequential, load_model
+from .optimizers import Optimizer
 from .random import set_random_seed
+from .regularizers import Regularizer
 
 if TYPE_CHECKING:
     from . import explorer
@@ -41,10 +46,16 @@ __version__ = "0.1.0"
 
 __all__ = [
     "BackendError",
+    "Initializer",
     "Input",
+    "Layer",
+    "Loss",
+    "Metric",
     "Model",
     "ModelFileError",
     "NonFiniteError",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
     "TrainingWarning",
     "activations",

@@ -17,7 +17,15 @@ from typing import Any
 
 from .errors import did_you_mean
 
+OWN_LAYER = "A layer of your own also defines its gradient, in call_backward: there is no automatic differentiation."
+OWN_LOSS = "A loss of your own also defines its gradient: there is no automatic differentiation."
+OWN_METRIC = "A metric of your own keeps plain attributes; there is no add_weight."
+STEP = "A step is `step(model.parameters())`, or `apply(grads, parameters)`."
+
 DIFFERS = {
+    "Layer": OWN_LAYER,
+    "Loss": OWN_LOSS,
+    "Metric": OWN_METRIC,
     "Model": "One input and one output.",
     "callbacks.Callback": "`get_state` and `set_state` make it resumable.",
     "callbacks.ModelCheckpoint": "Writes Keras's format to .keras and .weights.h5, safetensors to any other name.",
@@ -26,10 +34,12 @@ DIFFERS = {
     "config.set_image_data_format": "Only channels_last.",
     "backend.set_image_data_format": "Only channels_last.",
     "datasets.fashion_mnist.load_data": "Without a network, a sample of 7,000 images, with a warning.",
-    "losses.Loss": "A loss of your own also defines its gradient: there is no automatic differentiation.",
+    "layers.Layer": OWN_LAYER,
+    "losses.Loss": OWN_LOSS,
     "metrics.AUC": "Without label_weights.",
-    "metrics.Metric": "A metric of your own keeps plain attributes; there is no add_weight.",
-    "optimizers.Optimizer": "A step is `step(model.parameters())`, or `apply(grads, parameters)`.",
+    "metrics.Metric": OWN_METRIC,
+    "optimizers.Optimizer": STEP,
+    "Optimizer": STEP,
     "utils.plot_model": "Writes an SVG file, without Graphviz.",
     "Sequential": "Trains on arrays of float32 or float64; no mixed precision.",
 }

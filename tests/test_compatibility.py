@@ -287,3 +287,9 @@ def test_a_mask_and_keras_s_descriptions():
         minicnn.layers.Softmax()(np.ones((2, 3)), mask=[[True]])
     optimizer = minicnn.optimizers.get({"class_name": "Adam", "config": {"learning_rate": 0.5}})
     assert (optimizer.name, optimizer.learning_rate) == ("adam", 0.5)
+
+
+def test_base_classes_by_keras_s_short_names():
+    assert minicnn.Layer is minicnn.layers.Layer
+    assert minicnn.Loss is minicnn.losses.Loss
+    assert minicnn.Optimizer is minicnn.optimizers.Optimizer
