@@ -167,18 +167,19 @@ def of_this_batch(function: Function, dy: np.ndarray) -> Diagnosis | None:
     first = Probe(function, dict(function.arrays), np.array(function.forward(function.arrays)), dy, {})
     for name in function.arrays:
         wrong = [probe for probe in further if probe.found[name] is not None and not _is_right(probe, name)]
-        if wrong and all(_is_of(first, probe, name) for probe in further):
+        if not wrong:
+            continue
+        found = _diagnosed(wrong[-1], name)
+        if not found.causes and all(_is_of(first, probe, name) for probe in further):
             return Diagnosis(
                 f"{function.quantity(name)} of a second batch is that of the first one: what the forward keeps for the "
                 f"backward is not replaced. Keep x and y anew in every forward.",
                 ("protocol.stale-cache",),
             )
-        if wrong:
-            found = _diagnosed(wrong[-1], name)
-            return Diagnosis(
-                f"{function.quantity(name)} is right for the given arrays and wrong for others: {found.text}",
-                found.causes,
-            )
+        return Diagnosis(
+            f"{function.quantity(name)} is right for the given arrays and wrong for others: {found.text}",
+            found.causes,
+        )
     return None
 
 

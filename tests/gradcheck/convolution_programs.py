@@ -223,6 +223,33 @@ program(
     dw_rows_columns=("    return dx, dw,", "    return dx, dw.swapaxes(0, 1),", "rows-and-columns"),
 )
 program(
+    "depthwise convolution, channels last",
+    """
+def forward(x, w):
+    KH, KW, C = w.shape
+    y = np.zeros((len(x), x.shape[1] - KH + 1, x.shape[2] - KW + 1, C))
+    for i in range(KH):
+        for j in range(KW):
+            y += x[:, i:i+y.shape[1], j:j+y.shape[2]] * w[i, j]
+    return y, (x, w)
+
+def backward(dy, cache):
+    x, w = cache
+    KH, KW, C = w.shape
+    OH, OW = dy.shape[1:3]
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for i in range(KH):
+        for j in range(KW):
+            dx[:, i:i+OH, j:j+OW] += dy * w[i, j]
+            dw[i, j] = (x[:, i:i+OH, j:j+OW] * dy).sum(axis=(0, 1, 2))
+    return dx, dw
+""",
+    lambda rng: [rng.standard_normal((2, 5, 6, 3)), rng.standard_normal((3, 2, 3))],
+    col2im_assigned=("j:j+OW] += dy", "j:j+OW] = dy", "col2im-assigned"),
+    kernel_flipped=("dy * w[i, j]", "dy * w[KH-1-i, KW-1-j]", "kernel-flipped"),
+    mean=(".sum(axis=(0, 1, 2))", ".mean(axis=(0, 1, 2))", "a sum was differentiated as if it were a mean"),
+)
+program(
     "convolution in one dimension",
     """
 def forward(x, w, b):

@@ -173,7 +173,10 @@ def backward(dy, cache):
                 "mask_inverted": ("dy * (z > 0)", "dy * (z < 0)", "mask-inverted"),
             }
             if activation == "relu"
-            else {"slope_twice": (f"dy * {slope}", f"dy * {slope} * {slope}", "activation-twice")}
+            else {
+                "slope_twice": (f"dy * {slope}", f"dy * {slope} * {slope}", "activation-twice"),
+                "formula_of_z": (f"dy * {slope}", f"dy * {slope.replace('y', 'z')}", "activation-formula-at-sum"),
+            }
         ),
         **({"unsquared": ("1 - y ** 2", "1 - y", "unsquared")} if activation == "tanh" else {}),
     )

@@ -202,6 +202,12 @@ elementwise(
     (2, 3, 4),
     another_axis=("(dy * y).sum(-1,", "(dy * y).sum(0,", "sum-over-another-axis-0"),
 )
+elementwise(
+    "softmax at temperature 2",
+    "np.exp(x / 2) / np.exp(x / 2).sum(-1, keepdims=True)",
+    "y * (dy - (dy * y).sum(-1, keepdims=True)) / 2",
+    temperature_forgotten=(") / 2\n", ")\n", "factor.2"),
+)
 
 program(
     "flatten channels first",

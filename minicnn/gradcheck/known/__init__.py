@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from . import activations, convolution, dense, dropout, losses, moving, normalization, pooling, stacked
+from . import activations, convolution, dense, depthwise, dropout, losses, moving, normalization, pooling, stacked
 from .base import Array, Arrays, Operation, Recognised, Term, View, same
 
 __all__ = ["Operation", "Recognised", "Term", "View", "recognise", "same"]
 
-FAMILIES = (dense, stacked, convolution, activations, pooling, normalization, dropout, moving)
+FAMILIES = (dense, stacked, convolution, depthwise, activations, pooling, normalization, dropout, moving)
 
 
 def recognise(samples: list[tuple[Arrays, Array]], labels: Any = None) -> Recognised | None:

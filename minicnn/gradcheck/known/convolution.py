@@ -71,7 +71,7 @@ def recognise(arrays: Arrays, y: Array) -> Proposals:
             continue
         bias = arrays[rest[0]].reshape(-1) if rest else 0
         options = [along(cx.shape[1 + axis], ck.shape[axis], cy.shape[1 + axis]) for axis in (0, 1)]
-        for (SH, top), (SW, left) in sorted(product(*options), key=_unlike):
+        for (SH, top), (SW, left) in sorted(product(*options), key=unlike):
             windows = Windows(ck.shape[:2], (SH, SW), (top, left), cy.shape[1:3])
             columns = windows.columns(cx)
             if columns.shape[1:3] != cy.shape[1:3]:
@@ -89,7 +89,7 @@ def recognise(arrays: Arrays, y: Array) -> Proposals:
                 yield Recognised(f"a convolution, {layout}, {windows}", make, roles, view_y)
 
 
-def _unlike(options: tuple[tuple[int, int], ...]) -> tuple[bool, int, int]:
+def unlike(options: tuple[tuple[int, int], ...]) -> tuple[bool, int, int]:
     """Sorts equal options for rows and columns first, then small strides and paddings."""
     rows, columns = options
     return rows != columns, rows[1] + columns[1], rows[0] + columns[0]

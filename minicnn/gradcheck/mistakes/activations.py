@@ -263,6 +263,12 @@ def activation_at_output(op: Operation, dy: Array) -> Array:
 
 
 @of_each_gradient
+def activation_formula_at_sum(op: Operation, dy: Array) -> Array:
+    """The formula in terms of y (y · (1 − y) or 1 − y²) is used with z, the sum before the activation."""
+    return dy * {"sigmoid": lambda z: z * (1 - z), "tanh": lambda z: 1 - z * z}[op.activation](op.z)
+
+
+@of_each_gradient
 def activation_for_derivative(op: Operation, dy: Array) -> Array:
     """dy is multiplied by the activation's value y instead of its derivative."""
     return dy * op.y

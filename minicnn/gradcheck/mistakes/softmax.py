@@ -52,6 +52,13 @@ def sum_not_weighted(op: Softmax, dy: Array) -> Array:
     return plain(op) * (dy - dy.sum(axis=-1, keepdims=True))
 
 
+def _not_along(axis: int, p: Array, case: Case) -> None:
+    """Raises ValueError unless p are probabilities that sum to 1 along an axis, and not along this one."""
+    sums = [np.allclose(p.sum(axis=k), 1) for k in range(p.ndim)]
+    if p.shape != case.value.shape or p.min() < 0 or not any(sums) or sums[axis : axis + 1] != [False]:
+        raise ValueError
+
+
 @mistake(
     acts_on="gradient",
     formula="dx = y · (dy − Σ dy·y), the sum over softmax's own axis",
@@ -60,8 +67,7 @@ def sum_not_weighted(op: Softmax, dy: Array) -> Array:
 )
 def sum_over_another_axis(gradient: Array, case: Case, axis: int) -> Array:
     """The sum of dy·y is over axis {variant}, which is not softmax's."""
-    if case.y.shape != case.value.shape or case.y.min() < 0 or case.y.max() > 1:
-        raise ValueError
+    _not_along(axis, case.y, case)
     return case.y * (case.dy - (case.dy * case.y).sum(axis=axis, keepdims=True))
 
 
@@ -73,8 +79,7 @@ def sum_over_another_axis(gradient: Array, case: Case, axis: int) -> Array:
 )
 def log_sum_over_another_axis(gradient: Array, case: Case, axis: int) -> Array:
     """The sum of dy is over axis {variant}, which is not softmax's."""
-    if case.y.shape != case.value.shape or case.y.max() > 0:
-        raise ValueError
+    _not_along(axis, np.exp(case.y), case)
     return case.dy - np.exp(case.y) * case.dy.sum(axis=axis, keepdims=True)
 
 
