@@ -507,6 +507,18 @@ def test_a_call_converts_numbers_and_forward_does_not():
     np.testing.assert_array_equal(minicnn.layers.Add()([[[1, 2]], np.array([[3, 4]])]), [[4, 6]])
 
 
+def test_a_build_that_sets_built_as_in_keras():
+    class Scaled(minicnn.layers.Layer):
+        def build(self, input_shape):
+            self.scale = self.add_weight("scale", (1,), "ones")
+            self.built = True
+
+    layer = Scaled()
+    assert not layer.built
+    layer.build((None, 3))
+    assert layer.built
+
+
 def test_keras_s_names_of_weights_and_penalties():
     layer = BatchNormalization(gamma_regularizer=minicnn.regularizers.L2(0.5))
     layer(np.ones((2, 3)))

@@ -21,6 +21,7 @@ CASES = [
     (metrics.SparseTopKCategoricalAccuracy(2), [2, 0], [[0.1, 0.9, 0.8], [0, 1, 0.5]], 0.5, [3, 1], 0.75),
     (metrics.MeanSquaredError(), [[0, 1], [0, 0]], [[1, 1], [0, 2]], 1.25, [1, 0], 0.5),
     (metrics.RootMeanSquaredError(), [[0, 1], [0, 0]], [[1, 1], [0, 2]], 1.25**0.5, [1, 0], 0.5**0.5),
+    (metrics.RootMeanSquaredError(), [0, 1, 0], [1, 1, 2], (5 / 3) ** 0.5, [1, 1, 0], 0.5**0.5),
     (metrics.MeanAbsoluteError(), [[0, 1], [0, 0]], [[1, 1], [0, 2]], 0.75, [1, 0], 0.5),
     (metrics.BinaryCrossentropy(), [[0], [1]], [[0.5], [0.25]], 1.5 * np.log(2), [1, 0], np.log(2)),
     (
@@ -88,6 +89,13 @@ def test_no_batch_and_no_positive_decision():
     assert metrics.Precision()([0, 1], [0.1, 0.2]) == 0
 
 
+def test_weights_of_decisions():
+    for weights in ([3, 1], [[3], [1]]):
+        assert metrics.Recall(class_id=1)([[0, 1], [0, 1]], [[0, 0.9], [0, 0.1]], sample_weight=weights) == 0.75
+    with pytest.raises(ValueError, match=r"recall sample_weight: expected weights for decisions of shape \(2,\)"):
+        metrics.Recall()([1, 1], [0.5, 0.7], sample_weight=[1, 2, 3])
+
+
 def test_several_thresholds():
     recall = metrics.Recall(thresholds=[0.2, 0.6])
     np.testing.assert_array_equal(recall([1, 1], [0.5, 0.7]), [1, 0.5])
@@ -101,6 +109,10 @@ def test_scores_of_classes_and_the_weighted_mean():
     assert metrics.F1Score("weighted")(y_true, y_pred) == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match=r"f1_score: expected y_true and y_pred of one shape .*one-hot"):
         metrics.F1Score()([0, 1], y_pred[:2])
+    by_decision = metrics.F1Score("micro")
+    assert by_decision([[1, 0], [1, 0]], [[0.9, 0.1], [0.2, 0.8]], sample_weight=[[1, 1], [0, 0]]) == 1
+    with pytest.raises(ValueError, match="f1_score sample_weight: expected weights for decisions"):
+        metrics.F1Score()(y_true, y_pred, sample_weight=[1, 2])
     with pytest.raises(ValueError, match="FBetaScore beta: expected a number above 0"):
         metrics.FBetaScore(beta=0)
 
@@ -113,8 +125,8 @@ def test_areas_of_several_labels_of_logits_and_of_wrong_thresholds():
     assert metrics.AUC(thresholds=[0.5]).thresholds == [0, 0.5, 1]
     with pytest.raises(ValueError, match=r"auc: expected probabilities, found .* AUC\(from_logits=True\)"):
         metrics.AUC()([0, 1], [-1.0, 2.0])
-    with pytest.raises(ValueError, match="precision top_k: expected more than 2 classes"):
-        metrics.Precision(top_k=3)([0, 1], [0.5, 0.7])
+    with pytest.raises(ValueError, match="precision class_id: expected more than 2 classes"):
+        metrics.Precision(class_id=2)([[0, 1]], [[0.5, 0.7]])
 
 
 def test_mean_and_sum():

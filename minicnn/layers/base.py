@@ -270,7 +270,12 @@ class Layer(Configurable):
 
     @property
     def built(self) -> bool:
+        """Whether the layer has its parameters. Layers written for Keras set it in build; that is not needed here."""
         return self.input_shape is not None
+
+    @built.setter
+    def built(self, value: bool) -> None:
+        arguments.flag(f"{self} built", value)
 
     @property
     def trainable(self) -> bool:

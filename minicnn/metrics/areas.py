@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import arguments
 from ..errors import explain
-from .base import Metric, numbers, share
+from .base import Metric, decision_weights, share
 from .functions import _of_one_rank
 
 OUTSIDE = 1e-7
@@ -81,12 +81,9 @@ class AUC(Metric):
         if y_pred.size and not (y_pred.min() >= 0 and y_pred.max() <= 1):
             found = f"y_pred from {y_pred.min()} to {y_pred.max()}"
             raise ValueError(explain(self.name, "probabilities", found, "For logits: AUC(from_logits=True)."))
-        weights = np.ones(1) if sample_weight is None else numbers(self.name, "sample_weight", sample_weight)
-        weights = weights.reshape(weights.shape + (1,) * (y_pred.ndim - weights.ndim))
+        weights = decision_weights(self.name, sample_weight, y_pred.shape)
         labels = y_pred.shape[-1] if self.multi_label else 1
-        positive, predicted, weights = (
-            array.reshape(-1, labels) for array in (y_true > 0, y_pred, np.broadcast_to(weights, y_pred.shape))
-        )
+        positive, predicted, weights = (array.reshape(-1, labels) for array in (y_true > 0, y_pred, weights))
         decided = predicted > self._thresholds[:, None, None]  # (thresholds, decisions, labels)
         self.true_positives = self.true_positives + np.einsum("tnl,nl->tl", decided, weights * positive)
         self.false_positives = self.false_positives + np.einsum("tnl,nl->tl", decided, weights * ~positive)

@@ -157,3 +157,17 @@ def share(part: Any, whole: Any) -> np.ndarray:
     """part / whole, entry by entry; 0 where whole is 0."""
     part, whole = np.broadcast_arrays(np.asarray(part, np.float64), np.asarray(whole, np.float64))
     return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
+
+
+def decision_weights(where: str, sample_weight: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Weights of decisions of this shape: 1 for None, one for each sample (N,) or (N, 1), or one for each decision."""
+    weights = np.ones(()) if sample_weight is None else numbers(where, "sample_weight", sample_weight)
+    if weights.ndim == len(shape) + 1 and weights.shape[-1] == 1:
+        weights = weights[..., 0]
+    if weights.ndim:
+        weights = weights.reshape(weights.shape + (1,) * (len(shape) - weights.ndim))
+    try:
+        return np.broadcast_to(weights.astype(np.float64), shape)
+    except ValueError:
+        expected, found = f"weights for decisions of shape {shape}", f"shape {np.shape(sample_weight)}"
+        raise ValueError(explain(f"{where} sample_weight", expected, found, "Pair them up.")) from None

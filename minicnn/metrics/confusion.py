@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import arguments
 from ..errors import explain
-from .base import Metric, numbers, share
+from .base import Metric, decision_weights, share
 from .functions import _of_one_rank
 
 
@@ -46,18 +46,13 @@ class DecisionCounts(Metric):
 
     def count(self, y_true: np.ndarray, y_pred: np.ndarray, sample_weight: Any) -> None:
         """Add the decisions of arrays of one shape."""
-        weights = np.ones(y_pred.shape) if sample_weight is None else self._weights(sample_weight, y_pred.shape)
+        weights = decision_weights(self.name, sample_weight, y_pred.shape)
         positive, weights = y_true.ravel().astype(bool), weights.ravel()
         decided = y_pred.ravel() > np.array(self.thresholds)[:, None]  # (thresholds, decisions)
         self.true_positives = self.true_positives + (decided & positive) @ weights
         self.false_positives = self.false_positives + (decided & ~positive) @ weights
         self.true_negatives = self.true_negatives + (~decided & ~positive) @ weights
         self.false_negatives = self.false_negatives + (~decided & positive) @ weights
-
-    def _weights(self, sample_weight: Any, shape: tuple[int, ...]) -> np.ndarray:
-        weights = numbers(self.name, "sample_weight", sample_weight).astype(np.float64)
-        weights = weights.reshape(weights.shape + (1,) * (len(shape) - weights.ndim)) if weights.ndim else weights
-        return np.broadcast_to(weights, shape)
 
     def _number(self, values: np.ndarray) -> Any:
         """One number if there is one threshold, else the array."""
@@ -119,11 +114,9 @@ class OfOneClass(DecisionCounts):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true, y_pred = _of_one_rank(self.name, y_true, y_pred)
-        classes = y_pred.shape[-1] if y_pred.ndim > 1 else 0
-        for what, needed in {"class_id": self.class_id, "top_k": self.top_k and self.top_k - 1}.items():
-            if needed is not None and needed >= classes:
-                expected, found = f"more than {needed} classes on the last axis", f"y_pred of shape {y_pred.shape}"
-                raise ValueError(explain(f"{self.name} {what}", expected, found, "Leave the argument out."))
+        if self.class_id is not None and (y_pred.ndim < 2 or self.class_id >= y_pred.shape[-1]):
+            expected, found = f"more than {self.class_id} classes on the last axis", f"y_pred of shape {y_pred.shape}"
+            raise ValueError(explain(f"{self.name} class_id", expected, found, "Leave the argument out."))
         if self.top_k is not None:
             order = (-y_pred).argsort(axis=-1, kind="stable").argsort(axis=-1)  # 0 for the largest
             y_pred = np.where(order < self.top_k, y_pred, -np.inf)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from .. import losses
 from .base import MeanMetricWrapper
+from .functions import squared_difference
 
 
 class MeanSquaredError(MeanMetricWrapper):
@@ -23,7 +24,7 @@ class RootMeanSquaredError(MeanMetricWrapper):
     larger_is_better = False
 
     def __init__(self, name: str = "root_mean_squared_error") -> None:
-        super().__init__(losses.mean_squared_error, name)
+        super().__init__(squared_difference, name)
 
     def result(self) -> float:
         return super().result() ** 0.5

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import arguments
 from ..errors import explain
-from .base import Metric, numbers, share
+from .base import Metric, decision_weights, numbers, share
 
 AVERAGES = ("micro", "macro", "weighted")
 
@@ -35,7 +35,7 @@ class FBetaScore(Metric):
         self.beta = arguments.number(f"{where} beta", beta, least=0)
         if not self.beta:
             raise ValueError(explain(f"{where} beta", "a number above 0", str(beta), "1.0 is the F1 score."))
-        self.threshold = None if threshold is None else arguments.number(f"{where} threshold", threshold)
+        self.threshold = None if threshold is None else arguments.fraction(f"{where} threshold", threshold)
         self.takes_logits = threshold is None
         self.reset_state()
 
@@ -49,8 +49,7 @@ class FBetaScore(Metric):
         if y_pred.ndim != 2 or y_true.shape != y_pred.shape:
             expected, found = "y_true and y_pred of one shape (N, K)", f"shapes {y_true.shape} and {y_pred.shape}"
             raise ValueError(explain(self.name, expected, found, "minicnn.utils.to_categorical makes labels one-hot."))
-        weights = np.ones(1) if sample_weight is None else numbers(self.name, "sample_weight", sample_weight)
-        weights = weights.reshape(-1, 1)
+        weights = decision_weights(self.name, sample_weight, y_pred.shape)
         if self.threshold is None:
             decided = (y_pred >= y_pred.max(axis=-1, keepdims=True)) & (y_pred != 0)
         else:

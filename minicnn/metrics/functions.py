@@ -23,6 +23,12 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> np.ndar
     return (y_true == (y_pred > threshold)).astype(floatx())
 
 
+def squared_difference(y_true: Any, y_pred: Any) -> np.ndarray:
+    """(y_pred − y_true)², entry by entry."""
+    y_true, y_pred = _of_one_rank("squared_difference", y_true, y_pred)
+    return np.square(y_pred - y_true, dtype=np.float64)
+
+
 def categorical_accuracy(y_true: Any, y_pred: Any) -> np.ndarray:
     """Where the largest output is the class of the one-hot y_true: (N, …, K) and (N, …, K) -> (N, …)."""
     y_true = numbers("categorical_accuracy", "y_true", y_true)

@@ -40,7 +40,7 @@ METHODS = [
 POSITIONAL = inspect.Parameter.POSITIONAL_OR_KEYWORD
 NO_DEFAULT = inspect.Parameter.empty
 
-COMMON_LAYER_ARGUMENTS = {"name", "dtype", "input_shape", "trainable"}
+COMMON_LAYER_ARGUMENTS = {"name", "dtype", "input_shape", "input_dim", "trainable"}
 """What every layer of Keras takes as **kwargs, beside its own arguments."""
 
 OWN_DEFAULTS = {
@@ -70,7 +70,8 @@ def check_signature(ours, theirs, where, extra=frozenset()):
     ours, theirs = parameters(ours), parameters(theirs)
     assert set(ours) - set(theirs) <= extra, f"{where} has arguments that Keras lacks"
     for name, parameter in ours.items():
-        if name in theirs and (where, name) not in OWN_DEFAULTS:
+        made_of_the_class = name == "name" and parameter.default is None
+        if name in theirs and (where, name) not in OWN_DEFAULTS and not made_of_the_class:
             assert same_default(parameter.default, theirs[name].default), f"{where}, default of {name}"
     positional = [name for name, parameter in ours.items() if parameter.kind == POSITIONAL]
     assert positional == list(theirs)[: len(positional)], f"{where}: a positional call would mean something else"
@@ -202,7 +203,7 @@ def table(model):
     """The words of a summary, row by row, without the lines between them."""
     pages = []
     model.summary(print_fn=pages.append, **({"line_length": 200} if isinstance(model, keras.Model) else {}))
-    text = re.sub(r"[━─-╿│┃]", " ", "\n".join(pages))
+    text = re.sub(r"[━─-╿│┃]|--+", " ", "\n".join(pages))
     return [" ".join(line.split()) for line in text.splitlines() if line.strip()]
 
 
