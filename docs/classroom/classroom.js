@@ -169,7 +169,7 @@ async function runCell(cell) {
   } catch (reason) {
     if (reason instanceof Stopped) cell.remark("Stopped. The next run starts Python again.");
     else if (reason instanceof Missing) {
-      note.textContent = `Python cannot be started: ${reason.message} The page can be read without it.`;
+      note.textContent = `Python does not run: ${reason.message} The page can be read without it.`;
       cell.remark(note.textContent);
     } else throw reason;
   } finally {

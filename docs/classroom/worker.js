@@ -4,18 +4,21 @@
 //   {status}                what it is doing, in words
 //   {text, isError}         what Python prints
 //   {answer}                JSON
-//   {missing}               why Python cannot be started, in words
+//   {missing}               why Python does not run, in words
 
 const UPDATES = 100; // milliseconds between two posts of printed text: an endless loop may print without an end
 
 const python = start();
-python.catch((error) => postMessage({ missing: error.message }));
 
 onmessage = async ({ data }) => {
-  const answerTo = await python;
-  const answer = answerTo(data.question);
-  printed.flush();
-  postMessage({ answer });
+  try {
+    const answerTo = await python;
+    const answer = answerTo(data.question);
+    printed.flush();
+    postMessage({ answer });
+  } catch (error) {
+    postMessage({ missing: error.message });
+  }
 };
 
 /** Text on its way to the page, in order. */
@@ -70,6 +73,7 @@ async function start() {
   });
   pyodide.setStdout(writer(false));
   pyodide.setStderr(writer(true));
+  pyodide.setStdin({ stdin: () => null }); // input() raises EOFError
   return pyodide.runPython('from minicnn.classroom.messages import Page\nPage("/home/pyodide/page").answer');
 }
 

@@ -10,8 +10,6 @@ import pytest
 
 from .sites import build, served
 
-COMPLAINTS = {"error", "warning"}
-
 
 @pytest.fixture(scope="session")
 def pyodide():
@@ -46,15 +44,19 @@ def visit(browser):
     def open_page(url, *others, **options):
         page = browser.new_context(**options).new_page()
         page.set_default_timeout(120_000)
-        allowed = tuple("/".join(one.split("/")[:3]) + "/" for one in (url, *others))
-        page.on(
-            "request",
-            lambda request: (
-                request.url.startswith((*allowed, "blob:", "data:", "about:")) or complaints.append(request.url)
-            ),
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("console", lambda message: message.type in COMPLAINTS and complaints.append(message.text))
+        allowed = (*("/".join(one.split("/")[:3]) + "/" for one in (url, *others)), "blob:", "data:", "about:")
+
+        def requested(request):
+            if not request.url.startswith(allowed):
+                complaints.append(f"request: {request.url}")
+
+        def printed(message):
+            if message.type in ("error", "warning"):
+                complaints.append(f"console: {message.text}")
+
+        page.on("request", requested)
+        page.on("console", printed)
+        page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
         page.goto(url)
         pages.append(page)
         return page
@@ -66,6 +68,6 @@ def visit(browser):
 
 
 @pytest.fixture
-def copied(site, tmp_path):
-    """copied(): a copy of the site's folder, in which files can be damaged."""
-    return lambda: Path(shutil.copytree(site, tmp_path / "site"))
+def copy(site, tmp_path):
+    """A copy of the site's folder, in which files can be damaged."""
+    return Path(shutil.copytree(site, tmp_path / "site"))

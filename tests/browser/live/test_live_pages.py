@@ -161,11 +161,10 @@ def changed(path):
 @pytest.mark.parametrize(
     ("name", "damage"), [("pyodide.mjs", Path.unlink), ("pyodide.asm.js", changed), ("numpy-*.whl", changed)]
 )
-def test_without_python_the_page_says_what_is_missing(browser, copied, name, damage):
-    folder = copied()
-    (file,) = (folder / "classroom" / "pyodide").glob(name)
+def test_without_python_the_page_says_what_is_missing(browser, copy, name, damage):
+    (file,) = (copy / "classroom" / "pyodide").glob(name)
     damage(file)
-    with served(folder) as address:
+    with served(copy) as address:
         page = browser.new_page()
         page.set_default_timeout(120_000)
         page.goto(f"{address}operations/dense.html")
