@@ -156,7 +156,7 @@ elementwise(
     zeros=("y * (dy - (dy * y).sum(1, keepdims=True))", "np.zeros_like(x)", "all-zeros"),
     first_row=(
         "y * (dy - (dy * y).sum(1, keepdims=True))",
-        "(y * (dy - (dy * y).sum(1, keepdims=True)))[:1].repeat(4, 0)",
+        "(y * (dy - (dy * y).sum(1, keepdims=True)))[:1].repeat(len(x), 0)",
         "one-sample-for-all-first",
     ),
 )

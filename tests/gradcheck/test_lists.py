@@ -43,7 +43,7 @@ HIDING = {
 }
 """Other inputs for the wrong programs, which hide many mistakes."""
 
-OF_WHOLE_BATCHES = ("norm", "loss", "error", "entropy", "centring", "likelihood", "columns")
+OF_WHOLE_BATCHES = ("norm", "loss", "error", "entropy", "centring", "likelihood", "columns", "square dense")
 """Words in the names of programs for which a batch of one sample or of equal entries is another function."""
 
 HIDDEN = [
