@@ -27,7 +27,7 @@ from .errors import explain, shown
 from .fixed import Layers, Weights
 from .inference import Inference
 from .layers import Activation, Layer, ReLU, Softmax
-from .layers.base import check_weights
+from .layers.base import IN_A_GRAPH, check_weights
 from .layers.input import values_in
 from .parameters import Parameter, replace_all, snapshot_of
 
@@ -334,6 +334,7 @@ class Network:
         if not values_in(self.name, x):
             augments = training is None and any(layer.training_by_default for layer in self.layers)
             return self.values(x, None)[-1] if augments else self.forward(x, False if training is None else training)
+        arguments.only(f"{self.name} training", training, None, IN_A_GRAPH)
         values = [x]
         for layer, sources in zip(self.layers, self.sources, strict=True):
             values.append(layer(gather(values, sources)))

@@ -33,6 +33,9 @@ CHANNELS_LAST = {
 
 NO_CONSTRAINTS = {"kernel_constraint": None, "bias_constraint": None}
 
+IN_A_GRAPH = "A layer of a model is told by the model: model(x, training=True)."
+"""Why a call on a value of a graph does not take `training`."""
+
 SIGNATURES = {
     "build": ("input_shape",),
     "compute_output_shape": ("input_shape",),
@@ -435,6 +438,7 @@ class Layer(Configurable):
         arguments.only(f"{self} mask", mask, None, "There are no masks: give samples of one length.")
         values = values_in(str(self), inputs)
         if values:
+            arguments.only(f"{self} training", training, None, IN_A_GRAPH)
             return self._value(values)
         return self.forward(self._converted(inputs), self.training_by_default if training is None else training)
 
