@@ -507,6 +507,12 @@ def test_a_call_converts_numbers_and_forward_does_not():
     np.testing.assert_array_equal(minicnn.layers.Add()([[[1, 2]], np.array([[3, 4]])]), [[4, 6]])
 
 
+def test_weights_without_a_name():
+    layer = minicnn.layers.Layer(name="own")
+    first, second = layer.add_weight(shape=(2, 3), initializer="zeros"), layer.add_weight()
+    assert [(weight.name, weight.shape) for weight in (first, second)] == [("own/weight", (2, 3)), ("own/weight_1", ())]
+
+
 def test_a_build_that_sets_built_as_in_keras():
     class Scaled(minicnn.layers.Layer):
         def build(self, input_shape):

@@ -331,9 +331,20 @@ class Layer(Configurable):
         self.output_shape = with_batch(None, output_shape)
 
     def add_weight(
-        self, name: str, shape: Shape, initializer: Any, trainable: bool = True, regularizer: Any = None
+        self,
+        name: str | None = None,
+        shape: Shape = (),
+        initializer: Any = "glorot_uniform",
+        trainable: bool = True,
+        regularizer: Any = None,
     ) -> Parameter:
-        """A new parameter of this layer on the device, with its initial or its stored value."""
+        """A new parameter of this layer on the device, with its initial or its stored value.
+
+        Without a name it is called weight, weight_1, …
+        """
+        if name is None:
+            count = len(self.weights)
+            name = f"weight_{count}" if count else "weight"
         where, name = f"{self} {name}", f"{self.name}/{arguments.text('add_weight name', name)}"
         shape = arguments.shape(f"{where} shape", shape, unknown=False)
         if self.stored_weights is None:
