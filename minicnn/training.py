@@ -19,6 +19,7 @@ from .diagnosis import non_finite_epoch_error, non_finite_error
 from .distributed import DataParallel
 from .errors import NonFiniteError, explain
 from .layers import Layer
+from .layers.base import with_batch
 from .losses import Loss
 from .metrics import Metric, RunningLogs, RunningMean
 from .network import Network, with_activations
@@ -135,13 +136,18 @@ class Trainer(Network):
         p. Then the network has copies of these layers, which share their weights; the model's own layers stay as they
         are.
         """
-        if type(self).forward is not Network.forward or "forward" in vars(self):
+        if not self._is_its_layers:
             return self, self.loss
         layers, sources = with_activations(self.layers, self.sources)
         layers, loss = on_logits(layers, self.loss)
         if layers == self.layers:
             return self, loss
         return Network(layers, sources, name=self.name, input_shape=self.input_shape), loss
+
+    @property
+    def _is_its_layers(self) -> bool:
+        """Whether the model computes what its layers compute: no subclass, and nobody else, has replaced `forward`."""
+        return type(self).forward is Network.forward and "forward" not in vars(self)
 
     def fit(
         self,
@@ -368,13 +374,13 @@ class Trainer(Network):
             for number, (x, y, weights) in zip(count(), stream):
                 assert y is not None  # _source has checked it
                 watchers.on_train_batch_begin(number, {})
+                if self._objective is None:
+                    self._objective = _, loss = self.objective()  # in every step it would take a percent of the time
+                    activation = self._activation_for(loss, [*plain, *weighted])
                 value, y_pred = train_step(x, y, weights)
-                if number == 0:
-                    self._objective = self.objective()  # in every step it would take a percent of the time
-                    activation = self._activation_for([*plain, *weighted])
-                    if notices is not None:
-                        first = self.optimizer.iterations == 1
-                        notices.first_batch(self.layers, self._objective[1], first, x, y, y_pred, weights)
+                if number == 0 and notices is not None:
+                    first = self.optimizer.iterations == 1
+                    notices.first_batch(self.layers, loss, first, x, y, y_pred, weights)
                 mean_loss.update(value, len(y))
                 _update(plain, weighted, activation, y, y_pred, weights)
                 watchers.on_train_batch_end(number, logs)
@@ -400,7 +406,7 @@ class Trainer(Network):
             if network is None:
                 network, loss = self.objective()
                 network, loss = network.snapshot(), copy(loss)  # another thread's training step keeps its own `saved`
-                activation = self._activation_for([*plain, *weighted])
+                activation = self._activation_for(loss, [*plain, *weighted])
             y_pred = network.infer(x) if parallel is None else parallel.infer(network, x, len(y))
             mean_loss.update(network.add_penalties(loss.forward(y, y_pred, weights)), len(y))
             _update(plain, weighted, activation, y, y_pred, weights)
@@ -409,9 +415,8 @@ class Trainer(Network):
         watchers.on_test_end(measured)
         return measured
 
-    def _activation_for(self, metrics: Sequence[Metric]) -> str | None:
-        """The model's last activation, if it is computed in the loss and the metrics need outputs with it."""
-        _, loss = self.objective()
+    def _activation_for(self, loss: Loss, metrics: Sequence[Metric]) -> str | None:
+        """The model's last activation, if this loss computes it, as an objective's may, and the metrics need it."""
         several = self.output_shape is not None and self.output_shape[-1] != 1
         if (
             loss is self.loss
@@ -437,12 +442,16 @@ class Trainer(Network):
         self.optimizer, self.loss = optimizers.get(self.optimizer), losses.get(self.loss)
 
     def _checked_targets(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        """Run the network on the first sample, which builds it, and check all targets against its output shape."""
+        """Check all targets against the network's output shape.
+
+        A network that is not built for samples of x's shape predicts the first one, which builds it.
+        """
         x = self.as_input(x)
         self.check_input(x)
-        output = self.infer(x[:1])
-        check_flattened(self.loss, y, (len(x), *output.shape[1:]))
-        return self.loss.check_targets(y, (len(x), *output.shape[1:]))
+        known = self._is_its_layers and self.built and self.built_for == with_batch(None, x.shape)
+        shape = with_batch(len(x), self.output_shape if known else self.infer(x[:1]).shape)
+        check_flattened(self.loss, y, shape)
+        return self.loss.check_targets(y, shape)
 
 
 def _metrics(where: str, given: Any) -> list[Metric]:
