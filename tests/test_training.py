@@ -245,7 +245,7 @@ class TestBadInput:
             (X, Y + 0.5, TypeError, ["integer labels", "float64 with fractions"]),
             (X, to_categorical(Y, 3), ValueError, ["integer labels", "categorical_crossentropy"]),
             (np.where(X > 0.9, np.nan, X), Y, ValueError, ["finite x", "NaN", "first at index"]),
-            (X[..., 0], Y, ValueError, ["(batch, 6, 5, 1)", "(8, 6, 5)", "numpy.newaxis"]),
+            (X[:, 0], Y, ValueError, ["(batch, 6, 5, 1)", "(8, 5, 1)"]),
             (X[:, :5], Y, ValueError, ["(batch, 6, 5, 1)", "(8, 5, 5, 1)"]),
             (np.concatenate([X, X], axis=-1), Y, ValueError, ["(batch, 6, 5, 1)", "(8, 6, 5, 2)"]),
             (X.astype(str), Y, TypeError, ["x of numbers", "<U"]),
