@@ -94,7 +94,7 @@ class Network:
 
         Raises ValueError or TypeError, naming the layer, if x does not fit.
         """
-        return self.values(x, training)[-1]
+        return self.values(x, arguments.flag(f"{self.name} training", training))[-1]
 
     # --8<-- [start:passes]
     def values(self, x: Array, training: bool | None = False) -> list[Array]:

@@ -184,8 +184,6 @@ def test_arguments_at_keras_s_defaults():
     one.compile("sgd", "mse", loss_weights=None, run_eagerly=True, steps_per_execution=10, jit_compile=False)
     with pytest.raises(ValueError, match="loss_weights: expected None, the only value that is offered"):
         one.compile("sgd", "mse", loss_weights=[1.0])
-    with pytest.raises(ValueError, match="evaluate callbacks"):
-        one.evaluate(X, X[:, :3], callbacks=[])
 
 
 def test_a_sigmoid_with_binary_crossentropy_is_trained_on_logits(backend):

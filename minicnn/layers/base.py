@@ -33,7 +33,10 @@ CHANNELS_LAST = {
 
 NO_CONSTRAINTS = {"kernel_constraint": None, "bias_constraint": None}
 
-IN_A_GRAPH = "A layer of a model is told by the model: model(x, training=True)."
+IN_A_GRAPH = (
+    "A layer of a model is told by the model: model(x, training=True). Frozen batch norm (trainable = False) always "
+    "computes as in inference."
+)
 """Why a call on a value of a graph does not take `training`."""
 
 SIGNATURES = {
