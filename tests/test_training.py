@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -314,6 +316,21 @@ def test_the_model_keeps_the_history_of_its_last_fit():
     history = model.fit(X, Y, verbose=0)
     assert model.history is history
     assert copy.deepcopy(model).history.history == history.history
+
+
+def test_a_trained_model_is_freed_at_once():
+    """Memory of a GPU that waits for Python's collection of cycles is full too early."""
+    model = classifier()
+    gc.disable()
+    try:
+        history, gone = model.fit(X, Y, verbose=0, validation_data=(X, Y)), weakref.ref(model)
+        model.evaluate(X, Y, verbose=0)
+        model.predict(X)
+        del model
+        assert gone() is None
+    finally:
+        gc.enable()
+    assert len(history.history["loss"]) == 1
 
 
 def test_a_clone_has_the_same_layers_and_new_weights():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from numbers import Real
 from typing import Any
+from weakref import proxy
 
 import numpy as np
 
@@ -22,6 +23,9 @@ class History(Callback):
         self.epoch: list[int] = []
         self.history: dict[str, list[float]] = {}
         self.whole: dict[str, list[float]] = {}
+
+    def set_model(self, model: Any) -> None:
+        self.model = proxy(model)  # the model has its history, and would keep itself alive
 
     def __repr__(self) -> str:
         return f"<History of {len(self.epoch)} epochs: {', '.join(self.history)}>"
