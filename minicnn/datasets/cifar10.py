@@ -7,13 +7,16 @@ The file is the authors' binary version: unlike the Python version, it is read w
 
 from __future__ import annotations
 
-import tarfile
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .download import Archive, fetch
 from .fashion_mnist import Split
 from .idx import DataFileError
+
+if TYPE_CHECKING:
+    import tarfile
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -33,6 +36,8 @@ def load_data() -> tuple[Split, Split]:
     Images are uint8 arrays of shape (N, 32, 32, 3), labels uint8 arrays of shape (N, 1). They come from minicnn's cache
     or from the network (170 MB), with the checksum verified. Raises OSError if they cannot be downloaded.
     """
+    import tarfile
+
     path = fetch("cifar-10", MIRRORS, (ARCHIVE,)) / ARCHIVE.name
     with tarfile.open(path, "r|gz") as archive:  # a stream: each file is read once, in the archive's order
         contents = {member.name.rpartition("/")[2]: _content(archive, member) for member in archive}

@@ -18,7 +18,7 @@ import numpy as np
 from .. import arguments
 from ..errors import explain
 from . import idx, search_path
-from .checksums import FULL, SAMPLE, SAMPLE_DIRECTORY, DataFile
+from .checksums import FULL, NAMES, SAMPLE, SAMPLE_DIRECTORY, DataFile
 from .download import Archive, fetch
 from .idx import DataFileError
 
@@ -42,12 +42,10 @@ MIRRORS = (
 )
 
 ARCHIVES = (
-    Archive(
-        "train-images-idx3-ubyte.gz", 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"
-    ),
-    Archive("train-labels-idx1-ubyte.gz", 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
-    Archive("t10k-images-idx3-ubyte.gz", 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
-    Archive("t10k-labels-idx1-ubyte.gz", 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
+    Archive(f"{NAMES[0]}.gz", 26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+    Archive(f"{NAMES[1]}.gz", 29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+    Archive(f"{NAMES[2]}.gz", 4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+    Archive(f"{NAMES[3]}.gz", 5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
 )
 
 EXPECTED_SAMPLE_ACCURACY = "about 0.87 (Model 5, 10 epochs)"

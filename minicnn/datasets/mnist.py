@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import arguments
 from . import idx
+from .checksums import FULL, NAMES
 from .download import Archive, fetch
 from .fashion_mnist import Split
 from .search_path import expand
@@ -24,15 +25,13 @@ MIRRORS = (
 )
 
 ARCHIVES = (
-    Archive(
-        "train-images-idx3-ubyte.gz", 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"
-    ),
-    Archive("train-labels-idx1-ubyte.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
-    Archive("t10k-images-idx3-ubyte.gz", 1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
-    Archive("t10k-labels-idx1-ubyte.gz", 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
+    Archive(f"{NAMES[0]}.gz", 9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+    Archive(f"{NAMES[1]}.gz", 28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+    Archive(f"{NAMES[2]}.gz", 1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+    Archive(f"{NAMES[3]}.gz", 4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
 )
 
-SHAPES = ((60_000, 28, 28), (60_000,), (10_000, 28, 28), (10_000,))
+SHAPES = tuple(file.shape for file in FULL)  # Fashion-MNIST was made to replace MNIST: same files, same shapes
 
 KERAS_FILE = Archive("mnist.npz", 11_490_434, "731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1")
 
