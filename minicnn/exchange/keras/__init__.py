@@ -26,10 +26,6 @@ from ...random import draw_seed
 from ...tensor_file import MAX_HEADER, damaged
 from . import config, hdf5, old_format
 
-VERSION = "3.6.0"
-"""The version of Keras whose format is written; newer ones read it."""
-
-
 BYTES_PER_WEIGHT = 32
 """The most that a file of weights holds: a number of up to 8 bytes, and as much for each of an optimiser's slots."""
 
@@ -55,15 +51,10 @@ def read_model(path: Path) -> dict[str, Any]:
 
     Raises ModelFileError if it is damaged, or if the model has a layer or an argument that minicnn does not have.
     """
-    if zipfile.is_zipfile(path):
-        described, data = _parts(path)
-        arrays = hdf5.read(path, io.BytesIO(data), most=len(data))
-    else:
-        described, weights, optimizer = old_format.read(path)
     try:
-        if zipfile.is_zipfile(path):
-            weights, optimizer = _by_layer(described, arrays), _variables(arrays, "optimizer")
-        return _content(described, weights, optimizer)
+        return _content(*(_read(path) if zipfile.is_zipfile(path) else old_format.read(path)))
+    except ModelFileError:
+        raise
     except ValueError as error:
         raise ModelFileError(f"{path}, a Keras model that minicnn cannot load. {error}") from error
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
@@ -84,9 +75,12 @@ def _parts(path: Path) -> tuple[Any, bytes]:
         raise damaged(path, f"a .keras file that cannot be read ({error})") from error
 
 
-def _by_layer(described: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> dict[str, list[np.ndarray]]:
-    """The arrays of each layer, in order, by its name."""
-    return {spec["config"]["name"]: _variables(arrays, path) for spec, path in config.layer_specs(described)}
+def _read(path: Path) -> tuple[dict[str, Any], old_format.Groups, list[np.ndarray]]:
+    """A .keras file's model: its description, its weights by the layers' names, its optimiser's variables."""
+    described, data = _parts(path)
+    arrays = hdf5.read(path, io.BytesIO(data), most=len(data))
+    weights = {spec["config"]["name"]: _variables(arrays, folder) for spec, folder in config.layer_specs(described)}
+    return described, weights, _variables(arrays, "optimizer")
 
 
 def _content(
@@ -246,7 +240,7 @@ def save_model(model: Any, content: dict[str, Any], path: Path) -> None:
     weights = _weights(model)
     file_in_memory = io.BytesIO()
     with zipfile.ZipFile(file_in_memory, "w") as archive:
-        archive.writestr("metadata.json", json.dumps({"keras_version": VERSION, "written_by": "minicnn"}))
+        archive.writestr("metadata.json", json.dumps({"keras_version": config.VERSION, "written_by": "minicnn"}))
         archive.writestr("config.json", json.dumps(described))
         archive.writestr("model.weights.h5", weights)
     with atomic_writer(path) as file:

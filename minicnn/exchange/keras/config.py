@@ -17,6 +17,9 @@ from ...errors import did_you_mean, explain
 from ...layers.base import default_name
 from ...optimizers import schedules
 
+VERSION = "3.6.0"
+"""The version of Keras whose format is written; newer ones read it."""
+
 KINDS: dict[str, Mapping[str, type]] = {
     "keras.layers": layers.CLASSES,
     "keras.initializers": initializers.CLASSES,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy as np
 from ...errors import ModelFileError, explain
 from ...extras import imported
 from ...tensor_file import MAX_HEADER, damaged
-from . import hdf5
+from . import config, hdf5
 
 WEIGHTS, OPTIMIZER = "model_weights", "optimizer_weights"
 
@@ -33,20 +34,14 @@ def read(path: Path) -> tuple[dict[str, Any], Groups, list[np.ndarray]]:
     Raises ModelFileError if the file is damaged or has weights alone.
     """
     arrays = hdf5.read(path, path, most=path.stat().st_size)
-    h5py = imported("h5py", "h5", f"reading {path}")
-    try:
-        with h5py.File(path, "r") as file:
-            if "model_config" not in file.attrs:
-                found, remedy = "an HDF5 file of weights alone", "Build the model, then call model.load_weights."
-                raise ModelFileError(explain(str(path), "a whole model", found, remedy))
-            described = _json(file.attrs["model_config"])
-            training = _json(file.attrs.get("training_config", "null"))
-            weights = _layers(file[WEIGHTS], arrays)
-            optimizer = _in_order(file[OPTIMIZER], arrays) if OPTIMIZER in file else []
-    except ModelFileError:
-        raise
-    except Exception as error:  # h5py and json raise nearly any class for a damaged file
-        raise _damaged(path, error) from error
+    with _opened(path) as file:
+        if "model_config" not in file.attrs:
+            found, remedy = "an HDF5 file of weights alone", "Build the model, then call model.load_weights."
+            raise ModelFileError(explain(str(path), "a whole model", found, remedy))
+        described = _json(file.attrs["model_config"])
+        training = _json(file.attrs.get("training_config", "null"))
+        weights = _layers(file[WEIGHTS], arrays)
+        optimizer = _in_order(file[OPTIMIZER], arrays) if OPTIMIZER in file else []
     if training and "optimizer_config" in training:
         described["compile_config"] = {**training, "optimizer": training["optimizer_config"]}
     return described, weights, optimizer
@@ -57,15 +52,11 @@ def read_weights(path: Path, arrays: Mapping[str, np.ndarray]) -> list[np.ndarra
 
     Raises ModelFileError if it is damaged.
     """
-    h5py = imported("h5py", "h5", f"reading {path}")
-    try:
-        with h5py.File(path, "r") as file:
-            group = file.get(WEIGHTS, file)
-            if "layer_names" not in group.attrs:
-                return None
-            return [array for layer in _layers(group, arrays).values() for array in layer]
-    except Exception as error:
-        raise _damaged(path, error) from error
+    with _opened(path) as file:
+        group = file.get(WEIGHTS, file)
+        if "layer_names" not in group.attrs:
+            return None
+        return [array for layer in _layers(group, arrays).values() for array in layer]
 
 
 def written(described: Mapping[str, Any], model: Any, optimizer: list[np.ndarray]) -> bytes:
@@ -77,7 +68,7 @@ def written(described: Mapping[str, Any], model: Any, optimizer: list[np.ndarray
         file.attrs["model_config"] = json.dumps({name: described[name] for name in ("class_name", "config")})
         weights = file.create_group(WEIGHTS)
         for group in (file, weights):
-            group.attrs["keras_version"], group.attrs["backend"] = "3.6.0", "tensorflow"
+            group.attrs["keras_version"], group.attrs["backend"] = config.VERSION, "tensorflow"
         weights.attrs["layer_names"] = [layer.name for layer in model.layers]
         for layer in model.layers:
             names = [weight.name.rpartition("/")[2] for weight in layer.weights]
@@ -91,8 +82,17 @@ def written(described: Mapping[str, Any], model: Any, optimizer: list[np.ndarray
     return file_in_memory.getvalue()
 
 
-def _damaged(path: Path, error: Exception) -> ModelFileError:
-    return damaged(path, f"a model in Keras's HDF5 format that cannot be read ({error!r:.200})")
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The HDF5 file, open. Raises ModelFileError if it is damaged: then h5py and json raise nearly any class."""
+    h5py = imported("h5py", "h5", f"reading {path}")
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except ModelFileError:
+        raise
+    except Exception as error:
+        raise damaged(path, f"a model in Keras's HDF5 format that cannot be read ({error!r:.200})") from error
 
 
 def _write(group: Any, folder: str, names: list[str], arrays: list[np.ndarray]) -> None:
