@@ -309,9 +309,10 @@ class Network:
             expected = ("batch", *("any" if length is None else length for length in self.input_shape[1:]))
             shape = self.input_shape[1:]
             remedy = f"Resize the samples, or give the model their shape, {tuple(x.shape[1:])}, as its input shape."
-            if None not in shape and prod(x.shape[1:]) == prod(shape):  # type: ignore[arg-type]  # no None
+            known = [length for length in shape if length is not None]
+            if len(known) == len(shape) and prod(x.shape[1:]) == prod(known):
                 remedy = f"Reshape the samples: x.reshape({', '.join(map(str, (-1, *shape)))})."
-            if self.input_shape[1:] in (tuple(x.shape), (*x.shape, 1)):
+            if shape in (tuple(x.shape), (*x.shape, 1)):
                 remedy = "This is one sample. Add the batch axis: x[numpy.newaxis]."
             elif len(x.shape) > 2 and _fits((x.shape[0], *x.shape[2:], x.shape[1]), self.input_shape):
                 remedy = "Arrays are channels last: numpy.moveaxis(x, 1, -1)."

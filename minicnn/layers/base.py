@@ -371,7 +371,10 @@ class Layer(Configurable):
 
     def check_channels(self, shape: Sequence[int | None]) -> None:
         """Raise ValueError if the layer has weights that were built for another number of channels."""
-        if self.weights and shape[self.channel_axis] != (built_for := self.input_shape[self.channel_axis]):  # type: ignore[index]
+        if not self.weights or self.input_shape is None:
+            return
+        built_for = self.input_shape[self.channel_axis]
+        if shape[self.channel_axis] != built_for:
             raise ValueError(
                 explain(
                     str(self),
