@@ -172,7 +172,7 @@ INSTEAD_OF_MEMBERS = {
     "symbolic_call": "Call the layer on an Input.",
     "variable_dtype": ONE_PRECISION,
 }
-"""For a missing attribute or method of an object, or all that begin like this: what to do instead."""
+"""For a missing attribute or method of Keras's, or all of Keras's that begin like this: what to do instead."""
 
 
 @cache
@@ -193,11 +193,12 @@ def missing_member(thing: Any, kind: str, name: str, otherwise: str = "") -> Att
     cls = type(thing)
     if name.startswith("_") or any(name in vars(base).get("__annotations__", {}) for base in cls.__mro__):
         return AttributeError(f"{cls.__name__} has no {name} yet")  # Python and tools ask for such names
-    replacement = next((INSTEAD_OF_MEMBERS[start] for start in INSTEAD_OF_MEMBERS if name.startswith(start)), "")
     if name in _content()["members"][kind]:
+        replacement = next((INSTEAD_OF_MEMBERS[start] for start in INSTEAD_OF_MEMBERS if name.startswith(start)), "")
         return AttributeError(f"{cls.__name__} has no {name}. Keras has it, minicnn does not. {replacement}".rstrip())
     known = [member for member in dir(cls) if not member.startswith("_")]
-    return AttributeError(f"{cls.__name__} has no {name}. {replacement or otherwise or did_you_mean(name, known)}")
+    replacement = INSTEAD_OF_MEMBERS.get(name) or otherwise or did_you_mean(name, known)
+    return AttributeError(f"{cls.__name__} has no {name}. {replacement}")
 
 
 def reporter(module: str, known: Iterable[str]) -> Callable[[str], Any]:
