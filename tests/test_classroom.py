@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import sys
 from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from zipfile import ZipFile
 
 import numpy as np
@@ -126,6 +127,16 @@ def test_everybody_uses_the_changed_textbook(ask, page):
     assert list(results()) == [8, 2]
     ask("replace", name=file, code=code)
     assert list(results()) == [4, 1]
+
+
+def test_a_changed_class_replaces_the_one_that_a_cell_has_imported(ask, page, monkeypatch):
+    module = ModuleType("minicnn.example")
+    exec("class Square: sides = 3", vars(module))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setattr(minicnn, "Square", module.Square, raising=False)
+    ask("run", name="cell 1", code="from minicnn.example import Square")
+    assert ask("replace", name="minicnn/example.py", code="class Square: sides = 4")["ok"]
+    assert page.cells.variables["Square"].sides == minicnn.Square.sides == 4
 
 
 def test_an_exercise_is_graded(ask):

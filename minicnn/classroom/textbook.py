@@ -5,9 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from importlib import import_module
-from inspect import isfunction
 from pathlib import PurePosixPath
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -20,21 +19,24 @@ from ..gradcheck import Report, check_layer, check_loss, check_optimizer
 IMAGES, ROWS = (2, 6, 5, 3), (3, 5)
 """Shapes that reveal mistakes: several samples, height ≠ width, windows that overlap and do not fit evenly."""
 
+REPLACED = (FunctionType, type)
+"""What takes the place of its namesake after a change: functions and classes."""
+
 
 def replace(file: str, statements: list[CodeType], variables: dict[str, Any]) -> None:
-    """Execute the statements in a module of minicnn, and let everybody use its functions in place of the former ones.
+    """Execute the statements in a module of minicnn, and let everybody use its new functions and classes.
 
-    `file` is a path such as minicnn/backends/textbook/conv.py. `variables` are the reader's: functions imported there
-    are replaced, too.
+    `file` is a path such as minicnn/backends/textbook/conv.py. `variables` are the reader's: what was imported there is
+    replaced, too.
     """
     module = import_module(".".join(PurePosixPath(file).with_suffix("").parts))
-    former = {value: name for name, value in vars(module).items() if isfunction(value)}
+    former = {value: name for name, value in vars(module).items() if isinstance(value, REPLACED)}
     for part in statements:
         exec(part, vars(module))
-    users = [vars(user) for name, user in sys.modules.items() if name.startswith("minicnn.")]
+    users = [vars(user) for name, user in sys.modules.items() if name.partition(".")[0] == "minicnn"]
     for names in [*users, variables]:
         for name, value in list(names.items()):
-            if isfunction(value) and value in former:
+            if isinstance(value, REPLACED) and value in former:
                 names[name] = vars(module).get(former[value], value)
     assemble(textbook.__name__)
 
