@@ -106,7 +106,7 @@ export function softmaxOf(step, input, output, index, axis = -1) {
 }
 
 /** The indices of all elements that differ from this one on one axis only. */
-function rowAlong(array, axis, index) {
+export function rowAlong(array, axis, index) {
   const at = (axis + index.length) % index.length;
   return Array.from({ length: array.shape[at] }, (_, k) => index.with(at, k));
 }
