@@ -4,6 +4,7 @@
 import { plural, shifted, times } from "../numbers.js";
 import {
   cellsOf,
+  geometryOf,
   images,
   isOnImage,
   paddedTerms,
@@ -12,6 +13,7 @@ import {
   plain,
   product,
   Reader,
+  rowsOf,
   windowsWith,
 } from "./products.js";
 
@@ -35,6 +37,9 @@ class Kernel extends Reader {
     return this.multiplier === null ? index : [index[0], index[1], 0, index[2] * this.multiplier + index[3]];
   }
 }
+
+/** All positions of all samples in an array of images: [n, row, column]. */
+const positionsOf = (images) => rowsOf(images.array).map((row) => images.full([...row, 0]).slice(0, 3));
 
 /** How many channels and kernels a group has. */
 function groupsOf(step) {
@@ -77,13 +82,8 @@ export const conv = {
       views: ["x", "kernel", "y"],
       of(step, index) {
         const [x, kernel, y] = [images(step, "x"), new Kernel(step, "kernel"), images(step, "y")];
-        const {
-          strides: [SH, SW],
-          pads: [top, left],
-          window,
-          dilation: [DH, DW],
-          depthwise,
-        } = step.options;
+        const { window, depthwise } = step.options;
+        const { SH, SW, DH, DW, top, left } = geometryOf(step);
         const { channels, kernels } = groupsOf(step);
         const [n, p, q, f] = y.full(index);
         const first = Math.floor(f / kernels) * channels; // of the group's channels
@@ -120,13 +120,8 @@ export const conv = {
       views: ["dy", "kernel", "dx"],
       of(step, index) {
         const [dy, kernel, dx] = [images(step, "dy"), new Kernel(step, "kernel"), images(step, "dx")];
-        const {
-          strides: [SH, SW],
-          pads: [top, left],
-          window,
-          dilation: [DH, DW],
-          depthwise,
-        } = step.options;
+        const { window, depthwise } = step.options;
+        const { SH, SW, DH, DW, top, left } = geometryOf(step);
         const { channels, kernels } = groupsOf(step);
         const [n, h, w, c] = dx.full(index);
         const first = Math.floor(c / channels) * kernels; // of the group's kernels
@@ -155,30 +150,21 @@ export const conv = {
       views: ["x", "dy", "dkernel"],
       of(step, index) {
         const [x, dy, dkernel] = [images(step, "x"), images(step, "dy"), new Kernel(step, "dkernel")];
-        const {
-          strides: [SH, SW],
-          pads: [top, left],
-          dilation: [DH, DW],
-        } = step.options;
+        const { SH, SW, DH, DW, top, left } = geometryOf(step);
         const { channels, kernels } = groupsOf(step);
         const [i, j, c, f] = dkernel.full(index);
         const channel = Math.floor(f / kernels) * channels + c;
-        const [N, OH, OW] = [0, 1, 2].map((axis) => dy.length(axis));
-        const terms = [];
-        for (let n = 0; n < N; n++) {
-          for (let p = 0; p < OH; p++) {
-            for (let q = 0; q < OW; q++) {
-              const [h, w] = [p * SH + i * DH - top, q * SW + j * DW - left];
-              const place = { group: n, cell: [p, q] };
-              if (isOnImage([h, w], [x.length(1), x.length(2)]))
-                terms.push(product([x.factor(n, h, w, channel), dy.factor(n, p, q, f)], place));
-              else terms.push(...paddedTerms(dy.factor(n, p, q, f), place));
-            }
-          }
-        }
+        const size = [x.length(1), x.length(2)];
+        const terms = positionsOf(dy).flatMap(([n, p, q]) => {
+          const [h, w] = [p * SH + i * DH - top, q * SW + j * DW - left];
+          const [output, place] = [dy.factor(n, p, q, f), { group: n, cell: [p, q] }];
+          return isOnImage([h, w], size)
+            ? [product([x.factor(n, h, w, channel), output], place)]
+            : paddedTerms(output, place);
+        });
         return {
           terms: [...terms, ...penalty(step, "kernel", index)],
-          grid: [OH, OW],
+          grid: [dy.length(1), dy.length(2)],
           grouped: ["n", "sample"],
           formula: `${dkernel.text(i, j, c, f)} = Σ ${x.text("n", place(i * DH - top, SH, "p"), place(j * DW - left, SW, "q"), channel)} · ${dy.text("n", "p", "q", f)}`,
           words:
@@ -193,15 +179,10 @@ export const conv = {
       of(step, index) {
         const dy = images(step, "dy");
         const [f] = index;
-        const [N, OH, OW] = [0, 1, 2].map((axis) => dy.length(axis));
-        const terms = [];
-        for (let n = 0; n < N; n++) {
-          for (let p = 0; p < OH; p++)
-            for (let q = 0; q < OW; q++) terms.push(product([dy.factor(n, p, q, f)], { group: n, cell: [p, q] }));
-        }
+        const terms = positionsOf(dy).map(([n, p, q]) => product([dy.factor(n, p, q, f)], { group: n, cell: [p, q] }));
         return {
           terms: [...terms, ...penalty(step, "bias", index)],
-          grid: [OH, OW],
+          grid: [dy.length(1), dy.length(2)],
           grouped: ["n", "sample"],
           formula: `dbias[${f}] = Σ ${dy.text("n", "p", "q", f)}`,
           words: `The bias was added at every position of output channel ${f}, so its gradient is the sum of ${dy.name} over all of them.`,

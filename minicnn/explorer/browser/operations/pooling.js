@@ -12,6 +12,24 @@ export function winnerOf(values) {
   return winner;
 }
 
+/** The numbers of x in the window of y[n, p, q, c], and their cells in the window. */
+function numbersOf(step, [n, p, q, c]) {
+  const x = images(step, "x");
+  return cellsOf(step, [p, q], [x.length(1), x.length(2)]).map(([h, w, i, j]) => ({
+    factor: x.factor(n, h, w, c),
+    cell: [i, j],
+  }));
+}
+
+/** The outputs whose windows contain x[n, h, w, c], and its cell in each window. */
+function windowsOf(step, [n, h, w, c]) {
+  const y = images(step, "y");
+  return [...windowsWith(step, [h, w], [y.length(1), y.length(2)])].map(([p, q, i, j]) => ({
+    at: [n, p, q, c],
+    cell: [i, j],
+  }));
+}
+
 export const maxPool = {
   title: "max pooling",
   about: (step) => `The largest number of each window of ${times(step.options.window)} stays; the others are dropped.`,
@@ -22,8 +40,8 @@ export const maxPool = {
       of(step, index) {
         const [x, y] = [images(step, "x"), images(step, "y")];
         const [n, p, q, c] = y.full(index);
-        const cells = cellsOf(step, [p, q], [x.length(1), x.length(2)]);
-        const terms = cells.map(([h, w, i, j]) => product([x.factor(n, h, w, c)], { cell: [i, j] }));
+        const numbers = numbersOf(step, [n, p, q, c]);
+        const terms = numbers.map(({ factor, cell }) => product([factor], { cell }));
         const winner = winnerOf(terms.map(({ value }) => value));
         terms[winner].part = "won";
         return {
@@ -42,16 +60,14 @@ export const maxPool = {
       direction: "backward",
       views: ["x", "dy", "dx"],
       of(step, index) {
-        const [x, dy, dx] = ["x", "dy", "dx"].map((name) => images(step, name));
+        const [dy, dx] = ["dy", "dx"].map((name) => images(step, name));
         const [n, h, w, c] = dx.full(index);
-        const size = [x.length(1), x.length(2)];
-        const terms = [...windowsWith(step, [h, w], [dy.length(1), dy.length(2)])].map(([p, q, i, j]) => {
-          const cells = cellsOf(step, [p, q], size);
-          const winner = cells[winnerOf(cells.map(([u, v]) => x.factor(n, u, v, c).value))];
-          const won = winner[2] === i && winner[3] === j;
-          const others = cells.filter((cell) => cell !== winner).map(([u, v]) => x.factor(n, u, v, c));
-          return product([dy.factor(n, p, q, c), number(won ? "won, 1" : "lost, 0", won ? 1 : 0)], {
-            also: [x.factor(n, winner[0], winner[1], c), ...others],
+        const terms = windowsOf(step, [n, h, w, c]).map(({ at, cell }) => {
+          const numbers = numbersOf(step, at);
+          const winner = numbers[winnerOf(numbers.map(({ factor }) => factor.value))];
+          const won = String(winner.cell) === String(cell);
+          return product([dy.factor(...at), number(won ? "won, 1" : "lost, 0", won ? 1 : 0)], {
+            also: [winner, ...numbers].map(({ factor }) => factor), // the first one gets the thick frame
           });
         });
         const wins = terms.filter((term) => term.factors[1].value).length;
@@ -70,8 +86,6 @@ export const maxPool = {
   },
 };
 
-const counted = (step, p, q, size) => cellsOf(step, [p, q], size).length;
-
 export const averagePool = {
   title: "average pooling",
   about: (step) => `The mean of each window of ${times(step.options.window)}.`,
@@ -82,13 +96,13 @@ export const averagePool = {
       of(step, index) {
         const [x, y] = [images(step, "x"), images(step, "y")];
         const [n, p, q, c] = y.full(index);
-        const cells = cellsOf(step, [p, q], [x.length(1), x.length(2)]);
-        const share = number(`1 / ${cells.length}`, 1 / cells.length);
+        const numbers = numbersOf(step, [n, p, q, c]);
+        const share = number(`1 / ${numbers.length}`, 1 / numbers.length);
         return {
-          terms: cells.map(([h, w, i, j]) => product([x.factor(n, h, w, c), share], { cell: [i, j] })),
+          terms: numbers.map(({ factor, cell }) => product([factor, share], { cell })),
           grid: step.options.window,
-          formula: `${y.text(n, p, q, c)} = Σ ${x.text(n, "…", "…", c)} / ${cells.length} over the window`,
-          words: `The mean of the ${plural(cells.length, "number")} in this window.`,
+          formula: `${y.text(n, p, q, c)} = Σ ${x.text(n, "…", "…", c)} / ${numbers.length} over the window`,
+          words: `The mean of the ${plural(numbers.length, "number")} in this window.`,
         };
       },
     },
@@ -98,10 +112,9 @@ export const averagePool = {
       of(step, index) {
         const [dy, dx] = [images(step, "dy"), images(step, "dx")];
         const [n, h, w, c] = dx.full(index);
-        const size = [dx.length(1), dx.length(2)];
-        const terms = [...windowsWith(step, [h, w], [dy.length(1), dy.length(2)])].map(([p, q, i, j]) => {
-          const count = counted(step, p, q, size);
-          return product([dy.factor(n, p, q, c), number(`1 / ${count}`, 1 / count)], { cell: [i, j] });
+        const terms = windowsOf(step, [n, h, w, c]).map(({ at, cell }) => {
+          const count = numbersOf(step, at).length;
+          return product([dy.factor(...at), number(`1 / ${count}`, 1 / count)], { cell });
         });
         return {
           terms,

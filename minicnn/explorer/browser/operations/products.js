@@ -62,14 +62,15 @@ export function penalty(step, name, index) {
   return step.arrays[key] ? [product([{ ...factorAt(step, key, index), name: "penalty" }], { part: "penalty" })] : [];
 }
 
+/** Window, strides and dilation of a convolution or pooling, and the padding above and to the left of the image. */
+export function geometryOf({ options: { window, strides, pads, dilation = [1, 1] } }) {
+  const [[KH, KW], [SH, SW], [DH, DW], [top, left]] = [window, strides, dilation, pads];
+  return { KH, KW, SH, SW, DH, DW, top, left };
+}
+
 /** The windows of a convolution or pooling that contain pixel (h, w): [p, q, i, j]. */
 export function* windowsWith(step, [h, w], [OH, OW]) {
-  const {
-    window: [KH, KW],
-    strides: [SH, SW],
-    pads: [top, left],
-    dilation: [DH, DW] = [1, 1],
-  } = step.options;
+  const { KH, KW, SH, SW, DH, DW, top, left } = geometryOf(step);
   for (let i = 0; i < KH; i++) {
     for (let j = 0; j < KW; j++) {
       const [p, q] = [(h + top - i * DH) / SH, (w + left - j * DW) / SW];
@@ -80,12 +81,7 @@ export function* windowsWith(step, [h, w], [OH, OW]) {
 
 /** The cells of window (p, q), on the image or on the padding around it: [h, w, i, j]. */
 function* windowAt(step, [p, q]) {
-  const {
-    window: [KH, KW],
-    strides: [SH, SW],
-    pads: [top, left],
-    dilation: [DH, DW] = [1, 1],
-  } = step.options;
+  const { KH, KW, SH, SW, DH, DW, top, left } = geometryOf(step);
   for (let i = 0; i < KH; i++) for (let j = 0; j < KW; j++) yield [p * SH + i * DH - top, q * SW + j * DW - left, i, j];
 }
 
