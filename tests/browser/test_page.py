@@ -188,6 +188,37 @@ def test_branches_are_drawn_and_gradients_of_a_fork_stand_side_by_side(opened, t
     assert sum(added) == pytest.approx(float(page.text_content("output.stored").replace("−", "-")), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("loss", "headings", "right"),
+    [
+        ("sparse_categorical_crossentropy", ["p, the probabilities", "(p − y) / 2"], [2]),
+        ("binary_crossentropy", ["p, the probabilities", "(p − y) / 6"], [0, 2]),
+        ("mean_absolute_error", ["output", "gradient"], []),
+    ],
+)
+def test_the_end_compares_the_outputs_with_the_targets(loss, headings, right, opened, tmp_path):
+    activation = {"sparse_categorical_crossentropy": "softmax", "binary_crossentropy": "sigmoid"}.get(loss)
+    model = minicnn.Sequential([minicnn.Input((4,)), minicnn.layers.Dense(3, activation=activation)])
+    model.compile("sgd", loss)
+    y = np.array([2, 0]) if activation == "softmax" else np.array([[1, 0, 1], [0, 1, 0]])
+    page = opened(explorer.write(tmp_path / "page.html", model, np.ones((2, 4)), y))
+    assert page.locator(".loss caption").all_text_contents() == headings
+    rows = page.locator(".loss .forward tr")
+    assert [number for number in range(3) if rows.nth(number).get_attribute("class") == "right"] == right
+
+
+def test_a_sum_of_very_many_products(opened, tmp_path):
+    """More numbers than a function of JavaScript takes as arguments."""
+    layers = minicnn.layers.Conv2D(1, 1), minicnn.layers.GlobalAveragePooling2D()
+    model = minicnn.Sequential([minicnn.Input((400, 400, 1)), *layers])
+    model.compile("sgd", "mse")
+    x = np.random.default_rng(0).random((1, 400, 400, 1))
+    page = opened(explorer.write(tmp_path / "page.html", model, x, np.zeros((1, 1))))
+    page.click('.choices button[value="backward"]')
+    page.click('.choices button[value="dkernel"]')
+    assert page.text_content("output.added") == page.text_content("output.stored") != "0"
+
+
 def test_a_hundred_layers_and_a_layer_that_cannot_be_opened(opened, tmp_path):
     model, x, y = many_layers()
     page = opened(explorer.write(tmp_path / "page.html", model, x, y))

@@ -2,7 +2,7 @@
 
 import { colourOf, legend, limitOf } from "./colours.js";
 import { h, svg } from "./elements.js";
-import { brief, NDArray, shown, size } from "./numbers.js";
+import { brief, largestSize, NDArray, shown, size } from "./numbers.js";
 import { Picture } from "./picture.js";
 
 export class Closeup {
@@ -35,7 +35,7 @@ export class Closeup {
     const sums = new Map();
     for (const term of placed) sums.set(term.group, (sums.get(term.group) ?? 0) + term.value);
     const values = [...sums.values()];
-    const most = Math.max(...values.map((value) => Math.abs(value) || 0)) || 1;
+    const most = largestSize(values) || 1;
     const [width, half] = [Math.max(3, Math.min(14, Math.floor(560 / values.length))), 32];
     const chart = svg("svg", {
       viewBox: `0 0 ${values.length * width} ${2 * half}`,
@@ -121,7 +121,7 @@ export class Closeup {
       );
     const factors = terms[0].factors.map((factor, number) => {
       const values = terms.map((term) => term.factors[number].value);
-      const most = Math.max(...values.map((value) => Math.abs(value) || 0));
+      const most = largestSize(values);
       const title =
         factor.key === "dy" && this.answer.turned ? this.answer.turned : factor.key ? factor.name : "factor";
       return table(
@@ -130,7 +130,7 @@ export class Closeup {
         (term) => this.tint(term.factors[number].value, most),
       );
     });
-    const most = Math.max(...terms.map(({ value }) => Math.abs(value) || 0));
+    const most = largestSize(terms.map(({ value }) => value));
     const products = table(
       "product",
       (term) => brief(term.value),

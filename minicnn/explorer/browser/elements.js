@@ -18,6 +18,13 @@ export function svg(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** A bar from the middle of its track, to the left for negative numbers; a number of size `most` fills its half. */
+export const bar = (value, most) =>
+  h("i", {
+    class: value < 0 ? "bar negative" : "bar",
+    style: `width: ${most ? (50 * Math.min(Math.abs(value) / most, 1)).toFixed(1) : 0}%`,
+  });
+
 /** The text beside the pointer. */
 export class Tooltip {
   constructor(el) {

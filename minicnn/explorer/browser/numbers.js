@@ -71,6 +71,8 @@ export function brief(value) {
 const minus = (text) => text.replaceAll("-", "−");
 /** The absolute value, for an order in which NaN comes first. */
 export const size = (value) => (Number.isNaN(value) ? Infinity : Math.abs(value));
+/** The largest absolute value; NaN does not count. A loop: a function takes no more than about 100 000 arguments. */
+export const largestSize = (numbers) => numbers.reduce((most, number) => Math.max(most, Math.abs(number) || 0), 0);
 export const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 export const written = (name, index) => (index.length ? `${name}[${index.join(", ")}]` : name);
 export const plural = (count, word) => `${count.toLocaleString("en")} ${word}${count === 1 ? "" : "s"}`;

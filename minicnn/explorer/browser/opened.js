@@ -2,8 +2,8 @@
 
 import { Closeup } from "./closeup.js";
 import { legend } from "./colours.js";
-import { h } from "./elements.js";
-import { brief, plural, shown, size, total, written } from "./numbers.js";
+import { bar, h } from "./elements.js";
+import { brief, largestSize, plural, shown, size, total, written } from "./numbers.js";
 import { aboutOf, explain, hasOneScale, signOf, targetsOf, titleOf } from "./operations.js";
 import { Picture } from "./picture.js";
 import { isSampled, limitOfPlane, samplePlane, weightPlane } from "./planes.js";
@@ -282,7 +282,7 @@ export class Opened {
   /** The products, largest first; choosing one shows where its factors are. */
   buildTerms() {
     const { terms, listed } = this.answer;
-    const most = Math.max(...terms.map(({ value }) => Math.abs(value) || 0));
+    const most = largestSize(terms.map(({ value }) => value));
     const rows = this.order.slice(0, this.limit).map((at) => {
       const term = terms[at];
       const factors = term.factors
@@ -294,7 +294,6 @@ export class Opened {
             : `${written(name, index)} (${brief(value)})`,
         )
         .join(" · ");
-      const width = most ? (50 * Math.min(Math.abs(term.value) / most, 1)).toFixed(1) : 0;
       return h(
         "tr",
         {
@@ -310,11 +309,7 @@ export class Opened {
           },
         },
         h("td", { class: "number" }, shown(term.value)),
-        h(
-          "td",
-          { class: "track" },
-          h("i", { class: term.value < 0 ? "bar negative" : "bar", style: `width: ${width}%` }),
-        ),
+        h("td", { class: "track" }, bar(term.value, most)),
         h("td", {}, term.part ? h("em", {}, `${term.part}: `) : null, factors),
       );
     });

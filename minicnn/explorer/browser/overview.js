@@ -2,8 +2,8 @@
 
 import { arcsOf, columnsBefore, gapsOf } from "./branches.js";
 import { limitOf } from "./colours.js";
-import { h } from "./elements.js";
-import { brief, shown, times } from "./numbers.js";
+import { bar, h } from "./elements.js";
+import { brief, largestSize, shown, times } from "./numbers.js";
 import { aboutOf, titleOf } from "./operations.js";
 import { Picture } from "./picture.js";
 import { overviewPlane, strongest } from "./planes.js";
@@ -329,19 +329,18 @@ export class Overview {
 
   /** The outputs by class with the targets, and below them p − y. */
   drawBars(n) {
-    const { arrays, kind } = this.steps.at(-1);
+    const {
+      arrays,
+      kind,
+      options: { count },
+    } = this.steps.at(-1);
     const { classes } = this.explorer.network;
     const K = classes.length;
-    const outputs = kind === "softmax_crossentropy" ? arrays.p : arrays.z;
+    const outputs = arrays.p ?? arrays.z;
     const size = arrays.z.data.length / arrays.z.shape[0];
     if (size !== K || K > 32) return;
     const row = (array) => Array.from(array.data.subarray(n * K, (n + 1) * K));
     const [p, y, d] = [row(outputs), row(arrays.target), row(arrays.dz)];
-    const bar = (value, most) =>
-      h("i", {
-        class: value < 0 ? "bar negative" : "bar",
-        style: `width: ${most ? (50 * Math.min(Math.abs(value) / most, 1)).toFixed(1) : 0}%`,
-      });
     const table = (values, heading, most, mark) =>
       h(
         "table",
@@ -357,16 +356,11 @@ export class Overview {
           ),
         ),
       );
-    const most = (values) => Math.max(...values.map((value) => Math.abs(value) || 0));
-    const isRight = (k) => kind !== "mean_squared_error" && y[k] === Math.max(...y);
-    const symbol =
-      kind === "softmax_crossentropy"
-        ? [
-            "p, the probabilities",
-            `p − y${this.explorer.network.samples > 1 ? ` over ${this.explorer.network.samples} samples` : ""}`,
-          ]
-        : ["output", "gradient"];
-    this.loss.above.replaceChildren(table(p, symbol[0], most(p), isRight));
-    this.loss.below.replaceChildren(table(d, symbol[1], most(d), isRight));
+    const isRight = (k) => kind.endsWith("crossentropy") && y[k] > 0.5;
+    const symbol = arrays.p
+      ? ["p, the probabilities", count > 1 ? `(p − y) / ${count}` : "p − y"]
+      : ["output", "gradient"];
+    this.loss.above.replaceChildren(table(p, symbol[0], largestSize(p), isRight));
+    this.loss.below.replaceChildren(table(d, symbol[1], largestSize(d), isRight));
   }
 }
