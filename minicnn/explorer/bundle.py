@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from posixpath import dirname, normpath
+from posixpath import dirname, join, normpath
 
 IMPORT = re.compile(r'^import \{[^}]*\} from "(.+)";\n', re.MULTILINE)
 EXPORT = re.compile(r"^export (?=const |function|class )", re.MULTILINE)
@@ -18,17 +18,16 @@ def source(name: str) -> str:
 def bundle(name: str = "explorer.js") -> str:
     """This module and all that it imports as one module, which imports nothing.
 
-    A name has to be unique in all of them; the browser raises a SyntaxError for a second one.
+    A name has to be unique in all of them; the browser raises a SyntaxError for a second one. Imports form no cycle.
     """
     parts: dict[str, str] = {}
 
     def add(name: str) -> None:
+        if name in parts:
+            return
         text = source(name)
-        parts[name] = ""  # known before its imports are, which may lead back to it
         for path in IMPORT.findall(text):
-            if (imported := normpath(f"{dirname(name)}/{path}").lstrip("/")) not in parts:
-                add(imported)
-        del parts[name]
+            add(normpath(join(dirname(name), path)))
         parts[name] = f"// {name}\n\n{EXPORT.sub('', IMPORT.sub('', text)).strip()}\n"
 
     add(name)

@@ -13,6 +13,7 @@ from ..callbacks import Callback, Logs
 from ..errors import explain
 from ..inside import trace
 from ..inside.remarks import dead_units
+from .buffer import Buffer
 
 MOST_MOMENTS = 60
 """Maximum number of moments that are kept: with one more, every second one is dropped, and `every` doubles."""
@@ -79,7 +80,7 @@ class Recording(Callback):
                 silent[layer.name] = dead
         return Moment(step, float(seen.loss.value), weights, gradients, {}, silent)
 
-    def describe(self, buffer: Any) -> dict[str, Any]:
+    def describe(self, buffer: Buffer) -> dict[str, Any]:
         """The moments as the page takes them, their arrays in the buffer."""
         if not self.moments:
             remedy = "Give it to fit: model.fit(…, callbacks=[recording])."
