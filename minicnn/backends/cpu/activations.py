@@ -116,23 +116,23 @@ def _activate(x, x_at, y, y_at, count, numbers):
 def _backward(threads, thread, dy, place, kind, C, pieces, dx):
     """One thread's rows of C numbers."""
     first, last = share(len(dy) // C, threads, thread)
-    source, at, target = dy[first * C : last * C], place[first * C : last * C], dx[first * C : last * C]
+    source, point, target = dy[first * C : last * C], place[first * C : last * C], dx[first * C : last * C]
     zero, one = dy.dtype.type(0), dy.dtype.type(1)
     if kind == _PIECEWISE:
         slope, largest, threshold = pieces[0], pieces[1], pieces[2]
         unbounded = np.isnan(largest)
         for i in range(len(source)):
-            inside = one if at[i] > threshold else slope
-            target[i] = source[i] * (inside if unbounded or at[i] < largest else zero)
+            inside = one if point[i] > threshold else slope
+            target[i] = source[i] * (inside if unbounded or point[i] < largest else zero)
     elif kind == _SIGMOID:
         for i in range(len(source)):
-            target[i] = source[i] * at[i] * (one - at[i])
+            target[i] = source[i] * point[i] * (one - point[i])
     elif kind == _TANH:
         for i in range(len(source)):
-            target[i] = source[i] * (one - at[i] * at[i])
+            target[i] = source[i] * (one - point[i] * point[i])
     else:
         for row in range(0, len(source), C):
-            _softmax_backward(source[row : row + C], at[row : row + C], target[row : row + C])
+            _softmax_backward(source[row : row + C], point[row : row + C], target[row : row + C])
 
 
 @summing

@@ -80,7 +80,7 @@ def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[
 
 def stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], *options: Any) -> list[Stage]:
     """The last of batch_norm's passes, on samples of this shape; its weights: gamma, beta, mean and variance."""
-    _, epsilon, _, activation = options
+    _momentum, epsilon, _training, activation = options
     size, C, relu = prod(shape[1:]), shape[-1], activation == "relu"
     table, work = np.array([epsilon], f"f{itemsize}"), size * activations.PASS_WORK
     stage = Stage(_normalize, shape[1:], (size // C, C, relu), weights=4, tables=(table,), work=work)
