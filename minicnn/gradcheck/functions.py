@@ -66,6 +66,10 @@ class Function:
     def take_samples(self, chosen: np.ndarray, N: int) -> None:
         """Take these of the N samples, by their indices, in everything that belongs to them except the arrays."""
 
+    def take_labels(self, labels: np.ndarray) -> None:
+        """Take other labels."""
+        self.labels = labels
+
     def quantity(self, argument: str) -> str:
         """The name of the gradient with respect to an argument."""
         return f"d{argument}"
@@ -75,18 +79,18 @@ class LossFunction(Function):
     """A loss, as a function of the predictions."""
 
     takes_dy = False
+    labels: np.ndarray
 
     def __init__(self, loss: Loss, y_true: np.ndarray, y_pred: np.ndarray) -> None:
         self.title = type(loss).__name__
         self.arrays = {"y_pred": y_pred}
-        self.loss, self.y_true = loss, loss.check_targets(y_true, y_pred.shape)
-        self.labels = self.y_true
+        self.loss, self.labels = loss, loss.check_targets(y_true, y_pred.shape)
 
     def take_samples(self, chosen: np.ndarray, N: int) -> None:
-        self.y_true = self.labels = self.y_true[chosen]
+        self.labels = self.labels[chosen]
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
-        return self.loss.call(self.y_true, handed["y_pred"])  # forward's checks would refuse complex numbers
+        return self.loss.call(self.labels, handed["y_pred"])  # forward's checks would refuse complex numbers
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
         return {"y_pred": self.loss.backward()}

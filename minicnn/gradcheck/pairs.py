@@ -45,8 +45,9 @@ class PairFunction(Function):
         if not self.arrays:
             remedy = 'Give the arguments of the forward: check_operation(forward, backward, x, w), or {"x": x, "w": w}.'
             raise TypeError(explain("check_operation arrays", "arrays of floating-point numbers", "none", remedy))
-        constants = [value for name, value in self.inputs.items() if name not in self.arrays]
-        self.labels = next((np.asarray(value) for value in constants if isinstance(value, (np.ndarray, list))), None)
+        constants = {name: value for name, value in self.inputs.items() if name not in self.arrays}
+        self.targets = next((name for name, value in constants.items() if isinstance(value, (np.ndarray, list))), None)
+        self.labels = None if self.targets is None else np.asarray(self.inputs[self.targets])
         self._find_convention()
 
     def _find_convention(self) -> None:
@@ -68,7 +69,8 @@ class PairFunction(Function):
         if y.ndim == 0 and len(gradients) < len(self.arrays) and not isinstance(gradients, Mapping):
             kept = list(self.arrays)[: len(gradients)]
             rest = [name for name in self.arrays if name not in kept]
-            self.labels = self.arrays[rest[0]] if self.labels is None else self.labels
+            if self.labels is None:
+                self.targets, self.labels = rest[0], self.arrays[rest[0]]
             self.arrays = {name: self.arrays[name] for name in kept}  # a loss has no gradient for its targets
 
     def take_samples(self, chosen: np.ndarray, N: int) -> None:
@@ -77,6 +79,10 @@ class PairFunction(Function):
 
         self.inputs = {name: value if name in self.arrays else taken(value) for name, value in self.inputs.items()}
         self.labels = taken(self.labels)
+
+    def take_labels(self, labels: np.ndarray) -> None:
+        super().take_labels(labels)
+        self.inputs = {name: labels if name == self.targets else value for name, value in self.inputs.items()}
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         values = {name: handed[name] if name in handed else deepcopy(value) for name, value in self.inputs.items()}

@@ -16,6 +16,7 @@ import numpy as np
 from . import numerical
 from .functions import Function, Gradients
 from .known import Operation, Recognised, recognise
+from .known.losses import Loss
 from .mistakes import Case, Mistake, of_case, of_operation
 
 EXACT, NUMERICAL, SINGLE = 1e-8, 1e-5, 1e-4
@@ -157,17 +158,21 @@ def generic_probe(
 ) -> Probe | None:
     """A probe that hides nothing: x normal, of size 1, without ties; parameters that are not all equal.
 
-    A ReLU without its mask is right where x > 0. So x has both signs, if the forward is then a known operation. Other
-    functions may be defined, or clipped, in a certain range, and x stays in the given one. Probabilities are mixed.
+    A ReLU without its mask is right where x > 0, abs(w) for w where w > 0. So x has both signs, and if possible every
+    parameter, if the forward is then a known operation. Other functions may be defined, or clipped, in a certain range,
+    and x stays in the given one, with the parameters' own signs. Probabilities are mixed.
     """
     first, *others = arrays
     x = arrays[first]
     if not function.takes_dy and _may_be_probabilities(x, function.labels):
         return run(function, mixed(arrays, rng), None, rng, left_out)
+    normal = rng.standard_normal(x.shape)
     parameters = {name: _told_apart(arrays[name], rng) for name in others}
-    probe = run(function, {first: rng.standard_normal(x.shape), **parameters}, None, rng, left_out)
-    if probe is not None and known_operation(function, [probe]):
-        return probe
+    signed = {name: array * rng.choice((-1, 1), array.shape) for name, array in parameters.items()}
+    for chosen in (signed, parameters) if others else ({},):
+        probe = run(function, {first: normal, **chosen}, None, rng, left_out)
+        if probe is not None and known_operation(function, [probe]):
+            return probe
     width = np.ptp(x) or 0.3 * numerical.size_of(x)
     return run(function, {first: x.min() + width * rng.random(x.shape), **parameters}, None, rng, left_out)
 
@@ -196,6 +201,21 @@ def of_another_size(
     resized.take_samples(chosen, N)
     yield resized, {**arrays, first: arrays[first][chosen]}
     yield resized, {name: array[chosen] if len(array) == N else array for name, array in arrays.items()}
+
+
+def of_other_labels(probe: Probe) -> Probe | None:
+    """If the function is a known loss of class labels, a probe with the labels 0, 1, 2, …: they differ."""
+    labels = probe.function.labels
+    known_operation(probe.function, [probe])
+    if not isinstance(probe.operation, Loss) or labels is None or labels.dtype.kind not in "iu":
+        return None
+    samples, classes = probe.operation.target.shape
+    if labels.size != samples or classes < 2:
+        return None
+    other = copy(probe.function)
+    other.take_labels((np.arange(samples) % classes).astype(labels.dtype).reshape(labels.shape))
+    relabelled = run(other, probe.arrays, probe.dy, None)
+    return relabelled if relabelled is not None and known_operation(other, [relabelled]) else None
 
 
 def probes_of(function: Function, base: Probe, rng: np.random.Generator) -> Iterator[Probe]:

@@ -12,7 +12,7 @@ from .diagnosis import MOST_DIFFERENTIATED, Diagnosis, Investigation
 from .functions import Function, Gradients
 from .known.pooling import MaxPooling
 from .mistakes import CATALOGUE
-from .probes import Probe, generic_probe, known_operation, mixed, of_another_size
+from .probes import Probe, generic_probe, known_operation, mixed, of_another_size, of_other_labels
 from .probes import run as run_probe
 
 ROUNDING = 1e-11
@@ -159,11 +159,14 @@ def same_without_dx(function: Function, dy: np.ndarray) -> Diagnosis | None:
 
 def of_this_batch(function: Function, dy: np.ndarray) -> Diagnosis | None:
     """The gradients of further batches are those of these batches: one like the given arrays, one that hides nothing,
-    and if there is a single sample, one of two."""
+    if there is a single sample, one of two, and one of other labels."""
     rng = np.random.default_rng(11)
     like = run_probe(function, mixed(function.arrays, rng), None, rng)
     generic = generic_probe(function, function.arrays, rng)
-    further = [probe for probe in (like, generic, _of_two(function, generic)) if probe is not None]
+    two = _of_two(function, generic)
+    largest = two or generic
+    relabelled = of_other_labels(largest) if largest is not None else None
+    further = [probe for probe in (like, generic, two, relabelled) if probe is not None]
     first = Probe(function, dict(function.arrays), np.array(function.forward(function.arrays)), dy, {})
     for name in function.arrays:
         wrong = [probe for probe in further if probe.found[name] is not None and not _is_right(probe, name)]

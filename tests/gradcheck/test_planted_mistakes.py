@@ -417,3 +417,29 @@ def test_a_first_batch_whose_derivatives_are_1_does_not_look_stale():
     """tanh'(0) is 1: with zeros, a forgotten derivative shows on the second batch only."""
     report = check_operation(lambda x: (np.tanh(x), None), lambda dy, saved: dy, np.zeros((3, 4)))
     assert report.causes == ("shapes.derivative-forgotten",)
+
+
+def test_a_sign_is_lost_although_no_given_weight_is_negative():
+    def forward(x, w):
+        return x @ w, (x, w)
+
+    def backward(dy, cache):
+        x, w = cache
+        return dy @ np.abs(w).T, x.T @ dy
+
+    rng = np.random.default_rng(0)
+    report = check_operation(forward, backward, rng.standard_normal((4, 3)), rng.uniform(0.1, 1, (3, 2)))
+    assert "dx is right for the given arrays and wrong for others" in report.diagnosis
+
+
+@pytest.mark.parametrize("labels", [[2], [2, 2, 2]], ids=["one sample", "equal labels"])
+def test_the_right_class_is_indexed_wrongly_although_the_given_labels_hide_it(labels):
+    def forward(scores, y):
+        p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        d = p.copy()
+        d[:, y] -= 1  # right: d[np.arange(len(y)), y]
+        return -np.log(p[np.arange(len(y)), y]).mean(), d / len(y)
+
+    scores = np.random.default_rng(0).standard_normal((len(labels), 4))
+    report = check_operation(forward, None, scores, np.array(labels))
+    assert "dscores is right for the given arrays and wrong for others" in report.diagnosis
