@@ -62,9 +62,9 @@ class Investigation:
         for probe in further:
             if probe.arrays is self.base.arrays:
                 probe.exists = self.base.exists
-        self.known = known_operation(function, [*further, self.base]) or known_operation(
-            function, [*further[1:], self.base]
-        )
+        self.known = known_operation(function, [*further, self.base])
+        if self.known is None:  # without the generic arrays, which the forward may clip
+            self.known = known_operation(function, [*further[1:], self.base])
         self.probes = [self.base, *further]
         if self.known is None:
             self.probes = [self.base, *further[:3], *[probe for probe in further if probe.function is not function]]
@@ -258,8 +258,8 @@ class Investigation:
             1.0: {
                 "1/N": "The mean over the batch is taken once too often: sum, dy already contains the loss's 1/N.",
                 "N": "A mean over the batch was differentiated as if it were a sum: divide by N once.",
-                "N/(N − 1)": "It is divided by N − 1 where it is divided by N.",
-                "(N − 1)/N": "It is divided by N where it is divided by N − 1.",
+                "N/(N − 1)": "It is divided by N − 1 instead of N.",
+                "(N − 1)/N": "It is divided by N instead of N − 1.",
             }.get(form, ""),
         }.get(round(factor, 6), "Which constant of the formula has this value? It is missing, or applied twice.")
         return Diagnosis(f"{self._known_as()}{text} {meaning}", (name,))

@@ -91,7 +91,7 @@ def axis_name(compared: Comparison, axis: int) -> str:
         return AXES_OF_INPUTS[rank][axis]
     if layered and not compared.is_input and rank in AXES_OF_KERNELS:
         return AXES_OF_KERNELS[rank][axis]
-    return f"index of axis {axis},"
+    return f"axis-{axis} index"
 
 
 def index_text(index: Sequence[int] | np.ndarray) -> str:
