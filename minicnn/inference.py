@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -48,10 +49,22 @@ class Inference:
         self._compiled: _Compiled | None = None
 
     def __call__(self, network: Layered, x: Array) -> Array | None:
-        """y = network.forward(x) up to rounding, without `saved`; None if the network cannot be compiled.
+        """y = network.forward(x) up to rounding, without `saved`; None if the network cannot be compiled for this x.
 
         Raises the errors of forward if x does not fit.
         """
+        found = self._compile(network)
+        return found and _run(network, *found, x)
+
+    def frozen(self, network: Layered) -> Callable[[Array], Array] | None:
+        """The call with the network's present weights, for any number of batches; None if a shape may not do."""
+        found = self._compile(network)
+        if found is None or not all(layer.any_size for layer in network.layers):
+            return None
+        return partial(_run, network, *found)
+
+    def _compile(self, network: Layered) -> tuple[_Compiled, list[Array | None]] | None:
+        """The network as one function, and its weights at this moment; None if it cannot be compiled."""
         steps = _steps(network)
         if not steps:
             return None
@@ -59,17 +72,19 @@ class Inference:
         plan = [(operation, len(weights), options) for operation, weights, options in steps]
         if compiled is None or compiled.ops is not ops or compiled.plan != plan:
             compiled = self._compiled = _Compiled(ops, plan, ops.compile_inference(steps))
-        if getattr(x, "shape", ())[1:] not in compiled.shapes or not hasattr(x, "dtype") or len(x) == 0:
-            compiled.shapes[x.shape[1:]] = _check(network, x)
-        if not compiled.shapes[x.shape[1:]]:
-            return None
-        return compiled.run(
-            to_device(x, network.dtype), snapshot_of([weight for _, mine, _ in steps for weight in mine])
-        )
+        return compiled, snapshot_of([weight for _, mine, _ in steps for weight in mine])
 
     def __reduce__(self) -> tuple[type, tuple[()]]:
         """A copied or unpickled network compiles again."""
         return Inference, ()
+
+
+def _run(network: Layered, compiled: _Compiled, weights: Sequence[Array | None], x: Array) -> Array | None:
+    """y, or None if the function is not for samples of this shape."""
+    shape = x.shape[1:]
+    if shape not in compiled.shapes or len(x) == 0:
+        compiled.shapes[shape] = _check(network, x)
+    return compiled.run(to_device(x, network.dtype), weights) if compiled.shapes[shape] else None
 
 
 def _steps(network: Layered) -> list[Step] | None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from math import prod
 from threading import RLock
@@ -163,6 +163,16 @@ class Network:
         self.ensure_built(x)
         y = self._inference(self, x)
         return self._infer_by_forward(x) if y is None else y
+
+    def frozen(self) -> Callable[[Array], Array]:
+        """`infer` with the weights of this moment, for several batches. A network that is not built yet builds itself.
+
+        A subclass with its own `forward` or `infer` runs as a snapshot.
+        """
+        if not self.built:
+            return self.infer
+        run = self._inference.frozen(self) if type(self).infer is Network.infer else None
+        return (lambda x: run(self.as_input(x))) if run else self.snapshot().infer
 
     def _infer_by_forward(self, x: Array) -> Array:
         """The forward of a snapshot, so that `saved` is set in the snapshot's layers and not in this network's."""

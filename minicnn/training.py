@@ -313,13 +313,13 @@ class Trainer(Network):
             batches = Batches(x, None, batch_size, "predict", self.dtype, steps=last)
             self.check_input(batches.x)
             self.ensure_built(batches.x)
-        network = self if batches.count == 1 or not self.built else self.snapshot()  # all batches with the same weights
+        infer = self.infer if batches.count == 1 else self.frozen()  # all batches with the same weights
         watchers = self._watchers("predict", callbacks, batches, verbose)
         watchers.on_predict_begin({})
         outputs = []
         for number, (xb, _, _) in enumerate(batches.in_order(self.dtype)):
             watchers.on_predict_batch_begin(number, {})
-            outputs.append(to_host(network.infer(xb)))
+            outputs.append(to_host(infer(xb)))
             watchers.on_predict_batch_end(number, {"outputs": outputs[-1]})
         watchers.on_predict_end({})
         if not outputs:
