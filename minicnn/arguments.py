@@ -33,8 +33,10 @@ def array(where: Any, what: str, value: Any, dtype: Any = None, finite: bool = F
     complex (gradient checks use them); with finite=True, every number must be finite in it.
     Raises TypeError or ValueError.
     """
-    if type(value) is np.ndarray and value.dtype.char in "fd" and value.dtype.isnative and not finite:
-        return value  # nearly always, and several times a layer and step
+    if type(value) is np.ndarray and value.dtype.char in "fd" and value.dtype.isnative:  # nearly always
+        if finite:
+            _check_finite(where, what, value, np.dtype(dtype or value.dtype))
+        return value
     if on_gpu(value):
         return value
     parts = value if isinstance(value, (list, tuple)) else (value,)

@@ -100,11 +100,11 @@ def snapshot_of(parameters: Sequence[Parameter | None]) -> list[Array | None]:
     """
     given = [parameter for parameter in parameters if parameter is not None]
     with _lock:
-        if any(parameter._before is not None and parameter._before[1] is _this_step() for parameter in given):
+        if _this_step() in [parameter._before[1] for parameter in given if parameter._before]:
             _end_step()
         for parameter in given:
             parameter._handed_out = True
-        return [None if parameter is None else _published(parameter) for parameter in parameters]
+        return [parameter and _published(parameter) for parameter in parameters]
 
 
 def replace_all(parameters: Sequence[Parameter], arrays: Sequence[Array]) -> None:
@@ -159,9 +159,8 @@ def _end_step() -> None:
 
 def _published(parameter: Parameter) -> Array:
     """The array that a snapshot of the parameter holds."""
-    if parameter._before is not None and parameter._before[1].under_way:
-        return parameter._before[0]
-    return parameter.value
+    before = parameter._before
+    return before[0] if before and before[1].under_way else parameter._value
 
 
 def _renew_lock() -> None:

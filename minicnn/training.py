@@ -312,7 +312,6 @@ class Trainer(Network):
             x = self.as_input(x, "predict")
             batches = Batches(x, None, batch_size, "predict", self.dtype, steps=last)
             self.check_input(batches.x)
-            self.ensure_built(batches.x)
         infer = self.infer if batches.count == 1 else self.frozen()  # all batches with the same weights
         watchers = self._watchers("predict", callbacks, batches, verbose)
         watchers.on_predict_begin({})
