@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -63,8 +64,10 @@ class Function:
     def clear_gradients(self) -> None:
         """Discard the gradients of earlier batches."""
 
-    def take_samples(self, chosen: np.ndarray, N: int) -> None:
-        """Take these of the N samples, by their indices, in everything that belongs to them except the arrays."""
+    def of_samples(self, chosen: np.ndarray, N: int) -> Iterator[Function]:
+        """This function for these of the N samples, by their indices, in everything that belongs to them except the
+        arrays; the likeliest first, if it is not sure what belongs to them."""
+        yield copy(self)
 
     def take_labels(self, labels: np.ndarray) -> None:
         """Take other labels."""
@@ -86,8 +89,10 @@ class LossFunction(Function):
         self.arrays = {"y_pred": y_pred}
         self.loss, self.labels = loss, loss.check_targets(y_true, y_pred.shape)
 
-    def take_samples(self, chosen: np.ndarray, N: int) -> None:
-        self.labels = self.labels[chosen]
+    def of_samples(self, chosen: np.ndarray, N: int) -> Iterator[Function]:
+        other = copy(self)
+        other.take_labels(self.labels[chosen])
+        yield other
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         return self.loss.call(self.labels, handed["y_pred"])  # forward's checks would refuse complex numbers

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Iterator, Mapping
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -73,12 +73,12 @@ class PairFunction(Function):
                 self.targets, self.labels = rest[0], self.arrays[rest[0]]
             self.arrays = {name: self.arrays[name] for name in kept}  # a loss has no gradient for its targets
 
-    def take_samples(self, chosen: np.ndarray, N: int) -> None:
-        def taken(value: Any) -> Any:
-            return value[chosen] if isinstance(value, np.ndarray) and value.ndim and len(value) == N else value
-
-        self.inputs = {name: value if name in self.arrays else taken(value) for name, value in self.inputs.items()}
-        self.labels = taken(self.labels)
+    def of_samples(self, chosen: np.ndarray, N: int) -> Iterator[Function]:
+        other = copy(self)
+        other.inputs = {k: v if k in self.arrays else _taken(v, chosen, N) for k, v in self.inputs.items()}
+        other.labels = _taken(self.labels, chosen, N)
+        yield other
+        yield copy(self)  # what looks like N labels may be N strides
 
     def take_labels(self, labels: np.ndarray) -> None:
         super().take_labels(labels)
@@ -146,6 +146,13 @@ def _is_differentiated(value: Any) -> bool:
     except ValueError:
         return False
     return array.dtype.kind == "f" and (array.ndim > 0 or not np.isscalar(value))
+
+
+def _taken(value: Any, chosen: np.ndarray, N: int) -> Any:
+    """These entries of an array, a list or a tuple of N entries; any other value as it is."""
+    if isinstance(value, np.ndarray):
+        return value[chosen] if value.shape[:1] == (N,) else value
+    return type(value)([value[i] for i in chosen]) if type(value) in (list, tuple) and len(value) == N else value
 
 
 def _numbers(where: str, array: Any) -> np.ndarray:

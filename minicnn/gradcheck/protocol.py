@@ -192,7 +192,7 @@ def _of_two(function: Function, generic: Probe | None) -> Probe | None:
         return None
     rng = np.random.default_rng(12)
     resized = (generic_probe(other, arrays, rng) for other, arrays in of_another_size(function, generic.arrays))
-    return next((probe for probe in resized if probe is not None), None)
+    return next((probe for probe in resized if probe is not None and probe.uses_last_sample()), None)
 
 
 def _is_of(first: Probe, later: Probe, name: str) -> bool:

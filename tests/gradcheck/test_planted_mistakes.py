@@ -432,14 +432,61 @@ def test_a_sign_is_lost_although_no_given_weight_is_negative():
     assert "dx is right for the given arrays and wrong for others" in report.diagnosis
 
 
-@pytest.mark.parametrize("labels", [[2], [2, 2, 2]], ids=["one sample", "equal labels"])
-def test_the_right_class_is_indexed_wrongly_although_the_given_labels_hide_it(labels):
+def cross_entropy(wrong):
+    """A student's loss of class labels. If wrong, it indexes whole columns, which equal labels hide."""
+
     def forward(scores, y):
         p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
         d = p.copy()
-        d[:, y] -= 1  # right: d[np.arange(len(y)), y]
+        d[slice(None) if wrong else np.arange(len(y)), y] -= 1
         return -np.log(p[np.arange(len(y)), y]).mean(), d / len(y)
 
+    return forward
+
+
+@pytest.mark.parametrize("sequence", [np.array, list])
+@pytest.mark.parametrize("labels", [[2], [2, 2, 2]], ids=["one sample", "equal labels"])
+def test_the_right_class_is_indexed_wrongly_although_the_given_labels_hide_it(labels, sequence):
     scores = np.random.default_rng(0).standard_normal((len(labels), 4))
-    report = check_operation(forward, None, scores, np.array(labels))
+    report = check_operation(cross_entropy(wrong=True), None, scores, sequence(labels))
+    assert report.causes == ("losses.columns-of-all-targets",)
     assert "dscores is right for the given arrays and wrong for others" in report.diagnosis
+
+
+@pytest.mark.parametrize("sequence", [np.array, list, tuple])
+def test_a_second_sample_gets_its_label_in_a_list_too(sequence):
+    scores = np.random.default_rng(0).standard_normal((1, 4))
+    report = check_operation(cross_entropy(wrong=False), None, scores, sequence([2]))
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("label", [2, [2], np.array([2])], ids=["number", "list", "array"])
+def test_a_loss_of_a_single_sample_is_not_judged_on_two(label):
+    """Its backward is right for one sample; the value does not depend on a second one."""
+
+    def forward(scores, y):
+        p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+        d = p.copy()
+        d[0, int(np.ravel(y)[0])] -= 1
+        return -np.log(p[0, int(np.ravel(y)[0])]), d
+
+    report = check_operation(forward, None, np.random.default_rng(0).standard_normal((1, 4)), label)
+    assert report.ok, report
+
+
+@pytest.mark.parametrize("sequence", [np.array, list, tuple])
+def test_as_many_strides_as_samples_stay_as_they_are(sequence):
+    """A mean over the batch, where there is none, shows on a second sample, for which there is no second stride."""
+
+    def forward(x, strides):
+        (step,) = strides
+        return x[:, ::step], (x.shape, step)
+
+    def backward(dy, cache):
+        shape, step = cache
+        dx = np.zeros(shape)
+        dx[:, ::step] = dy / len(dy)
+        return dx
+
+    report = check_operation(forward, backward, np.random.default_rng(0).standard_normal((1, 6)), sequence([2]))
+    assert report.causes == ("shapes.mean-over-batch",), report
