@@ -159,7 +159,7 @@ def same_without_dx(function: Function, dy: np.ndarray) -> Diagnosis | None:
 
 def of_this_batch(function: Function, dy: np.ndarray) -> Diagnosis | None:
     """The gradients of further batches are those of these batches: one like the given arrays, one that hides nothing,
-    if there is a single sample, one of two, and one of other labels."""
+    if there is a single sample, one of two, one of other labels, and those of opposite signs that give the same y."""
     rng = np.random.default_rng(11)
     like = run_probe(function, mixed(function.arrays, rng), None, rng)
     generic = generic_probe(function, function.arrays, rng)
@@ -183,6 +183,22 @@ def of_this_batch(function: Function, dy: np.ndarray) -> Diagnosis | None:
             f"{function.quantity(name)} is right for the given arrays and wrong for others: {found.text}",
             found.causes,
         )
+    return _sign_missing(largest) if largest is not None else None
+
+
+def _sign_missing(probe: Probe) -> Diagnosis | None:
+    """If y is the same for an array and its negative, as in x · |w|, the gradients are right for both."""
+    for name, array in probe.arrays.items():
+        negated = run_probe(probe.function, {**probe.arrays, name: -array}, probe.dy, None)
+        if negated is None or not same(negated.y, probe.y):
+            continue
+        for argument, found in negated.found.items():
+            if found is not None and not _is_right(negated, argument):
+                return Diagnosis(
+                    f"{probe.function.quantity(argument)} is right for the given {name} and wrong for −{name}, "
+                    f"although y is the same for both, as in |{name}| and {name}². Look in the backward for {name} "
+                    f"where |{name}| is meant, and for a derivative without its sign."
+                )
     return None
 
 

@@ -432,6 +432,35 @@ def test_a_sign_is_lost_although_no_given_weight_is_negative():
     assert "dx is right for the given arrays and wrong for others" in report.diagnosis
 
 
+def test_a_missing_sign_of_an_absolute_value_is_noticed_although_no_given_number_is_negative():
+    def forward(x, w):
+        return x @ np.abs(w), (x, w)
+
+    def backward(dy, cache):
+        x, w = cache
+        return dy @ np.abs(w).T, x.T @ dy  # right: np.sign(w) * (x.T @ dy)
+
+    rng = np.random.default_rng(0)
+    report = check_operation(forward, backward, rng.standard_normal((4, 3)), rng.uniform(0.1, 1, (3, 2)))
+    assert "dw is right for the given w and wrong for −w" in report.diagnosis
+    assert report.causes == ()
+
+
+def test_a_guarded_square_root_is_not_judged_where_the_given_numbers_are_not():
+    """With −v the forward is the guard's, and its backward does not care: no v is negative."""
+
+    def forward(x, v):
+        root = np.sqrt(np.maximum(v, 1e-3))
+        return x / root, (x, root)
+
+    def backward(dy, cache):
+        x, root = cache
+        return dy / root, -0.5 * (dy * x / root**3).sum(axis=0)
+
+    rng = np.random.default_rng(0)
+    assert check_operation(forward, backward, rng.standard_normal((4, 3)), rng.uniform(0.1, 1, 3))
+
+
 def cross_entropy(wrong):
     """A student's loss of class labels. If wrong, it indexes whole columns, which equal labels hide."""
 
