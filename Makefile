@@ -76,6 +76,7 @@ site: $(VENV)/.has-docs  ## build the documentation with code that runs in the p
 parity: $(PARITY_VENV)/.has-parity  ## compare with PyTorch and Keras (installs both, about 3 GB)
 	@$(PARITY_VENV)/bin/python -c "import torch, keras"
 	@$(PARITY_VENV)/bin/python -m pytest tests/parity $(ARGS)
+	@$(PARITY_VENV)/bin/python -m tests.parity.keras_own
 
 # The pretend device compiles kernels on this machine.
 compiler:
