@@ -26,7 +26,7 @@ DIFFERS = {
     "Layer": OWN_LAYER,
     "Loss": OWN_LOSS,
     "Metric": OWN_METRIC,
-    "Model": "One input and one output.",
+    "Model": "One input.",
     "callbacks.Callback": "`get_state` and `set_state` make it resumable.",
     "callbacks.ModelCheckpoint": "Writes Keras's format to .keras and .weights.h5, safetensors to any other name.",
     "callbacks.TerminateOnNaN": "Without it, `fit` raises NonFiniteError, which names the first layer that failed.",
@@ -50,7 +50,7 @@ OWN_CLASSES = "A file of a model holds minicnn's own layers; for others, build t
 NO_RECURRENCE = "minicnn has convolutional networks only: Conv1D is for sequences."
 NO_DATA = "Read the data with NumPy; minicnn.datasets has images."
 NO_FILES = "Read the files into arrays; fit also takes a generator of batches (x, y)."
-OUTPUTS = "model.values(x) computes the outputs of all layers: x is number 0, the first layer's output number 1."
+NOT_CALLED = "Give the model an Input or a first batch, or call the layer on an Input."
 AUGMENT = (
     "Images are NumPy arrays: numpy.asarray(PIL.Image.open(path)). To augment them, RandomFlip and RandomTranslation "
     "are layers, and fit takes any generator of batches (x, y)."
@@ -159,9 +159,9 @@ INSTEAD_OF_MEMBERS = {
     "evaluate_generator": "evaluate takes generators.",
     "export": "minicnn.export_onnx(model, path)",
     "fit_generator": "fit takes generators.",
-    "input": OUTPUTS,
+    "input": NOT_CALLED,
     "metrics": "compile(metrics=…) makes them, evaluate(…, return_dict=True) returns them by name.",
-    "output": OUTPUTS,
+    "output": NOT_CALLED,
     "predict_classes": "model.predict(x).argmax(axis=-1)",
     "predict_generator": "predict takes generators.",
     "predict_proba": "model.predict(x)",
@@ -193,8 +193,10 @@ def missing_member(thing: Any, kind: str, name: str, otherwise: str = "") -> Att
     cls = type(thing)
     if name.startswith("_") or any(name in vars(base).get("__annotations__", {}) for base in cls.__mro__):
         return AttributeError(f"{cls.__name__} has no {name} yet")  # Python and tools ask for such names
+    replacement = next((INSTEAD_OF_MEMBERS[start] for start in INSTEAD_OF_MEMBERS if name.startswith(start)), "")
+    if hasattr(cls, name):  # a property
+        return AttributeError(f"{cls.__name__} has no {name} yet. {replacement}".rstrip())
     if name in _content()["members"][kind]:
-        replacement = next((INSTEAD_OF_MEMBERS[start] for start in INSTEAD_OF_MEMBERS if name.startswith(start)), "")
         return AttributeError(f"{cls.__name__} has no {name}. Keras has it, minicnn does not. {replacement}".rstrip())
     known = [member for member in dir(cls) if not member.startswith("_")]
     replacement = INSTEAD_OF_MEMBERS.get(name) or otherwise or did_you_mean(name, known)

@@ -38,6 +38,8 @@ class Layered(Protocol):
     layers: list[Layer]
 
     @property
+    def is_sequence(self) -> bool: ...
+    @property
     def dtype(self) -> np.dtype: ...
     def check_input(self, x: Array) -> None: ...
 
@@ -88,9 +90,9 @@ def _run(network: Layered, compiled: _Compiled, weights: Sequence[Array | None],
 
 
 def _steps(network: Layered) -> list[Step] | None:
-    """The steps of all layers in order; None if a layer is not built yet or has no steps."""
+    """The steps of all layers in order; None if there are branches, or if a layer is not built yet or has no steps."""
     steps: list[Step] = []
-    if "forward" in vars(network):  # replaced on this instance
+    if not network.is_sequence or "forward" in vars(network):  # replaced on this instance
         return None
     for layer in network.layers:
         own = vars(layer)

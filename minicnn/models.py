@@ -12,8 +12,9 @@ from .compatibility import reporter
 from .configurable import from_description
 from .errors import explain
 from .fixed import Layers
-from .graph import in_order
+from .graph import in_order, the_input, the_outputs
 from .layers import CLASSES, Input, Layer
+from .layers.input import Value
 from .network import Shape, Sources, gather
 from .summary import summary_text
 from .training import Trainer
@@ -31,19 +32,26 @@ class Model(Trainer):
         outputs = Dense(10)(Flatten()(x))
         model = Model(inputs, outputs)
 
-    It has one Input and one output, and each of its layers is called once. Two models may share layers.
+    It has one Input; each of its layers is called once. Two models may share layers: a model of the outputs of all
+    layers, a list of arrays, is Model(model.inputs, [layer.output for layer in model.layers]).
     """
+
+    nodes: tuple[Value, ...] = ()
+    """The Input and the value of each layer, as far as they exist: the graph of `inputs`, `outputs`, `layer.output`."""
 
     def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str = "model") -> None:
         super().__init__(name=name)
         if inputs is None or outputs is None:
             remedy = "Example: Model(inputs, outputs). A class of your own extends Sequential's forward and backward."
             raise TypeError(explain(type(self).__name__, "inputs and outputs", "none", remedy))
-        first, *values = in_order(self.name, inputs, outputs)
-        numbers = {value: number for number, value in enumerate([first, *values])}
-        self.set_input_shape(first.shape[1:])  # type: ignore[index]  # an Input has a shape
-        for value in values:
+        first, ends = the_input(self.name, inputs), the_outputs(self.name, outputs)
+        nodes = in_order(self.name, first, ends)
+        numbers = {value: number for number, value in enumerate(nodes)}
+        self.set_input(first)
+        for value in nodes[1:]:
             self.append(value.layer, tuple(numbers[source] for source in value.sources))
+        self.set_outputs([numbers[end] for end in ends])
+        self.nodes = tuple(nodes)
 
     @classmethod
     def without_layers(cls) -> Any:
@@ -52,8 +60,14 @@ class Model(Trainer):
         Trainer.__init__(model, name=cls.__name__.lower())
         return model
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copy; its layers find their values in its graph, not in that of the original."""
+        vars(self).update(state)
+        for value in self.nodes[1:]:
+            value.layer.calls_to(value)
+
     def append(self, layer: Layer, sources: Sources) -> None:
-        """Append a layer that gets the values of these numbers, without building it.
+        """Append a layer that gets the values of these numbers, without building it. Its value is the output.
 
         Raises ValueError or TypeError if there are no such values, or if the layer does not fit to the others.
         """
@@ -82,6 +96,29 @@ class Model(Trainer):
             for weight in layer.weights:
                 weight.name = f"{layer.name}/{weight.name.rpartition('/')[2]}"
         self.layers, self.sources = Layers([*self.layers, layer]), (*self.sources, sources)
+        self.output_numbers = (len(self.layers),)
+
+    def set_outputs(self, numbers: Sequence[int]) -> None:
+        """Return the values of these numbers. Raises ValueError unless all layers are needed for them."""
+        where, most = f"{self.name} outputs", len(self.layers)
+        for number in numbers:
+            arguments.whole(where, number, least=0, most=most)
+        used = {*numbers, *(source for own in self.sources for source in own)}
+        for number, layer in enumerate(self.layers, 1):
+            if number not in used:
+                raise ValueError(explain(where, "every layer on a path to an output", f"{layer}", "Leave it out."))
+        self.output_numbers = tuple(numbers)
+
+    def check_one_output(self, where: str) -> None:
+        """Raise ValueError unless this model can be a part of a sequence."""
+        if (count := len(self.output_numbers)) > 1:
+            remedy = "Call it on a value, x, y = model(inputs), and make a Model of what follows."
+            raise ValueError(explain(where, "models of one output", f"{count} outputs of {self.name}", remedy))
+
+    def set_input(self, value: Input) -> None:
+        """Begin with this Input. Raises ValueError if there is one of another shape already."""
+        self.set_input_shape(value.shape[1:])
+        self.nodes = self.nodes or (value,)
 
     def set_input_shape(self, shape: Sequence[int | None]) -> None:
         """Fix the shape of the samples. Raises ValueError if there is another one already."""
@@ -111,6 +148,46 @@ class Model(Trainer):
         shapes = [shape]
         for layer, sources in zip(self.layers, self.sources, strict=True):
             shapes.append(layer.build_for(gather(shapes, sources)))
+        self._connect()
+
+    def ensure_built(self, x: Any) -> None:
+        if not self.built:
+            super().ensure_built(x)
+            self._connect()
+
+    def _connect(self) -> None:
+        """Call the layers that have not been called yet on their values, if the input shape is known."""
+        if self.input_shape is None or len(self.nodes) > len(self.layers):
+            return
+        nodes = list(self.nodes) or [Input(self.input_shape[1:])]
+        for number in range(len(nodes) - 1, len(self.layers)):
+            sources = tuple(nodes[source] for source in self.sources[number])
+            nodes.append(self.layers[number].value_of(sources))
+        self.nodes = tuple(nodes)
+
+    @property
+    def inputs(self) -> list[Value]:
+        """The Input in a list, for Model(model.inputs, …). Raises AttributeError if the input shape is not known."""
+        self._connect()
+        if not self.nodes:
+            raise AttributeError
+        return [self.nodes[0]]
+
+    @property
+    def outputs(self) -> list[Value]:
+        """The values of the outputs, for a larger Model(model.inputs, …). Raises AttributeError as `inputs`."""
+        _ = self.inputs
+        return [self.nodes[number] for number in self.output_numbers]
+
+    @property
+    def input(self) -> Value:
+        """The Input. Raises AttributeError as `inputs`."""
+        return self.inputs[0]
+
+    @property
+    def output(self) -> Any:
+        """The value of the output; of several, the list. Raises AttributeError as `inputs`."""
+        return self.outputs if len(self.output_numbers) > 1 else self.outputs[0]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """The layer of this name or at this index. Raises ValueError if there is none."""
@@ -143,7 +220,8 @@ class Model(Trainer):
         """The architecture as plain data: `from_config` makes an equal model, with new weights."""
         layers = [{"class": type(layer).__name__, "config": layer.get_config()} for layer in self.layers]
         shape = None if self.input_shape is None else self.input_shape[1:]
-        return {"name": self.name, "input_shape": shape, "layers": layers, "sources": self.sources}
+        graph = {"sources": self.sources, "outputs": self.output_numbers}
+        return {"name": self.name, "input_shape": shape, "layers": layers, **graph}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: None = None) -> Any:
@@ -153,6 +231,8 @@ class Model(Trainer):
         model.name = arguments.text(f"{cls.__name__} from_config, name", config.get("name"))
         for description, sources in zip(config["layers"], config["sources"], strict=True):
             model.append(from_description(description, CLASSES, "layer"), tuple(sources))
+        if "outputs" in config:
+            model.set_outputs(config["outputs"])
         if config["input_shape"] is not None:
             model.set_input_shape(arguments.shape("input_shape", config["input_shape"]))
         model.build_if_shape_is_known()
@@ -218,12 +298,12 @@ class Sequential(Model):
 
         Raises ValueError or TypeError if the layer does not fit the layers before it. Then the model is unchanged.
         """
-        before = self.layers, self.sources, self.input_shape
+        before = dict(vars(self))
         try:
             self._add(layer)
             self.build_if_shape_is_known()
         except BaseException:  # whatever a layer's build raises, the layer is not part of the model
-            self.layers, self.sources, self.input_shape = before
+            vars(self).update(before)
             raise
 
     def pop(self) -> Layer:
@@ -232,14 +312,16 @@ class Sequential(Model):
             raise ValueError(explain(f"{self.name} pop", "at least one layer", "none", "Add layers first."))
         last = self.layers[-1]
         self.layers, self.sources = Layers(self.layers[:-1]), self.sources[:-1]
+        self.output_numbers, self.nodes = (len(self.layers),), self.nodes[: len(self.layers) + 1]
         return last
 
     def _add(self, layer: Any) -> None:
         """Append without building: a list of layers is built at once."""
         before = len(self.layers)
         if isinstance(layer, Input):
-            self.set_input_shape(layer.shape[1:])
+            self.set_input(layer)
         elif isinstance(layer, Model):
+            layer.check_one_output(self.name)
             if layer.input_shape and not self.layers and not self.input_shape:
                 self.set_input_shape(layer.input_shape[1:])
             for inner, sources in list(zip(layer.layers, layer.sources, strict=True)):

@@ -2,7 +2,8 @@
 
 Each layer gets the network's input or the outputs of layers before it. These values have numbers: 0 is the input, k the
 output of the k-th layer. `sources` has the numbers that each layer gets. In a sequence, each layer gets the value
-before it: ((0,), (1,), (2,), …).
+before it: ((0,), (1,), (2,), …). `output_numbers` has the numbers of the values that the network returns: the last one
+of a sequence. Several outputs are a list of arrays.
 
 It knows nothing of training: `Trainer` extends it, and `Sequential` extends `Trainer`.
 """
@@ -52,9 +53,9 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class Network:
-    """A graph of layers with explicit gradients; without `sources`, a sequence.
+    """A graph of layers with explicit gradients; without `sources`, a sequence; without `outputs`, of the last value.
 
-    y = network.forward(x, training=True)   # x (N, …) -> y (N, …)
+    y = network.forward(x, training=True)   # x (N, …) -> y (N, …), or a list of several outputs
     dx = network.backward(dy)               # dy like y -> dx like x, and every parameter's grad
     """
 
@@ -62,6 +63,7 @@ class Network:
         self,
         layers: Sequence[Layer] = (),
         sources: Sequence[Sources] | None = None,
+        outputs: Sources | None = None,
         *,
         name: str = "network",
         input_shape: Shape | None = None,
@@ -69,6 +71,7 @@ class Network:
         self.name = arguments.text(f"{type(self).__name__} name", name)
         self.layers: list[Layer] = Layers(layers)
         self.sources = in_sequence(len(layers)) if sources is None else tuple(sources)
+        self.output_numbers = (len(layers),) if outputs is None else tuple(outputs)
         self.input_shape = input_shape
         self._inference = Inference()
 
@@ -89,12 +92,12 @@ class Network:
         """Called for an attribute that does not exist."""
         raise missing_member(self, "Model", name)
 
-    def forward(self, x: Array, training: bool = False) -> Array:
+    def forward(self, x: Array, training: bool = False) -> Any:
         """y = model(x), x (N, …) of any real dtype, converted to the model's. `training` is for dropout and batch norm.
 
-        Raises ValueError or TypeError, naming the layer, if x does not fit.
+        Of several outputs, y is the list. Raises ValueError or TypeError, naming the layer, if x does not fit.
         """
-        return self.values(x, arguments.flag(f"{self.name} training", training))[-1]
+        return gather(self.values(x, arguments.flag(f"{self.name} training", training)), self.output_numbers)
 
     # --8<-- [start:passes]
     def values(self, x: Array, training: bool | None = False) -> list[Array]:
@@ -111,27 +114,41 @@ class Network:
         self.input_shape = self.input_shape or (None, *values[0].shape[1:])
         return values
 
-    def backward(self, dy: Array, need_dx: bool = True) -> Array | None:
+    def backward(self, dy: Any, need_dx: bool = True) -> Array | None:
         """Propagate the gradient with respect to the output back through all layers; sets every parameter's `grad`.
 
-        Returns dx. With need_dx=False it skips the layers without trainable parameters in or before them, and returns
-        None. A value that several layers got was copied to them, so its gradient is the sum of theirs.
+        dy is like the output: of several, a list of arrays. Returns dx. With need_dx=False it skips the layers without
+        trainable parameters in or before them, and returns None. A value that went into several layers and outputs was
+        copied to them, so its gradient is the sum of theirs.
         """
-        dy = arguments.array(self.name, "dy", dy, self.dtype)
+        gradients: dict[int, Array] = {}
+        add_parts(gradients, self.output_numbers, self._checked_gradient(dy))
         needed = self._needed(arguments.flag("need_dx", need_dx))
-        gradients: dict[int, Array] = {len(self.layers): dy}
         for number in range(len(self.layers), 0, -1):
             layer, sources = self.layers[number - 1], self.sources[number - 1]
             if not needed[number]:
                 continue
             need_dx = any(needed[source] for source in sources)
-            dx: Any = layer.backward(gradients.pop(number), need_dx)
-            parts = zip(sources, dx if len(sources) > 1 else [dx], strict=True) if need_dx else ()
-            for source, part in parts:
-                gradients[source] = gradients[source] + part if source in gradients else part
+            dx = layer.backward(gradients.pop(number), need_dx)
+            if need_dx:
+                add_parts(gradients, sources, dx)
         return gradients[0] if needed[0] else None
 
     # --8<-- [end:passes]
+
+    def _checked_gradient(self, dy: Any) -> Any:
+        """dy as an array, or as a list of arrays, one for each output. Raises TypeError or ValueError for another."""
+        count = len(self.output_numbers)
+        if count == 1:
+            if isinstance(dy, (list, tuple)) and any(hasattr(part, "shape") for part in dy):
+                raise TypeError(explain(f"{self.name} dy", "an array", f"a list of {len(dy)}", "There is one output."))
+            return arguments.array(self.name, "dy", dy, self.dtype)
+        expected, remedy = f"a list of {count} arrays", f"Give one for each output: {', '.join(self.output_names)}."
+        if not isinstance(dy, (list, tuple)):
+            raise TypeError(explain(f"{self.name} dy", expected, type(dy).__name__, remedy))
+        if len(dy) != count:
+            raise ValueError(explain(f"{self.name} dy", expected, f"{len(dy)}", remedy))
+        return [arguments.array(self.name, "dy", part, self.dtype) for part in dy]
 
     def _needed(self, need_dx: bool) -> list[bool]:
         """Whether the gradient of each value is needed: a parameter, or x if need_dx, comes before it."""
@@ -274,13 +291,19 @@ class Network:
         return bool(self.layers) and all(layer.built for layer in self.layers)
 
     @property
-    def output_shape(self) -> Shape | None:
-        return self.layers[-1].output_shape if self.layers else None
+    def output_shape(self) -> Any:
+        """The output's shape with the batch axis; of several outputs, the list; None if it is not known yet."""
+        return gather([None, *(layer.output_shape for layer in self.layers)], self.output_numbers)
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the layers that compute the outputs."""
+        return [self.layers[number - 1].name for number in self.output_numbers]
 
     @property
     def is_sequence(self) -> bool:
-        """Whether each layer gets the value before it, so that there are no branches."""
-        return self.sources == in_sequence(len(self.layers))
+        """Whether each layer gets the value before it, and the last one's is the output: there are no branches."""
+        return self.sources == in_sequence(len(self.layers)) and self.output_numbers == (len(self.layers),)
 
     @property
     def built_for(self) -> Shape | None:
@@ -340,16 +363,18 @@ class Network:
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """forward(x, training); without `training`, only layers of data augmentation are in training, as in Keras.
 
-        Called on an Input or a Value: the Value of the last layer, as in a larger graph.
+        Called on an Input or a Value: the Value of the output, as in a larger graph; of several, a list.
         """
         if not values_in(self.name, x):
             augments = training is None and any(layer.training_by_default for layer in self.layers)
-            return self.values(x, None)[-1] if augments else self.forward(x, False if training is None else training)
+            if augments:
+                return gather(self.values(x, None), self.output_numbers)
+            return self.forward(x, False if training is None else training)
         arguments.only(f"{self.name} training", training, None, IN_A_GRAPH)
         values = [x]
         for layer, sources in zip(self.layers, self.sources, strict=True):
             values.append(layer(gather(values, sources)))
-        return values[-1]
+        return gather(values, self.output_numbers)
 
 
 def _fits(shape: Sequence[int], expected: Shape) -> bool:
@@ -364,15 +389,27 @@ def in_sequence(layers: int) -> tuple[Sources, ...]:
     return tuple((number,) for number in range(layers))
 
 
-def gather(values: Sequence[Any], sources: Sources) -> Any:
-    """What a layer with these sources gets: one value, or a list of several."""
-    return [values[source] for source in sources] if len(sources) > 1 else values[sources[0]]
+# --8<-- [start:parts]
+def gather(values: Sequence[Any], numbers: Sources) -> Any:
+    """The values of these numbers, which a layer gets or a network returns: one value, or a list of several."""
+    return [values[number] for number in numbers] if len(numbers) > 1 else values[numbers[0]]
 
 
-def with_activations(layers: Sequence[Layer], sources: Sequence[Sources]) -> tuple[list[Layer], list[Sources]]:
+def add_parts(gradients: dict[int, Array], numbers: Sources, parts: Any) -> None:
+    """Add to the gradients of the values of these numbers: one part, or a list of one for each."""
+    for number, part in zip(numbers, parts if len(numbers) > 1 else [parts], strict=True):
+        gradients[number] = gradients[number] + part if number in gradients else part
+
+
+# --8<-- [end:parts]
+
+
+def with_activations(
+    layers: Sequence[Layer], sources: Sequence[Sources], outputs: Sources
+) -> tuple[list[Layer], list[Sources], Sources]:
     """A network of built layers; a layer without an activation and the activation layer that alone gets its output
     become a copy of the first one."""
-    uses = Counter(source for own in sources for source in own)
+    uses = Counter(source for own in (*sources, outputs) for source in own)
     new_layers: list[Layer] = []
     new_sources: list[Sources] = []
     numbers = [0]  # the new numbers of the old values
@@ -392,7 +429,7 @@ def with_activations(layers: Sequence[Layer], sources: Sequence[Sources]) -> tup
         else:
             new_layers[number - 1] = fused
         numbers.append(number)
-    return new_layers, new_sources
+    return new_layers, new_sources, tuple(numbers[number] for number in outputs)
 
 
 def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:

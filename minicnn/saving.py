@@ -143,6 +143,8 @@ def _describe(model: Trainer) -> dict[str, Any]:
     }
     if not model.is_sequence:
         content["sources"] = model.sources
+        if model.output_numbers != (len(model.layers),):
+            content["outputs"] = model.output_numbers
     if model.compiled:
         model.check_compiled(f"saving {model.name}")  # optimizer and loss may have been set to something else
         optimizer = model.optimizer
@@ -174,6 +176,8 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
         layer = from_description(description, layers.CLASSES, "layer")
         layer.stored_weights = weights
         model.append(layer, tuple(own))
+    if "outputs" in content:
+        model.set_outputs(content["outputs"])
     model.set_input_shape(layers.Input(content["input_shape"][1:]).shape[1:])
     model.build_layers((None, *arguments.shape("built_for", content["built_for"][1:], unknown=False)))
     if weights:

@@ -27,6 +27,7 @@ from .notices import Notices, check_flattened
 from .optimizers import Optimizer
 from .progress import ProgressBar
 from .random import draw_seed
+from .several import each
 from .streams import Stream
 
 
@@ -88,6 +89,9 @@ class Trainer(Network):
         """
         if loss is None:
             raise ValueError(explain("compile", "a loss", "none", 'Example: loss="categorical_crossentropy".'))
+        if (count := len(self.output_numbers)) > 1:
+            remedy = "Train a model of one output. Models share layers, so this one predicts with the trained weights."
+            raise ValueError(explain("compile", "a model of one output", f"{count}", remedy))
         arguments.only(
             "compile loss_weights", loss_weights, None, "A model has one output, so there is nothing to weigh."
         )
@@ -138,11 +142,11 @@ class Trainer(Network):
         """
         if not self._is_its_layers:
             return self, self.loss
-        layers, sources = with_activations(self.layers, self.sources)
+        layers, sources, outputs = with_activations(self.layers, self.sources, self.output_numbers)
         layers, loss = on_logits(layers, self.loss)
         if layers == self.layers:
             return self, loss
-        return Network(layers, sources, name=self.name, input_shape=self.input_shape), loss
+        return Network(layers, sources, outputs, name=self.name, input_shape=self.input_shape), loss
 
     @property
     def _is_its_layers(self) -> bool:
@@ -299,10 +303,11 @@ class Trainer(Network):
         verbose: str | int = 0,
         steps: int | None = None,
         callbacks: Any = None,
-    ) -> np.ndarray:
-        """The outputs for all samples, computed batch by batch. `verbose` is accepted because Keras has it.
+    ) -> Any:
+        """The outputs for all samples, computed batch by batch: an array, or a list of arrays if there are several.
 
-        x (N, …), or an iterable of batches x or (x, …); `steps` ends it after so many batches.
+        x (N, …), or an iterable of batches x or (x, …); `steps` ends it after so many batches. `verbose` is accepted
+        because Keras has it.
         """
         verbose = arguments.verbose("predict verbose", verbose)
         last = streams.steps("predict steps", steps)
@@ -318,19 +323,22 @@ class Trainer(Network):
         outputs = []
         for number, (xb, _, _) in enumerate(batches.in_order(self.dtype)):
             watchers.on_predict_batch_begin(number, {})
-            outputs.append(to_host(infer(xb)))
+            outputs.append(each(to_host, infer(xb)))
             watchers.on_predict_batch_end(number, {"outputs": outputs[-1]})
         watchers.on_predict_end({})
         if not outputs:
             raise ValueError(explain("predict", "at least one batch", "none", "The iterable has ended."))
-        return np.concatenate(outputs)
+        if len(self.output_numbers) == 1:
+            return np.concatenate(outputs)
+        return [np.concatenate(batches) for batches in zip(*outputs, strict=True)]
 
-    def predict_on_batch(self, x: Any) -> np.ndarray:
-        """The outputs for one batch, as a NumPy array. Faster than predict: x is not checked for finite numbers.
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch: a NumPy array, or a list if there are several. Faster than predict: x is not
+        checked for finite numbers.
 
         Raises TypeError or ValueError if x is not an array or does not fit.
         """
-        return np.array(to_host(self.infer(x)))
+        return each(lambda y: np.array(to_host(y)), self.infer(x))
 
     def _watchers(self, where: str, callbacks: Any, batches: Batches | Stream, verbose: int | str) -> CallbackList:
         """The callbacks of evaluate or predict."""

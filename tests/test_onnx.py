@@ -259,6 +259,15 @@ def test_names_as_netron_shows_them(tmp_path):
     assert (graph.input[0].name, axes) == ("input", ["batch", 6, 5, 2])
 
 
+def test_several_outputs_are_named_after_their_layers(tmp_path):
+    model = stack(IMAGES, [layers.Conv2D(4, 3, activation="relu"), layers.Flatten(), layers.Dropout(0.5)])
+    model = minicnn.Model(model.inputs, [layer.output for layer in model.layers])
+    x = RNG.normal(size=(2, *IMAGES)).astype("float32")
+    found = session(model, tmp_path / "model.onnx").run(["conv2d", "flatten", "dropout"], {"input": x})
+    for y, expected in zip(found, model.predict(x), strict=True):
+        np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+
+
 class Doubled(layers.Dense):
     def call(self, x, training):
         return 2 * super().call(x, training)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from functools import cache, wraps
 from typing import Any, ClassVar
+from weakref import ref
 
 import numpy as np
 
@@ -82,6 +83,9 @@ class Layer(Configurable):
 
     stored_weights: dict[str, np.ndarray] | None = None
     """Weights of a saved model, by name; when the layer is built, it takes these instead of initial values."""
+
+    _values: tuple[ref[Value], ...] = ()
+    """The Values that this layer computes in graphs; weak, so that a model that nobody holds is freed at once."""
 
     _building = False
     """Whether `build` is called by `ensure_built`, which marks the layer built."""
@@ -296,7 +300,7 @@ class Layer(Configurable):
         """The state of a copy: without the last forward, whose backward belongs to the original."""
         state = dict(vars(self))  # at once: another thread may be training
         state.pop("ops", None)
-        return state | {"saved": None, "_last_input": ((None, ()),), "_last_output": (None, ())}
+        return state | {"saved": None, "_last_input": ((None, ()),), "_last_output": (None, ()), "_values": ()}
 
     def ending_in(self, activation: str) -> Layer | None:
         """A copy of a built layer with another activation at its end, sharing its weights; None if it cannot have one.
@@ -456,21 +460,48 @@ class Layer(Configurable):
         values = values_in(str(self), inputs)
         if values:
             arguments.only(f"{self} training", training, None, IN_A_GRAPH)
-            return self._value(values)
+            return self.value_of(values)
         return self.forward(self._converted(inputs), self.training_by_default if training is None else training)
 
     def _converted(self, inputs: Any) -> Any:
         """The input as an array of the layer's dtype. Raises TypeError unless it is numbers."""
         return to_device(arguments.array(self, "input", inputs, self.dtype), self.dtype)
 
-    def _value(self, sources: tuple[Value, ...]) -> Value:
+    def value_of(self, sources: tuple[Value, ...]) -> Value:
         """The Value that this layer computes from these; builds the layer if their shapes are known."""
         self.check_input_count(len(sources))
         shapes: Any = [source.shape for source in sources]
-        if any(shape is None or None in shape[1:] for shape in shapes):
-            return Value(self, sources, None)
-        output_shape = self.build_for(shapes if len(shapes) > 1 else shapes[0])
-        return Value(self, sources, (shapes[0][0], *output_shape[1:]))
+        shape = None
+        if not any(shape is None or None in shape[1:] for shape in shapes):
+            output_shape = self.build_for(shapes if len(shapes) > 1 else shapes[0])
+            shape = (shapes[0][0], *output_shape[1:])
+        value = Value(self, sources, shape)
+        self.calls_to(value)
+        return value
+
+    def calls_to(self, value: Value) -> None:
+        """Note that this layer computes a Value of a graph."""
+        existing = [reference for reference in self._values if reference() is not None]
+        if not any(reference() is value for reference in existing):
+            self._values = (*existing, ref(value))
+
+    @property
+    def output(self) -> Value:
+        """The Value of this layer's first call on a Value, for Model(model.inputs, layer.output).
+
+        Raises AttributeError if it has not been called, or if no graph with its value exists any more.
+        """
+        existing = (value for reference in self._values if (value := reference()) is not None)
+        value = next(existing, None)
+        if value is None:
+            raise AttributeError
+        return value
+
+    @property
+    def input(self) -> Any:
+        """The Value that this layer gets in the call of `output`; a list of several. Raises the errors of `output`."""
+        sources = self.output.sources
+        return list(sources) if len(sources) > 1 else sources[0]
 
     def build_for(self, input_shape: Any) -> tuple[int | None, ...]:
         """Build the layer if it is not yet, for inputs of this shape with batch axis None; returns the output's shape.

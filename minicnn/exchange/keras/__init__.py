@@ -97,14 +97,13 @@ def _content(
         raise ValueError(explain(described["config"]["name"], "a model of known input shape", "none", remedy))
     computing = [spec for spec in specs if spec["class_name"] != "InputLayer"]
     names = [spec["config"]["name"] for spec in computing]
-    graph = config.sources(described, names)
     return {
         "foreign": True,
         "name": described["config"]["name"],
         "input_shape": [None, *shape],
         "built_for": [None, *(32 if length is None else length for length in shape)],
         "layers": [config.from_keras(spec) for spec in computing],
-        **({} if graph is None else {"sources": graph}),
+        **config.sources(described, names),
         "weights": Stored({name: list(weights[name]) for name in names if weights.get(name)}),
         "seed": draw_seed(),
         "epochs_trained": 0,
@@ -256,7 +255,7 @@ def _described(model: Any, content: dict[str, Any]) -> dict[str, Any]:
     described = {"module": "keras", "class_name": "Sequential", "config": own, "registered_name": None}
     if "sources" in content:
         shapes = [content["input_shape"], *(layer.output_shape for layer in model.layers)]
-        own |= config.graph(layers, shapes, content["sources"])
+        own |= config.graph(layers, shapes, content["sources"], model.output_numbers)
         described |= {
             "module": "keras.src.models.functional",
             "class_name": "Functional",

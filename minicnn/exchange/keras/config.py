@@ -58,29 +58,37 @@ def layer_specs(spec: Any, folder: str = "") -> Iterator[tuple[dict[str, Any], s
             yield layer, path
 
 
-def sources(model: dict[str, Any], names: list[str]) -> list[list[int]] | None:
-    """The numbers of the values that each layer of a Functional gets (0 is the input); None for a Sequential.
+def sources(model: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The numbers of the values that each layer of a Functional gets, and of its outputs; {} for a Sequential.
 
-    Raises ValueError for a graph with several inputs or outputs, or with a layer that is called twice.
+    0 is the input. Raises ValueError for a graph with several inputs, or with a layer that is called twice.
     """
     if model["class_name"] == "Sequential":
-        return None
+        return {}
     specs = {spec["config"]["name"]: spec for spec in model["config"]["layers"]}
     inputs = [name for name, spec in specs.items() if spec["class_name"] == "InputLayer"]
     outputs = _layers_in(model["config"]["output_layers"])
     calls = [specs[name]["inbound_nodes"] for name in names]
-    if len(inputs) != 1 or outputs != names[-1:] or any(len(nodes) != 1 for nodes in calls):
+    if len(inputs) != 1 or any(len(nodes) != 1 for nodes in calls):
         found = f"inputs {', '.join(inputs)}, outputs {', '.join(outputs)}"
-        expected = "a graph with one input, one output at its end, and layers that are called once"
+        expected = "a graph with one input, and layers that are called once"
         raise ValueError(explain(model["config"]["name"], expected, found, "minicnn does not have others."))
     numbers = {name: number for number, name in enumerate([*inputs, *names])}
-    return [[numbers[name] for name in _layers_in(nodes)] for nodes in calls]
+    return {
+        "sources": [[numbers[name] for name in _layers_in(nodes)] for nodes in calls],
+        "outputs": [numbers[name] for name in outputs],
+    }
 
 
-def graph(layers: list[dict[str, Any]], shapes: Sequence[Any], sources: Sequence[Sequence[int]]) -> dict[str, Any]:
+def graph(
+    layers: list[dict[str, Any]],
+    shapes: Sequence[Any],
+    sources: Sequence[Sequence[int]],
+    outputs: Sequence[int],
+) -> dict[str, Any]:
     """What a Functional's config has besides a Sequential's; adds the calls to each of `layers`, the Input first.
 
-    `shapes` has the shape of each layer's output.
+    `shapes` has the shape of each layer's output; `outputs` has the numbers of the outputs.
     """
     names = [layer["config"]["name"] for layer in layers]
     layers[0] |= {"name": names[0], "inbound_nodes": []}
@@ -88,7 +96,7 @@ def graph(layers: list[dict[str, Any]], shapes: Sequence[Any], sources: Sequence
         values = [_keras_tensor(names[number], shapes[number]) for number in own]
         layer |= {"name": layer["config"]["name"]}
         layer["inbound_nodes"] = [{"args": [values if len(values) > 1 else values[0]], "kwargs": {}}]
-    return {"input_layers": [[names[0], 0, 0]], "output_layers": [[names[-1], 0, 0]]}
+    return {"input_layers": [[names[0], 0, 0]], "output_layers": [[names[number], 0, 0] for number in outputs]}
 
 
 def _keras_tensor(layer: str, shape: Sequence[int | None]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ...errors import explain
 from ...extras import imported
 from ...files import atomic_writer
 from ...network import Network, Shape, gather
+from ...several import listed
 from .graph import Graph, Tensor
 from .layers import exporter_of
 
@@ -28,8 +29,9 @@ def export_onnx(model: Network, path: str | os.PathLike[str]) -> None:
         minicnn.export_onnx(model, "model.onnx")
         onnxruntime.InferenceSession("model.onnx").run(["output"], {"input": x})   # x (N, H, W, C), float32
 
-    The input is named "input" and is channels last as in minicnn; the output is named "output". The batch axis has any
-    length, and so has every axis that is None in the model's Input. All numbers are float32, in a float64 model, too.
+    The input is named "input" and is channels last as in minicnn; the output is named "output", several are named after
+    their layers. The batch axis has any length, and so has every axis that is None in the model's Input. All numbers
+    are float32, in a float64 model, too.
     Nodes and weights have the names of their layers: "conv2d/Conv", "conv2d/kernel".
 
     Raises ImportError without onnx; ValueError if the model is not built, if a layer cannot be exported, or if the
@@ -39,10 +41,12 @@ def export_onnx(model: Network, path: str | os.PathLike[str]) -> None:
     input_shape = _checked_shape(model)
     path = arguments.path("export_onnx path", path)
     graph = Graph(onnx, input_shape)
-    y = _add_layers(graph, model)
-    graph.finish(y)
+    outputs = _add_layers(graph, model)
+    names = model.output_names if len(outputs) > 1 else ["output"]
+    graph.finish(dict(zip(names, outputs, strict=True)))
+    shapes = (_output_shape(graph, shape) for shape in listed(model.output_shape))
     content = onnx.helper.make_model(
-        graph.proto(model.name, _output_shape(graph, model)),
+        graph.proto(model.name, dict(zip(names, shapes, strict=True))),
         opset_imports=[onnx.helper.make_opsetid("", OPSET)],
         ir_version=IR_VERSION,
         producer_name="minicnn",
@@ -74,16 +78,15 @@ def _checked_shape(model: Any) -> Shape:
     return model.input_shape
 
 
-def _add_layers(graph: Graph, model: Network) -> Tensor:
-    """Add the nodes of all layers; returns the output of the last one."""
+def _add_layers(graph: Graph, model: Network) -> list[Tensor]:
+    """Add the nodes of all layers; returns the outputs."""
     values = [graph.input()]
     for layer, sources in zip(model.layers, model.sources, strict=True):
         graph.layer = layer.name
         values.append(exporter_of(layer)(graph, layer, gather(values, sources)))
-    return values[-1]
+    return [values[number] for number in model.output_numbers]
 
 
-def _output_shape(graph: Graph, model: Network) -> Shape:
-    """The model's output shape; None for every axis but the channels if its inputs may have any size."""
-    shape = model.output_shape or ()
+def _output_shape(graph: Graph, shape: Shape) -> Shape:
+    """The shape of an output; None for every axis but the channels if the model's inputs may have any size."""
     return shape if graph.fixed_size else (None, *(None for _ in shape[1:-1]), shape[-1])

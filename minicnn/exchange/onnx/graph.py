@@ -7,6 +7,7 @@ is transposed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -44,7 +45,7 @@ class Graph:
         """The name of the layer whose nodes are being added."""
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
-        self._names = {"input", "output"}
+        self._names = {"input"}
 
     def input(self) -> Tensor:
         return Tensor("input", rank=len(self.input_shape))
@@ -77,22 +78,25 @@ class Graph:
         order = [0, *range(2, x.rank), 1]
         return Tensor(self.node("Transpose", x.name, perm=order), x.rank)
 
-    def finish(self, y: Tensor) -> None:
-        """Make y, channels last, the output of the graph."""
-        y = self.channels_last(y)
-        if y.name == "input":  # no layer does anything in inference
-            y = replace(y, name=self.node("Identity", y.name))
+    def finish(self, outputs: Mapping[str, Tensor]) -> None:
+        """Make these tensors, channels last, the outputs of the graph, by these names."""
+        names = {}
+        for name, y in outputs.items():
+            y = self.channels_last(y)
+            if y.name == "input" or y.name in names:  # no layer does anything in inference
+                y = replace(y, name=self.node("Identity", y.name))
+            names[y.name] = name
         for node in self._nodes:
-            for names in (node.input, node.output):
-                names[:] = ["output" if name == y.name else name for name in names]
+            for own in (node.input, node.output):
+                own[:] = [names.get(name, name) for name in own]
 
-    def proto(self, name: str, output_shape: Shape) -> Any:
+    def proto(self, name: str, output_shapes: Mapping[str, Shape]) -> Any:
         """The finished graph as ONNX's message. The batch axis has a name; an axis of None has any length."""
-        inputs, outputs = (
+        inputs, *outputs = (
             self.onnx.helper.make_tensor_value_info(tensor, self.onnx.TensorProto.FLOAT, ["batch", *shape[1:]])
-            for tensor, shape in (("input", self.input_shape), ("output", output_shape))
+            for tensor, shape in {"input": self.input_shape, **output_shapes}.items()
         )
-        return self.onnx.helper.make_graph(self._nodes, name, [inputs], [outputs], self._constants)
+        return self.onnx.helper.make_graph(self._nodes, name, [inputs], outputs, self._constants)
 
     def _new_name(self, name: str) -> str:
         """layer/name, with a number if it is taken."""
