@@ -208,7 +208,7 @@ def reporter(module: str, known: Iterable[str]) -> Callable[[str], Any]:
 
     The error says whether Keras has the name, and what to use instead.
     """
-    known = sorted(name for name in known if name not in ("CLASSES", "Logs", "get", "describe"))
+    known = sorted(set(known) - {"CLASSES", "Logs", "describe", "deserialize", "get", "serialize"})
 
     def missing(name: str) -> Any:
         path = f"{module}.{name}".removeprefix("minicnn.").removeprefix("minicnn")

@@ -7,7 +7,7 @@ raise an error that lists the known ones.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -83,15 +83,34 @@ class Configurable(metaclass=_RecordArguments):
         return {"class": type(self).__name__, "config": self.given_config()}
 
 
-def from_description(description: Mapping[str, Any], classes: Mapping[str, type[T]], kind: str) -> T:
-    """The object that `describe` described, or Keras's {"class_name": …, "config": …}.
+def serialize(thing: Configurable) -> dict[str, Any]:
+    """Keras's description, {"class_name": its name, "config": all arguments}; `deserialize` makes an equal object."""
+    return {"class_name": type(thing).__name__, "config": thing.get_config()}
 
-    Only the given `classes` are ever called.
+
+def deserializer(classes: Mapping[str, type[T]], kind: str) -> Callable[..., T]:
+    """A module's function `deserialize`, which makes objects of these classes."""
+
+    def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, type[T]] | None = None) -> T:
+        """The object that `serialize` described; `custom_objects` has classes of one's own by name.
+
+        Raises ValueError for an unknown class or wrong arguments.
+        """
+        return from_description(config, {**classes, **(custom_objects or {})}, kind)
+
+    return deserialize
+
+
+def from_description(description: Mapping[str, Any], classes: Mapping[str, type[T]], kind: str) -> T:
+    """The object that `describe` or `serialize` described, for example {"class_name": "adam", "config": {…}}.
+
+    The class's name may be in lower case, as in Keras's older files. Only the given `classes` are ever called.
     """
     config = description.get("config")
     if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):
         raise ValueError(explain(kind, '{"class": …, "config": {…}}', repr(description), "describe() makes it."))
     name = description.get("class", description.get("class_name"))
+    name = next((known for known in classes if name == known.lower()), name)
     return classes[arguments.choice(f"unknown {kind}", name, classes, "the name of a class")](**config)
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 from . import arguments
 from .compatibility import reporter
-from .configurable import Configurable, from_description
+from .configurable import Configurable, deserializer
+from .configurable import serialize as serialize
 from .errors import explain
 from .random import draw_seed
 
@@ -244,6 +245,9 @@ def fans(shape: Sequence[int]) -> tuple[float, float]:
     return window * shape[-2], window * shape[-1]
 
 
+deserialize = deserializer(CLASSES, "initializer")
+
+
 def get(identifier: Any) -> Initializer:
     """The initialiser for an Initializer, its class, a string name or a description. Raises ValueError for others."""
     if isinstance(identifier, Initializer):
@@ -251,7 +255,7 @@ def get(identifier: Any) -> Initializer:
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
     if isinstance(identifier, dict):
-        return from_description(identifier, CLASSES, "initializer")
+        return deserialize(identifier)
     known: dict[str, type[Initializer]] = {**CLASSES, **NAMES}
     return known[arguments.choice("initializer", identifier, known, "the name of an initialiser")]()
 

@@ -17,7 +17,8 @@ from .backends import active, to_device
 from .backends.contract import Array
 from .compatibility import reporter
 from .config import floatx
-from .configurable import Configurable, from_description
+from .configurable import Configurable, deserializer
+from .configurable import serialize as serialize
 from .errors import explain
 
 
@@ -77,12 +78,15 @@ l1, l2, l1_l2 = L1, L2, L1L2  # Keras's other names
 NAMES: dict[str, type[Regularizer]] = {"l1": L1, "l1_l2": L1L2, "l1l2": L1L2, "l2": L2}
 
 
+deserialize = deserializer(CLASSES, "regularizer")
+
+
 def get(identifier: Any) -> Regularizer | None:
     """The regularizer for a Regularizer, a string name or a description; None for None. Raises ValueError."""
     if identifier is None or isinstance(identifier, Regularizer):
         return identifier
     if isinstance(identifier, dict):
-        return from_description(identifier, CLASSES, "regularizer")
+        return deserialize(identifier)
     known = {**CLASSES, **NAMES}
     return known[arguments.choice("regularizer", identifier, known, "the name of a regularizer")]()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import json
 import runpy
 from pathlib import Path
 
@@ -283,11 +284,44 @@ def test_a_configuration_has_all_arguments_and_makes_an_equal_object(thing):
     assert again.get_config() == config
 
 
+@pytest.mark.parametrize(
+    ("family", "thing"),
+    [
+        (minicnn.initializers, minicnn.initializers.HeNormal(seed=3)),
+        (minicnn.losses, minicnn.losses.Huber(delta=0.5)),
+        (minicnn.metrics, minicnn.metrics.Precision(top_k=2)),
+        (minicnn.optimizers, minicnn.optimizers.Adam(minicnn.optimizers.schedules.CosineDecay(0.1, 10))),
+        (minicnn.optimizers.schedules, minicnn.optimizers.schedules.PolynomialDecay(0.1, 10)),
+        (minicnn.regularizers, minicnn.regularizers.L2(0.5)),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_serialize_and_deserialize(family, thing):
+    again = family.deserialize(json.loads(json.dumps(family.serialize(thing))))
+    assert type(again) is type(thing)
+    assert again.get_config() == thing.get_config()
+    with pytest.raises(AttributeError, match="Known: "):
+        family.serialise  # noqa: B018
+
+
+class Doubled(minicnn.losses.MeanSquaredError):
+    """A class of one's own."""
+
+
+def test_deserialize_takes_classes_of_one_s_own():
+    config = minicnn.losses.serialize(Doubled())
+    assert config["class_name"] == "Doubled"
+    assert isinstance(minicnn.losses.deserialize(config, custom_objects={"Doubled": Doubled}), Doubled)
+    with pytest.raises(ValueError, match="unknown loss: .* found 'Doubled'"):
+        minicnn.losses.deserialize(config)
+
+
 def test_a_mask_and_keras_s_descriptions():
     with pytest.raises(ValueError, match="mask: expected None, .* There are no masks"):
         minicnn.layers.Softmax()(np.ones((2, 3)), mask=[[True]])
     optimizer = minicnn.optimizers.get({"class_name": "Adam", "config": {"learning_rate": 0.5}})
     assert (optimizer.name, optimizer.learning_rate) == ("adam", 0.5)
+    assert isinstance(minicnn.optimizers.get({"class_name": "sgd", "config": {}}), minicnn.optimizers.SGD)
 
 
 def test_base_classes_by_keras_s_short_names():

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import arguments
 from ..compatibility import reporter
-from ..configurable import from_description
+from ..configurable import deserializer, serialize
 from ..errors import explain, shown
 from .base import Loss
 from .crossentropy import (
@@ -70,14 +70,19 @@ __all__ = [
     "SparseCategoricalCrossentropy",
     "binary_crossentropy",
     "categorical_crossentropy",
+    "deserialize",
     "get",
     "huber",
     "mae",
     "mean_absolute_error",
     "mean_squared_error",
     "mse",
+    "serialize",
     "sparse_categorical_crossentropy",
 ]
+
+
+deserialize = deserializer(CLASSES, "loss")
 
 
 def get(identifier: Any) -> Loss:
@@ -88,7 +93,7 @@ def get(identifier: Any) -> Loss:
     if isinstance(identifier, Loss):
         return identifier
     if isinstance(identifier, dict):
-        return from_description(identifier, CLASSES, "loss")
+        return deserialize(identifier)
     if isinstance(identifier, type) and issubclass(identifier, Loss):
         return identifier()
     if callable(identifier):

@@ -11,7 +11,7 @@ from typing import Any
 
 from .. import arguments
 from ..compatibility import reporter
-from ..configurable import from_description
+from ..configurable import deserializer, serialize
 from ..errors import explain, shown
 from ..losses.functions import (
     binary_crossentropy,
@@ -159,16 +159,21 @@ __all__ = [
     "categorical_accuracy",
     "categorical_crossentropy",
     "describe",
+    "deserialize",
     "get",
     "mae",
     "mean_absolute_error",
     "mean_squared_error",
     "mse",
+    "serialize",
     "sparse_categorical_accuracy",
     "sparse_categorical_crossentropy",
     "sparse_top_k_categorical_accuracy",
     "top_k_categorical_accuracy",
 ]
+
+
+deserialize = deserializer(CLASSES, "metrics")
 
 
 def get(identifier: Any) -> Metric:
@@ -179,7 +184,7 @@ def get(identifier: Any) -> Metric:
     if isinstance(identifier, Metric):
         return identifier
     if isinstance(identifier, dict):
-        return from_description(identifier, CLASSES, "metrics")
+        return deserialize(identifier)
     if isinstance(identifier, str):
         if identifier in CLASSES and identifier != "AccuracyByShape":
             return CLASSES[identifier]()

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import arguments
 from ..compatibility import reporter
-from ..configurable import from_description
+from ..configurable import deserializer, serialize
 from . import schedules
 from .adadelta import Adadelta
 from .adagrad import Adagrad
@@ -22,7 +22,10 @@ CLASSES: dict[str, type[Optimizer]] = {
 }
 
 __all__ = ["CLASSES", "SGD", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Nadam", "Optimizer", "RMSprop", "get"]
-__all__ += ["schedules"]
+__all__ += ["deserialize", "schedules", "serialize"]
+
+
+deserialize = deserializer(CLASSES, "optimizer")
 
 
 def get(identifier: Any) -> Optimizer:
@@ -30,7 +33,7 @@ def get(identifier: Any) -> Optimizer:
     if isinstance(identifier, Optimizer):
         return identifier
     if isinstance(identifier, dict):
-        return from_description(identifier, CLASSES, "optimizer")
+        return deserialize(identifier)
     names = {name.lower(): cls for name, cls in CLASSES.items()}
     name = identifier.lower() if isinstance(identifier, str) else identifier
     return names[arguments.choice("optimizer", name, names, "the name of an optimiser")]()  # type: ignore[call-arg]  # each has a default rate

@@ -14,7 +14,8 @@ from typing import Any
 
 from .. import arguments
 from ..compatibility import reporter
-from ..configurable import Configurable, from_description
+from ..configurable import Configurable, deserializer
+from ..configurable import serialize as serialize
 from ..errors import explain
 
 
@@ -219,12 +220,15 @@ CLASSES: dict[str, type[LearningRateSchedule]] = {
 }
 
 
+deserialize = deserializer(CLASSES, "learning-rate schedule")
+
+
 def get(where: str, identifier: Any) -> float | LearningRateSchedule:
     """A learning rate, a schedule or a schedule's description, as an optimiser keeps it. Raises ValueError."""
     if isinstance(identifier, LearningRateSchedule):
         return identifier
     if isinstance(identifier, dict):
-        return from_description(identifier, CLASSES, "learning-rate schedule")
+        return deserialize(identifier)
     return arguments.non_negative(where, identifier)
 
 
