@@ -79,7 +79,7 @@ class TestEarlyStopping:
         stopper = EarlyStopping(patience=2)
         _, history = train([stopper], 9, losses=[5, 4, 4.5, 3, 3.5, 3.2, 1, 1, 1])
         assert history.epoch == [0, 1, 2, 3, 4, 5]
-        assert (stopper.stopped_epoch, stopper.best_epoch) == (5, 3)
+        assert (stopper.stopped_epoch, stopper.best_epoch, stopper.best, stopper.monitor) == (5, 3, 3, "val_loss")
 
     def test_min_delta_is_what_counts_as_improvement(self):
         _, history = train([EarlyStopping(min_delta=0.5, patience=1)], 9, losses=[5, 4, 3.8, 1, 1, 1, 1, 1, 1])
@@ -131,7 +131,7 @@ class TestEarlyStopping:
             stopper = EarlyStopping(name)
             stopper.set_model(model)
             stopper.on_train_begin()
-            assert stopper.monitor.sign == sign
+            assert stopper.sign == sign
 
     def test_an_epoch_that_improves_never_stops_even_below_the_baseline(self):
         """Every epoch is better than the last, none reaches the baseline."""
@@ -174,6 +174,7 @@ class TestModelCheckpoint:
         saver = ModelCheckpoint(tmp_path / "m-{epoch}.safetensors", save_best_only=True, save_weights_only=True)
         train([saver], 4, losses=[3, 4, 2, 2])
         assert sorted(file.name for file in tmp_path.iterdir()) == ["m-1.safetensors", "m-3.safetensors"]
+        assert (saver.best, saver.monitor, saver.mode) == (2, "val_loss", "auto")
 
     def test_an_unknown_monitor_warns_and_saves(self, tmp_path):
         with pytest.warns(UserWarning, match="ModelCheckpoint monitor: .* found 'val_loss'. Give fit validation data"):
@@ -446,7 +447,7 @@ class TestResuming:
         saver = ModelCheckpoint(tmp_path / "other", "accuracy", save_best_only=True)
         saver.set_model(model)
         saver.set_state(model.callbacks.get_state()["ModelCheckpoint"])
-        assert saver.monitor.best is None
+        assert saver.best is None
 
     def test_the_state_of_a_custom_callback(self, tmp_path):
         class Counter(Callback):

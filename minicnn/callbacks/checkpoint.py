@@ -7,11 +7,11 @@ from typing import Any
 
 from .. import arguments
 from ..errors import explain
-from .base import Callback, Logs
-from .monitor import Monitor
+from .base import Logs
+from .monitor import MonitorCallback
 
 
-class ModelCheckpoint(Callback):
+class ModelCheckpoint(MonitorCallback):
     """Saves the model after every epoch, or with save_best_only after each epoch that improved `monitor`.
 
     With save_freq=100, it does so after every 100 steps instead. If this training lacks the monitored metric, a warning
@@ -37,6 +37,7 @@ class ModelCheckpoint(Callback):
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
     ) -> None:
+        super().__init__(monitor, mode, best=initial_value_threshold)
         self.filepath = str(arguments.path("ModelCheckpoint filepath", filepath))
         self.verbose = arguments.verbose("ModelCheckpoint verbose", verbose)
         self.save_best_only = arguments.flag("ModelCheckpoint save_best_only", save_best_only)
@@ -44,10 +45,6 @@ class ModelCheckpoint(Callback):
         self.save_freq = None if save_freq == "epoch" else arguments.whole("ModelCheckpoint save_freq", save_freq)
         """After how many steps the model is saved; None after every epoch."""
         self._steps = 0
-        self.monitor = Monitor("ModelCheckpoint", monitor, mode, best=initial_value_threshold)
-
-    def on_train_begin(self, logs: Logs | None = None) -> None:
-        self.monitor.watch(self.model)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self._epoch = epoch
@@ -67,9 +64,9 @@ class ModelCheckpoint(Callback):
     def _judge(self, logs: Logs) -> None:
         """Find out whether the model is to be saved, and remember its metric if it is the best."""
         if self.save_best_only:
-            current = self.monitor.current(logs)
-            self.due = current is None or self.monitor.improves(current, self.monitor.best)
-            self.monitor.best = current if self.due and current is not None else self.monitor.best
+            current = self.current(logs)
+            self.due = current is None or self.improves(current, self.best)
+            self.best = current if self.due and current is not None else self.best
 
     def on_checkpoint(self, epoch: int, logs: Logs) -> None:
         if self.save_freq is None:
@@ -94,8 +91,4 @@ class ModelCheckpoint(Callback):
             raise ValueError(explain(where, expected, found, f"Known: {known}.")) from None
 
     def get_state(self) -> dict[str, Any]:
-        return self.monitor.get_state() if self.save_best_only else {}
-
-    def set_state(self, state: dict[str, Any]) -> None:
-        if self.monitor.watches_the_same(state):
-            self.monitor.set_state(state)
+        return super().get_state() if self.save_best_only else {}

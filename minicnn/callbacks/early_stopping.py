@@ -8,11 +8,11 @@ import numpy as np
 
 from .. import arguments
 from ..layers.base import check_weights
-from .base import Callback, Logs, number_in
-from .monitor import Monitor
+from .base import Logs, number_in
+from .monitor import MonitorCallback
 
 
-class EarlyStopping(Callback):
+class EarlyStopping(MonitorCallback):
     """Stops training when `monitor` has not improved by `min_delta` for `patience` epochs.
 
     With a `baseline`, an epoch that does not improve on it as well counts as waiting, but training never stops after
@@ -32,33 +32,33 @@ class EarlyStopping(Callback):
         restore_best_weights: bool = False,
         start_from_epoch: int = 0,
     ) -> None:
-        self._make_monitor = lambda: Monitor("EarlyStopping", monitor, mode, min_delta)
+        super().__init__(monitor, mode, min_delta)
         self.patience = arguments.whole("EarlyStopping patience", patience, least=0)
         self.verbose = arguments.verbose("EarlyStopping verbose", verbose)
         self.baseline = None if baseline is None else arguments.number("EarlyStopping baseline", baseline)
         self.restore_best_weights = arguments.flag("EarlyStopping restore_best_weights", restore_best_weights)
         self.start_from_epoch = arguments.whole("EarlyStopping start_from_epoch", start_from_epoch, least=0)
-        self._reset()  # a wrong mode is an error here, not in fit
+        self._reset()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
         self._reset()
-        self.monitor.watch(self.model)
 
     def _reset(self) -> None:
-        self.monitor = self._make_monitor()
+        self.best = None
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights: list[np.ndarray] | None = None
 
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        current = self.monitor.current(logs)
+        current = self.current(logs)
         if current is None or epoch < self.start_from_epoch:
             return
         self.wait += 1
-        if self.monitor.improves(current, self.monitor.best):
-            self.monitor.best, self.best_epoch = current, epoch
+        if self.improves(current, self.best):
+            self.best, self.best_epoch = current, epoch
             if self.restore_best_weights:
                 self.best_weights = self.model.get_weights()
-            if self.baseline is None or self.monitor.improves(current, self.baseline):
+            if self.baseline is None or self.improves(current, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
@@ -73,13 +73,11 @@ class EarlyStopping(Callback):
             self.model.set_weights(self.best_weights)
 
     def get_state(self) -> dict[str, Any]:
-        state = {**self.monitor.get_state(), "wait": self.wait, "best_epoch": self.best_epoch}
+        state = {**super().get_state(), "wait": self.wait, "best_epoch": self.best_epoch}
         return state if self.best_weights is None else {**state, "best_weights": self.best_weights}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        if not self.monitor.watches_the_same(state):
-            return
-        self.monitor.set_state(state)
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
         self.wait, self.best_epoch = (number_in("EarlyStopping", state, name, int) for name in ("wait", "best_epoch"))
         weights = state.get("best_weights")
         if self.restore_best_weights and isinstance(weights, list):

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import arguments
 from .base import Callback, Logs, number_in
-from .monitor import Monitor
+from .monitor import MonitorCallback
 
 
 class LearningRateScheduler(Callback):
@@ -37,7 +37,7 @@ class LearningRateScheduler(Callback):
         logs["learning_rate"] = self.model.optimizer.learning_rate
 
 
-class ReduceLROnPlateau(Callback):
+class ReduceLROnPlateau(MonitorCallback):
     """Multiplies the learning rate by `factor` when `monitor` has not improved by `min_delta` for `patience` epochs.
 
     Keras's arguments: monitor, factor, patience, verbose, mode, min_delta, cooldown (epochs to wait after a
@@ -56,32 +56,32 @@ class ReduceLROnPlateau(Callback):
         cooldown: int = 0,
         min_lr: float = 0.0,
     ) -> None:
-        self._make_monitor = lambda: Monitor("ReduceLROnPlateau", monitor, mode, min_delta)
+        super().__init__(monitor, mode, min_delta)
         self.factor = arguments.fraction("ReduceLROnPlateau factor", factor)
         self.patience = arguments.whole("ReduceLROnPlateau patience", patience, least=0)
         self.verbose = arguments.verbose("ReduceLROnPlateau verbose", verbose)
         self.cooldown = arguments.whole("ReduceLROnPlateau cooldown", cooldown, least=0)
         self.min_lr = arguments.non_negative("ReduceLROnPlateau min_lr", min_lr)
-        self._reset()  # a wrong mode is an error here, not in fit
+        self._reset()
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
         self._reset()
-        self.monitor.watch(self.model)
 
     def _reset(self) -> None:
-        self.monitor = self._make_monitor()
+        self.best = None
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float]) -> None:
         rate = logs["learning_rate"] = self.model.optimizer.learning_rate
-        current = self.monitor.current(logs)
+        current = self.current(logs)
         if current is None:
             return
         if self.cooldown_counter > 0:
             self.cooldown_counter -= 1
             self.wait = 0
-        if self.monitor.improves(current, self.monitor.best):
-            self.monitor.best, self.wait = current, 0
+        if self.improves(current, self.best):
+            self.best, self.wait = current, 0
         elif self.cooldown_counter == 0:
             self.wait += 1
             if self.wait >= self.patience and rate > self.min_lr:
@@ -91,10 +91,9 @@ class ReduceLROnPlateau(Callback):
                     print(f"Epoch {epoch + 1}: learning rate reduced to {rate:g}")
 
     def get_state(self) -> dict[str, Any]:
-        return {**self.monitor.get_state(), "wait": self.wait, "cooldown_counter": self.cooldown_counter}
+        return {**super().get_state(), "wait": self.wait, "cooldown_counter": self.cooldown_counter}
 
-    def set_state(self, state: dict[str, Any]) -> None:
-        if self.monitor.watches_the_same(state):
-            self.monitor.set_state(state)
-            names = ("wait", "cooldown_counter")
-            self.wait, self.cooldown_counter = (number_in("ReduceLROnPlateau", state, name, int) for name in names)
+    def restore(self, state: dict[str, Any]) -> None:
+        super().restore(state)
+        names = ("wait", "cooldown_counter")
+        self.wait, self.cooldown_counter = (number_in("ReduceLROnPlateau", state, name, int) for name in names)
