@@ -152,7 +152,9 @@ def _describe(model: Trainer) -> dict[str, Any]:
         if optimizer.slots:
             optimizer.build(model.parameters())  # raises ValueError if it has been built for others
             slots = dict(zip(_slots(model), optimizer.get_state(), strict=True))
-        content["optimizer"] = {**optimizer.describe(), "iterations": optimizer.iterations, "slots": slots}
+        content["optimizer"] = {**optimizer.describe(), "calls": optimizer.calls, "slots": slots}
+        if undecayed := [name for name, weight in _weights(model).items() if not optimizer.decays(weight)]:
+            content["optimizer"]["undecayed"] = undecayed
         content["loss"] = model.loss.describe()
         content["metrics"] = list(map(metrics.describe, model.compiled_metrics))
         if model.weighted_metrics:
@@ -202,10 +204,12 @@ def _restore_training(model: Trainer, content: dict[str, Any]) -> None:
         metrics=content["metrics"],
         weighted_metrics=content.get("weighted_metrics"),
     )
+    weights = _weights(model)
+    model.optimizer.exclude_from_weight_decay([weights[name] for name in description.get("undecayed", [])])
     if slots := description["slots"]:
         expected = _slots(model)
         check_stored(type(model.optimizer).__name__, slots, expected)
-        model.optimizer.set_state(description["iterations"], [slots[name] for name in expected], model.parameters())
+        model.optimizer.set_state(description["calls"], [slots[name] for name in expected], model.parameters())
     for name, state in content["callbacks"].items():
         if not isinstance(state, dict):
             raise ValueError(f"the state {state!r} of {name}")
@@ -229,7 +233,7 @@ def _slots(model: Trainer) -> dict[str, Parameter]:
     """The parameter of each optimiser slot, by the slot's name, in the order of get_state."""
     names = {id(weight): name for name, weight in _weights(model).items()}
     parameters = [(names[id(parameter)], parameter) for parameter in model.parameters()]
-    return {f"{slot}/{name}": parameter for slot in model.optimizer.slot_names for name, parameter in parameters}
+    return {f"{slot}/{name}": parameter for slot in model.optimizer.all_slot_names for name, parameter in parameters}
 
 
 __getattr__ = reporter(__name__, ("load_weights", "save_model", "save_weights"))

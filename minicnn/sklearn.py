@@ -103,7 +103,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                     "End it in Dense(classes).",
                 )
             )
-        optimizer = optimizers.get(optimizers.get(self.optimizer).describe())  # a copy: fit must not change parameters
+        optimizer = optimizers.get(self.optimizer).fresh()  # a copy: fit must not change parameters
         if self.learning_rate is not None:
             optimizer.learning_rate = self.learning_rate
         from_logits = model.layers[-1].activation != "softmax"

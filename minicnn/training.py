@@ -237,6 +237,7 @@ class Trainer(Network):
                 watchers.on_epoch_end(epoch, logs)
                 if self.stop_training:
                     break
+            self.optimizer.finalize_variable_values(self.parameters())
         except NonFiniteError as error:
             if not any(isinstance(one, TerminateOnNaN) and not one.raise_error for one in callbacks):
                 raise
@@ -261,7 +262,7 @@ class Trainer(Network):
         self.check_compiled("train_on_batch")
         options = {"sample_weight": sample_weight, "class_weight": class_weight}
         batches = self._source("train_on_batch", x, y, arguments.LARGEST_INT, **options)
-        notices = None if self.optimizer.iterations else Notices(self.noticed)
+        notices = None if self.optimizer.calls else Notices(self.noticed)
         return _as_keras(self._train_epoch(batches, False, CallbackList([], self), notices), return_dict)
 
     def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
@@ -386,7 +387,7 @@ class Trainer(Network):
                     activation = self._activation_for(loss, [*plain, *weighted])
                 value, y_pred = train_step(x, y, weights)
                 if number == 0 and notices is not None:
-                    first = self.optimizer.iterations == 1
+                    first = self.optimizer.calls == 1
                     notices.first_batch(self.layers, loss, first, x, y, y_pred, weights)
                 mean_loss.update(value, len(y))
                 _update(plain, weighted, activation, y, y_pred, weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 
 import numpy as np
 import pytest
@@ -153,14 +154,125 @@ class TestClipping:
             SGD(clipnorm=1, clipvalue=2)
 
 
+class TestMovingAverage:
+    """SGD(1) with gradients of 1 moves the value from 4 to 3, 2 and 1."""
+
+    def test_it_begins_with_the_first_value(self, backend):
+        p, optimizer = parameter([4.0], [1]), SGD(1, use_ema=True, ema_momentum=0.75)
+        for value, average in ((3, 3), (2, 2.75), (1, 2.3125)):
+            optimizer.step([p])
+            assert p.value == pytest.approx(value)
+            assert optimizer.get_state()[1] == pytest.approx(average)
+        optimizer.finalize_variable_values([p])
+        assert p.value == pytest.approx(2.3125)
+
+    def test_it_overwrites_the_values(self, backend):
+        p, optimizer = parameter([4.0], [1]), SGD(1, use_ema=True, ema_momentum=0.75, ema_overwrite_frequency=2)
+        found = []
+        for _ in range(3):
+            optimizer.step([p])
+            found.append(float(p.value[0]))
+        assert found == pytest.approx([3, 2.75, 1.75])
+
+    def test_the_end_of_fit(self):
+        x = np.ones((4, 1), np.float32)
+        model = minicnn.Sequential([minicnn.Input((1,)), minicnn.layers.Dense(2, "linear", False, "ones")])
+        model.compile(SGD(0.1, use_ema=True, ema_momentum=0.9), "mse")
+        model.fit(x, 0 * x.repeat(2, axis=1), batch_size=4, epochs=2, verbose=0)
+        np.testing.assert_allclose(model.get_weights()[0], [[0.9 * 0.9 + 0.1 * 0.81] * 2], rtol=1e-6)
+
+    def test_another_slot_of_an_optimiser_that_starts_at_a_number(self, backend):
+        """Adagrad's own slots start at 5, the averages at the value."""
+        p, optimizer = parameter([4.0], [2]), Adagrad(3, 5, epsilon=0, use_ema=True)
+        optimizer.step([p])
+        assert optimizer.get_state() == [pytest.approx(9), pytest.approx(2)]
+
+    def test_without_it_nothing_is_final(self):
+        p = parameter([4.0], [1])
+        SGD().finalize_variable_values([p])
+        assert p.value == 4
+
+
+class TestGradientAccumulation:
+    def test_every_third_step_takes_the_mean(self, backend):
+        p, optimizer = parameter([4.0], [0]), SGD(1, gradient_accumulation_steps=3)
+        found = []
+        for grad in (3, 0, 6, 9, 9, 0):
+            p.grad = np.array([grad], np.float64)
+            optimizer.step([p])
+            found.append((float(p.value[0]), optimizer.iterations))
+        assert found == [(4, 0), (4, 0), (1, 1), (1, 1), (1, 1), (-5, 2)]
+
+    def test_the_mean_is_clipped(self, backend):
+        """Each gradient alone is within the limit, or is not."""
+        optimizer = SGD(1, clipvalue=1, gradient_accumulation_steps=2)
+        assert run(optimizer, [3, -1]) == pytest.approx(0)
+        assert run(SGD(1, clipvalue=1, gradient_accumulation_steps=2), [3, 1]) == pytest.approx(0)
+
+    def test_many_small_batches_are_one_large_one(self, backend):
+        grads = np.random.default_rng(0).normal(size=(4, 3))
+        small = run(Adam(0.1, weight_decay=0.1, gradient_accumulation_steps=3), grads.ravel())
+        assert small == pytest.approx(run(Adam(0.1, weight_decay=0.1), grads.mean(axis=1)), rel=1e-12)
+
+
+class TestExclusionFromWeightDecay:
+    def values(self, **excluded):
+        """Without a gradient, only the decay of 5 % moves a value."""
+        kernel, bias = parameter([1.0, 1.0], [0, 0]), parameter([1.0], [0])
+        kernel.name, bias.name = "dense/kernel", "dense/bias"
+        optimizer = AdamW(0.1, weight_decay=0.5)
+        optimizer.exclude_from_weight_decay(**{name: make(kernel, bias) for name, make in excluded.items()})
+        optimizer.step([kernel, bias])
+        return [float(kernel.value[0]), float(bias.value[0])]
+
+    def test_by_name_and_by_object(self, backend):
+        assert self.values(var_names=lambda kernel, bias: ["bias"]) == pytest.approx([0.95, 1])
+        assert self.values(var_list=lambda kernel, bias: [kernel]) == pytest.approx([1, 0.95])
+        both = self.values(var_list=lambda kernel, bias: [kernel], var_names=lambda kernel, bias: ["bias"])
+        assert both == pytest.approx([1, 1])
+
+    def test_the_steps_do_not_change(self, backend):
+        """A step is that of the same optimiser with and without weight decay."""
+        grads = [0.3, -2.0, 0.001]
+        for cls in optimizers.CLASSES.values():
+            one, other = parameter([1.0], [0]), parameter([2.0], [0])
+            optimizer = cls(0.1, weight_decay=0.5)
+            optimizer.exclude_from_weight_decay(var_list=[other])
+            for grad in grads:
+                one.grad, other.grad = np.array([grad]), np.array([-grad])
+                optimizer.step([one, other])
+            assert one.value[0] == run(cls(0.1, weight_decay=0.5), grads)
+            assert other.value[0] == run(cls(0.1, weight_decay=0), [-grad for grad in grads], value=2.0)
+
+    def test_only_before_the_first_step(self):
+        optimizer = SGD(weight_decay=0.1)
+        optimizer.step([parameter([1.0], [0])])
+        with pytest.raises(ValueError, match="exclude_from_weight_decay: expected a call before the first step"):
+            optimizer.exclude_from_weight_decay(var_names=["bias"])
+
+
 def test_arguments_that_are_not_offered():
-    assert Adam(use_ema=False, amsgrad=False, gradient_accumulation_steps=None).get_config() == Adam().get_config()
-    with pytest.raises(ValueError, match="Adam: expected use_ema=False, the only value that is offered, found True"):
-        Adam(use_ema=True)
+    assert Adam(loss_scale_factor=None, amsgrad=False, jit_compile=True).get_config() == Adam().get_config()
+    with pytest.raises(ValueError, match="Adam: expected amsgrad=False, the only value that is offered, found True"):
+        Adam(amsgrad=True)
     with pytest.warns(UserWarning, match="decay has no effect, as in Keras 3. .*InverseTimeDecay"):
         SGD(0.1, decay=1e-6)
     with pytest.raises(TypeError, match="Did you mean 'learning_rate'"):
         SGD(lr=0.1)
+
+
+def test_an_optimiser_can_be_pickled():
+    for cls in optimizers.CLASSES.values():
+        optimizer = cls(weight_decay=0.1, use_ema=True)
+        optimizer.exclude_from_weight_decay(var_names=["bias"])
+        assert pickle.loads(pickle.dumps(optimizer)).get_config() == optimizer.get_config()
+
+
+def test_a_fresh_copy_has_made_no_step(backend):
+    used = Adam(0.1)
+    expected = run(used, [2.0])
+    assert run(used.fresh(), [2.0]) == expected
+    assert (used.fresh().iterations, used.iterations) == (0, 1)
 
 
 def test_apply_takes_gradients():

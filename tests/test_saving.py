@@ -52,7 +52,15 @@ def test_everything_comes_back(trained, path):
 
 
 @pytest.mark.parametrize(
-    "optimizer", ["adam", Adam(epsilon=1e-3), AdamW(0.01, 0.1), SGD(0.05, momentum=0.9, nesterov=True), SGD()]
+    "optimizer",
+    [
+        "adam",
+        Adam(epsilon=1e-3),
+        AdamW(0.01, 0.1),
+        SGD(0.05, momentum=0.9, nesterov=True),
+        SGD(),
+        Adam(use_ema=True, ema_momentum=0.9, gradient_accumulation_steps=3),
+    ],
 )
 def test_training_goes_on_bit_for_bit(backend, path, optimizer):
     x, y = stripes(50)
@@ -65,6 +73,20 @@ def test_training_goes_on_bit_for_bit(backend, path, optimizer):
     assert histories[0] == histories[1]
     for mine, its in zip(model.get_weights(), loaded.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, its)
+
+
+def test_parameters_that_are_not_decayed_stay_so(backend, path):
+    x, y = stripes(50)
+    model = classifier(optimizer=AdamW(0.01, 0.5))
+    model.optimizer.exclude_from_weight_decay(model.layers[0].weights, ["bias", "gamma", "beta"])
+    model.save(path)
+    loaded, again = load_model(path), load_model(path)
+    again.optimizer.exclude_from_weight_decay()
+    for one in (model, loaded, again):
+        one.fit(x, y, batch_size=16, epochs=2, verbose=0)
+    for mine, its in zip(model.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+    assert (again.get_weights()[0] != model.get_weights()[0]).any()
 
 
 def test_every_layer_can_be_saved(path):

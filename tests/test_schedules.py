@@ -93,6 +93,8 @@ def test_a_rate_that_a_schedule_determines_cannot_be_set():
     adam = Adam(CosineDecay(0.1, 10))
     with pytest.raises(TypeError, match=r"Adam learning_rate: expected no change .* schedule, found 0\.5"):
         adam.learning_rate = 0.5
+    adam.learning_rate = ExponentialDecay(0.2, 10, 0.5)
+    assert adam.learning_rate == 0.2
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -118,8 +117,7 @@ def _taker(optimizer: Any, h: dict[str, float]) -> Take:
 
 
 def _taker_of_minicnn(optimizer: optimizers.Optimizer) -> Take:
-    fresh = deepcopy(optimizer)
-    fresh.iterations, fresh.slots = 0, []
+    fresh = optimizer.fresh()
     parameter = Parameter("w", to_device(np.zeros(1)))
 
     def take(w: np.ndarray, g: np.ndarray) -> np.ndarray:

@@ -30,8 +30,6 @@ class Adadelta(Optimizer):
         self.rho = arguments.fraction("Adadelta rho", rho)
         self.epsilon = arguments.non_negative("Adadelta epsilon", epsilon)
 
-    def update(self, values: list[Array], grads: list[Array]) -> None:
-        squares, deltas = self.slots
-        active().adadelta_step(
-            values, grads, squares, deltas, self.learning_rate, self.rho, self.epsilon, self.weight_decay
-        )
+    def update(self, values: list[Array], grads: list[Array], slots: list[list[Array]], weight_decay: float) -> None:
+        squares, deltas = slots
+        active().adadelta_step(values, grads, squares, deltas, self.learning_rate, self.rho, self.epsilon, weight_decay)

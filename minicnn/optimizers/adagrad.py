@@ -28,6 +28,6 @@ class Adagrad(Optimizer):
         self.slot_start = arguments.non_negative(where, initial_accumulator_value)
         self.epsilon = arguments.non_negative("Adagrad epsilon", epsilon)
 
-    def update(self, values: list[Array], grads: list[Array]) -> None:
-        (squares,) = self.slots
-        active().adagrad_step(values, grads, squares, self.learning_rate, self.epsilon, self.weight_decay)
+    def update(self, values: list[Array], grads: list[Array], slots: list[list[Array]], weight_decay: float) -> None:
+        (squares,) = slots
+        active().adagrad_step(values, grads, squares, self.learning_rate, self.epsilon, weight_decay)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from copy import deepcopy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from ..backends.contract import Array
 from ..compatibility import missing_member
 from ..configurable import Configurable
 from ..errors import explain, shown
-from ..parameters import Parameter, moving
+from ..parameters import Parameter, moving, replace_all
 from . import schedules
 from .schedules import LearningRateSchedule
 
@@ -29,26 +30,30 @@ class Optimizer(Configurable):
     At most one of three limits shortens gradients before the step: `clipvalue` limits every entry to ± clipvalue,
     `clipnorm` the norm of each gradient, `global_clipnorm` the norm of all gradients together. A gradient that is too
     long keeps its direction: grad ← grad · limit / norm. None or 0 is no limit.
+
+    With `gradient_accumulation_steps` = n, only every n-th call of `step` updates the values, with the mean of the last
+    n gradients: n small batches are one large one.
+
+    With `use_ema`, average ← ema_momentum · average + (1 − ema_momentum) · value after each step; the first average is
+    the value of the first step. The values become their averages after every `ema_overwrite_frequency` steps, and at
+    the end of `fit`.
     """
 
     set_by_base = frozenset({"slots"})
 
     accepted_at_default: ClassVar[dict[str, Any]] = {
-        "use_ema": False,
-        "ema_momentum": 0.99,
-        "ema_overwrite_frequency": None,
         "loss_scale_factor": None,
-        "gradient_accumulation_steps": None,
         "jit_compile": True,
     }
 
     slot_names: tuple[str, ...] = ()
-
-    iterations = 0
-    """The number of steps so far."""
+    """The names of the slots that the update rule needs."""
 
     slot_start = 0.0
-    """The value of every slot's entries before the first step."""
+    """The value of their entries before the first step."""
+
+    calls = 0
+    """The number of calls of `step` so far."""
 
     def __init__(
         self,
@@ -58,6 +63,10 @@ class Optimizer(Configurable):
         clipnorm: float | None = None,
         clipvalue: float | None = None,
         global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        gradient_accumulation_steps: int | None = None,
         name: str | None = None,
         decay: float | None = None,
     ) -> None:
@@ -75,8 +84,18 @@ class Optimizer(Configurable):
         if len(given) > 1:
             raise ValueError(explain(where, f"at most one of {', '.join(limits)}", ", ".join(given), "Choose one."))
         self.clipnorm, self.clipvalue, self.global_clipnorm = (given.get(name) for name in limits)
+        self.use_ema = arguments.flag(f"{where} use_ema", use_ema)
+        self.ema_momentum = arguments.fraction(f"{where} ema_momentum", ema_momentum)
+        self.ema_overwrite_frequency, self.gradient_accumulation_steps = (
+            None if steps is None else arguments.whole(f"{where} {name}", steps, least)
+            for name, steps, least in (
+                ("ema_overwrite_frequency", ema_overwrite_frequency, 1),
+                ("gradient_accumulation_steps", gradient_accumulation_steps, 2),
+            )
+        )
+        self._excluded: tuple[list[Parameter], list[str]] = [], []  # parameters, and parts of names
         self._checked_for = ""  # the name of the backend in whose memory the last step found all arrays
-        self.slots: list[list[Array]] = []  # one list of arrays, in the parameters' order, for every slot name
+        self.slots: dict[str, list[Array]] = {}  # for every slot name, one array for each parameter, in their order
 
     def __getattr__(self, name: str) -> Any:
         """Called for an attribute that does not exist."""
@@ -91,15 +110,48 @@ class Optimizer(Configurable):
         return rate
 
     @learning_rate.setter
-    def learning_rate(self, value: float) -> None:
-        if isinstance(self._learning_rate, LearningRateSchedule):
-            where, expected = f"{type(self).__name__} learning_rate", "no change of a learning rate with a schedule"
+    def learning_rate(self, value: float | LearningRateSchedule) -> None:
+        where = f"{type(self).__name__} learning_rate"
+        if isinstance(self._learning_rate, LearningRateSchedule) and not isinstance(value, LearningRateSchedule):
+            expected = "no change of a learning rate with a schedule"
             remedy = "Make the optimiser with a number, to set it yourself or by a callback."
             raise TypeError(explain(where, expected, shown(value), remedy))
-        self._learning_rate = arguments.non_negative(f"{type(self).__name__} learning_rate", value)
+        self._learning_rate = schedules.get(where, value)
+
+    @property
+    def iterations(self) -> int:
+        """The number of updates so far."""
+        return self.calls // (self.gradient_accumulation_steps or 1)
+
+    @property
+    def all_slot_names(self) -> tuple[str, ...]:
+        """The names of the rule's slots, and of those for moving averages and accumulated gradients."""
+        accumulates = self.gradient_accumulation_steps is not None
+        return (*self.slot_names, *["averages"] * self.use_ema, *["gradients"] * accumulates)
+
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Parameter] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
+        """Exclude these parameters, and those in whose name one of `var_names` occurs: ["bias", "gamma", "beta"].
+
+        minicnn's own model files keep this, Keras's formats do not. Raises ValueError after the first step.
+        """
+        where = f"{type(self).__name__} exclude_from_weight_decay"
+        if self.slots:
+            found = f"one after step {self.calls}"
+            raise ValueError(explain(where, "a call before the first step", found, "Make a new optimiser."))
+        self._excluded = (
+            arguments.sequence(f"{where} var_list", var_list or [], Parameter, "parameters"),
+            arguments.sequence(f"{where} var_names", var_names or [], str, "strings"),
+        )
+
+    def decays(self, parameter: Parameter) -> bool:
+        """Whether weight decay applies to the parameter: it is not excluded."""
+        parameters, names = self._excluded
+        return all(parameter is not one for one in parameters) and not any(name in parameter.name for name in names)
 
     def step(self, parameters: Sequence[Parameter]) -> None:
-        """Update the parameters.
+        """Update the parameters, or with gradient_accumulation_steps = n every n-th time only add up the gradients.
 
         Raises RuntimeError if a parameter has no gradient; ValueError or TypeError if the parameters are not those of
         the first step, if one is given twice, or if a gradient differs from its parameter in shape, dtype or memory.
@@ -114,10 +166,48 @@ class Optimizer(Configurable):
         if backend_name() != self._checked_for:
             self._check_memory(parameters)
             self._checked_for = backend_name()
-        grads = self.clipped([parameter.grad for parameter in parameters])
         with moving(parameters):
-            self.update([parameter.value for parameter in parameters], grads)
-        self.iterations += 1
+            self._move([parameter.value for parameter in parameters], [parameter.grad for parameter in parameters])
+        self.calls += 1
+
+    def _move(self, values: list[Array], grads: list[Array]) -> None:
+        """Update the values, if enough gradients are accumulated, then their moving averages."""
+        if self.gradient_accumulation_steps is not None:
+            grads = self._accumulated(grads, self.gradient_accumulation_steps)
+        if grads:
+            arrays = values, self.clipped(grads), *(self.slots[name] for name in self.slot_names)
+            for numbers, weight_decay in ((self._decayed, self.weight_decay), (self._undecayed, 0.0)):
+                if numbers:
+                    chosen = [[of_all[number] for number in numbers] for of_all in arrays]
+                    self.update(chosen[0], chosen[1], chosen[2:], weight_decay)
+        if self.use_ema:
+            self._average(values)
+
+    def _accumulated(self, grads: list[Array], steps: int) -> list[Array]:
+        """The mean of the gradients of the last `steps` calls; [] until there are so many."""
+        for total, grad in zip(self.slots["gradients"], grads, strict=True):
+            total += grad
+        if (self.calls + 1) % steps:
+            return []
+        means = [total / steps for total in self.slots["gradients"]]
+        for total in self.slots["gradients"]:
+            total[...] = 0
+        return means
+
+    def _average(self, values: list[Array]) -> None:
+        """Update the moving averages, and let the values become them if it is time."""
+        momentum = self.ema_momentum if self.iterations else 0.0
+        for value, average in zip(values, self.slots["averages"], strict=True):
+            average += (1 - momentum) * (value - average)
+            if self.ema_overwrite_frequency and (self.iterations + 1) % self.ema_overwrite_frequency == 0:
+                value[...] = average
+
+    def finalize_variable_values(self, var_list: Sequence[Parameter]) -> None:
+        """With use_ema, give the parameters their averages, as `fit` does at its end. Raises the errors of step."""
+        parameters = arguments.sequence(f"{type(self).__name__} var_list", var_list, Parameter, "parameters")
+        if self.use_ema and self.slots:
+            self.build(parameters)
+            replace_all(parameters, [to_device(average, copy=True) for average in self.slots["averages"]])
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Array, Parameter]]) -> None:
         """`step` with (gradient, parameter) pairs, Keras's form of it. Raises the errors of step."""
@@ -142,9 +232,12 @@ class Optimizer(Configurable):
             return [ops.clip_by_norm(grad, squares, self.global_clipnorm) for grad in grads]
         return grads
 
-    def update(self, values: list[Array], grads: list[Array]) -> None:
-        """The update rule: one operation of the backend. It is called before `iterations` counts the step."""
-        expected = "a method update(self, values, grads)"
+    def update(self, values: list[Array], grads: list[Array], slots: list[list[Array]], weight_decay: float) -> None:
+        """The update rule: one operation of the backend. It is called before `iterations` counts the step.
+
+        `slots` has one list of arrays for each of slot_names; all lists are in the order of `values`.
+        """
+        expected = "a method update(self, values, grads, slots, weight_decay)"
         raise NotImplementedError(explain(type(self).__name__, expected, "none", "Move the values in it."))
 
     def build(self, parameters: Sequence[Parameter]) -> None:
@@ -154,11 +247,16 @@ class Optimizer(Configurable):
             raise ValueError(explain(type(self).__name__, "each parameter once", found, "It would be updated twice."))
         shapes = [tuple(parameter.value.shape) for parameter in parameters]
         if not self.slots:
-            self.slots = [
-                [to_device(np.full(p.value.shape, self.slot_start, p.value.dtype)) for p in parameters]
-                for _ in self.slot_names
-            ]
-        built_for = [tuple(slot.shape) for slot in self.slots[0]] if self.slots else shapes
+            starts = {name: self.slot_start if name in self.slot_names else 0.0 for name in self.all_slot_names}
+            self.slots = {
+                name: [to_device(np.full(p.value.shape, start, p.value.dtype)) for p in parameters]
+                for name, start in starts.items()
+            }
+            decays = [self.decays(parameter) for parameter in parameters]
+            self._decayed, self._undecayed = (
+                [number for number, decayed in enumerate(decays) if decayed is kind] for kind in (True, False)
+            )
+        built_for = next(([tuple(array.shape) for array in arrays] for arrays in self.slots.values()), shapes)
         if shapes != built_for:
             raise ValueError(
                 explain(
@@ -174,9 +272,9 @@ class Optimizer(Configurable):
         for parameter in parameters:
             check_memory(type(self).__name__, f"{parameter.name}'s value", parameter.value)
             check_memory(type(self).__name__, f"{parameter.name}'s grad", parameter.grad)
-        for name, slot in zip(self.slot_names, self.slots, strict=True):
+        for name, slot in self.slots.items():
             for array in slot:
-                remedy = "After a change of device: set_state(iterations, get_state(), model.parameters()) moves them."
+                remedy = "After a change of device: set_state(calls, get_state(), model.parameters()) moves them."
                 check_memory(type(self).__name__, name, array, remedy)
 
     def _check_gradient(self, name: str, value: Array, grad: Array) -> None:
@@ -195,15 +293,15 @@ class Optimizer(Configurable):
             raise TypeError(explain(where, expected, str(grad.dtype), f'Convert it with .astype("{value.dtype}").'))
 
     def get_state(self) -> list[np.ndarray]:
-        """Copies of all slot arrays. Together with `iterations` and the configuration they are the whole state."""
-        return [np.array(to_host(array)) for slot in self.slots for array in slot]
+        """Copies of all slot arrays. Together with `calls` and the configuration they are the whole state."""
+        return [np.array(to_host(array)) for slot in self.slots.values() for array in slot]
 
-    def set_state(self, iterations: int, arrays: Sequence[Any], parameters: Sequence[Parameter]) -> None:
+    def set_state(self, calls: int, arrays: Sequence[Any], parameters: Sequence[Parameter]) -> None:
         """Restore what get_state returned, for these parameters. Raises ValueError if it is of other parameters."""
         where = type(self).__name__
         parameters = arguments.sequence(f"{where} set_state", parameters, Parameter, "parameters")
-        names = [(slot, parameter) for slot in self.slot_names for parameter in parameters]
-        iterations = arguments.whole(f"{where} set_state iterations", iterations, least=0)
+        names = [(slot, parameter) for slot in self.all_slot_names for parameter in parameters]
+        calls = arguments.whole(f"{where} set_state calls", calls, least=0)
         arrays = arguments.sequence(f"{where} set_state", arrays, object, "arrays")
         if len(arrays) != len(names):
             raise ValueError(explain(where, f"{len(names)} slot arrays", str(len(arrays)), "Give get_state()'s list."))
@@ -214,11 +312,19 @@ class Optimizer(Configurable):
             if found != expected:
                 raise ValueError(explain(which, expected, found, "The state is of another model, or it is damaged."))
             arguments.array(which, "a slot", array, finite=True)
-        self.slots = []
+        self.slots = {}
         self.build(parameters)
         rest = iter(arrays)
-        self.slots = [[to_device(next(rest), array.dtype, copy=True) for array in slot] for slot in self.slots]
-        self.iterations = iterations
+        self.slots = {
+            name: [to_device(next(rest), array.dtype, copy=True) for array in slot] for name, slot in self.slots.items()
+        }
+        self.calls = calls
+
+    def fresh(self) -> Optimizer:
+        """A copy that has made no step."""
+        twin = deepcopy(self)
+        twin.calls, twin.slots = 0, {}
+        return twin
 
     def given_config(self) -> dict[str, Any]:
         rate = self._learning_rate

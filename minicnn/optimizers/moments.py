@@ -34,8 +34,8 @@ class MomentOptimizer(Optimizer):
         self.beta_2 = arguments.fraction(f"{where} beta_2", beta_2)
         self.epsilon = arguments.non_negative(f"{where} epsilon", epsilon)
 
-    def update(self, values: list[Array], grads: list[Array]) -> None:
-        means, sizes = self.slots
+    def update(self, values: list[Array], grads: list[Array], slots: list[list[Array]], weight_decay: float) -> None:
+        means, sizes = slots
         getattr(active(), self.operation)(
             values,
             grads,
@@ -46,5 +46,5 @@ class MomentOptimizer(Optimizer):
             self.beta_1,
             self.beta_2,
             self.epsilon,
-            self.weight_decay,
+            weight_decay,
         )

@@ -35,8 +35,8 @@ class RMSprop(Optimizer):
         self.epsilon = arguments.non_negative("RMSprop epsilon", epsilon)
         self.centered = arguments.flag("RMSprop centered", centered)
 
-    def update(self, values: list[Array], grads: list[Array]) -> None:
-        velocities, momentums, means = self.slots
+    def update(self, values: list[Array], grads: list[Array], slots: list[list[Array]], weight_decay: float) -> None:
+        velocities, momentums, means = slots
         active().rmsprop_step(
             values,
             grads,
@@ -48,5 +48,5 @@ class RMSprop(Optimizer):
             self.momentum,
             self.epsilon,
             self.centered,
-            self.weight_decay,
+            weight_decay,
         )

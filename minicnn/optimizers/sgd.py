@@ -28,8 +28,6 @@ class SGD(Optimizer):
         self.momentum = arguments.fraction("SGD momentum", momentum)
         self.nesterov = arguments.flag("SGD nesterov", nesterov)
 
-    def update(self, values: list[Array], grads: list[Array]) -> None:
-        (velocities,) = self.slots
-        active().sgd_step(
-            values, grads, velocities, self.learning_rate, self.momentum, self.nesterov, self.weight_decay
-        )
+    def update(self, values: list[Array], grads: list[Array], slots: list[list[Array]], weight_decay: float) -> None:
+        (velocities,) = slots
+        active().sgd_step(values, grads, velocities, self.learning_rate, self.momentum, self.nesterov, weight_decay)

@@ -131,7 +131,7 @@ def test_a_model_moves_with_its_weights(first, second):
         with pytest.raises(TypeError, match=r"Adam: expected means on the (GPU|host).*set_state"):
             model.fit(X, Y, batch_size=4, verbose=0)
         adam = model.optimizer
-        adam.set_state(adam.iterations, adam.get_state(), model.parameters())
+        adam.set_state(adam.calls, adam.get_state(), model.parameters())
         model.fit(X, Y, batch_size=4, verbose=0)
 
 

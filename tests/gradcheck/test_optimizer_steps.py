@@ -99,10 +99,9 @@ def test_minicnns_own_are_right(optimizer):
 
 
 class Coupled(AdamW):
-    def update(self, values, grads):
-        decay, self.weight_decay = self.weight_decay, 0.0
-        super().update(values, [grad + decay * value for value, grad in zip(values, grads, strict=True)])
-        self.weight_decay = decay
+    def update(self, values, grads, slots, weight_decay):
+        coupled = [grad + weight_decay * value for value, grad in zip(values, grads, strict=True)]
+        super().update(values, coupled, slots, 0.0)
 
 
 def test_a_coupled_decay_is_named():

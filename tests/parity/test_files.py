@@ -110,6 +110,7 @@ OPTIMIZERS = {
     "sgd": lambda library: library.optimizers.SGD(0.1),
     "momentum": lambda library: library.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
     "adamw": lambda library: library.optimizers.AdamW(0.01, weight_decay=0.1),
+    "averages": lambda library: library.optimizers.Adam(0.01, use_ema=True, gradient_accumulation_steps=2),
     "rmsprop": lambda library: library.optimizers.RMSprop(0.01),
     "adagrad": lambda library: library.optimizers.Adagrad(0.1),
     "schedule": lambda library: library.optimizers.Adam(

@@ -200,6 +200,10 @@ OPTIMIZERS = [
     ("SGD", {"clipvalue": 0.5}),
     ("SGD", {"clipnorm": 0.5}),
     ("Adam", {"global_clipnorm": 0.5}),
+    ("SGD", {"use_ema": True, "ema_momentum": 0.75}),
+    ("Adam", {"use_ema": True, "ema_overwrite_frequency": 3, "learning_rate": 0.1}),
+    ("Adagrad", {"gradient_accumulation_steps": 3, "weight_decay": 0.25}),
+    ("AdamW", {"gradient_accumulation_steps": 2, "use_ema": True, "ema_overwrite_frequency": 2, "clipnorm": 0.5}),
 ]
 
 
@@ -220,6 +224,23 @@ def test_optimizer(name, config):
             parameter.grad = grad
         ours.step(parameters)
         theirs.apply([tf.constant(grad) for grad in grads], variables)
+    for _ in range(2):
+        for parameter, variable in zip(parameters, variables, strict=True):
+            assert_close(parameter.value, variable.numpy(), parameter.name)
+        ours.finalize_variable_values(parameters)
+        theirs.finalize_variable_values(variables)
+
+
+def test_exclusion_from_weight_decay():
+    ours, theirs = both("optimizers", "SGD", learning_rate=0.125, weight_decay=0.5)
+    starts = {"kernel": np.full((2, 3), 2.0), "bias": np.ones(3), "scale": np.ones(3)}
+    parameters = [minicnn.layers.Parameter(name, start.copy()) for name, start in starts.items()]
+    variables = [keras.Variable(start, name=name) for name, start in starts.items()]
+    ours.exclude_from_weight_decay(parameters[2:], ["bias"])
+    theirs.exclude_from_weight_decay(variables[2:], ["bias"])
+    for _ in range(3):
+        ours.apply([start.copy() for start in starts.values()], parameters)
+        theirs.apply([tf.constant(start) for start in starts.values()], variables)
     for parameter, variable in zip(parameters, variables, strict=True):
         assert_close(parameter.value, variable.numpy(), parameter.name)
 

@@ -158,13 +158,14 @@ def _optimizer_variables(model: Any) -> list[np.ndarray]:
     optimizer.build(parameters)
     state, order = optimizer.get_state(), _slots_in_keras(optimizer, len(parameters))
     rate = [] if _has_schedule(optimizer) else [np.asarray(optimizer.learning_rate, np.float32)]
-    return [np.asarray(optimizer.iterations, np.int64), *rate, *(state[place] for place in order)]
+    return [np.asarray(optimizer.calls, np.int64), *rate, *(state[place] for place in order)]
 
 
 def _slots_in_keras(optimizer: Any, parameters: int) -> list[int]:
     """The places in the optimiser's state of the slots that Keras has, in Keras's order.
 
-    Adam's two slots alternate, parameter by parameter. RMSprop's follow each other, as many as it needs.
+    Moving averages and accumulated gradients come first. Adam's two slots alternate, parameter by parameter. RMSprop's
+    follow each other, as many as it needs.
     """
     if isinstance(optimizer, optimizers.SGD):
         groups = [[0]] if optimizer.momentum else []
@@ -172,6 +173,8 @@ def _slots_in_keras(optimizer: Any, parameters: int) -> list[int]:
         groups = [[0], *([[1]] if optimizer.momentum else []), *([[2]] if optimizer.centered else [])]
     else:
         groups = [list(range(len(optimizer.slot_names)))]
+    names = optimizer.all_slot_names
+    groups = [[names.index(name)] for name in ("averages", "gradients") if name in names] + groups
     return [slot * parameters + number for group in groups for number in range(parameters) for slot in group]
 
 

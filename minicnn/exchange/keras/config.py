@@ -34,7 +34,6 @@ KINDS: dict[str, Mapping[str, type]] = {
 WITHOUT_EFFECT: dict[str, tuple[Any, ...]] = {
     "axis": (-1,),
     "data_format": ("channels_last",),
-    "ema_momentum": (0.99,),
     "interpolation": ("nearest",),
     "reduction": ("sum_over_batch_size",),
     "renorm_momentum": (0.99,),
