@@ -150,7 +150,9 @@ def check_samples(where: str, what: str, x: Any, dtype: Any = None) -> np.ndarra
             explain(where, f"{what} of shape (samples, …)", f"shape {x.shape}", "Add the batch axis: x[numpy.newaxis].")
         )
     if 0 in x.shape:
-        raise ValueError(explain(where, "at least one sample", f"{what} of shape {x.shape}", "The batch is empty."))
+        raise ValueError(
+            explain(where, "at least one sample", f"{what} of shape {x.shape}", "Leave out empty batches.")
+        )
     return x
 
 

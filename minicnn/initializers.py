@@ -33,7 +33,9 @@ class Initializer(Configurable):
 
     def values(self, shape: Sequence[int]) -> np.ndarray:
         """The array: what a subclass defines."""
-        raise NotImplementedError(explain(type(self).__name__, "a method values(self, shape)", "none", "Return them."))
+        raise NotImplementedError(
+            explain(type(self).__name__, "a method values(self, shape)", "none", "Return an array of that shape.")
+        )
 
 
 class Zeros(Initializer):

@@ -141,7 +141,9 @@ def _without_arrays(node: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     if isinstance(node, np.generic):
         node = node.item()
     if not isinstance(node, (str, int, float, type(None))) or (isinstance(node, float) and not math.isfinite(node)):
-        raise ValueError(explain(name, "plain data: text, finite numbers, lists", repr(node), "Nothing was saved."))
+        raise ValueError(
+            explain(name, "plain data: text, finite numbers, lists", repr(node), "Convert it; nothing was saved.")
+        )
     return node
 
 

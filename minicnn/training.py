@@ -292,7 +292,9 @@ class Trainer(Network):
         batches = self._source("evaluate", x, y, batch_size, sample_weight=sample_weight, steps=last)
         metrics = self._measure(batches, self._watchers("evaluate", callbacks, batches, verbose))
         if not metrics:
-            raise ValueError(explain("evaluate", "at least one batch", "none", "The iterable has ended."))
+            raise ValueError(
+                explain("evaluate", "at least one batch", "none", "The iterable has ended: pass a new one.")
+            )
         if verbose not in (0, "auto"):
             print(" - ".join(f"{name}: {value:.4f}" for name, value in metrics.items()))
         return _as_keras(metrics, return_dict)
@@ -328,7 +330,9 @@ class Trainer(Network):
             watchers.on_predict_batch_end(number, {"outputs": outputs[-1]})
         watchers.on_predict_end({})
         if not outputs:
-            raise ValueError(explain("predict", "at least one batch", "none", "The iterable has ended."))
+            raise ValueError(
+                explain("predict", "at least one batch", "none", "The iterable has ended: pass a new one.")
+            )
         if len(self.output_numbers) == 1:
             return np.concatenate(outputs)
         return [np.concatenate(batches) for batches in zip(*outputs, strict=True)]

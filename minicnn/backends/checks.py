@@ -178,7 +178,7 @@ class Arguments:
             for _, declared in self.arrays:
                 if 0 in given[declared.argument].shape:
                     found = f"{declared.argument} of shape {given[declared.argument].shape}"
-                    raise ValueError(explain(self.name, "at least one sample", found, "The batch is empty."))
+                    raise ValueError(explain(self.name, "at least one sample", found, "Leave out empty batches."))
         if self.y is not None:
             largest = max(largest, prod(self.y.shape(known)))
         if largest > MOST_NUMBERS:

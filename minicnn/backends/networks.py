@@ -42,7 +42,14 @@ def check_steps(steps: Sequence[Step], arguments: dict[str, Arguments]) -> list[
             known.check_options(values)
             options = tuple(values[1 + len(weights) :])
             if dict(zip(known.names, values, strict=True)).get("training"):
-                raise ValueError(explain(where, f"{name} with training=False", "training=True", "Change it."))
+                raise ValueError(
+                    explain(
+                        where,
+                        f"{name} with training=False",
+                        "training=True",
+                        "A network is compiled for inference only.",
+                    )
+                )
         checked.append((name, tuple(weights), options))
     return checked
 
@@ -104,7 +111,9 @@ def check_network(steps: Sequence[Step], arguments: dict[str, Arguments], x: Arr
     """Raise the error that the operations would raise for x (N, …) and these weights, without computing anything."""
     shape, rest = x.shape, iter(weights)
     if not x.ndim or not x.shape[0]:
-        raise ValueError(explain("compile_inference", "x of at least one sample", f"shape {shape}", "It is empty."))
+        raise ValueError(
+            explain("compile_inference", "x of at least one sample", f"shape {shape}", "Leave out empty batches.")
+        )
     for name, own, options in steps:
         if name == "flatten":
             shape = (shape[0], prod(shape[1:]))

@@ -85,5 +85,7 @@ def decode(content: bytes, path: str | os.PathLike[str]) -> np.ndarray:
 def encode(items: np.ndarray) -> bytes:
     """The bytes of an IDX file with this uint8 array: the inverse of `decode`."""
     if items.dtype != np.uint8:
-        raise TypeError(explain("idx.encode", "an array of dtype uint8", items.dtype, "Convert it first."))
+        raise TypeError(
+            explain("idx.encode", "an array of dtype uint8", items.dtype, "Convert it, with .astype(numpy.uint8).")
+        )
     return UNSIGNED_BYTES + bytes([items.ndim]) + np.array(items.shape, ">u4").tobytes() + items.tobytes()

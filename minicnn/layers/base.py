@@ -370,7 +370,7 @@ class Layer(Configurable):
             raise TypeError(self.dtype_message(str(self), "input", x.dtype))
         self.check_rank(x.shape)
         if x.shape[0] == 0:
-            raise ValueError(explain(str(self), "at least one sample", f"shape {x.shape}", "The batch is empty."))
+            raise ValueError(explain(str(self), "at least one sample", f"shape {x.shape}", "Leave out empty batches."))
         self.check_channels(x.shape)
 
     def check_channels(self, shape: Sequence[int | None]) -> None:

@@ -186,4 +186,6 @@ def spread(where: Any, sample_weight: Any, shape: tuple[int, ...]) -> np.ndarray
         return np.broadcast_to(weights, shape)
     except ValueError:
         expected = f"one weight for each of the losses {shape}, or for each sample"
-        raise ValueError(explain(where, expected, f"shape {np.shape(sample_weight)}", "Pair them up.")) from None
+        raise ValueError(
+            explain(where, expected, f"shape {np.shape(sample_weight)}", "Give one weight for each sample.")
+        ) from None

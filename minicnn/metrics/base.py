@@ -170,4 +170,6 @@ def decision_weights(where: str, sample_weight: Any, shape: tuple[int, ...]) -> 
         return np.broadcast_to(weights.astype(np.float64), shape)
     except ValueError:
         expected, found = f"weights for decisions of shape {shape}", f"shape {np.shape(sample_weight)}"
-        raise ValueError(explain(f"{where} sample_weight", expected, found, "Pair them up.")) from None
+        raise ValueError(
+            explain(f"{where} sample_weight", expected, found, "Give one weight for each sample, or for each decision.")
+        ) from None

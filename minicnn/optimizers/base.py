@@ -238,13 +238,15 @@ class Optimizer(Configurable):
         `slots` has one list of arrays for each of slot_names; all lists are in the order of `values`.
         """
         expected = "a method update(self, values, grads, slots, weight_decay)"
-        raise NotImplementedError(explain(type(self).__name__, expected, "none", "Move the values in it."))
+        raise NotImplementedError(explain(type(self).__name__, expected, "none", "Change the values in place in it."))
 
     def build(self, parameters: Sequence[Parameter]) -> None:
         """On the first call, make the slots; later, check that the parameters are still the same."""
         if len({id(parameter.value) for parameter in parameters}) < len(parameters):
             found = f"one twice among {', '.join(parameter.name for parameter in parameters)}"
-            raise ValueError(explain(type(self).__name__, "each parameter once", found, "It would be updated twice."))
+            raise ValueError(
+                explain(type(self).__name__, "each parameter once", found, "List it once: it would be updated twice.")
+            )
         shapes = [tuple(parameter.value.shape) for parameter in parameters]
         if not self.slots:
             starts = {name: self.slot_start if name in self.slot_names else 0.0 for name in self.all_slot_names}

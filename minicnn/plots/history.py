@@ -103,7 +103,7 @@ def _check_history(where: str, history: Any) -> None:
         raise TypeError(explain(where, "a dict of lists", type(history).__name__, remedy))
     for metric, values in history.items():
         if arguments.array(where, metric, values).ndim != 1:
-            raise ValueError(explain(where, f"a list {metric}", repr(values), "One number per epoch."))
+            raise ValueError(explain(where, f"a list {metric}", repr(values), "Give one number per epoch."))
     lengths = {metric: len(values) for metric, values in history.items()}
     found = f"lists of lengths {lengths}"
     if not lengths.get("loss"):
