@@ -12,8 +12,6 @@ from typing import Any
 
 import numpy as np
 
-Index = tuple[Any, ...]
-
 
 @dataclass(frozen=True)
 class Factor:

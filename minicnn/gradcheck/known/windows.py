@@ -61,10 +61,6 @@ class Windows:
         for p, q in product(*map(range, self.outputs)):
             yield (p, q), slice(p * SH, p * SH + KH), slice(q * SW, q * SW + KW)
 
-    @property
-    def overlap(self) -> bool:
-        return any(s < k and n > 1 for s, k, n in zip(self.strides, self.size, self.outputs, strict=True))
-
     def but(self, **changes: Pair) -> Windows:
         return replace(self, **changes)
 
