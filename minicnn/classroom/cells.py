@@ -27,7 +27,7 @@ class Cells:
         self._known = self._files()
 
     def run(self, name: str, code: str) -> bool:
-        """Run a cell and print the value of the expression that it ends with; whether it raised nothing."""
+        """Run a cell, and print the value of an expression at its end. Returns whether it raised no exception."""
 
         def execute() -> None:
             for part in self.compiled(name, code):
@@ -36,7 +36,7 @@ class Cells:
         return self.attempt(execute)
 
     def attempt(self, action: Callable[[], Any]) -> bool:
-        """Do it; print the exception, if there is one. Whether there was none."""
+        """Call the action, and print the exception that it raises. Returns whether it raised none."""
         try:
             action()
         except BaseException as error:  # SystemExit, too: the page goes on

@@ -32,7 +32,7 @@ class Page:
         os.chdir(folder)
         os.environ["MINICNN_DATA"] = str(SAMPLE_DIRECTORY)  # a browser has no other data, and downloads nothing
         sys.dont_write_bytecode = True  # a file that is written again in the same second would not be compiled again
-        use_backend("numpy")  # a browser has no other, which need not be said on every page
+        use_backend("numpy")  # the only one in a browser; chosen, it gives no warning that Numba is missing
         self.cells = Cells(Path(folder))
         self.kinds: dict[str, Callable[..., Answer]] = {
             "run": self.run,
@@ -50,7 +50,7 @@ class Page:
         return json.dumps(answer)
 
     def run(self, name: str, code: str) -> Answer:
-        """Run a cell. The answer: whether it raised nothing, and the pictures to be shown."""
+        """Run a cell. The answer: whether it raised no exception, and the pictures to be shown."""
         ok = self.cells.run(name, code)
         return {"ok": ok, "pictures": self.cells.pictures()}
 
@@ -74,7 +74,7 @@ class Page:
         return {"replaced": replaced, "ok": replaced and self.cells.attempt(examine) and all(reports)}
 
     def exercise(self, name: str, code: str, hints: int) -> Answer:
-        """Check the code of an exercise. The answer: the outcome, and what a right answer shows."""
+        """Check the code of an exercise. The answer: the outcome, and a sentence for those who are done."""
         exercise = find(name)
         file = self.cells.folder / file_name(exercise)
         file.write_text(code, "utf-8")

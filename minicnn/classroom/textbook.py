@@ -20,11 +20,11 @@ IMAGES, ROWS = (2, 6, 5, 3), (3, 5)
 """Shapes that reveal mistakes: several samples, height ≠ width, windows that overlap and do not fit evenly."""
 
 REPLACED = (FunctionType, type)
-"""What takes the place of its namesake after a change: functions and classes."""
+"""What a change replaces by the new object of the same name: functions and classes."""
 
 
 def replace(file: str, statements: list[CodeType], variables: dict[str, Any]) -> None:
-    """Execute the statements in a module of minicnn, and let everybody use its new functions and classes.
+    """Execute the statements in a module of minicnn, and replace its functions and classes in all other modules.
 
     `file` is a path such as minicnn/backends/textbook/conv.py. `variables` are the reader's: what was imported there is
     replaced, too.

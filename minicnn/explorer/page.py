@@ -44,8 +44,8 @@ def write(
         docs: the folder or address of the built documentation, for links to the operations' pages; None: that of this
             source tree, if it has been built.
 
-    Raises TypeError for anything but those, RuntimeError if it is not compiled, ValueError for samples that do
-    not fit, or another number of names, OSError if the file cannot be written.
+    Raises TypeError for arguments of other types, RuntimeError if the model is not compiled, ValueError for samples or
+    targets that do not fit and for another number of names, OSError if the file cannot be written.
     """
     path = arguments.path("explorer.write: path", path)
     docs = documentation(path) if docs is None else arguments.text("explorer.write: docs", docs)
