@@ -139,12 +139,12 @@ class Model(Trainer):
         self.build_if_shape_is_known()
 
     def build_if_shape_is_known(self) -> None:
-        """Build all layers if there is an input shape without None."""
-        if self.input_shape is not None and None not in self.input_shape[1:]:
+        """Build all layers if there is an input shape."""
+        if self.input_shape is not None:
             self.build_layers(self.input_shape)
 
     def build_layers(self, shape: Shape) -> None:
-        """Build the layers that are not built yet for inputs of this shape; only the batch axis may be None."""
+        """Build the layers that are not built yet for inputs of this shape, with None for unknown lengths."""
         shapes = [shape]
         for layer, sources in zip(self.layers, self.sources, strict=True):
             shapes.append(layer.build_for(gather(shapes, sources)))

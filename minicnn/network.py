@@ -307,7 +307,7 @@ class Network:
 
     @property
     def built_for(self) -> Shape | None:
-        """The input shape that the layers were built for, without None except for the batch axis."""
+        """The input shape that the layers were built for."""
         shape = self.layers[0].input_shape if self.layers else None
         return shape[0] if isinstance(shape, list) else shape  # a layer may get the input twice
 

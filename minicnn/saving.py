@@ -181,7 +181,7 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
     if "outputs" in content:
         model.set_outputs(content["outputs"])
     model.set_input_shape(layers.Input(content["input_shape"][1:]).shape[1:])
-    model.build_layers((None, *arguments.shape("built_for", content["built_for"][1:], unknown=False)))
+    model.build_layers((None, *arguments.shape("built_for", content["built_for"][1:])))
     if weights:
         raise ValueError(f"weights that no layer has: {', '.join(weights)}")
     for layer, description in zip(model.layers, content["layers"], strict=True):

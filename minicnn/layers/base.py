@@ -49,6 +49,14 @@ SIGNATURES = {
 """The arguments that a layer's methods are called with."""
 
 
+TRIED = (1009, 2003)
+"""Two numbers for lengths that are not known: primes, which a window's strides rarely map to one length."""
+
+KNOWN_LENGTHS = (
+    "Give the Input the lengths that weights depend on. GlobalAveragePooling2D, unlike Flatten, makes samples of one "
+    "length of images of any size."
+)
+
 COMPUTING = {"forward", "backward", "call", "call_backward"}
 """The methods that compute what a layer's steps describe."""
 
@@ -322,20 +330,23 @@ class Layer(Configurable):
         return None if replaced else self.steps() or None
 
     def ensure_built(self, input_shape: Sequence[int | None]) -> None:
-        """Build the layer if it is not yet; the batch axis may be None."""
+        """Build the layer if it is not yet; the batch axis and others may be None."""
         if self.built:
             return
         for method, names in SIGNATURES.items():
             arguments.function(f"{self} {method}", getattr(self, method), *names)
-        shape = with_batch(1, input_shape)
-        output_shape = self._shape_after(shape)
+        shape, output_shape = with_batch(1, input_shape), self._shape_for(input_shape)
         self._building = True
         try:
             self.build(shape)
+        except TypeError as error:  # arithmetic with None
+            if shape == with_lengths(0, shape):
+                raise
+            raise ValueError(explain(str(self), "known lengths for weights", f"{shape}", KNOWN_LENGTHS)) from error
         finally:
             self._building = False
         self.input_shape = with_batch(None, input_shape)
-        self.output_shape = with_batch(None, output_shape)
+        self.output_shape = output_shape
 
     def add_weight(
         self,
@@ -353,6 +364,8 @@ class Layer(Configurable):
             count = len(self.weights)
             name = f"weight_{count}" if count else "weight"
         where, name = f"{self} {name}", f"{self.name}/{arguments.text('add_weight name', name)}"
+        if None in shape:
+            raise ValueError(explain(where, "a shape without None", f"{tuple(shape)}", KNOWN_LENGTHS))
         shape = arguments.shape(f"{where} shape", shape, unknown=False)
         if self.stored_weights is None:
             array = initializers.initial_values(where, initializer, shape, self.dtype)
@@ -387,6 +400,22 @@ class Layer(Configurable):
                     "Arrays are channels last; give as many channels as in the first batch, or make a new layer.",
                 )
             )
+
+    def _shape_for(self, input_shape: Any) -> tuple[int | None, ...]:
+        """The output's shape, batch axis None, for inputs with None for unknown lengths.
+
+        Two numbers are tried for the unknown lengths. An axis of the output that differs depends on them: it is None.
+        Raises ValueError if the layer does not accept such inputs.
+        """
+        one, other = (with_lengths(length, with_batch(1, input_shape)) for length in TRIED)
+        if one == other:
+            return with_batch(None, self._shape_after(one))
+        try:
+            pairs = zip(self.compute_output_shape(one), self.compute_output_shape(other), strict=True)
+        except ValueError as error:
+            numbers = " and ".join(map(str, TRIED))
+            raise ValueError(f"{error} Here {numbers} stand for the unknown lengths of {input_shape}.") from error
+        return with_batch(None, [a if a == b else None for a, b in pairs])
 
     def _shape_after(self, input_shape: Shape) -> Shape:
         output_shape = self.compute_output_shape(input_shape)
@@ -468,14 +497,11 @@ class Layer(Configurable):
         return to_device(arguments.array(self, "input", inputs, self.dtype), self.dtype)
 
     def value_of(self, sources: tuple[Value, ...]) -> Value:
-        """The Value that this layer computes from these; builds the layer if their shapes are known."""
+        """The Value that this layer computes from these; builds the layer."""
         self.check_input_count(len(sources))
-        shapes: Any = [source.shape for source in sources]
-        shape = None
-        if not any(shape is None or None in shape[1:] for shape in shapes):
-            output_shape = self.build_for(shapes if len(shapes) > 1 else shapes[0])
-            shape = (shapes[0][0], *output_shape[1:])
-        value = Value(self, sources, shape)
+        shapes = [source.shape for source in sources]
+        output_shape = self.build_for(shapes if len(shapes) > 1 else shapes[0])
+        value = Value(self, sources, (shapes[0][0], *output_shape[1:]))
         self.calls_to(value)
         return value
 
@@ -511,7 +537,7 @@ class Layer(Configurable):
         self.check_rank(input_shape)
         self.ensure_built(input_shape)
         self.check_channels(input_shape)
-        return with_batch(None, self.compute_output_shape(with_batch(1, input_shape)))
+        return self._shape_for(input_shape)
 
     def __str__(self) -> str:
         return f"{type(self).__name__} {self.name!r}"
@@ -545,6 +571,13 @@ def with_batch(samples: int | None, shape: Any) -> Any:
     """The shape with another batch axis; of a list of shapes, one for each input of a layer, all of them."""
     several = type(shape) is list and isinstance(shape[0], (tuple, list))
     return [with_batch(samples, one) for one in shape] if several else (samples, *shape[1:])
+
+
+def with_lengths(length: int, shape: Any) -> Any:
+    """The shape with this length in place of each None; of a list of shapes, all of them."""
+    if type(shape) is list:
+        return [with_lengths(length, one) for one in shape]
+    return tuple(length if one is None else one for one in shape)
 
 
 def shape_of(x: Any) -> Any:

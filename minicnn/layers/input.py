@@ -23,13 +23,13 @@ JOINING: dict[str, Any] = {}
 class Value:
     """The output of a layer that has not been computed yet: the result of calling the layer on an Input or a Value."""
 
-    def __init__(self, layer: Any, sources: tuple[Value, ...], shape: tuple[int | None, ...] | None) -> None:
+    def __init__(self, layer: Any, sources: tuple[Value, ...], shape: tuple[int | None, ...]) -> None:
         self.layer = layer
         """The layer that will compute it; None for an Input."""
         self.sources = sources
         """The values that the layer gets."""
         self.shape = shape
-        """Its shape, None for a batch axis of any length; None if the first batch has to tell it."""
+        """Its shape; None for a batch axis of any length, and for others that the first batch has to tell."""
 
     @property
     def dtype(self) -> str:
@@ -67,7 +67,6 @@ class Input(Value, Configurable):
     batch axis, appears in the shapes of the graph; a model takes batches of any size.
     """
 
-    shape: tuple[int | None, ...]
     old_names: ClassVar[dict[str, str]] = {"input_shape": "shape"}
     accepted_at_default: ClassVar[dict[str, Any]] = {
         "dtype": Accepted((None, "float32"), "Layers have a dtype: minicnn.config.set_floatx, or dtype=… on each."),

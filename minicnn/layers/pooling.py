@@ -99,8 +99,11 @@ class _GlobalPooling(Spatial):
         y, self.saved = getattr(self.ops, self.operation)(images, window, window, "valid")  # (N, 1, 1, C)
         return y.reshape(self.compute_output_shape(x.shape))
 
-    def steps(self) -> tuple[Step, ...]:
-        window = pair(self.input_shape[1:-1])  # type: ignore[index,arg-type]  # built, so it has a shape without None
+    def steps(self) -> tuple[Step, ...] | None:
+        lengths: Any = self.input_shape[1:-1]  # type: ignore[index]  # it is built
+        if None in lengths:
+            return None
+        window = pair(lengths)
         pooling = (self.operation, (), (window, window, "valid"))
         return (pooling,) if self.keepdims else (pooling, ("flatten", (), ()))
 

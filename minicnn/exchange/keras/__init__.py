@@ -101,7 +101,7 @@ def _content(
         "foreign": True,
         "name": described["config"]["name"],
         "input_shape": [None, *shape],
-        "built_for": [None, *(32 if length is None else length for length in shape)],
+        "built_for": [None, *shape],
         "layers": [config.from_keras(spec) for spec in computing],
         **config.sources(described, names),
         "weights": Stored({name: list(weights[name]) for name in names if weights.get(name)}),
