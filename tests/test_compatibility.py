@@ -153,6 +153,23 @@ def test_activations_are_functions_and_names(backend, name):
     assert minicnn.models.model_from_json(model.to_json()).layers[0].get_config() == model.layers[0].get_config()
 
 
+def test_activations_with_keras_s_arguments(backend):
+    x = np.array([[-1.0, 2.0, 0.5]], np.float32)
+    relu, softmax = minicnn.activations.relu, minicnn.activations.softmax
+    np.testing.assert_allclose(relu(x, negative_slope=0.1, max_value=1.5), [[-0.1, 1.5, 0.5]])
+    np.testing.assert_allclose(relu(x, 0, None, 1), [[0, 2, 0]])
+    np.testing.assert_allclose(minicnn.activations.leaky_relu(x), [[-0.2, 2, 0.5]])
+    np.testing.assert_allclose(minicnn.activations.elu(x, alpha=2), [[2 * (np.exp(-1) - 1), 2, 0.5]], rtol=1e-6)
+    images = np.arange(24.0).reshape(2, 3, 4)
+    e = np.exp(images - 23)
+    np.testing.assert_allclose(softmax(images, axis=1), e / e.sum(axis=1, keepdims=True), rtol=1e-5)
+    np.testing.assert_allclose(softmax(images, (2, 0)), e / e.sum(axis=(0, 2), keepdims=True), rtol=1e-5)
+    with pytest.raises(TypeError, match=r"activations.relu: .*'slope'. Its arguments: x, negative_slope, max_value"):
+        relu(x, slope=1)
+    with pytest.raises(ValueError, match="softmax axis: expected a whole number, found 2"):
+        softmax(x, axis=2)
+
+
 def test_settings():
     assert minicnn.backend.image_data_format() == minicnn.config.image_data_format() == "channels_last"
     minicnn.backend.set_image_data_format("channels_last")
