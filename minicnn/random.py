@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,14 @@ _of_this_thread = threading.local()
 
 
 def set_random_seed(seed: int) -> None:
-    """Make all that follows repeat exactly, on the same backend: initial weights, dropout, shuffling."""
+    """Make all that follows repeat exactly, on the same backend: initial weights, dropout, shuffling.
+
+    As in Keras, it also seeds NumPy's global generator and Python's, from which scripts draw their data.
+    """
     global _generator
     _generator = np.random.default_rng(arguments.seed("set_random_seed", seed))
+    np.random.seed(int(seed) % 2**32)
+    random.seed(int(seed))
 
 
 @contextmanager

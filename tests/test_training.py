@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import random
 import weakref
 
 import numpy as np
@@ -99,6 +100,15 @@ def test_predictions_are_probabilities_after_training(backend):
     model = classifier()
     model.fit(x, y, verbose=0)
     np.testing.assert_allclose(model.predict(x).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_seed_also_seeds_the_generators_of_scripts():
+    """Keras's set_random_seed does."""
+    drawn = []
+    for _ in range(2):
+        minicnn.set_random_seed(2**40 + 3)
+        drawn.append((np.random.random(), random.random()))
+    assert drawn[0] == drawn[1]
 
 
 def test_a_seed_makes_a_run_repeat_exactly(backend):
