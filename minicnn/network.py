@@ -288,7 +288,8 @@ class Network:
 
     @property
     def built(self) -> bool:
-        return bool(self.layers) and all(layer.built for layer in self.layers)
+        """Whether all layers have their parameters, and know the shapes of their inputs."""
+        return bool(self.layers) and all(layer.input_shape is not None for layer in self.layers)
 
     @property
     def output_shape(self) -> Any:

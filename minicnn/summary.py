@@ -35,7 +35,7 @@ def summary_text(model: Network, show_trainable: bool = False) -> str:
 
 
 def _row(layer: Layer) -> tuple[str, str, str]:
-    shape = str(layer.output_shape) if layer.built else "?"
+    shape = str(layer.output_shape or "?")
     return (
         f"{layer.name} ({type(layer).__name__})",
         shape,

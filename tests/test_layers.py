@@ -525,6 +525,16 @@ def test_a_build_that_sets_built_as_in_keras():
     assert layer.built
 
 
+def test_a_layer_without_weights_is_built_from_the_beginning():
+    assert minicnn.layers.Flatten().built
+    assert not minicnn.layers.Dense(2).built
+    model = minicnn.Sequential([minicnn.layers.Flatten()])
+    assert not model.built  # its shapes are not known
+    model.build((None, 3, 2))
+    assert model.built
+    assert model.output_shape == (None, 6)
+
+
 def test_keras_s_names_of_weights_and_penalties():
     layer = BatchNormalization(gamma_regularizer=minicnn.regularizers.L2(0.5))
     layer(np.ones((2, 3)))

@@ -288,8 +288,11 @@ class Layer(Configurable):
 
     @property
     def built(self) -> bool:
-        """Whether the layer has its parameters. Layers written for Keras set it in build; that is not needed here."""
-        return self.input_shape is not None
+        """Whether the layer has its parameters: a layer without `build` needs none, so it is built at once.
+
+        Layers written for Keras set it in build; that is not needed here.
+        """
+        return self.input_shape is not None or type(self).build is Layer.build
 
     @built.setter
     def built(self, value: bool) -> None:
@@ -331,7 +334,7 @@ class Layer(Configurable):
 
     def ensure_built(self, input_shape: Sequence[int | None]) -> None:
         """Build the layer if it is not yet; the batch axis and others may be None."""
-        if self.built:
+        if self.input_shape is not None:
             return
         for method, names in SIGNATURES.items():
             arguments.function(f"{self} {method}", getattr(self, method), *names)
