@@ -126,7 +126,7 @@ def ordinary_calls(dtype="float32"):
         "pad2d": [x, (1, -2), (-1, 3)],
         "upsample2d": [x, (2, 3)],
         "group_norm": [x, numbers(4, dtype, 1), numbers(4, dtype, 2), 2, 1e-3],
-        "spatial_dropout2d": [x, 0.25, 2**40 + 5, 3],
+        "shared_dropout": [x, 0.25, (1, 3), 2**40 + 5, 3],
         "gaussian_noise": [x, 0.5, 2**40 + 5, 3],
         "softmax_crossentropy": [scores, target],
         "crossentropy": [np.abs(scores) + 0.125, target],

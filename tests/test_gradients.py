@@ -149,7 +149,7 @@ LAYERS = {
         (BatchNormalization(center=False, scale=False), STEPS),
         (BatchNormalization(trainable=False), IMAGES),
     ],
-    Dropout: [(Dropout(0.4, seed=1), IMAGES), (Dropout(0.0), ROWS)],
+    Dropout: [(Dropout(0.4, seed=1), IMAGES), (Dropout(0.0), ROWS), (Dropout(0.4, (None, 1, None, 1), 1), IMAGES)],
     RandomFlip: [
         (RandomFlip("horizontal", seed=1), (5, 4, 3, 2)),
         (RandomFlip("vertical", seed=1), (5, 4, 3, 2)),

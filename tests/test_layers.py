@@ -271,6 +271,22 @@ class TestDropout:
         assert (masks[0] != masks[1]).any()
         np.testing.assert_array_equal(second.forward(x, training=True), masks[0])
 
+    @pytest.mark.parametrize("noise_shape", [(None, 1, None), [20, 1, 4]])
+    def test_noise_shape_says_which_elements_are_dropped_together(self, backend, noise_shape):
+        layer, x = Dropout(0.5, noise_shape, seed=3), np.ones((20, 5, 4), np.float32)
+        y = layer.forward(x, training=True)
+        assert set(np.unique(y)) == {0, 2}
+        np.testing.assert_array_equal(np.ptp(y, axis=1), 0)
+        assert np.ptp(y, axis=0).all()
+        np.testing.assert_array_equal(layer.backward(x), y)
+        assert layer.noise_shape == tuple(noise_shape)
+        assert Dropout.from_config(layer.get_config()).noise_shape == tuple(noise_shape)
+
+    def test_a_noise_shape_that_does_not_fit_the_input(self):
+        for noise_shape in ((None, 1), (None, 1, 3), (4, 1, None)):
+            with pytest.raises(ValueError, match=r"noise_shape: expected .* 1, None or .* \(20, 5, 4\), found"):
+                Dropout(0.5, noise_shape).forward(np.ones((20, 5, 4), np.float32), training=True)
+
     def test_masks_of_successive_calls_are_independent(self, backend):
         layer = Dropout(0.5, seed=1)
         x = np.ones(10_000, np.float32)[None]
@@ -293,6 +309,8 @@ class TestErrors:
             (lambda: Dense("ten"), ["units", "'ten'"]),
             (lambda: Dropout(1.0), ["rate", "1.0"]),
             (lambda: Dropout(float("nan")), ["rate", "nan"]),
+            (lambda: Dropout(0.5, noise_shape=(2, 1.5)), ["noise_shape", "positive lengths", "(2, 1.5)"]),
+            (lambda: Dropout(0.5, noise_shape="one"), ["noise_shape", "'one'"]),
             (lambda: Activation("mish"), ["mish", "Known: elu, gelu, leaky_relu, linear, relu"]),
             (lambda: ZeroPadding2D((1, 2, 3)), ["padding", "one number or two", "((1, 2), (0, 1))"]),
             (lambda: Cropping1D(-1), ["cropping", "-1"]),

@@ -226,12 +226,17 @@ class Backend(Protocol):
     def dropout_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
-    @shapes(x="N H W C", y="N H W C")
-    def spatial_dropout2d(self, x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
-        """x (N, H, W, C) -> y (N, H, W, C), each channel of each sample kept with probability 1 - rate and scaled."""
+    @shapes(x="...", y="...")
+    def shared_dropout(
+        self, x: Array, rate: float, shared: tuple[int, ...], seed: int, call: int
+    ) -> tuple[Array, Saved]:
+        """x of any shape -> y, as dropout; elements that differ only along the `shared` axes have one fate.
+
+        Axes that x does not have are ignored.
+        """
 
     @shapes(dy="y")
-    def spatial_dropout2d_backward(self, dy: Array, saved: Saved) -> Array:
+    def shared_dropout_backward(self, dy: Array, saved: Saved) -> Array:
         """dy -> dx, both of x's shape."""
 
     @shapes(x="...", y="...")

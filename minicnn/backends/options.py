@@ -66,6 +66,13 @@ def border(where: str, value: Any) -> Pair:
     raise ValueError(explain(where, "integers below 2³¹", shown(value), "Use smaller borders."))
 
 
+def axes(where: str, value: Any) -> tuple[int, ...]:
+    """Numbers of axes, from 0 on."""
+    if type(value) in (tuple, list) and all(whole(where, axis) >= 0 for axis in value):
+        return tuple(int(axis) for axis in value)
+    raise TypeError(explain(where, "a tuple of axes, counted from 0", shown(value), "Example: (1, 2)."))
+
+
 def number(where: str, value: Any) -> float:
     """A finite real number."""
     if not _is(value, (int, float), "iuf"):
@@ -219,6 +226,7 @@ OPTIONS: dict[str, Callable[[str, Any], Any]] = {
     "rule": rule,
     "scale": shares,
     "seed": whole,
+    "shared": axes,
     "size": pair,
     "stddev": non_negative,
     "step": count,

@@ -105,7 +105,7 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "pad2d": lambda dtype: [_image(dtype), (1, 2), (-1, 0)],
     "upsample2d": lambda dtype: [_image(dtype), (2, 2)],
     "group_norm": lambda dtype: [_image(dtype), _eighths(4, dtype, 1), _eighths(4, dtype, 2), 2, 1e-3],
-    "spatial_dropout2d": lambda dtype: [_image(dtype), 0.25, 2**40 + 5, 3],
+    "shared_dropout": lambda dtype: [_image(dtype), 0.25, (1, 2), 2**40 + 5, 3],
     "gaussian_noise": lambda dtype: [_image(dtype), 0.5, 2**40 + 5, 3],
     "merge": lambda dtype: [_image(dtype), _eighths((4, 10, 9, 4), dtype, 1), "maximum"],
     "concatenate": lambda dtype: [_image(dtype), _eighths((4, 10, 9, 3), dtype, 1)],

@@ -21,11 +21,11 @@ class _SpatialDropout(RandomLayer, Spatial):
         return self.rate != 0
 
     def draw(self, x: Array) -> tuple[Array, Saved]:
-        y, saved = self.ops.spatial_dropout2d(self.to_images(x), self.rate, self.seed, self.calls)
-        return self.from_images(y), saved
+        pixels = tuple(range(1, x.ndim - 1))
+        return self.ops.shared_dropout(x, self.rate, pixels, self.seed, self.calls)
 
     def draw_backward(self, dy: Array) -> Array:
-        return self.from_images(self.ops.spatial_dropout2d_backward(self.to_images(dy), self.saved))
+        return self.ops.shared_dropout_backward(dy, self.saved)
 
 
 class SpatialDropout1D(_SpatialDropout):

@@ -259,6 +259,18 @@ def test_dropout_keeps_and_scales_as_keras_does(rate):
     assert abs(ours.mean() - theirs.mean()) < 5 * (2 * rate / (1 - rate) / x.size) ** 0.5  # five standard deviations
 
 
+def test_a_noise_shape_drops_together_what_keras_drops_together():
+    x = np.ones((100, 3, 50))
+    ours, theirs = (
+        np.asarray(framework.layers.Dropout(0.5, (None, 1, None), seed=1)(x, training=True))
+        for framework in (minicnn, keras)
+    )
+    for y in (ours, theirs):
+        assert (np.ptp(y, axis=1) == 0).all()
+        assert set(np.unique(y)) == {0, 2}
+        assert abs(y.mean() - 1) < 0.1  # seven standard deviations
+
+
 def augmented(name, x, **config):
     """What minicnn's and Keras's layer make of the images in training."""
     ours, theirs = getattr(layers, name)(**config, seed=1), getattr(keras.layers, name)(**config, seed=1)

@@ -1,4 +1,4 @@
-"""Noise for training: whole channels set to zero, and numbers of the normal distribution added.
+"""Noise for training: whole channels, or other parts, set to zero, and numbers of the normal distribution added.
 
 As dropout's mask, the noise is a function of (seed, call, index), so it is not kept.
 """
@@ -12,20 +12,20 @@ from .augmentation import normal
 from .dropout import dropout
 
 
-def spatial_dropout2d(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
-    """Dropout of whole channels: neighbouring pixels are alike, so dropping single ones hides little.
+def shared_dropout(x: Array, rate: float, shared: tuple[int, ...], seed: int, call: int) -> tuple[Array, Saved]:
+    """Dropout of elements together that differ only along the `shared` axes.
 
-    Each channel of each sample is kept with probability 1 − rate and scaled by 1 / (1 − rate).
-    x (N, H, W, C) -> y (N, H, W, C)
+    Of images (N, H, W, C), (1, 2) are the pixels: each channel is kept or dropped as a whole, since neighbouring pixels
+    are alike, so dropping single ones hides little.
+    x of any shape -> y of the same shape
     """
-    N, _, _, C = x.shape
-    mask, _ = dropout(np.ones((N, C), x.real.dtype), rate, seed, call)
-    mask = mask[:, None, None]  # (N, 1, 1, C)
+    shape = [1 if axis in shared else length for axis, length in enumerate(x.shape)]
+    mask, _ = dropout(np.ones(shape, x.real.dtype), rate, seed, call)
     return x * mask, mask
 
 
-def spatial_dropout2d_backward(dy: Array, saved: Saved) -> Array:
-    """dx = mask · dy, both (N, H, W, C)."""
+def shared_dropout_backward(dy: Array, saved: Saved) -> Array:
+    """dx = mask · dy, both of x's shape."""
     return dy * saved
 
 
