@@ -169,3 +169,13 @@ def test_a_call_without_training_augments_as_in_keras():
     assert all(sorted(pixels) == sorted(images.ravel()) for pixels in flipped)  # dropout does nothing
     np.testing.assert_array_equal(flip(images, training=False), images)
     np.testing.assert_array_equal(model.predict(images), images)
+
+
+@pytest.mark.parametrize("layer", [RandomFlip, lambda seed: RandomTranslation(0.5, 0.5, seed=seed), RandomErasing])
+def test_a_single_image_without_batch_axis(backend, layer):
+    """As in Keras: then a layer can be mapped over a data set of images."""
+    image = np.arange(60, dtype=np.uint8).reshape(4, 5, 3)
+    np.testing.assert_array_equal(layer(seed=4)(image), layer(seed=4)(image[None])[0])
+    np.testing.assert_array_equal(layer(seed=4)(image, training=False), image)
+    with pytest.raises(ValueError, match=r"4 axes .*, found 2 axes, shape \(4, 5\)"):
+        layer(seed=4)(image[..., 0])

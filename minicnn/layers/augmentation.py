@@ -13,6 +13,7 @@ from .. import arguments
 from ..backends.contract import FILL_MODES, Array, Range, Saved
 from ..errors import explain, shown
 from .base import CHANNELS_LAST
+from .input import values_in
 from .random import RandomLayer
 
 
@@ -22,6 +23,12 @@ class _Augmentation(RandomLayer):
     axes = ("batch", "height", "width", "channels")
     training_by_default = True
     accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
+
+    def __call__(self, inputs: Any, training: bool | None = None, mask: None = None) -> Any:
+        """As of other layers; called on one image (H, W, C), its change, so that a data set can be mapped."""
+        if values_in(str(self), inputs) or (images := self._converted(inputs)).ndim != 3:
+            return super().__call__(inputs, training, mask)
+        return super().__call__(images[None], training, mask)[0]
 
 
 class RandomFlip(_Augmentation):

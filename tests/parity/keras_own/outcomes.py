@@ -35,7 +35,7 @@ NOT_OFFERED = {
     r"bounding_box_format": "bounding boxes",
     r"expected inputs and outputs, found none": "a class of one's own that derives from Model, with call",
     r"method call_backward|call: expected a function of x, training": "a class of one's own without a gradient",
-    r"^in user code:": "a layer inside of TensorFlow's graph",
+    r"^in user code:|SymbolicTensor": "a layer inside of TensorFlow's graph",
     r"has no _\w+ yet": "an attribute of Keras's that begins with an underscore",
 }
 """Words of minicnn's errors that say that something is not offered, and what it is."""
