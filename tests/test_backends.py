@@ -732,22 +732,44 @@ def test_adam_step(backend, weight_decay, dtype):
     )
 
 
+OTHER_STEPS = [
+    ("rmsprop_step", 3, {"rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False}),
+    ("rmsprop_step", 3, {"rho": 0.5, "momentum": 0.5, "epsilon": 1e-3, "centered": True}),
+    ("adadelta_step", 2, {"rho": 0.95, "epsilon": 1e-7}),
+    ("adagrad_step", 1, {"epsilon": 1e-7}),
+    ("adamax_step", 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
+    ("nadam_step", 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
+]
+STEPS = [
+    ("sgd_step", 1, {"momentum": 0.9, "nesterov": True}),
+    ("adam_step", 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
+    *OTHER_STEPS,
+]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize(
-    ("operation", "slots", "options"),
-    [
-        ("rmsprop_step", 3, {"rho": 0.9, "momentum": 0.0, "epsilon": 1e-7, "centered": False}),
-        ("rmsprop_step", 3, {"rho": 0.5, "momentum": 0.5, "epsilon": 1e-3, "centered": True}),
-        ("adadelta_step", 2, {"rho": 0.95, "epsilon": 1e-7}),
-        ("adagrad_step", 1, {"epsilon": 1e-7}),
-        ("adamax_step", 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
-        ("nadam_step", 2, {"beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
-    ],
-)
+@pytest.mark.parametrize(("operation", "slots", "options"), OTHER_STEPS)
 def test_other_steps(backend, operation, slots, options, dtype):
     options = {**options, "learning_rate": 0.01, "weight_decay": 0.01}
     found, expected = (stepped(ops, operation, slots, dtype, **options) for ops in (backend, textbook))
     assert_alike(found, expected)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy in the textbook, about NaN
+@pytest.mark.parametrize("damaged", [0, 1, 2])
+@pytest.mark.parametrize(("operation", "slots", "options"), STEPS)
+def test_nan_stays_in_a_step(backend, operation, slots, options, damaged):
+    """In the gradient or in a slot: every array has NaN where the textbook's has it."""
+    results = []
+    for ops in (backend, textbook):
+        lists = [[ops.to_device(np.abs(numbers(40, seed=seed)) + 1)] for seed in range(2 + slots)]
+        lists[min(damaged + 1, slots + 1)][0][17] = np.nan
+        counted = {"step": 3} if operation in COUNTING else {}
+        getattr(ops, operation)(*lists, **counted, learning_rate=0.01, weight_decay=0.01, **options)
+        results.append([ops.to_host(array) for (array,) in lists])
+    assert np.isnan(results[0][0][17])
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -768,3 +790,19 @@ def test_adam_step_leaves_no_denormal_numbers(backend, size):
     assert not backend.to_host(mean).any()
     assert not backend.to_host(variance).any()
     np.testing.assert_array_equal(backend.to_host(value), 1)
+
+
+@pytest.mark.parametrize(
+    ("operation", "slots", "options"), [step for step in STEPS if step[0] not in ("adadelta_step", "adagrad_step")]
+)
+def test_compiled_steps_leave_no_denormal_numbers(operation, slots, options):
+    pytest.importorskip("numba")
+    with use_backend("numba"):
+        value, grad, *state = (np.full(1000, v, "float32") for v in (1.0, 0.0, *[1e-37] * slots))
+        for step in range(1, 61):
+            counted = {"step": step} if operation in COUNTING else {}
+            lists = ([array] for array in (value, grad, *state))
+            getattr(active(), operation)(*lists, **counted, learning_rate=0.001, weight_decay=0.0, **options)
+    for slot in state:
+        assert not slot.any()
+    np.testing.assert_array_equal(value, 1)

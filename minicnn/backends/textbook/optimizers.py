@@ -176,13 +176,19 @@ def nadam_step(
     value ← value − learning_rate · weight_decay · value
     value ← value − learning_rate · m / (√(variance / (1 − β₂ᵗ)) + epsilon)
     """
+    by_mean, by_grad = nadam_factors(step, beta_1)
+    for value, grad, mean, variance in zip(values, grads, means, variances, strict=True):
+        mean += (1 - beta_1) * (grad - mean)
+        variance += (1 - beta_2) * (grad * grad - variance)
+        m = by_mean * mean + by_grad * grad
+        value -= learning_rate * weight_decay * value
+        value -= learning_rate * m / (np.sqrt(variance / (1 - beta_2**step)) + epsilon)
+
+
+def nadam_factors(step: int, beta_1: float) -> tuple[float, float]:
+    """Of the mean and of the gradient in Nadam's m: uₜ₊₁ / (1 − u₁ … uₜ₊₁) and (1 − uₜ) / (1 − u₁ … uₜ)."""
     first = min(step, 1000)  # the factors after them are β₁: 0.96¹⁰⁰⁰ < 10⁻¹⁷
     u = beta_1 * (1 - 0.5 * 0.96 ** np.arange(1.0, first + 2))  # u₁ … uₜ₊₁
     now, ahead = float(u[-2]), float(u[-1])
     until_now, until_ahead = (float(factors.prod()) * beta_1 ** (step - first) for factors in (u[:-1], u))
-    for value, grad, mean, variance in zip(values, grads, means, variances, strict=True):
-        mean += (1 - beta_1) * (grad - mean)
-        variance += (1 - beta_2) * (grad * grad - variance)
-        m = ahead / (1 - until_ahead) * mean + (1 - now) / (1 - until_now) * grad
-        value -= learning_rate * weight_decay * value
-        value -= learning_rate * m / (np.sqrt(variance / (1 - beta_2**step)) + epsilon)
+    return ahead / (1 - until_ahead), (1 - now) / (1 - until_now)
