@@ -254,3 +254,17 @@ def test_the_start_is_light():
     heavy = ("numba", "scipy", "sklearn", "matplotlib", "cupy", "torch")
     script = f"import sys, minicnn.doctor.command_line; print([name for name in {heavy} if name in sys.modules])"
     assert start("-c", script).stdout.strip() == "[]"
+
+
+LOADED_BEFORE = """
+import sys
+from minicnn.doctor import machine
+
+tried = machine._tried
+machine._tried = lambda name: (print(name, "minicnn.backends.cpu" in sys.modules), tried(name))[1]
+machine.describe_backends("cpu")
+"""
+
+
+def test_the_time_of_loading_is_that_of_a_backend_that_is_not_loaded_yet(needs_numba):
+    assert "numba False\n" in start("-c", LOADED_BEFORE).stdout

@@ -51,13 +51,10 @@ def describe_packages() -> dict[str, dict[str, str | None]]:
 
 def describe_backends(device: str | None = None) -> dict[str, dict[str, Any]]:
     """Every backend (of one device, if given): whether it can be used, whether it is the default, and why not."""
-    default = default_backend()
-    return {
-        name: {"device": place, "default": name == default} | _tried(name)
-        for place, names in backends.DEVICES.items()
-        for name in names
-        if device in (None, place)
-    }
+    places = {name: place for place, names in backends.DEVICES.items() for name in names if device in (None, place)}
+    tried = {name: _tried(name) for name in places}
+    default = default_backend()  # it loads the backend, so the time of loading is measured before
+    return {name: {"device": places[name], "default": name == default} | tried[name] for name in places}
 
 
 def default_backend() -> str:
