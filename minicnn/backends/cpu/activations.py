@@ -171,12 +171,18 @@ def exp(x, like):
 
 
 @inlined
+def less_one(x, like):
+    """eˣ − 1 of x ≤ 0: 1 is subtracted before the sum is rounded."""
+    p, power = _exponential(x, like)
+    return power * p + (power - like.dtype.type(1))
+
+
+@inlined
 def tanh(x, like):
-    """tanh x = (1 − e) / (1 + e) with e = e⁻²ˡˣˡ, of which 1 is subtracted before it is rounded. Within 3 units."""
-    one, two = like.dtype.type(1), like.dtype.type(2)
-    p, power = _exponential(-two * abs(x), like)
-    less_one = power * p + (power - one)
-    return np.copysign(-less_one / (two + less_one), x)
+    """tanh x = (1 − e) / (1 + e) with e = e⁻²ˡˣˡ. Within 3 units."""
+    two = like.dtype.type(2)
+    minus = less_one(-two * abs(x), like)
+    return np.copysign(-minus / (two + minus), x)
 
 
 @partial(serial, forceinline=True, fastmath={"contract"})  # a product and a sum may be one instruction

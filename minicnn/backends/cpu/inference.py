@@ -15,7 +15,7 @@ from typing import Any
 from .. import cpu
 from ..contract import Array, Run, Step
 from ..textbook.inference import one_by_one
-from . import activations, conv, dense, normalization, pooling
+from . import activations, conv, curves, dense, normalization, pooling
 from .executor import Shape, Stage, addresses_of, executor_for
 from .runtime.memory import compilable
 
@@ -27,6 +27,7 @@ STAGES: dict[str, Callable[..., list[Stage]]] = {
     "batch_norm": normalization.stages,
     "activation": activations.stages,
     "general_relu": activations.general_relu_stages,
+    "curve": curves.stages,
 }
 """What makes the stages of each operation."""
 
