@@ -238,7 +238,7 @@ def test_nan_spreads_as_in_the_textbook(backend, operation):
         np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
 
 
-@pytest.mark.parametrize("operation", ["conv2d", "dense", "batch_norm"])
+@pytest.mark.parametrize("operation", ["conv2d", "grouped_conv2d", "dense", "batch_norm"])
 def test_dx_only_where_needed(backend, operation):
     arguments = ordinary_calls()[operation]
     with_dx, without = call(backend, operation, arguments), call(backend, operation, arguments, need_dx=False)
@@ -422,6 +422,32 @@ def test_conv2d_of_a_few_windows(backend, F, dtype):
         assert_like_textbook(backend, "conv2d", x, weights, bias, (1, 1), "valid", "relu")
 
 
+@given(
+    case=windows(channels=st.one_of(st.integers(1, 6), st.sampled_from([16, 33]))),
+    outputs=st.integers(1, 3),
+    dilation_rate=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    use_bias=st.booleans(),
+    need_dx=st.booleans(),
+    dtype=st.sampled_from(DTYPES),
+    data=st.data(),
+)
+@given_on_each_backend(max_examples=100)
+def test_grouped_conv2d_on_any_shape(backend, case, outputs, dilation_rate, use_bias, need_dx, dtype, data):
+    """Groups of all channels, of several, and of one channel each, with one or more outputs; gaps along each axis."""
+    (N, H, W, C), window, strides, padding = case
+    groups = data.draw(st.sampled_from([G for G in range(1, C + 1) if C % G == 0]))
+    extents = [(length - 1) * gap + 1 for length, gap in zip(window, dilation_rate, strict=True)]
+    x = numbers((N, max(H, extents[0]), max(W, extents[1]), C), dtype)
+    kernel, bias = numbers((*window, C // groups, groups * outputs), dtype, 1), numbers(groups * outputs, dtype, 2)
+    options = strides, padding, dilation_rate, groups
+    assert_like_textbook(backend, "grouped_conv2d", x, kernel, bias if use_bias else None, *options, need_dx=need_dx)
+
+
+def test_a_depthwise_convolution_that_is_shared_by_threads(backend):
+    x, kernel, bias = numbers((20, 14, 13, 40)), numbers((3, 3, 1, 40), seed=1), numbers(40, seed=2)
+    assert_like_textbook(backend, "grouped_conv2d", x, kernel, bias, (1, 1), "same", (1, 1), 40)
+
+
 def test_conv2d_of_dtypes_that_no_kernel_takes(backend):
     """The textbook computes complex numbers, which the complex step needs, in forward and backward."""
     x, kernel, bias = (
@@ -581,6 +607,21 @@ def test_activations_to_the_last_digits(backend, activation, dtype, digits):
     y, _ = backend.activation(backend.to_device(x), activation)
     expected, _ = textbook.activation(x.astype("float64"), activation)
     np.testing.assert_allclose(backend.to_host(y), expected, rtol=digits)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy in the textbook, about numbers that underflow
+@pytest.mark.parametrize(("dtype", "digits"), [("float32", 5e-7), ("float64", 2e-15)])
+@pytest.mark.parametrize("function", CURVES)
+def test_curves_to_the_last_digits(backend, function, dtype, digits):
+    """Relative to the number, or to 1 if it is smaller."""
+    x = np.linspace(-40, 40, 2001).astype(dtype)
+    y, saved = backend.curve(backend.to_device(x), function, 0.25)
+    slope = backend.curve_backward(backend.to_device(np.ones_like(x)), saved)
+    exact, of_exact = textbook.curve(x.astype("float64"), function, 0.25)
+    np.testing.assert_allclose(backend.to_host(y), exact, rtol=digits, atol=5 * digits)
+    np.testing.assert_allclose(
+        backend.to_host(slope), textbook.curve_backward(np.ones(2001), of_exact), rtol=digits, atol=5 * digits
+    )
 
 
 def test_activation_of_an_array_that_is_shared_by_threads(backend):

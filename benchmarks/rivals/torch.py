@@ -83,6 +83,7 @@ class Library(Rival):
         if name.startswith("Conv"):
             conv = getattr(nn, name.replace("D", "d"))
             options = {"padding": config.get("padding", "valid"), "bias": config.get("use_bias", True)}
+            options |= {"groups": config.get("groups", 1), "dilation": config.get("dilation_rate", 1)}
             main = conv(channels, config["filters"], spatial, **options)
         elif name == "Dense":
             main = nn.Linear(channels, config["units"])
@@ -96,7 +97,7 @@ class Library(Rival):
                 "GlobalAveragePooling2D": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
                 "ReLU": lambda: nn.LeakyReLU(slope) if (slope := config.get("negative_slope")) else nn.ReLU(),
                 "AveragePooling2D": lambda: nn.AvgPool2d(config["pool_size"]),
-                "Activation": lambda: {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh}[config["activation"]](),
+                "Activation": lambda: ACTIVATIONS[config["activation"]](nn),
                 "Softmax": lambda: nn.Softmax(-1),
             }[name]()
         main.spatial = spatial
@@ -121,6 +122,15 @@ class Library(Rival):
             for name in ("weight", "bias", "running_mean", "running_var"):
                 if (tensor := getattr(module, name, None)) is not None:
                     yield tensor, module.spatial
+
+
+ACTIVATIONS = {
+    "sigmoid": lambda nn: nn.Sigmoid(),
+    "tanh": lambda nn: nn.Tanh(),
+    "gelu": lambda nn: nn.GELU(),
+    "silu": lambda nn: nn.SiLU(),
+    "elu": lambda nn: nn.ELU(),
+}
 
 
 def cosine_decay(step, initial_learning_rate, decay_steps, warmup_target, warmup_steps):

@@ -1,6 +1,7 @@
 """The CPU backend: the textbook's operations, compiled by Numba where that pays.
 
-    conv, dense, pooling, normalization, dropout, activations, optimizers    the operations, named as in the textbook
+    conv, grouped_conv, dense, pooling, normalization, dropout, activations, curves, losses, optimizers
+                     the operations, named as in the textbook
     inference        a whole network as one chain of stages
     executor         how a forward runs, in training and in inference: stages, depth first
     convolution/     the two algorithms: implicit GEMM, and Winograd's

@@ -144,5 +144,6 @@ def _maximum(builder: Any, one: Any, other: Any) -> Any:
 
 
 add = _of_two(lambda builder, one, other: builder.fadd(one, other))
+multiply = _of_two(lambda builder, one, other: builder.fmul(one, other))
 maximum = _of_two(_maximum)
 """The larger of two numbers, NaN if one is."""
