@@ -24,7 +24,7 @@ from .runtime.vectors import add, lanes, load, multiply, short_loops, store
 
 Gradients = tuple["Array | None", Array, "Array | None"]
 
-Part = tuple[slice, slice, slice, slice]
+Part = tuple[slice, ...]
 """Samples, rows, columns and channels of an array."""
 
 ALL = slice(None)
@@ -38,7 +38,7 @@ def grouped_conv2d(
     x (N, H, W, C), kernel (KH, KW, C / groups, F), bias (F,) or None -> y (N, OH, OW, F)
     """
     given, C, F = (x, kernel, bias, strides, padding), x.shape[-1], kernel.shape[-1]
-    if any(stride > 1 and gap > 1 for stride, gap in zip(strides, dilation_rate, strict=True)):  # no layer has both
+    if any(stride > 1 and gap > 1 for stride, gap in zip(strides, dilation_rate, strict=True)):  # Keras refuses it
         y, saved = textbook.grouped_conv2d(*given, dilation_rate, groups)
         return y, (textbook.grouped_conv2d_backward, saved)
     if max(dilation_rate) > 1:
@@ -73,17 +73,17 @@ def _in_parts(
     padding: str,
     groups: int,
     parts: Sequence[tuple[Part, Part]],
-    lengths: Pair | None = None,
+    lengths: Sequence[int] | None = None,
 ) -> tuple[Array, Saved]:
     """y from its parts: of each pair, the second, a part of y, is the convolution of the first, a part of x."""
     if lengths is None:
-        lengths = tuple(map(output_length, x.shape[1:3], kernel.shape, strides, [padding] * 2))
+        lengths = list(map(output_length, x.shape[1:3], kernel.shape, strides, [padding] * 2))
     y, done = np.empty((len(x), *lengths, kernel.shape[-1]), x.dtype), []
     for source, target in parts:
         filters = target[-1]
-        own = [np.ascontiguousarray(array) for array in (x[source], kernel[..., filters])]
+        own_x, own_kernel = np.ascontiguousarray(x[source]), np.ascontiguousarray(kernel[..., filters])
         own_bias = None if bias is None else np.ascontiguousarray(bias[filters])
-        y[target], saved = grouped_conv2d(*own, own_bias, strides, padding, (1, 1), groups)
+        y[target], saved = grouped_conv2d(own_x, own_kernel, own_bias, strides, padding, (1, 1), groups)
         done.append((source, target, saved))
     return y, (_parts_backward, (x.shape, kernel, bias, done))
 
