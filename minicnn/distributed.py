@@ -60,7 +60,7 @@ class DataParallel:
         self.world = self.mpi.COMM_WORLD
         self.rank, self.size = self.world.rank, self.world.size
         if shards & (shards - 1):
-            remedy = "The shards are added in pairs."
+            remedy = "Choose one of them: shards are added in pairs."
             raise ValueError(explain("DataParallel shards", "a power of two: 1, 2, 4, 8, …", shards, remedy))
         if shards % self.size:
             divisors = ", ".join(str(n) for n in range(1, shards + 1) if shards % n == 0)

@@ -16,7 +16,7 @@ AVERAGES = ("micro", "macro", "weighted")
 class FBetaScore(Metric):
     """F = (1 + β²) · precision · recall / (β² · precision + recall): recall counts β times as much as precision.
 
-    y_true one-hot, or several classes a sample, and y_pred, both (N, K). A sample is decided for the classes with
+    y_true one-hot, or several classes per sample, and y_pred, both (N, K). A sample is decided for the classes with
     y_pred > threshold; without a threshold, for the class of its largest y_pred. average=None gives the K scores,
     "macro" their mean, "weighted" their mean weighted by the samples of each class, "micro" the score of all decisions
     together.

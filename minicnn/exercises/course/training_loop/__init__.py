@@ -159,7 +159,7 @@ def _order(noted: Recorder) -> Part:
 
 
 def _mean(noted: Recorder, losses: Any) -> Part:
-    """One number an epoch: the mean over its samples, not over its batches."""
+    """One number per epoch: the mean over its samples, not over its batches."""
     weights = np.array([BATCH, BATCH, SAMPLES - 2 * BATCH]) / SAMPLES
     by_batch = np.array(noted.losses).reshape(EPOCHS, 3)
     about = (
