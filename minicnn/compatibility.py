@@ -26,7 +26,7 @@ DIFFERS = {
     "Layer": OWN_LAYER,
     "Loss": OWN_LOSS,
     "Metric": OWN_METRIC,
-    "Model": "One input.",
+    "Model": "Trains one output; each layer is called once.",
     "callbacks.Callback": "`get_state` and `set_state` make it resumable.",
     "callbacks.ModelCheckpoint": "Writes Keras's format to .keras and .weights.h5, safetensors to any other name.",
     "callbacks.TerminateOnNaN": "Without it, `fit` raises NonFiniteError, which names the first layer that failed.",
@@ -122,7 +122,7 @@ WHOLE_MODULES = {
     "export": "minicnn.export_onnx writes a model for other programs.",
     "ops": NO_TENSORS,
     "quantizers": "There is no quantisation.",
-    "tree": "A model has one input and one output.",
+    "tree": "Several inputs or outputs are a list, or a dict of inputs by name.",
     "visualization": "minicnn.plots draws figures.",
     "wrappers": "minicnn.sklearn.CNNClassifier is a scikit-learn estimator.",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,13 +12,16 @@ from .backends import active, to_device, to_host
 from .backends.contract import Array, on_gpu
 from .distributed import DataParallel
 from .errors import explain
+from .several import each, listed
 
-Batch = tuple[Array, "Array | None", "np.ndarray | None"]
-"""x, y and the weights of the samples, in the active backend's memory but for the weights."""
+Batch = tuple[Any, "Array | None", "np.ndarray | None"]
+"""x, y and the weights of the samples, in the active backend's memory but for the weights. Of several inputs, x is the
+list."""
 
 
 class Batches:
-    """Samples x, and targets y if there are any, in batches of `batch_size`; the last one may be smaller.
+    """Samples x, and targets y if there are any, in batches of `batch_size`; the last one may be smaller. Of several
+    inputs, x is the list of their arrays.
 
     Each sample may have a weight in the loss: `sample_weight` (N,), or `class_weight`, a weight for each class.
     With `steps`, an epoch has at most so many batches. With `parallel`, several processes share each batch.
@@ -35,17 +38,18 @@ class Batches:
         batch_size: int | None = None,
         where: str = "data",
         dtype: Any = None,
+        input_names: Sequence[str] = ("input",),
         *,
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | None = None,
         steps: int | None = None,
     ) -> None:
-        self.x = check_samples(where, "x", x, dtype)
+        self.x, self.input_names = check_inputs(where, input_names, x, dtype), input_names
         self.y = None if y is None else _on_host(arguments.array(where, "targets y", y, dtype, finite=True))
-        self._moved: tuple[Array, Array | None] | None = None
+        self._moved: tuple[Any, Array | None] | None = None
         self.batch_size = arguments.whole(f"{where} batch_size", 32 if batch_size is None else batch_size)
         self.steps = steps
-        if self.y is not None and self.y.shape[:1] != self.x.shape[:1]:
+        if self.y is not None and self.y.shape[:1] != (self.samples,):
             remedy = "Pair x and y up again."
             raise ValueError(
                 explain(where, f"as many targets as samples, {self.samples}", f"y of shape {self.y.shape}", remedy)
@@ -54,7 +58,7 @@ class Batches:
 
     @property
     def samples(self) -> int:
-        return len(self.x)
+        return len(listed(self.x)[0])
 
     @property
     def count(self) -> int:
@@ -78,7 +82,8 @@ class Batches:
         (x, y), weights = self._on_device(), self.weights
         for where in self.slices():
             w = None if weights is None else weights[where]
-            yield to_device(x[self.own(where)], dtype), None if y is None else y[where], w
+            own = self.own(where)
+            yield each(lambda one: to_device(one[own], dtype), x), None if y is None else y[where], w  # noqa: B023
 
     def shuffled(self, dtype: Any, order: np.ndarray) -> Iterator[Batch]:
         """The batches of the samples permuted by `order`, x converted to `dtype`."""
@@ -87,12 +92,13 @@ class Batches:
         (x, y), order = self._on_device(), to_device(order)
         for where in self.slices():
             w = None if weights is None else weights[where]
-            yield take(x, order[self.own(where)], dtype), None if y is None else take(y, order[where], None), w
+            own = order[self.own(where)]
+            yield each(lambda one: take(one, own, dtype), x), None if y is None else take(y, order[where], None), w  # noqa: B023
 
-    def _on_device(self) -> tuple[Array, Array | None]:
+    def _on_device(self) -> tuple[Any, Array | None]:
         """x and y in the active backend's memory; they are transferred once, not once per epoch."""
-        if self._moved is None or not active().owns(self._moved[0]):
-            self._moved = to_device(self.x), None if self.y is None else to_device(self.y)
+        if self._moved is None or not active().owns(listed(self._moved[0])[0]):
+            self._moved = each(to_device, self.x), None if self.y is None else to_device(self.y)
         return self._moved
 
     def split(self, share: float) -> tuple[Batches, Batches]:
@@ -106,10 +112,11 @@ class Batches:
         y, w = self.y, self.weights
         first, last = (
             Batches(
-                self.x[part],
+                each(lambda one: one[part], self.x),  # noqa: B023
                 None if y is None else y[part],
                 self.batch_size,
                 "fit",
+                input_names=self.input_names,
                 sample_weight=None if w is None else w[part],
             )
             for part in (slice(0, at), slice(at, None))
@@ -140,6 +147,13 @@ def weights_of_samples(
     known = {int(label): arguments.non_negative(f"{where} class_weight", w) for label, w in class_weight.items()}
     numbers, inverse = np.unique(labels, return_inverse=True)
     return np.array([known.get(int(number), 1.0) for number in numbers])[inverse]
+
+
+def check_inputs(where: str, names: Sequence[str], x: Any, dtype: Any) -> Any:
+    """check_samples of x; of several inputs, x is the list in the order of their names."""
+    if len(names) == 1:
+        return check_samples(where, "x", x, dtype)
+    return [check_samples(f"{where}, input {name!r}", "x", one, dtype) for name, one in zip(names, x, strict=True)]
 
 
 def check_samples(where: str, what: str, x: Any, dtype: Any = None) -> np.ndarray:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .backends import to_host
@@ -9,6 +11,7 @@ from .backends.contract import Array
 from .errors import NonFiniteError
 from .losses import Crossentropy
 from .network import Network
+from .several import listed
 
 CAUSES = (
     "Usual causes: a learning rate that is too high (try a tenth of it), or inputs that are not scaled (divide pixels "
@@ -16,7 +19,7 @@ CAUSES = (
 )
 
 
-def non_finite_error(network: Network, x: Array, loss: float, step: int) -> NonFiniteError:
+def non_finite_error(network: Network, x: Any, loss: float, step: int) -> NonFiniteError:
     """The error for a loss that is NaN or infinite on a step's batch x (N, …); it names the first non-finite array."""
     culprit, causes = _first_non_finite(network, x), CAUSES
     if culprit is None:
@@ -38,7 +41,7 @@ def _no_probabilities(network: Network) -> str | None:
     )
 
 
-def non_finite_epoch_error(network: Network, x: Array, loss: float, step: int) -> NonFiniteError:
+def non_finite_epoch_error(network: Network, x: Any, loss: float, step: int) -> NonFiniteError:
     """The error for an epoch whose mean loss is NaN or infinite; x and step are the epoch's last."""
     culprit = _first_non_finite(network, x) or "on the last batch every layer's weights and outputs are finite again"
     return NonFiniteError(
@@ -48,11 +51,13 @@ def non_finite_epoch_error(network: Network, x: Array, loss: float, step: int) -
     )
 
 
-def _first_non_finite(network: Network, x: Array) -> str | None:
-    if found := _describe(x):
-        return f"the input x holds {found}"
+def _first_non_finite(network: Network, x: Any) -> str | None:
+    for one in listed(x):
+        if found := _describe(one):
+            return f"the input x holds {found}"
     network = network.snapshot()
-    for layer, output in zip(network.layers, network.values(x, training=True)[1:], strict=True):
+    outputs = network.values(x, training=True)[len(network.input_names) :]
+    for layer, output in zip(network.layers, outputs, strict=True):
         for weight in layer.weights:
             if found := _describe(weight.value):
                 return f"{layer}: its {weight.name.split('/')[-1]} holds {found}"

@@ -16,6 +16,7 @@ from .errors import explain
 from .files import atomic_writer
 from .layers import Layer
 from .network import Network
+from .several import listed
 
 LEFT, TOP, GAP, LINE, INNER = 20, 20, 26, 18, 12
 """Pixels: the picture's margins, the distance of boxes, the height of a line of text, the margin in a box."""
@@ -77,8 +78,10 @@ def plot_model(
 
 
 def _drawing(model: Network, shapes: bool, names: bool) -> str:
-    boxes = [_input_lines(model, shapes), *(_lines(layer, shapes, names) for layer in model.layers)]
-    learns = [False, *(bool(layer.weights) for layer in model.layers)]
+    inputs = list(zip(model.input_names, listed(model.input_shape), strict=True))
+    boxes = [[name, *([f"output {_shape(shape)}"] if shapes else [])] for name, shape in inputs]
+    boxes += [_lines(layer, shapes, names) for layer in model.layers]
+    learns = [False] * len(inputs) + [bool(layer.weights) for layer in model.layers]
     width = max(CHARACTER * len(line) for box in boxes for line in box) + 2 * INNER
     tops, bottoms, y = [], [], float(TOP)
     for box in boxes:
@@ -103,10 +106,6 @@ def _drawing(model: Network, shapes: bool, names: bool) -> str:
         "</svg>",
     ]
     return "\n".join(parts)
-
-
-def _input_lines(model: Network, shapes: bool) -> list[str]:
-    return ["input", *([f"output {_shape(model.input_shape)}"] if shapes else [])]
 
 
 def _lines(layer: Layer, shapes: bool, names: bool) -> list[str]:
@@ -142,16 +141,17 @@ def _box(lines: list[str], top: float, bottom: float, width: float, learns: bool
 
 
 def _arrows(model: Network, tops: list[float], bottoms: list[float], width: float) -> tuple[list[str], int]:
-    """The arrows between boxes, and how many go around boxes side by side. Box k is value k, box 0 the input."""
+    """The arrows between boxes, and how many go around boxes side by side. Box k is value k, first the inputs."""
+    first = len(model.input_names)
     drawn: list[str] = []
     ends: list[int] = []  # the box at which each lane's latest arrow ends
     jumps = sorted(
         (source, target)
-        for target, sources in enumerate(model.sources, 1)
+        for target, sources in enumerate(model.sources, first)
         for source in set(sources)
         if source < target - 1
     )
-    for target, sources in enumerate(model.sources, 1):
+    for target, sources in enumerate(model.sources, first):
         if target - 1 in sources:
             x = LEFT + width / 2
             drawn.append(f'<path class="arrow" d="M{x:.0f} {bottoms[target - 1]:.0f}V{tops[target]:.0f}"/>')

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from .errors import explain, shown
+from .inputs import input_names
 from .layers.input import Input, Value
 
 
-def in_order(where: str, start: Input, ends: list[Value]) -> list[Value]:
-    """The input, then all values between it and the outputs, each after its sources.
+def in_order(where: str, starts: list[Input], ends: list[Value]) -> list[Value]:
+    """The inputs, then all values between them and the outputs, each after its sources.
 
     They are sorted by the length of their longest path to an output, longest first: a source's is longer by at least
     1. Among equal ones, that which is found first from the outputs comes first. This is Keras's order, so weights have
     Keras's order, too.
 
-    Raises ValueError unless the outputs are computed from the input alone, by layers.
+    Raises ValueError unless the outputs are computed from these inputs, from all of them.
     """
     found: dict[Value, int] = {}  # the number of values that were found before it
     finished: list[Value] = []  # each after its sources
@@ -30,31 +31,41 @@ def in_order(where: str, start: Input, ends: list[Value]) -> list[Value]:
 
     for end in ends:
         visit(end)
-    if start not in found:
-        remedy = "Call layers on the Input, one after the other: x = Flatten()(inputs). "
-        remedy += "layer.output is that of the layer's first call: give the inputs of the model that called it."
-        raise ValueError(explain(where, "outputs computed from the inputs", f"{shown(ends[0])} without them", remedy))
-    others = [value for value in found if isinstance(value, Input) and value is not start]
+    others = [value for value in found if isinstance(value, Input) and value not in starts]
     if others:
-        remedy = "Give one Input, and concatenate its parts in the data."
-        raise ValueError(explain(where, "values computed from one Input", f"another one, {others[0]}", remedy))
+        remedy = "Give all inputs: Model([a, b], outputs). "
+        remedy += "layer.output is that of the layer's first call: give the inputs of the model that called it."
+        expected, another = "outputs computed from the inputs", f"{shown(ends[0])} without them, from {others[0]}"
+        raise ValueError(explain(where, expected, another, remedy))
+    for start in starts:
+        if start not in found:
+            remedy = "Leave it out, or call layers on it: x = Flatten()(inputs)."
+            raise ValueError(explain(where, "inputs that the outputs are computed from", f"{start}, unused", remedy))
     distance = dict.fromkeys(ends, 0)
     for value in reversed(finished):
         for source in value.sources:
             distance[source] = max(distance.get(source, 0), distance[value] + 1)
-    return sorted(found, key=lambda value: (-distance[value], found[value]))
+    between = (value for value in found if value.layer is not None)
+    return [*starts, *sorted(between, key=lambda value: (-distance[value], found[value]))]
 
 
-def the_input(where: str, given: Any) -> Input:
-    """The Input, also if it stands in a list alone. Raises TypeError or ValueError for others and for several."""
-    inputs = given if isinstance(given, (list, tuple)) else [given]
-    if len(inputs) != 1:
-        remedy = "A model has one input: concatenate the parts in the data."
-        raise ValueError(explain(f"{where} inputs", "an Input", f"{len(inputs)} of them", remedy))
-    if not isinstance(inputs[0], Input):
+def the_inputs(where: str, given: Any) -> tuple[list[Input], list[str]]:
+    """The Inputs, one or several, and their names; `given` may be a dict by names.
+
+    Raises TypeError or ValueError unless they are different Inputs of different names.
+    """
+    where = f"{where} inputs"
+    inputs = list(given.values()) if isinstance(given, dict) else [given] if isinstance(given, Value) else given
+    if not isinstance(inputs, (list, tuple)) or not all(isinstance(one, Input) for one in inputs) or not inputs:
         remedy = "Call layers on an Input: x = Flatten()(Input((28, 28, 1)))."
-        raise TypeError(explain(f"{where} inputs", "an Input", shown(inputs[0]), remedy))
-    return inputs[0]
+        raise TypeError(explain(where, "an Input, or a list of them", shown(given), remedy))
+    defaults = input_names(len(inputs))
+    names = list(given) if isinstance(given, dict) else []
+    names = names or [one.name or default for one, default in zip(inputs, defaults, strict=True)]
+    if len(set(names)) < len(names) or len(set(inputs)) < len(names):
+        found, remedy = ", ".join(map(repr, names)), "Give each its own: Input(shape, name=…)."
+        raise ValueError(explain(where, "different Inputs of different names", found, remedy))
+    return list(inputs), names
 
 
 def the_outputs(where: str, given: Any) -> list[Value]:

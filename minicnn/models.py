@@ -12,10 +12,12 @@ from .compatibility import reporter
 from .configurable import from_description
 from .errors import explain
 from .fixed import Layers
-from .graph import in_order, the_input, the_outputs
+from .graph import in_order, the_inputs, the_outputs
+from .inputs import input_names, shapes_in
 from .layers import CLASSES, Input, Layer
 from .layers.input import Value
-from .network import Shape, Sources, gather
+from .network import Sources, gather
+from .several import each, listed
 from .summary import summary_text
 from .training import Trainer
 
@@ -32,23 +34,23 @@ class Model(Trainer):
         outputs = Dense(10)(Flatten()(x))
         model = Model(inputs, outputs)
 
-    It has one Input; each of its layers is called once. Two models may share layers: a model of the outputs of all
-    layers, a list of arrays, is Model(model.inputs, [layer.output for layer in model.layers]).
+    Several inputs or outputs are lists, Model([a, b], [x, y]). Each of its layers is called once. Two models may share
+    layers: the outputs of all layers are those of Model(model.inputs, [layer.output for layer in model.layers]).
     """
 
     nodes: tuple[Value, ...] = ()
-    """The Input and the value of each layer, as far as they exist: the graph of `inputs`, `outputs`, `layer.output`."""
+    """The Inputs and the value of each layer, as far as they exist: the graph of `inputs`, `outputs`, layer.output."""
 
     def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str = "model") -> None:
         super().__init__(name=name)
         if inputs is None or outputs is None:
             remedy = "Example: Model(inputs, outputs). A class of your own extends Sequential's forward and backward."
             raise TypeError(explain(type(self).__name__, "inputs and outputs", "none", remedy))
-        first, ends = the_input(self.name, inputs), the_outputs(self.name, outputs)
-        nodes = in_order(self.name, first, ends)
+        (starts, names), ends = the_inputs(self.name, inputs), the_outputs(self.name, outputs)
+        nodes = in_order(self.name, starts, ends)
         numbers = {value: number for number, value in enumerate(nodes)}
-        self.set_input(first)
-        for value in nodes[1:]:
+        self.set_inputs(starts, names)
+        for value in nodes[len(starts) :]:
             self.append(value.layer, tuple(numbers[source] for source in value.sources))
         self.set_outputs([numbers[end] for end in ends])
         self.nodes = tuple(nodes)
@@ -60,12 +62,6 @@ class Model(Trainer):
         Trainer.__init__(model, name=cls.__name__.lower())
         return model
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a copy; its layers find their values in its graph, not in that of the original."""
-        vars(self).update(state)
-        for value in self.nodes[1:]:
-            value.layer.calls_to(value)
-
     def append(self, layer: Layer, sources: Sources) -> None:
         """Append a layer that gets the values of these numbers, without building it. Its value is the output.
 
@@ -73,7 +69,7 @@ class Model(Trainer):
         """
         layer.check_input_count(len(sources))
         for source in sources:
-            arguments.whole(f"{self.name}, sources of {layer}", source, least=0, most=len(self.layers))
+            arguments.whole(f"{self.name}, sources of {layer}", source, least=0, most=self._last_number())
         if self.layers and layer.dtype != self.dtype:
             raise TypeError(
                 explain(
@@ -96,29 +92,43 @@ class Model(Trainer):
             for weight in layer.weights:
                 weight.name = f"{layer.name}/{weight.name.rpartition('/')[2]}"
         self.layers, self.sources = Layers([*self.layers, layer]), (*self.sources, sources)
-        self.output_numbers = (len(self.layers),)
+        self.output_numbers = (self._last_number(),)
+
+    def _last_number(self) -> int:
+        """The number of the last value so far."""
+        return len(self.input_names) + len(self.layers) - 1
 
     def set_outputs(self, numbers: Sequence[int]) -> None:
         """Return the values of these numbers. Raises ValueError unless all layers are needed for them."""
-        where, most = f"{self.name} outputs", len(self.layers)
+        where, inputs = f"{self.name} outputs", len(self.input_names)
         for number in numbers:
-            arguments.whole(where, number, least=0, most=most)
+            arguments.whole(where, number, least=inputs, most=self._last_number())
         used = {*numbers, *(source for own in self.sources for source in own)}
-        for number, layer in enumerate(self.layers, 1):
+        for number, layer in enumerate(self.layers, inputs):
             if number not in used:
                 raise ValueError(explain(where, "every layer on a path to an output", f"{layer}", "Leave it out."))
         self.output_numbers = tuple(numbers)
 
-    def check_one_output(self, where: str) -> None:
-        """Raise ValueError unless this model can be a part of a sequence."""
-        if (count := len(self.output_numbers)) > 1:
-            remedy = "Call it on a value, x, y = model(inputs), and make a Model of what follows."
-            raise ValueError(explain(where, "models of one output", f"{count} outputs of {self.name}", remedy))
+    def check_one_way(self, where: str) -> None:
+        """Raise ValueError unless this model has one input and one output, as a part of a sequence has."""
+        counts = len(self.input_names), len(self.output_numbers)
+        if counts != (1, 1):
+            found = f"{counts[0]} and {counts[1]} of {self.name}"
+            remedy = "Call it on values, x, y = model([a, b]), and make a Model of what follows."
+            raise ValueError(explain(where, "models of one input and one output", found, remedy))
 
     def set_input(self, value: Input) -> None:
         """Begin with this Input. Raises ValueError if there is one of another shape already."""
         self.set_input_shape(value.shape[1:])
-        self.nodes = self.nodes or (value,)
+        if not self.nodes:
+            self.nodes, self.input_names = (value,), (value.name or "input",)
+
+    def set_inputs(self, inputs: Sequence[Input], names: Sequence[str]) -> None:
+        """Begin with these Inputs, in an empty model."""
+        self.input_names = tuple(arguments.text(f"{self.name} input", name) for name in names)
+        shapes = [(None, *one.shape[1:]) for one, _ in zip(inputs, names, strict=True)]
+        self.input_shape = shapes if len(shapes) > 1 else shapes[0]
+        self.nodes = tuple(inputs)
 
     def set_input_shape(self, shape: Sequence[int | None]) -> None:
         """Fix the shape of the samples. Raises ValueError if there is another one already."""
@@ -143,9 +153,9 @@ class Model(Trainer):
         if self.input_shape is not None:
             self.build_layers(self.input_shape)
 
-    def build_layers(self, shape: Shape) -> None:
+    def build_layers(self, shape: Any) -> None:
         """Build the layers that are not built yet for inputs of this shape, with None for unknown lengths."""
-        shapes = [shape]
+        shapes = list(listed(shape))
         for layer, sources in zip(self.layers, self.sources, strict=True):
             shapes.append(layer.build_for(gather(shapes, sources)))
         self._connect()
@@ -157,21 +167,21 @@ class Model(Trainer):
 
     def _connect(self) -> None:
         """Call the layers that have not been called yet on their values, if the input shape is known."""
-        if self.input_shape is None or len(self.nodes) > len(self.layers):
+        if self.input_shape is None or len(self.nodes) > self._last_number():
             return
         nodes = list(self.nodes) or [Input(self.input_shape[1:])]
-        for number in range(len(nodes) - 1, len(self.layers)):
+        for number in range(len(nodes) - len(self.input_names), len(self.layers)):
             sources = tuple(nodes[source] for source in self.sources[number])
             nodes.append(self.layers[number].value_of(sources))
         self.nodes = tuple(nodes)
 
     @property
     def inputs(self) -> list[Value]:
-        """The Input in a list, for Model(model.inputs, …). Raises AttributeError if the input shape is not known."""
+        """The Inputs, for Model(model.inputs, …). Raises AttributeError if the input shape is not known."""
         self._connect()
         if not self.nodes:
             raise AttributeError
-        return [self.nodes[0]]
+        return list(self.nodes[: len(self.input_names)])
 
     @property
     def outputs(self) -> list[Value]:
@@ -180,9 +190,9 @@ class Model(Trainer):
         return [self.nodes[number] for number in self.output_numbers]
 
     @property
-    def input(self) -> Value:
-        """The Input. Raises AttributeError as `inputs`."""
-        return self.inputs[0]
+    def input(self) -> Any:
+        """The Input; of several, the list. Raises AttributeError as `inputs`."""
+        return self.inputs if len(self.input_names) > 1 else self.inputs[0]
 
     @property
     def output(self) -> Any:
@@ -219,8 +229,8 @@ class Model(Trainer):
     def get_config(self) -> dict[str, Any]:
         """The architecture as plain data: `from_config` makes an equal model, with new weights."""
         layers = [{"class": type(layer).__name__, "config": layer.get_config()} for layer in self.layers]
-        shape = None if self.input_shape is None else self.input_shape[1:]
-        graph = {"sources": self.sources, "outputs": self.output_numbers}
+        shape = None if self.input_shape is None else each(without_batch, self.input_shape)
+        graph = {"input_names": self.input_names, "sources": self.sources, "outputs": self.output_numbers}
         return {"name": self.name, "input_shape": shape, "layers": layers, **graph}
 
     @classmethod
@@ -229,12 +239,13 @@ class Model(Trainer):
         arguments.only("from_config custom_objects", custom_objects, None, NO_CUSTOM_OBJECTS)
         model = cls.without_layers()
         model.name = arguments.text(f"{cls.__name__} from_config, name", config.get("name"))
+        if config["input_shape"] is not None:
+            shapes = shapes_in(config["input_shape"])
+            model.set_inputs([Input(shape) for shape in shapes], config.get("input_names", input_names(len(shapes))))
         for description, sources in zip(config["layers"], config["sources"], strict=True):
             model.append(from_description(description, CLASSES, "layer"), tuple(sources))
         if "outputs" in config:
             model.set_outputs(config["outputs"])
-        if config["input_shape"] is not None:
-            model.set_input_shape(arguments.shape("input_shape", config["input_shape"]))
         model.build_if_shape_is_known()
         return model
 
@@ -321,7 +332,7 @@ class Sequential(Model):
         if isinstance(layer, Input):
             self.set_input(layer)
         elif isinstance(layer, Model):
-            layer.check_one_output(self.name)
+            layer.check_one_way(self.name)
             if layer.input_shape and not self.layers and not self.input_shape:
                 self.set_input_shape(layer.input_shape[1:])
             for inner, sources in list(zip(layer.layers, layer.sources, strict=True)):
@@ -332,6 +343,11 @@ class Sequential(Model):
             self.append(layer, (before,))
         else:
             raise TypeError(explain(self.name, "a layer", repr(layer), "Layers are objects: Flatten(), not Flatten."))
+
+
+def without_batch(shape: Any) -> Any:
+    """The shape of a sample."""
+    return shape[1:]
 
 
 def model_from_json(json_string: str, custom_objects: None = None) -> Any:

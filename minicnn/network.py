@@ -1,9 +1,10 @@
 """A network: a graph of layers. Forward calls them from first to last, backward from last to first.
 
 Each layer gets the network's input or the outputs of layers before it. These values have numbers: 0 is the input, k the
-output of the k-th layer. `sources` has the numbers that each layer gets. In a sequence, each layer gets the value
-before it: ((0,), (1,), (2,), …). `output_numbers` has the numbers of the values that the network returns: the last one
-of a sequence. Several outputs are a list of arrays.
+output of the k-th layer; several inputs have the first numbers, 0, 1, …, and the layers those after them. `sources` has
+the numbers that each layer gets. In a sequence, each layer gets the value before it: ((0,), (1,), (2,), …).
+`output_numbers` has the numbers of the values that the network returns: the last one of a sequence. Several outputs are
+a list of arrays.
 
 It knows nothing of training: `Trainer` extends it, and `Sequential` extends `Trainer`.
 """
@@ -12,9 +13,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from math import prod
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -27,10 +27,12 @@ from .compatibility import missing_member
 from .errors import explain, shown
 from .fixed import Layers, Weights
 from .inference import Inference
+from .inputs import as_input, check_input, check_samples_alike, in_their_order
 from .layers import Activation, Layer, ReLU, Softmax
 from .layers.base import IN_A_GRAPH, check_weights
 from .layers.input import values_in
 from .parameters import Parameter, replace_all, snapshot_of
+from .several import each, listed
 
 Net = TypeVar("Net", bound="Network")
 Shape = tuple["int | None", ...]
@@ -66,13 +68,15 @@ class Network:
         outputs: Sources | None = None,
         *,
         name: str = "network",
-        input_shape: Shape | None = None,
+        input_shape: Any = None,
+        input_names: Sequence[str] = ("input",),
     ) -> None:
         self.name = arguments.text(f"{type(self).__name__} name", name)
         self.layers: list[Layer] = Layers(layers)
         self.sources = in_sequence(len(layers)) if sources is None else tuple(sources)
         self.output_numbers = (len(layers),) if outputs is None else tuple(outputs)
-        self.input_shape = input_shape
+        self.input_shape = input_shape  # with the batch axis; of several inputs, the list
+        self.input_names = tuple(input_names)
         self._inference = Inference()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -92,47 +96,50 @@ class Network:
         """Called for an attribute that does not exist."""
         raise missing_member(self, "Model", name)
 
-    def forward(self, x: Array, training: bool = False) -> Any:
+    def forward(self, x: Any, training: bool = False) -> Any:
         """y = model(x), x (N, …) of any real dtype, converted to the model's. `training` is for dropout and batch norm.
 
-        Of several outputs, y is the list. Raises ValueError or TypeError, naming the layer, if x does not fit.
+        For several inputs, x is a list or a dict; of several outputs, y is the list. Raises ValueError or TypeError,
+        naming the layer, if x does not fit.
         """
         return gather(self.values(x, arguments.flag(f"{self.name} training", training)), self.output_numbers)
 
     # --8<-- [start:passes]
-    def values(self, x: Array, training: bool | None = False) -> list[Array]:
-        """The values of a forward: x and the output of each layer. Raises the errors of forward.
+    def values(self, x: Any, training: bool | None = False) -> list[Array]:
+        """The values of a forward: x, or all inputs, and the output of each layer. Raises the errors of forward.
 
         With training=None, each layer does what it does in a call without `training`.
         """
         x = self.as_input(x)
         self.check_input(x)
-        values = [to_device(x, self.dtype)]
+        values = [to_device(one, self.dtype) for one in listed(x)]
         for layer, sources in zip(self.layers, self.sources, strict=True):
             in_training = layer.training_by_default if training is None else training
             values.append(layer.forward(gather(values, sources), in_training))
-        self.input_shape = self.input_shape or (None, *values[0].shape[1:])
+        if self.input_shape is None:
+            self.input_shape = (None, *values[0].shape[1:])
         return values
 
-    def backward(self, dy: Any, need_dx: bool = True) -> Array | None:
+    def backward(self, dy: Any, need_dx: bool = True) -> Any:
         """Propagate the gradient with respect to the output back through all layers; sets every parameter's `grad`.
 
-        dy is like the output: of several, a list of arrays. Returns dx. With need_dx=False it skips the layers without
-        trainable parameters in or before them, and returns None. A value that went into several layers and outputs was
-        copied to them, so its gradient is the sum of theirs.
+        dy is like the output: of several, a list of arrays. Returns dx, of several inputs the list. With need_dx=False
+        it skips the layers without trainable parameters in or before them, and returns None. A value that went into
+        several layers and outputs was copied to them, so its gradient is the sum of theirs.
         """
         gradients: dict[int, Array] = {}
         add_parts(gradients, self.output_numbers, self._checked_gradient(dy))
         needed = self._needed(arguments.flag("need_dx", need_dx))
-        for number in range(len(self.layers), 0, -1):
-            layer, sources = self.layers[number - 1], self.sources[number - 1]
+        inputs = tuple(range(len(self.input_names)))
+        for index in reversed(range(len(self.layers))):
+            layer, sources, number = self.layers[index], self.sources[index], len(inputs) + index
             if not needed[number]:
                 continue
             need_dx = any(needed[source] for source in sources)
             dx = layer.backward(gradients.pop(number), need_dx)
             if need_dx:
                 add_parts(gradients, sources, dx)
-        return gradients[0] if needed[0] else None
+        return gather(gradients, inputs) if needed[0] else None
 
     # --8<-- [end:passes]
 
@@ -152,7 +159,7 @@ class Network:
 
     def _needed(self, need_dx: bool) -> list[bool]:
         """Whether the gradient of each value is needed: a parameter, or x if need_dx, comes before it."""
-        needed = [need_dx]
+        needed = [need_dx] * len(self.input_names)
         for layer, sources in zip(self.layers, self.sources, strict=True):
             needed.append(any(needed[source] for source in sources) or bool(layer.parameters()))
         return needed
@@ -294,95 +301,96 @@ class Network:
     @property
     def output_shape(self) -> Any:
         """The output's shape with the batch axis; of several outputs, the list; None if it is not known yet."""
-        return gather([None, *(layer.output_shape for layer in self.layers)], self.output_numbers)
+        shapes = [layer.output_shape for layer in self.layers]
+        return gather([None] * len(self.input_names) + shapes, self.output_numbers)
 
     @property
     def output_names(self) -> list[str]:
         """The names of the layers that compute the outputs."""
-        return [self.layers[number - 1].name for number in self.output_numbers]
+        return [self.value_names[number] for number in self.output_numbers]
+
+    @property
+    def value_names(self) -> list[str]:
+        """The names of the inputs, then those of the layers."""
+        return [*self.input_names, *(layer.name for layer in self.layers)]
 
     @property
     def is_sequence(self) -> bool:
         """Whether each layer gets the value before it, and the last one's is the output: there are no branches."""
-        return self.sources == in_sequence(len(self.layers)) and self.output_numbers == (len(self.layers),)
+        return (
+            len(self.input_names) == 1
+            and self.sources == in_sequence(len(self.layers))
+            and self.output_numbers == (len(self.layers),)
+        )
 
     @property
-    def built_for(self) -> Shape | None:
-        """The input shape that the layers were built for."""
-        shape = self.layers[0].input_shape if self.layers else None
-        return shape[0] if isinstance(shape, list) else shape  # a layer may get the input twice
+    def built_for(self) -> Any:
+        """The input shape that the layers were built for; of several inputs, the list."""
+        if not self.built:
+            return None
+        shapes: dict[int, Any] = {}
+        for layer, sources in zip(self.layers, self.sources, strict=True):
+            for source, shape in zip(sources, listed(layer.input_shape), strict=True):
+                shapes.setdefault(source, shape)
+        return gather(shapes, tuple(range(len(self.input_names))))
 
-    def ensure_built(self, x: Array) -> None:
+    def ensure_built(self, x: Any) -> None:
         """Build the layers that are not built yet with the first sample of x (N, …). Raises the errors of forward."""
         if self.built:
             return
         with _building:
             if not self.built:
                 self.check_input(x)
-                self.forward(x[:1])
+                self.forward(each(first_sample, x))
                 for layer in self.layers:
                     layer.saved = None
 
-    def as_input(self, x: Any, where: str | None = None) -> Array:
+    def as_input(self, x: Any, where: str | None = None) -> Any:
         """x as an array with as many axes as the network's inputs: as in Keras, a last axis of length 1 is added to
-        x or removed from it if it then fits. Raises TypeError or ValueError, naming `where`, for anything but numbers.
+        x or removed from it if it then fits. Of several inputs, the list of arrays in their order; x is a list, a tuple
+        or a dict by their names. Raises TypeError or ValueError, naming `where`, for anything else.
         """
-        x = arguments.array(where or self.name, "x", x, self.dtype)
-        if self.input_shape is None or len(x.shape) == len(self.input_shape):
-            return x
-        if _fits((*x.shape, 1), self.input_shape):
-            return x[..., None]
-        return x[..., 0] if x.shape[-1:] == (1,) and _fits(x.shape[:-1], self.input_shape) else x
+        where, names = where or self.name, self.input_names
+        x = in_their_order(where, names, x)
+        if len(names) == 1:
+            return as_input(where, x, self.input_shape, self.dtype)
+        arrays = [
+            as_input(f"{where}, input {name!r}", one, shape, self.dtype)
+            for name, one, shape in zip(names, x, self.input_shape or (), strict=True)
+        ]
+        check_samples_alike(where, names, arrays)
+        return arrays
 
-    def check_input(self, x: Array) -> None:
-        """Raise TypeError if x is not an array, ValueError if it does not have the network's input shape."""
-        if len(x.shape) < 2:
-            remedy = "Add the batch axis: x[numpy.newaxis]."
-            raise ValueError(explain(self.name, "input of shape (batch, …)", f"shape {tuple(x.shape)}", remedy))
-        if self.input_shape is not None and not _fits(x.shape, self.input_shape):
-            expected = ("batch", *("any" if length is None else length for length in self.input_shape[1:]))
-            shape = self.input_shape[1:]
-            remedy = f"Resize the samples, or give the model their shape, {tuple(x.shape[1:])}, as its input shape."
-            known = [length for length in shape if length is not None]
-            if len(known) == len(shape) and prod(x.shape[1:]) == prod(known):
-                remedy = f"Reshape the samples: x.reshape({', '.join(map(str, (-1, *shape)))})."
-            if shape in (tuple(x.shape), (*x.shape, 1)):
-                remedy = "This is one sample. Add the batch axis: x[numpy.newaxis]."
-            elif len(x.shape) > 2 and _fits((x.shape[0], *x.shape[2:], x.shape[1]), self.input_shape):
-                remedy = "Arrays are channels last: numpy.moveaxis(x, 1, -1)."
-            elif len(x.shape) > 2 and _fits((x.shape[0], x.shape[-1], *x.shape[1:-1]), self.input_shape):
-                remedy = f"Arrays are channels last: give the model the input shape {tuple(x.shape[1:])}."
-            raise ValueError(
-                explain(
-                    f"{self.name}, {self.layers[0]}",
-                    f"input of shape ({', '.join(map(str, expected))})",
-                    f"shape {tuple(x.shape)}",
-                    remedy,
-                )
-            )
+    def check_input(self, x: Any) -> None:
+        """Raise ValueError unless x, an array or a list of one for each input, has the network's input shape."""
+        if len(self.input_names) == 1:
+            return check_input(f"{self.name}, {self.layers[0]}", x, self.input_shape)
+        for name, one, shape in zip(self.input_names, x, self.input_shape or (), strict=True):
+            check_input(f"{self.name}, input {name!r}", one, shape)
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """forward(x, training); without `training`, only layers of data augmentation are in training, as in Keras.
 
         Called on an Input or a Value: the Value of the output, as in a larger graph; of several, a list.
         """
-        if not values_in(self.name, x):
+        x = in_their_order(self.name, self.input_names, x)
+        values: list[Any] = list(values_in(self.name, x))
+        if not values:
             augments = training is None and any(layer.training_by_default for layer in self.layers)
             if augments:
                 return gather(self.values(x, None), self.output_numbers)
             return self.forward(x, False if training is None else training)
         arguments.only(f"{self.name} training", training, None, IN_A_GRAPH)
-        values = [x]
+        if (expected := len(self.input_names)) != len(values):
+            raise ValueError(explain(self.name, f"{expected} inputs", f"{len(values)}", "Give one value for each."))
         for layer, sources in zip(self.layers, self.sources, strict=True):
             values.append(layer(gather(values, sources)))
         return gather(values, self.output_numbers)
 
 
-def _fits(shape: Sequence[int], expected: Shape) -> bool:
-    """Whether an array of this shape is a batch of the expected shape, in which None stands for any length."""
-    return len(shape) == len(expected) and all(
-        length in (None, found) for length, found in zip(expected, shape, strict=True)
-    )
+def first_sample(x: Array) -> Array:
+    """A batch of the first sample of x."""
+    return x[:1]
 
 
 def in_sequence(layers: int) -> tuple[Sources, ...]:
@@ -391,7 +399,7 @@ def in_sequence(layers: int) -> tuple[Sources, ...]:
 
 
 # --8<-- [start:parts]
-def gather(values: Sequence[Any], numbers: Sources) -> Any:
+def gather(values: Sequence[Any] | Mapping[int, Any], numbers: Sources) -> Any:
     """The values of these numbers, which a layer gets or a network returns: one value, or a list of several."""
     return [values[number] for number in numbers] if len(numbers) > 1 else values[numbers[0]]
 
@@ -406,19 +414,19 @@ def add_parts(gradients: dict[int, Array], numbers: Sources, parts: Any) -> None
 
 
 def with_activations(
-    layers: Sequence[Layer], sources: Sequence[Sources], outputs: Sources
+    layers: Sequence[Layer], sources: Sequence[Sources], outputs: Sources, inputs: int = 1
 ) -> tuple[list[Layer], list[Sources], Sources]:
     """A network of built layers; a layer without an activation and the activation layer that alone gets its output
     become a copy of the first one."""
     uses = Counter(source for own in (*sources, outputs) for source in own)
     new_layers: list[Layer] = []
     new_sources: list[Sources] = []
-    numbers = [0]  # the new numbers of the old values
+    numbers = list(range(inputs))  # the new numbers of the old values
     for layer, own in zip(layers, sources, strict=True):
         number = numbers[own[0]]
         fused = None
-        if number > 0 and uses[own[0]] == 1 and isinstance(layer, (Activation, ReLU, Softmax)):
-            before = new_layers[number - 1]
+        if number >= inputs and uses[own[0]] == 1 and isinstance(layer, (Activation, ReLU, Softmax)):
+            before = new_layers[number - inputs]
             steps = layer.described_steps() if before.activation == "linear" else None
             if steps is not None and steps[0][0] == "activation":
                 *_, (activation,) = steps[0]
@@ -426,9 +434,9 @@ def with_activations(
         if fused is None:
             new_layers.append(layer)
             new_sources.append(tuple(numbers[source] for source in own))
-            number = len(new_layers)
+            number = inputs + len(new_layers) - 1
         else:
-            new_layers[number - 1] = fused
+            new_layers[number - inputs] = fused
         numbers.append(number)
     return new_layers, new_sources, tuple(numbers[number] for number in outputs)
 

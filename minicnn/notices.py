@@ -60,7 +60,7 @@ class Notices:
         layers: Sequence[Layer],
         loss: Loss,
         fresh: bool,
-        x: Array,
+        x: Any,
         y: Array,
         y_pred: Array,
         sample_weight: np.ndarray | None = None,
@@ -74,7 +74,8 @@ class Notices:
         chance = loss_of_chance(loss, np.asarray(to_host(y)), outputs.shape[-1])
         if chance is not None and sample_weight is None:  # with weights, the loss has another scale in every batch
             self.largest_normal = FACTOR * max(value, chance)
-        found = [pixels(layers, np.asarray(to_host(x))), wrong_outputs(loss, outputs)]
+        images = None if type(x) is list else np.asarray(to_host(x))  # of several inputs, only some are images
+        found = [None if images is None else pixels(layers, images), wrong_outputs(loss, outputs)]
         if fresh and not any(found):  # both make the first loss large
             found.append(large_first_loss(loss, value, outputs.shape[-1]))
         self._give(found)

@@ -17,6 +17,7 @@ from .configurable import from_description
 from .errors import ModelFileError, explain
 from .exchange import keras, pytorch
 from .exchange.keras import hdf5
+from .inputs import input_names, shapes_in
 from .layers.base import check_stored
 from .network import in_sequence
 from .parameters import Parameter
@@ -141,9 +142,11 @@ def _describe(model: Trainer) -> dict[str, Any]:
         "seed": model.seed,
         "epochs_trained": model.epochs_trained,
     }
+    if model.input_names != input_names(len(model.input_names)):
+        content["input_names"] = model.input_names
     if not model.is_sequence:
         content["sources"] = model.sources
-        if model.output_numbers != (len(model.layers),):
+        if model.output_numbers != (len(model.value_names) - 1,):
             content["outputs"] = model.output_numbers
     if model.compiled:
         model.check_compiled(f"saving {model.name}")  # optimizer and loss may have been set to something else
@@ -174,14 +177,17 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
     """Restore the described model into an empty one. Raises an error for wrong content before it allocates memory."""
     weights = copy(content["weights"])
     sources = content.get("sources") or in_sequence(len(content["layers"]))
+    shapes = shapes_in(content["input_shape"])
+    inputs = [layers.Input(shape[1:]) for shape in shapes]
+    model.set_inputs(inputs, content.get("input_names") or input_names(len(inputs)))
     for description, own in zip(content["layers"], sources, strict=True):
         layer = from_description(description, layers.CLASSES, "layer")
         layer.stored_weights = weights
         model.append(layer, tuple(own))
     if "outputs" in content:
         model.set_outputs(content["outputs"])
-    model.set_input_shape(layers.Input(content["input_shape"][1:]).shape[1:])
-    model.build_layers((None, *arguments.shape("built_for", content["built_for"][1:])))
+    built_for = [(None, *arguments.shape("built_for", shape[1:])) for shape in shapes_in(content["built_for"])]
+    model.build_layers(built_for if len(built_for) > 1 else built_for[0])
     if weights:
         raise ValueError(f"weights that no layer has: {', '.join(weights)}")
     for layer, description in zip(model.layers, content["layers"], strict=True):

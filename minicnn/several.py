@@ -1,4 +1,4 @@
-"""One array, or a list of several: what a model with several outputs returns, one for each of them."""
+"""One array, or a list of several: what a model with several inputs gets, or one with several outputs returns."""
 
 from __future__ import annotations
 

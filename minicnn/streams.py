@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import arguments
 from .backends import to_device
-from .data import Batch, check_samples, weights_of_samples
+from .data import Batch, check_inputs, weights_of_samples
 from .errors import explain
+from .inputs import in_their_order
+from .several import each, listed
 
 END = object()
 
@@ -33,12 +35,13 @@ class Stream:
         source: Any,
         where: str,
         dtype: Any,
+        input_names: Sequence[str] = ("input",),
         *,
         class_weight: Mapping[int, float] | None = None,
         steps: int | None = None,
         check: Check | None = None,
     ) -> None:
-        self.source, self.where, self.dtype = source, where, dtype
+        self.source, self.where, self.dtype, self.input_names = source, where, dtype, input_names
         self.class_weight, self.steps, self.check = class_weight, steps, check
         self._rest: Iterator[Any] | None = None
 
@@ -96,17 +99,19 @@ class Stream:
             found, remedy = f"{len(parts)} parts", "Yield a tuple of arrays."
             raise ValueError(explain(self.where, "batches x, (x, y) or (x, y, sample_weight)", found, remedy))
         x, y, weight = (*parts, None, None)[:3]
-        x = check_samples(self.where, "x", x, self.dtype)
+        x = in_their_order(self.where, self.input_names, x)
+        x = check_inputs(self.where, self.input_names, x, self.dtype)
+        moved = each(lambda one: to_device(one, dtype), x)
         if self.check is None:
-            return to_device(x, dtype), None, None
+            return moved, None, None
         if y is None:
             raise ValueError(explain(self.where, "batches (x, y)", "x alone", "Give one target per sample."))
         y = self.check(x, np.asarray(arguments.array(self.where, "targets y", y, self.dtype, finite=True)))
-        if len(x) != len(y):
-            expected, found = f"as many targets as samples, {len(x)}", f"y of shape {y.shape}"
+        if (samples := len(listed(x)[0])) != len(y):
+            expected, found = f"as many targets as samples, {samples}", f"y of shape {y.shape}"
             raise ValueError(explain(self.where, expected, found, "Pair x and y up again."))
-        weights = weights_of_samples(self.where, len(x), y, weight, self.class_weight)
-        return to_device(x, dtype), to_device(y), weights
+        weights = weights_of_samples(self.where, samples, y, weight, self.class_weight)
+        return moved, to_device(y), weights
 
 
 def is_stream(x: Any, y: Any) -> bool:

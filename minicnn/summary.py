@@ -17,7 +17,7 @@ def summary_text(model: Network, show_trainable: bool = False) -> str:
         marks = ["Y" if layer.trainable else "N" for layer in model.layers]
         rows = [(*row, mark) for row, mark in zip(rows, [TRAINABLE, *marks], strict=True)]
     if not model.is_sequence:
-        names = ["input", *(layer.name for layer in model.layers)]
+        names = model.value_names
         connected = [", ".join(names[source] for source in sources) for sources in model.sources]
         rows = [(*row, more) for row, more in zip(rows, [CONNECTED, *connected], strict=True)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

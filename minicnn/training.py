@@ -19,15 +19,15 @@ from .diagnosis import non_finite_epoch_error, non_finite_error
 from .distributed import DataParallel
 from .errors import NonFiniteError, explain
 from .layers import Layer
-from .layers.base import with_batch
+from .layers.base import shape_of, with_batch
 from .losses import Loss
 from .metrics import Metric, RunningLogs, RunningMean
-from .network import Network, with_activations
+from .network import Network, first_sample, with_activations
 from .notices import Notices, check_flattened
 from .optimizers import Optimizer
 from .progress import ProgressBar
 from .random import draw_seed
-from .several import each
+from .several import each, listed
 from .streams import Stream
 
 
@@ -142,11 +142,13 @@ class Trainer(Network):
         """
         if not self._is_its_layers:
             return self, self.loss
-        layers, sources, outputs = with_activations(self.layers, self.sources, self.output_numbers)
+        names = self.input_names
+        layers, sources, outputs = with_activations(self.layers, self.sources, self.output_numbers, len(names))
         layers, loss = on_logits(layers, self.loss)
         if layers == self.layers:
             return self, loss
-        return Network(layers, sources, outputs, name=self.name, input_shape=self.input_shape), loss
+        shape = self.input_shape
+        return Network(layers, sources, outputs, name=self.name, input_shape=shape, input_names=names), loss
 
     @property
     def _is_its_layers(self) -> bool:
@@ -174,7 +176,8 @@ class Trainer(Network):
     ) -> History:
         """Train for epochs − initial_epoch epochs; returns the History, with the metrics of every epoch.
 
-        x (N, …) numbers of the model's input shape; the loss says what y is. Or x is an iterable of batches (x, y) or
+        x (N, …) numbers of the model's input shape, for several inputs a list, a tuple, or a dict by their names; the
+        loss says what y is. Or x is an iterable of batches (x, y) or
         (x, y, sample_weight), without y: a generator, a list, a Keras Sequence, PyTorch's DataLoader, tf.data.
         `validation_split` holds out the last share of the samples, before any shuffling; `validation_data` (x, y),
         (x, y, sample_weight) or an iterable takes precedence. It is measured every `validation_freq` epochs, or in the
@@ -315,10 +318,10 @@ class Trainer(Network):
         verbose = arguments.verbose("predict verbose", verbose)
         last = streams.steps("predict steps", steps)
         if streams.is_stream(x, None):
-            batches: Batches | Stream = Stream(x, "predict", self.dtype, steps=last)
+            batches: Batches | Stream = Stream(x, "predict", self.dtype, self.input_names, steps=last)
         else:
             x = self.as_input(x, "predict")
-            batches = Batches(x, None, batch_size, "predict", self.dtype, steps=last)
+            batches = Batches(x, None, batch_size, "predict", self.dtype, self.input_names, steps=last)
             self.check_input(batches.x)
         infer = self.infer if batches.count == 1 else self.frozen()  # all batches with the same weights
         watchers = self._watchers("predict", callbacks, batches, verbose)
@@ -357,7 +360,8 @@ class Trainer(Network):
             raise ValueError(explain(where, "samples x", "none", "Give an array, or an iterable of batches."))
         if not streams.is_stream(x, y):
             x = self.as_input(x, where)
-            batches = Batches(x, y, batch_size, where, self.dtype, sample_weight=sample_weight, **options)
+            weights = {"sample_weight": sample_weight}
+            batches = Batches(x, y, batch_size, where, self.dtype, self.input_names, **weights, **options)
             if batches.y is None:
                 raise ValueError(explain(where, "targets y", "none", "Give one target per sample."))
             batches.y = self._checked_targets(batches.x, batches.y)
@@ -366,7 +370,7 @@ class Trainer(Network):
             remedy = "An iterable yields whole batches: (x, y), or (x, y, sample_weight)."
             if value != arguments.LARGEST_INT:
                 arguments.only(f"{where} {name}", value, None, remedy)
-        return Stream(x, where, self.dtype, check=self._checked_targets, **options)
+        return Stream(x, where, self.dtype, self.input_names, check=self._checked_targets, **options)
 
     def _train_epoch(
         self, batches: Batches | Stream, shuffle: bool, watchers: CallbackList, notices: Notices | None
@@ -453,15 +457,15 @@ class Trainer(Network):
             raise RuntimeError(f'{where} needs a compiled model. Call compile(optimizer="adam", loss=…) first.')
         self.optimizer, self.loss = optimizers.get(self.optimizer), losses.get(self.loss)
 
-    def _checked_targets(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    def _checked_targets(self, x: Any, y: np.ndarray) -> np.ndarray:
         """Check all targets against the network's output shape.
 
         A network that is not built for samples of x's shape predicts the first one, which builds it.
         """
         x = self.as_input(x)
         self.check_input(x)
-        known = self._is_its_layers and self.built and self.built_for == with_batch(None, x.shape)
-        shape = with_batch(len(x), self.output_shape if known else self.infer(x[:1]).shape)
+        known = self._is_its_layers and self.built and self.built_for == with_batch(None, shape_of(x))
+        shape = with_batch(len(listed(x)[0]), self.output_shape if known else self.infer(each(first_sample, x)).shape)
         check_flattened(self.loss, y, shape)
         return self.loss.check_targets(y, shape)
 

@@ -325,7 +325,7 @@ def values():
         (lambda: Model(np.ones(3), values()[1]), TypeError, ["an Input", "array"]),
         (lambda: Model(Input((3,)), values()[1]), ValueError, ["outputs computed from the inputs"]),
         (lambda: Model(values()[0], values()[1]), ValueError, ["outputs computed from the inputs"]),
-        (lambda: Model((a := Input((3,))), add([a, Input((3,))])), ValueError, ["one Input", "another one"]),
+        (lambda: Model((a := Input((3,))), add([a, Input((3,))])), ValueError, ["from Input((3,))", "Give all inputs"]),
         (lambda: Model((a := Input((3,))), a), TypeError, ["a Value of a layer", "Input((3,))"]),
     ],
 )

@@ -268,6 +268,16 @@ def test_several_outputs_are_named_after_their_layers(tmp_path):
         np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_several_inputs_have_their_names(tmp_path):
+    images, numbers = Input(IMAGES, name="images"), Input((3,), name="numbers")
+    x = layers.Concatenate()([layers.Flatten()(layers.Conv2D(4, 3)(images)), numbers])
+    model = minicnn.Model([numbers, images], layers.Dense(2)(x))
+    data = {"images": RNG.normal(size=(2, *IMAGES)), "numbers": RNG.normal(size=(2, 3))}
+    data = {name: array.astype("float32") for name, array in data.items()}
+    (found,) = session(model, tmp_path / "model.onnx").run(["output"], data)
+    np.testing.assert_allclose(found, model.predict(data), rtol=1e-4, atol=1e-5)
+
+
 class Doubled(layers.Dense):
     def call(self, x, training):
         return 2 * super().call(x, training)

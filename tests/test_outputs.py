@@ -184,7 +184,7 @@ def test_wrong_outputs(outputs, error, words):
 
 
 def test_a_model_of_several_outputs_inside_a_sequential_is_refused():
-    with pytest.raises(ValueError, match="one output.*found 5.*Model"):
+    with pytest.raises(ValueError, match="one input and one output, found 1 and 5.*Model"):
         Sequential([all_outputs(stack()), Dense(2)])
 
 

@@ -199,5 +199,7 @@ def test_a_sigmoid_with_binary_crossentropy_is_trained_on_logits(backend):
 
 @pytest.mark.parametrize("x", [{}, {0: X}, "abc"], ids=["no batches", "a dict", "text"])
 def test_a_dict_or_a_text_is_no_iterable_of_batches(x):
-    with pytest.raises(TypeError, match="predict: expected x of numbers, found (dict|str)"):
+    with pytest.raises(
+        (TypeError, ValueError), match="predict: expected (x of numbers, found str|a dict with 'input')"
+    ):
         model().predict(x)

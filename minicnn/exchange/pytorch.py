@@ -143,7 +143,7 @@ def _checked(model: Any, names: Mapping[str, str] | None) -> dict[str, str]:
 
 def _exchanged(model: Any) -> list[tuple[Layer, np.ndarray | None]]:
     """The layers with weights, and the order of the features that each gets: None, or see _flat_order."""
-    orders: list[np.ndarray | None] = [None]
+    orders: list[np.ndarray | None] = [None] * len(model.input_names)
     exchanged = []
     for layer, sources in zip(model.layers, model.sources, strict=True):
         order = orders[sources[0]]
@@ -153,7 +153,7 @@ def _exchanged(model: Any) -> list[tuple[Layer, np.ndarray | None]]:
                 raise ValueError(explain(str(layer), "a layer that PyTorch has", type(layer).__name__, remedy))
             exchanged.append((layer, order))
         if isinstance(layer, layers.Flatten) and len(sample := with_batch(1, layer.input_shape)) > 2:
-            order = _flat_order(sample[1:])
+            order = None if None in sample else _flat_order(sample[1:])
         elif isinstance(layer, layers.Dense):
             order = None
         orders.append(order)

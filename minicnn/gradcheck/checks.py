@@ -17,6 +17,7 @@ from ..layers.merging import Merge
 from ..models import Model
 from ..network import gather
 from ..random import seeded
+from ..several import each
 from . import protocol
 from .comparison import Comparison, drawn
 from .diagnosis import Diagnosis, Investigation
@@ -123,8 +124,8 @@ def check_model(
     """Compare the gradients of a compiled model's loss on the batch (x, y) with numerical gradients.
 
     The loss is computed as in `fit`, with softmax and cross-entropy fused. If a gradient is wrong, the layers and the
-    loss are checked one by one, on the inputs that they get in the model. The rest and the report are as in
-    check_layer. Raises RuntimeError if the model is not compiled.
+    loss are checked one by one, on the inputs that they get in the model. x is as for `fit`; the rest and the report
+    are as in check_layer. Raises RuntimeError if the model is not compiled.
     """
     if not isinstance(model, Model):
         raise TypeError(
@@ -132,7 +133,7 @@ def check_model(
         )
     model.check_compiled("check_model")
     rng = _generator(seed)
-    x = _numbers("check_model x", x)
+    x = each(lambda one: _numbers("check_model x", one), model.as_input(x, "check_model"))
     if not model.built:
         with seeded(seed):
             model.build((None, *x.shape[1:]))
@@ -278,7 +279,7 @@ def _layer_by_layer(function: ModelFunction, wrong: dict[str, Comparison]) -> di
     """The diagnosis of a model: that of the first wrong layer from its end, on the input that it gets in the model."""
     model = function.model
     function.forward(function.arrays)
-    values = [np.array(to_host(value)) for value in model.values(function.arrays["x"], function.training)]
+    values = [np.array(to_host(value)) for value in model.values(function.input_of(function.arrays), function.training)]
     inputs = [gather(values, sources) for sources in model.sources]
     found = _first_wrong(function, list(zip(model.layers, inputs, strict=True)), values[-1])
     if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from typing import Any
@@ -15,6 +15,7 @@ from ..errors import explain
 from ..layers import Layer, Parameter
 from ..losses import Loss
 from ..models import Model
+from ..several import each
 
 Arrays = Mapping[str, np.ndarray]
 Gradients = dict[str, "np.ndarray | None"]
@@ -29,6 +30,8 @@ class Function:
     title: str
     arrays: dict[str, np.ndarray]
     """The arrays that have gradients, float64; the first is the input, with the samples on its first axis."""
+    skippable: Collection[str] = ("x",)
+    """The names of the arrays whose gradients a backward without dx may leave out."""
     layers: Sequence[Layer] = ()
     takes_dy = True
     """False for a function that ends with a loss, whose backward takes no dy."""
@@ -107,6 +110,7 @@ class LayeredFunction(Function):
     def __init__(self, layers: Sequence[Layer], x: Any, training: bool, rng: np.random.Generator) -> None:
         self.layers, self.training = layers, training
         self.inputs = {f"x[{k}]": one for k, one in enumerate(x)} if isinstance(x, list) else {"x": x}
+        self.skippable = self.inputs
         self.states = [layer.get_state() for layer in layers]
         self.parameters: dict[str, Parameter] = {}
         self.constants: dict[str, Parameter] = {}
@@ -182,16 +186,16 @@ class ModelFunction(LayeredFunction):
 
     takes_dy = False
 
-    def __init__(self, model: Model, x: np.ndarray, y: np.ndarray, training: bool, rng: np.random.Generator) -> None:
+    def __init__(self, model: Model, x: Any, y: np.ndarray, training: bool, rng: np.random.Generator) -> None:
         super().__init__(model.layers, x, training, rng)
         self.model = model
-        self.targets = model.loss.check_targets(y, model.forward(to_device(x)).shape)
+        self.targets = model.loss.check_targets(y, model.forward(each(to_device, x)).shape)
         self.title = f"{model.name} under {type(model.loss).__name__}, training={training}"
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         self.place(handed, dtype)
         self.network, self.loss = self.model.objective()
-        loss = self.loss.call(self.targets, self.network.forward(handed["x"], self.training))
+        loss = self.loss.call(self.targets, self.network.forward(self.input_of(handed), self.training))
         return self.network.add_penalties(loss)
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:

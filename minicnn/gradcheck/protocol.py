@@ -147,7 +147,7 @@ def same_without_dx(function: Function, dy: np.ndarray) -> Diagnosis | None:
     partial = function.backward(dy, need_dx=False)
     for name, gradient in full.items():
         other = partial[name]
-        if name != "x" and gradient is not None and (other is None or not alike(gradient, other)):
+        if name not in function.skippable and gradient is not None and (other is None or not alike(gradient, other)):
             left = " It is not set at all: the backward returns too early." if other is None or not other.any() else ""
             return Diagnosis(
                 f"backward(dy, need_dx=False) gives another {function.quantity(name)}.{left} It may skip only dx, "

@@ -146,6 +146,11 @@ def record(model: Trainer, x: Any, y: Any, where: str) -> tuple[list[LayerTrace]
         remedy = "Only a network that calls its layers in order can be recorded layer by layer."
         found = f"{type(model).__name__} with its own forward"
         raise TypeError(explain(where, "a Sequential or a Model", found, remedy))
+    counts = len(model.input_names), len(model.output_numbers)
+    if counts != (1, 1):
+        found = f"{counts[0]} and {counts[1]}"
+        remedy = "model.values(x) computes the inputs and the outputs of all layers."
+        raise ValueError(explain(where, "a model of one input and one output", found, remedy))
     batch = Batches(x, y, arguments.LARGEST_INT, where, model.dtype)
     if batch.y is None:
         raise ValueError(explain(where, "targets y", "none", "Give one target per sample."))

@@ -31,6 +31,12 @@ class Value:
         self.shape = shape
         """Its shape; None for a batch axis of any length, and for others that the first batch has to tell."""
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copy. Its layer, a copy too, computes it."""
+        vars(self).update(state)
+        if self.layer is not None:
+            self.layer.calls_to(self)
+
     @property
     def dtype(self) -> str:
         """The dtype that its layer computes in; an Input has that of layers made now."""

@@ -53,6 +53,15 @@ def two_dense(framework):
     return framework.Model(inputs, layers.Add()([other, short, long]))
 
 
+def two_inputs(framework):
+    """Images and numbers; one input begins a longer branch than the other, and goes around it, too."""
+    layers = framework.layers
+    numbers, images = framework.Input((3,), name="numbers"), framework.Input((6, 5, 2), name="images")
+    x = layers.Conv2D(4, 3, activation="relu")(images)
+    x = layers.Concatenate()([layers.Flatten()(x), layers.Dense(4, activation="tanh")(numbers), numbers])
+    return framework.Model([numbers, images], layers.Dense(3)(x))
+
+
 networks = pytest.mark.parametrize("network", [residual, joins, two_dense])
 
 
@@ -77,3 +86,49 @@ def test_outputs_and_training(network, backend):
         model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
     for weight, expected in zip(ours.weights, theirs.get_weights(), strict=True):
         assert_close(weight.value, expected, weight.name)
+
+
+@pytest.mark.parametrize("by_name", [False, True])
+def test_several_inputs(by_name, backend):
+    ours, theirs = two_inputs(minicnn), two_inputs(keras)
+    ours.set_weights(theirs.get_weights())
+    rng = np.random.default_rng(0)
+    x, y = [rng.normal(size=(12, 3)), rng.normal(size=(12, 6, 5, 2))], rng.normal(size=(12, 3))
+    if by_name:
+        x = {"images": x[1], "numbers": x[0]}
+    for model, framework in ((ours, minicnn), (theirs, keras)):
+        model.compile(framework.optimizers.SGD(0.125, momentum=0.5), "mse")
+        model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, validation_data=(x, y))
+    for weight, expected in zip(ours.weights, theirs.get_weights(), strict=True):
+        assert_close(weight.value, expected, weight.name)
+    assert_close(ours.predict(x), theirs.predict(x, verbose=0), "outputs")
+    for name, values in theirs.history.history.items():
+        np.testing.assert_allclose(ours.history.history[name], values, rtol=1e-6)
+
+
+@networks
+def test_the_outputs_of_all_layers(network, backend):
+    ours, theirs = network(minicnn), network(keras)
+    ours.set_weights(theirs.get_weights())
+    x = np.random.default_rng(0).normal(size=(5, *ours.input_shape[1:]))
+    found = minicnn.Model(ours.inputs, [layer.output for layer in ours.layers]).predict(x)
+    computing = [layer for layer in theirs.layers if type(layer).__name__ != "InputLayer"]
+    expected = keras.Model(theirs.inputs, [layer.output for layer in computing]).predict(x, verbose=0)
+    for layer, one, other in zip(computing, found, expected, strict=True):
+        assert_close(one, other, layer.name)
+
+
+def test_unknown_lengths():
+    def network(framework):
+        layers = framework.layers
+        inputs = framework.Input((None, None, 2))
+        x = layers.MaxPooling2D(2)(layers.Conv2D(4, 3, padding="same")(inputs))
+        return framework.Model(inputs, [x, layers.Dense(3)(layers.GlobalAveragePooling2D()(x))])
+
+    ours, theirs = network(minicnn), network(keras)
+    assert ours.output_shape == theirs.output_shape
+    ours.set_weights(theirs.get_weights())
+    for size in ((6, 5), (4, 9)):
+        x = np.random.default_rng(0).normal(size=(3, *size, 2))
+        for one, other in zip(ours.predict(x), theirs.predict(x, verbose=0), strict=True):
+            assert_close(one, other)

@@ -148,3 +148,28 @@ def test_a_sequential_in_a_sequential(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = minicnn.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded.predict(X), model.predict(X, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def ports(library):
+    """Two inputs that begin branches of different lengths, three outputs."""
+    layers = library.layers
+    numbers, images = library.Input((3,), name="numbers"), library.Input((8, 6, 2), name="images")
+    x = layers.Conv2D(3, 3, activation="relu")(images)
+    y = layers.Concatenate()([layers.Flatten()(x), numbers])
+    return library.Model([numbers, images], [layers.Dense(2)(y), x, layers.Dense(4)(numbers)])
+
+
+def test_several_inputs_and_outputs_in_both_directions(tmp_path):
+    mine, its = ports(minicnn), ports(keras)
+    mine.set_weights(its.get_weights())
+    x = [RNG.normal(size=(12, 3)).astype("float32"), X]
+    expected = its.predict(x, verbose=0)
+    for model, opened in ((mine, keras.models.load_model), (its, minicnn.load_model)):
+        path = tmp_path / "model.keras"
+        model.save(path)
+        for one, other in zip(opened(path).predict(x, verbose=0), expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    its.save_weights(tmp_path / "its.weights.h5")
+    fresh = ports(minicnn)
+    fresh.load_weights(tmp_path / "its.weights.h5")
+    assert all(map(np.array_equal, fresh.get_weights(), its.get_weights()))

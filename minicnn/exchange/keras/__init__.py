@@ -23,6 +23,7 @@ from ... import losses, optimizers
 from ...errors import ModelFileError, explain
 from ...files import atomic_writer
 from ...random import draw_seed
+from ...several import listed
 from ...tensor_file import MAX_HEADER, damaged
 from . import config, hdf5, old_format
 
@@ -91,19 +92,20 @@ def _content(
         remedy = "Build the model in minicnn, and load the weights with load_weights."
         raise ValueError(explain("a .keras file", "a Sequential or a Functional", described["class_name"], remedy))
     specs = [spec for spec, _ in config.layer_specs(described)]
-    shape = config.input_shape(specs)
-    if shape is None:
-        remedy = "Build it in Keras before saving it: keras.Input, or a first batch."
-        raise ValueError(explain(described["config"]["name"], "a model of known input shape", "none", remedy))
     computing = [spec for spec in specs if spec["class_name"] != "InputLayer"]
     names = [spec["config"]["name"] for spec in computing]
+    graph = config.sources(described, names)
+    shapes = config.input_shapes(specs, graph.get("input_names", []))
+    if not shapes:
+        remedy = "Build it in Keras before saving it: keras.Input, or a first batch."
+        raise ValueError(explain(described["config"]["name"], "a model of known input shape", "none", remedy))
     return {
         "foreign": True,
         "name": described["config"]["name"],
-        "input_shape": [None, *shape],
-        "built_for": [None, *shape],
+        "input_shape": shapes if len(shapes) > 1 else shapes[0],
+        "built_for": shapes if len(shapes) > 1 else shapes[0],
         "layers": [config.from_keras(spec) for spec in computing],
-        **config.sources(described, names),
+        **graph,
         "weights": Stored({name: list(weights[name]) for name in names if weights.get(name)}),
         "seed": draw_seed(),
         "epochs_trained": 0,
@@ -249,15 +251,21 @@ def save_model(model: Any, content: dict[str, Any], path: Path) -> None:
         file.write(file_in_memory.getvalue())
 
 
+def _input_layer(name: str, shape: Any, dtype: str) -> dict[str, Any]:
+    own = {"batch_shape": list(shape), "dtype": dtype, "name": name}
+    return {"module": "keras.layers", "class_name": "InputLayer", "config": own, "registered_name": None}
+
+
 def _described(model: Any, content: dict[str, Any]) -> dict[str, Any]:
     """config.json."""
-    first = {"batch_shape": content["input_shape"], "dtype": str(model.dtype), "name": INPUT}
-    layers = [{"module": "keras.layers", "class_name": "InputLayer", "config": first, "registered_name": None}]
+    shapes = listed(model.input_shape)
+    names = [INPUT] if model.input_names == ("input",) else model.input_names
+    layers = [_input_layer(name, shape, str(model.dtype)) for name, shape in zip(names, shapes, strict=True)]
     layers += [config.to_keras({"class": layer["class"], "config": layer["config"]}) for layer in content["layers"]]
     own = {"name": content["name"], "trainable": True, "layers": layers}
     described = {"module": "keras", "class_name": "Sequential", "config": own, "registered_name": None}
     if "sources" in content:
-        shapes = [content["input_shape"], *(layer.output_shape for layer in model.layers)]
+        shapes = [*shapes, *(layer.output_shape for layer in model.layers)]
         own |= config.graph(layers, shapes, content["sources"], model.output_numbers)
         described |= {
             "module": "keras.src.models.functional",

@@ -58,24 +58,24 @@ def layer_specs(spec: Any, folder: str = "") -> Iterator[tuple[dict[str, Any], s
 
 
 def sources(model: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The numbers of the values that each layer of a Functional gets, and of its outputs; {} for a Sequential.
+    """The names of a Functional's inputs, and the numbers of the values that each of its layers gets, and of its
+    outputs; {} for a Sequential.
 
-    0 is the input. Raises ValueError for a graph with several inputs, or with a layer that is called twice.
+    The first numbers are those of the inputs. Raises ValueError for a layer that is called twice.
     """
     if model["class_name"] == "Sequential":
         return {}
     specs = {spec["config"]["name"]: spec for spec in model["config"]["layers"]}
-    inputs = [name for name, spec in specs.items() if spec["class_name"] == "InputLayer"]
-    outputs = _layers_in(model["config"]["output_layers"])
-    calls = [specs[name]["inbound_nodes"] for name in names]
-    if len(inputs) != 1 or any(len(nodes) != 1 for nodes in calls):
-        found = f"inputs {', '.join(inputs)}, outputs {', '.join(outputs)}"
-        expected = "a graph with one input, and layers that are called once"
-        raise ValueError(explain(model["config"]["name"], expected, found, "minicnn does not have others."))
+    inputs = _layers_in(model["config"]["input_layers"])
+    for name in names:
+        if (calls := len(specs[name]["inbound_nodes"])) != 1:
+            remedy = "Make a layer for each call, and copy the weights."
+            raise ValueError(explain(name, "a layer that is called once", f"{calls} calls", remedy))
     numbers = {name: number for number, name in enumerate([*inputs, *names])}
     return {
-        "sources": [[numbers[name] for name in _layers_in(nodes)] for nodes in calls],
-        "outputs": [numbers[name] for name in outputs],
+        "input_names": inputs,
+        "sources": [[numbers[name] for name in _layers_in(specs[own]["inbound_nodes"])] for own in names],
+        "outputs": [numbers[name] for name in _layers_in(model["config"]["output_layers"])],
     }
 
 
@@ -85,17 +85,19 @@ def graph(
     sources: Sequence[Sequence[int]],
     outputs: Sequence[int],
 ) -> dict[str, Any]:
-    """What a Functional's config has besides a Sequential's; adds the calls to each of `layers`, the Input first.
+    """What a Functional's config has besides a Sequential's; adds the calls to each of `layers`, the Inputs first.
 
     `shapes` has the shape of each layer's output; `outputs` has the numbers of the outputs.
     """
-    names = [layer["config"]["name"] for layer in layers]
-    layers[0] |= {"name": names[0], "inbound_nodes": []}
-    for layer, own in zip(layers[1:], sources, strict=True):
+    names, inputs = [layer["config"]["name"] for layer in layers], len(layers) - len(sources)
+    for layer in layers[:inputs]:
+        layer |= {"name": layer["config"]["name"], "inbound_nodes": []}
+    for layer, own in zip(layers[inputs:], sources, strict=True):
         values = [_keras_tensor(names[number], shapes[number]) for number in own]
         layer |= {"name": layer["config"]["name"]}
         layer["inbound_nodes"] = [{"args": [values if len(values) > 1 else values[0]], "kwargs": {}}]
-    return {"input_layers": [[names[0], 0, 0]], "output_layers": [[names[number], 0, 0] for number in outputs]}
+    places = [[name, 0, 0] for name in names]
+    return {"input_layers": places[:inputs], "output_layers": [places[number] for number in outputs]}
 
 
 def _keras_tensor(layer: str, shape: Sequence[int | None]) -> dict[str, Any]:
@@ -116,13 +118,15 @@ def _layers_in(node: Any) -> list[str]:
     return []
 
 
-def input_shape(specs: list[dict[str, Any]]) -> list[int | None] | None:
-    """The shape of the model's input without the batch axis; None if Keras did not know it."""
-    for spec in specs:
-        for name in ("batch_shape", "batch_input_shape"):  # of Keras 3, and of Keras 2
-            if shape := spec["config"].get(name):
-                return list(shape[1:])
-    return None
+def input_shapes(specs: list[dict[str, Any]], inputs: list[str]) -> list[list[int | None]]:
+    """The shape of each of these inputs. Of a Sequential, which names none, the first shape; [] if Keras knew none."""
+    shapes = {
+        spec["config"]["name"]: [None, *shape[1:]]
+        for spec in specs
+        for name in ("batch_shape", "batch_input_shape")  # of Keras 3, and of Keras 2
+        if (shape := spec["config"].get(name))
+    }
+    return [shapes[name] for name in inputs] if inputs else list(shapes.values())[:1]
 
 
 def from_keras(spec: Any) -> Any:

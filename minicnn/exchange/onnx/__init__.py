@@ -29,18 +29,18 @@ def export_onnx(model: Network, path: str | os.PathLike[str]) -> None:
         minicnn.export_onnx(model, "model.onnx")
         onnxruntime.InferenceSession("model.onnx").run(["output"], {"input": x})   # x (N, H, W, C), float32
 
-    The input is named "input" and is channels last as in minicnn; the output is named "output", several are named after
-    their layers. The batch axis has any length, and so has every axis that is None in the model's Input. All numbers
-    are float32, in a float64 model, too.
+    The input is named "input" and is channels last as in minicnn; the output is named "output". Several inputs have
+    their names in the model, several outputs are named after their layers. The batch axis has any length, and so has
+    every axis that is None in the model's Input. All numbers are float32, in a float64 model, too.
     Nodes and weights have the names of their layers: "conv2d/Conv", "conv2d/kernel".
 
     Raises ImportError without onnx; ValueError if the model is not built, if a layer cannot be exported, or if the
     weights are larger than 2 GiB; OSError if the file cannot be written.
     """
     onnx = imported("onnx", "onnx", "export_onnx")
-    input_shape = _checked_shape(model)
+    input_shapes = _checked_shapes(model)
     path = arguments.path("export_onnx path", path)
-    graph = Graph(onnx, input_shape)
+    graph = Graph(onnx, input_shapes)
     outputs = _add_layers(graph, model)
     names = model.output_names if len(outputs) > 1 else ["output"]
     graph.finish(dict(zip(names, outputs, strict=True)))
@@ -55,8 +55,8 @@ def export_onnx(model: Network, path: str | os.PathLike[str]) -> None:
         file.write(content.SerializeToString())
 
 
-def _checked_shape(model: Any) -> Shape:
-    """The model's input shape.
+def _checked_shapes(model: Any) -> dict[str, Shape]:
+    """The shapes of the model's inputs by their names.
 
     Raises TypeError or ValueError unless it is a built model, small enough, of layers that ONNX can express.
     """
@@ -75,12 +75,13 @@ def _checked_shape(model: Any) -> Shape:
     if (size := 4 * model.count_params()) > MAX_BYTES:
         remedy = "ONNX keeps larger weights in a second file, which minicnn does not write."
         raise ValueError(explain(f"export_onnx of {model.name}", "at most 2 GiB of weights", f"{size:,} bytes", remedy))
-    return model.input_shape
+    shapes = listed(model.input_shape)
+    return dict(zip(model.input_names if len(shapes) > 1 else ["input"], shapes, strict=True))
 
 
 def _add_layers(graph: Graph, model: Network) -> list[Tensor]:
     """Add the nodes of all layers; returns the outputs."""
-    values = [graph.input()]
+    values = graph.inputs()
     for layer, sources in zip(model.layers, model.sources, strict=True):
         graph.layer = layer.name
         values.append(exporter_of(layer)(graph, layer, gather(values, sources)))

@@ -36,19 +36,19 @@ class Tensor:
 class Graph:
     """Nodes and constants, named by the layer that they belong to. `onnx` is the imported package."""
 
-    def __init__(self, onnx: Any, input_shape: Shape) -> None:
+    def __init__(self, onnx: Any, input_shapes: Mapping[str, Shape]) -> None:
         self.onnx = onnx
-        self.input_shape = input_shape
-        self.fixed_size = None not in input_shape[1:]
+        self.input_shapes = input_shapes
+        self.fixed_size = not any(None in shape[1:] for shape in input_shapes.values())
         """Whether all axes but the batch have a known length."""
         self.layer = ""
         """The name of the layer whose nodes are being added."""
         self._nodes: list[Any] = []
         self._constants: list[Any] = []
-        self._names = {"input"}
+        self._names = set(input_shapes)
 
-    def input(self) -> Tensor:
-        return Tensor("input", rank=len(self.input_shape))
+    def inputs(self) -> list[Tensor]:
+        return [Tensor(name, rank=len(shape)) for name, shape in self.input_shapes.items()]
 
     def node(self, operator: str, *inputs: str, **attributes: Any) -> str:
         """Add a node of the present layer; returns the name of its output, "layer/Operator"."""
@@ -83,7 +83,7 @@ class Graph:
         names = {}
         for name, y in outputs.items():
             y = self.channels_last(y)
-            if y.name == "input" or y.name in names:  # no layer does anything in inference
+            if y.name in self.input_shapes or y.name in names:  # no layer does anything in inference
                 y = replace(y, name=self.node("Identity", y.name))
             names[y.name] = name
         for node in self._nodes:
@@ -92,11 +92,14 @@ class Graph:
 
     def proto(self, name: str, output_shapes: Mapping[str, Shape]) -> Any:
         """The finished graph as ONNX's message. The batch axis has a name; an axis of None has any length."""
-        inputs, *outputs = (
-            self.onnx.helper.make_tensor_value_info(tensor, self.onnx.TensorProto.FLOAT, ["batch", *shape[1:]])
-            for tensor, shape in {"input": self.input_shape, **output_shapes}.items()
+        inputs, outputs = (
+            [
+                self.onnx.helper.make_tensor_value_info(tensor, self.onnx.TensorProto.FLOAT, ["batch", *shape[1:]])
+                for tensor, shape in shapes.items()
+            ]
+            for shapes in (self.input_shapes, output_shapes)
         )
-        return self.onnx.helper.make_graph(self._nodes, name, [inputs], outputs, self._constants)
+        return self.onnx.helper.make_graph(self._nodes, name, inputs, outputs, self._constants)
 
     def _new_name(self, name: str) -> str:
         """layer/name, with a number if it is taken."""
