@@ -228,7 +228,9 @@ def test_results_share_no_memory_with_later_calls(backend, operation):
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of NumPy in the textbook, about NaN
-@pytest.mark.parametrize("operation", ["conv2d", "dense", "max_pool2d", "batch_norm", "dropout", "activation"])
+@pytest.mark.parametrize(
+    "operation", ["conv2d", "dense", "max_pool2d", "batch_norm", "group_norm", "dropout", "activation"]
+)
 def test_nan_spreads_as_in_the_textbook(backend, operation):
     arguments = ordinary_calls()[operation]
     arguments[0].reshape(-1)[17] = np.nan
@@ -275,12 +277,13 @@ def test_one_thread_or_two(operation):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_same_bits_for_any_number_of_threads(dtype):
-    """In activations, batch norm and losses one thread computes a row, and sums over rows have a fixed order."""
+    """In activations, normalisation and losses one thread computes a row, and sums over rows have a fixed order."""
     pytest.importorskip("numba")
     x, scores, target = numbers((37, 29, 31, 3), dtype), numbers((999, 37), dtype), np.abs(numbers((999, 37), dtype, 1))
     calls = [("activation", [x / x.dtype.type(3), activation]) for activation in ACTIVATIONS]
     calls += [("general_relu", [x, 0.1, 1.0, 0.2])]
     calls += [("batch_norm", [x, *(np.abs(numbers(3, dtype, seed)) + 1 for seed in range(4)), 0.9, 1e-3, True, "relu"])]
+    calls += [("group_norm", [x, x[0, 0, 0], None, 3, 1e-3]), ("group_norm", [scores, scores[0], scores[1], 1, 1e-3])]
     calls += [(loss, [np.abs(scores) if loss == "crossentropy" else scores, target]) for loss in LOSSES]
     for operation, arguments in calls:
         results = []
@@ -539,6 +542,41 @@ def test_batch_norm_with_a_distant_first_row(backend):
     results = [run(ops, "batch_norm", *arguments)[:3] for ops in (backend, textbook)]
     for found, expected in zip(*results, strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@given(
+    shape=st.tuples(st.integers(1, 5), st.lists(st.integers(1, 20), max_size=2)),
+    groups=st.integers(1, 6),
+    width=st.one_of(st.integers(1, 7), st.sampled_from([16, 33])),
+    scale=st.booleans(),
+    center=st.booleans(),
+    dtype=st.sampled_from(DTYPES),
+)
+@given_on_each_backend(max_examples=80)
+def test_group_norm_on_any_shape(backend, shape, groups, width, scale, center, dtype):
+    N, positions = shape
+    x, gamma, beta = (
+        numbers((*axes, groups * width), dtype, seed) for seed, axes in enumerate([(N, *positions), (), ()])
+    )
+    assert_like_textbook(backend, "group_norm", x, gamma if scale else None, beta if center else None, groups, 0.25)
+
+
+@pytest.mark.parametrize("groups", [1, 3])
+@pytest.mark.parametrize("positions", [(), (37, 29)])
+def test_group_norm_far_from_zero(backend, positions, groups):
+    """A mean a thousand times the deviation: E[x²] − mean² would have no digits left."""
+    x = (1000 + np.random.default_rng(0).standard_normal((5, *positions, 24))).astype("float32")
+    y, *_ = run(backend, "group_norm", x, None, None, groups, 1e-3)
+    exact, *_ = run(textbook, "group_norm", x.astype("float64"), None, None, groups, 1e-3)
+    np.testing.assert_allclose(y, exact, atol=4e-4)  # x itself is rounded to 3e-5
+
+
+@pytest.mark.parametrize("positions", [(), (19, 23)])
+def test_group_norm_with_a_distant_first_number(backend, positions):
+    x = np.random.default_rng(0).standard_normal((3, *positions, 12))
+    x.reshape(3, -1)[:, 0] = 1e6
+    found, expected = (run(ops, "group_norm", x, None, None, 2, 1e-3) for ops in (backend, textbook))
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.2, 0.5, 0.999])

@@ -29,6 +29,7 @@ LAYERS: list[tuple[str, list[int], dict[str, Any]]] = [
     ("GlobalAveragePooling2D", IMAGES, {}),
     ("BatchNormalization", IMAGES, {}),
     ("BatchNormalization", SEQUENCE, {}),
+    ("GroupNormalization", IMAGES, {"groups": 8}),
     ("ReLU", IMAGES, {}),
     ("ReLU", IMAGES, {"negative_slope": 0.1}),
     ("Activation", IMAGES, {"activation": "sigmoid"}),

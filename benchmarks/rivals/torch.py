@@ -93,6 +93,7 @@ class Library(Rival):
                 "MaxPooling2D": lambda: nn.MaxPool2d(config["pool_size"]),
                 "Dropout": lambda: nn.Dropout(config["rate"]),
                 "BatchNormalization": lambda: batch_norm(channels, eps=1e-3, momentum=1 - config.get("momentum", 0.99)),
+                "GroupNormalization": lambda: nn.GroupNorm(config["groups"], channels, eps=1e-3),
                 "Flatten": nn.Flatten,
                 "GlobalAveragePooling2D": lambda: nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()),
                 "ReLU": lambda: nn.LeakyReLU(slope) if (slope := config.get("negative_slope")) else nn.ReLU(),

@@ -71,8 +71,8 @@ def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[
     dgamma, dbeta = (dgamma * inverse_std).astype(rows.dtype), dbeta.astype(rows.dtype)
     if not need_dx:
         return None, dgamma, dbeta
-    by_mean = dbeta / M if training else np.zeros_like(dbeta)  # the path through the batch's mean
-    by_variance = dgamma * inverse_std / M if training else np.zeros_like(dgamma)
+    share = gamma * inverse_std / M if training else np.zeros_like(gamma)
+    by_mean, by_variance = share * dbeta, share * inverse_std * dgamma  # the paths through the batch's
     dx = np.empty(dy.shape, rows.dtype)
     _input_gradient(*given, by_mean, by_variance, dx.reshape(rows.shape), alone=small(rows))
     return dx, dgamma, dbeta
@@ -90,7 +90,7 @@ def stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], *options: An
 
 
 @inlined
-def _normalized(x, mean, scale, beta):
+def normalized(x, mean, scale, beta):
     return (x - mean) * scale + beta
 
 
@@ -106,12 +106,12 @@ def _normalize(x, x_at, y, y_at, count, numbers):
     for m in range(count * rows):
         source, target = x[x_at + m * C :][:C], y[y_at + m * C :][:C]
         for c in range(C):
-            z = _normalized(source[c], mean[c], scale[c], beta[c])
+            z = normalized(source[c], mean[c], scale[c], beta[c])
             target[c] = zero if relu and z <= zero else z  # NaN stays
 
 
 @shared
-def _block_rows(C):
+def block_rows(C):
     """Rows of a block."""
     return max(1, min(BLOCK_NUMBERS // C, BLOCK_ROWS))
 
@@ -119,7 +119,7 @@ def _block_rows(C):
 def _block_sums(kernel: Any, x: Array, *others: Any) -> Array:
     """(2, blocks, C): the two sums over each block of rows that the kernel computes."""
     M, C = x.shape
-    sums = np.empty((2, -(-M // _block_rows(C)), C))
+    sums = np.zeros((2, -(-M // block_rows(C)), C))
     kernel(x, *others, sums, alone=small(x))
     return sums
 
@@ -135,62 +135,82 @@ def _statistics(x: Array) -> tuple[Array, Array]:
 
 
 @serial
-def _block(x, part):
+def block(x, part):
     """A block of rows."""
-    size = _block_rows(x.shape[1])
+    size = block_rows(x.shape[1])
     return x[part * size : min(len(x), (part + 1) * size)]
 
 
 @parallel
 def _add_up(threads, thread, x, parts):
-    """For each block of rows and each channel, Σ (x − x[0]) and Σ (x − x[0])².
+    begin, end = share(parts.shape[1], threads, thread)
+    for part in range(begin, end):
+        add_up(block(x, part), x[0], parts[0, part], parts[1, part])
+
+
+@serial
+def add_up(x, origin, total, total_squares):
+    """Add, for each channel of a block of rows, Σ (x − origin) and Σ (x − origin)² to two totals in float64.
 
     The squares are first taken around the block's own mean, and then moved (Chan, Golub & LeVeque, 1979).
     """
-    begin, end = share(parts.shape[1], threads, thread)
-    for part in range(begin, end):
-        rows, sums, squares = _block(x, part), np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
-        for m in range(len(rows)):
-            for c in range(len(sums)):
-                sums[c] += rows[m, c]
-        mean = sums / x.dtype.type(len(rows))
-        for m in range(len(rows)):
-            for c in range(len(sums)):
-                distance = rows[m, c] - mean[c]
-                squares[c] += distance * distance
-        for c in range(len(sums)):
-            distance = sums[c] / len(rows) - np.float64(x[0, c])
-            parts[0, part, c] = len(rows) * distance
-            parts[1, part, c] = squares[c] + len(rows) * distance * distance
+    M, C = x.shape
+    sums, squares = np.zeros(C, x.dtype), np.zeros(C, x.dtype)
+    for m in range(M):
+        for c in range(C):
+            sums[c] += x[m, c]
+    mean = sums / x.dtype.type(M)
+    for m in range(M):
+        for c in range(C):
+            distance = x[m, c] - mean[c]
+            squares[c] += distance * distance
+    for c in range(C):
+        distance = sums[c] / M - np.float64(origin[c])
+        total[c] += M * distance
+        total_squares[c] += squares[c] + M * distance * distance
 
 
 @inlined
 def _before_relu(dy, x, mean, scale, beta, relu):
     """The gradient with respect to the normalised x."""
     number = type(x)
-    return dy * number(not relu or _normalized(x, mean, scale, beta) > number(0))
+    return dy * number(not relu or normalized(x, mean, scale, beta) > number(0))
 
 
 @parallel
 def _add_up_gradients(threads, thread, x, dy, mean, scale, beta, relu, parts):
-    """For each block of rows and each channel, Σ dz·(x − mean) and Σ dz."""
     begin, end = share(parts.shape[1], threads, thread)
     for part in range(begin, end):
-        rows, drows = _block(x, part), _block(dy, part)
-        dgamma, dbeta = np.zeros(x.shape[1], x.dtype), np.zeros(x.shape[1], x.dtype)
-        for m in range(len(rows)):
-            for c in range(len(dgamma)):
-                dz = _before_relu(drows[m, c], rows[m, c], mean[c], scale[c], beta[c], relu)
-                dgamma[c] += dz * (rows[m, c] - mean[c])
-                dbeta[c] += dz
-        parts[0, part], parts[1, part] = dgamma, dbeta
+        add_up_gradients(block(x, part), block(dy, part), mean, scale, beta, relu, parts[0, part], parts[1, part])
+
+
+@serial
+def add_up_gradients(x, dy, mean, scale, beta, relu, total_products, total):
+    """Add, for each channel of a block of rows, Σ dz·(x − mean) and Σ dz to two totals in float64."""
+    M, C = x.shape
+    products, sums = np.zeros(C, x.dtype), np.zeros(C, x.dtype)
+    for m in range(M):
+        for c in range(C):
+            dz = _before_relu(dy[m, c], x[m, c], mean[c], scale[c], beta[c], relu)
+            products[c] += dz * (x[m, c] - mean[c])
+            sums[c] += dz
+    for c in range(C):
+        total_products[c] += products[c]
+        total[c] += sums[c]
 
 
 @parallel
 def _input_gradient(threads, thread, x, dy, mean, scale, beta, relu, by_mean, by_variance, dx):
+    first, last = share(len(x), threads, thread)
+    part = slice(first, last)
+    input_gradient(x[part], dy[part], mean, scale, beta, relu, by_mean, by_variance, dx[part])
+
+
+@serial
+def input_gradient(x, dy, mean, scale, beta, relu, by_mean, by_variance, dx):
+    """dx of some rows: scale · dz, less what goes through mean and variance."""
     M, C = x.shape
-    first, last = share(M, threads, thread)
-    for m in range(first, last):
+    for m in range(M):
         for c in range(C):
             dz = _before_relu(dy[m, c], x[m, c], mean[c], scale[c], beta[c], relu)
-            dx[m, c] = scale[c] * (dz - by_mean[c] - (x[m, c] - mean[c]) * by_variance[c])
+            dx[m, c] = scale[c] * dz - by_mean[c] - (x[m, c] - mean[c]) * by_variance[c]
