@@ -46,7 +46,6 @@ DIFFERS = {
 """Names that minicnn has, where it matters that they are not quite Keras's."""
 
 NO_TENSORS = "Arrays are NumPy's or CuPy's: use their functions."
-OWN_CLASSES = "A file of a model holds minicnn's own layers; for others, build the model and call load_weights."
 NO_RECURRENCE = "minicnn has convolutional networks only: Conv1D is for sequences."
 NO_DATA = "Read the data with NumPy; minicnn.datasets has images."
 NO_FILES = "Read the files into arrays; fit also takes a generator of batches (x, y)."
@@ -97,12 +96,6 @@ INSTEAD = {
     "optimizers.LossScaleOptimizer": ONE_PRECISION,
     "optimizers.Muon": "Use SGD with momentum.",
     "preprocessing": AUGMENT,
-    "saving.CustomObjectScope": OWN_CLASSES,
-    "saving.custom_object_scope": OWN_CLASSES,
-    "saving.register_keras_serializable": OWN_CLASSES,
-    "utils.CustomObjectScope": OWN_CLASSES,
-    "utils.custom_object_scope": OWN_CLASSES,
-    "utils.register_keras_serializable": OWN_CLASSES,
     "random.": "Use numpy.random; minicnn.set_random_seed makes a training repeat.",
     "saving.load_model": "minicnn.load_model(filepath)",
     "utils.audio_dataset": NO_FILES,

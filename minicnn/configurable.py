@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
-from . import arguments
+from . import arguments, custom_objects
 from .errors import did_you_mean, explain, shown
 
 T = TypeVar("T", bound="Configurable")
@@ -22,6 +22,10 @@ class Accepted(NamedTuple):
 
     values: tuple[Any, ...]
     remedy: str = "Leave the argument out."
+
+
+class UnknownClassError(ValueError):
+    """A description names a class that minicnn does not have, and the program has not given."""
 
 
 class _RecordArguments(type):
@@ -80,12 +84,12 @@ class Configurable(metaclass=_RecordArguments):
 
     def describe(self) -> dict[str, Any]:
         """{"class": its name, "config": the arguments that were given}, ready for JSON."""
-        return {"class": type(self).__name__, "config": self.given_config()}
+        return {"class": custom_objects.get_registered_name(type(self)), "config": self.given_config()}
 
 
 def serialize(thing: Configurable) -> dict[str, Any]:
     """Keras's description, {"class_name": its name, "config": all arguments}; `deserialize` makes an equal object."""
-    return {"class_name": type(thing).__name__, "config": thing.get_config()}
+    return {"class_name": custom_objects.get_registered_name(type(thing)), "config": thing.get_config()}
 
 
 def deserializer(classes: Mapping[str, type[T]], kind: str) -> Callable[..., T]:
@@ -104,14 +108,25 @@ def deserializer(classes: Mapping[str, type[T]], kind: str) -> Callable[..., T]:
 def from_description(description: Mapping[str, Any], classes: Mapping[str, type[T]], kind: str) -> T:
     """The object that `describe` or `serialize` described, for example {"class_name": "adam", "config": {…}}.
 
-    The class's name may be in lower case, as in Keras's older files. Only the given `classes` are ever called.
+    The class's name may be in lower case, as in Keras's older files. Only the given `classes`, and those that the
+    program has given to `custom_objects`, are ever called. Raises ValueError, or UnknownClassError for another name.
     """
     config = description.get("config")
     if not isinstance(config, Mapping) or not all(isinstance(name, str) for name in config):
         raise ValueError(explain(kind, '{"class": …, "config": {…}}', repr(description), "describe() makes it."))
     name = description.get("class", description.get("class_name"))
     name = next((known for known in classes if name == known.lower()), name)
-    return classes[arguments.choice(f"unknown {kind}", name, classes, "the name of a class")](**config)
+    classes = {**classes, **custom_objects.known()}
+    try:
+        return classes[arguments.choice(f"unknown {kind}", name, classes, "the name of a class")](**config)
+    except ValueError as error:
+        raise error if name in classes else UnknownClassError(f"{error} {of_ones_own(name)}") from None
+
+
+def of_ones_own(name: Any) -> str:
+    """How to give a class of one's own that a description names."""
+    given = f"{{{name!r}: {str(name).rpartition('>')[2]}}}"
+    return f"If it is a class of your own: load_model(path, custom_objects={given})."
 
 
 @cache

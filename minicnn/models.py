@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from . import arguments, saving
 from .compatibility import reporter
 from .configurable import from_description
+from .custom_objects import custom_object_scope, get_registered_name
 from .errors import explain
 from .fixed import Layers
 from .graph import in_order, the_inputs, the_outputs
@@ -20,8 +21,6 @@ from .network import Sources, gather
 from .several import each, listed
 from .summary import summary_text
 from .training import Trainer
-
-NO_CUSTOM_OBJECTS = "A file holds minicnn's own layers and losses; for others, build the model and load its weights."
 
 
 class Model(Trainer):
@@ -228,15 +227,22 @@ class Model(Trainer):
 
     def get_config(self) -> dict[str, Any]:
         """The architecture as plain data: `from_config` makes an equal model, with new weights."""
-        layers = [{"class": type(layer).__name__, "config": layer.get_config()} for layer in self.layers]
+        layers = [{"class": get_registered_name(type(layer)), "config": layer.get_config()} for layer in self.layers]
         shape = None if self.input_shape is None else each(without_batch, self.input_shape)
         graph = {"input_names": self.input_names, "sources": self.sources, "outputs": self.output_numbers}
         return {"name": self.name, "input_shape": shape, "layers": layers, **graph}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: None = None) -> Any:
-        """The model that `get_config` described, with new weights. Raises ValueError or TypeError for other data."""
-        arguments.only("from_config custom_objects", custom_objects, None, NO_CUSTOM_OBJECTS)
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, type] | None = None) -> Any:
+        """The model that `get_config` described, with new weights; `custom_objects` has classes of one's own by name.
+
+        Raises ValueError or TypeError for other data.
+        """
+        with custom_object_scope(custom_objects):
+            return cls._from_config(config)
+
+    @classmethod
+    def _from_config(cls, config: dict[str, Any]) -> Any:
         model = cls.without_layers()
         model.name = arguments.text(f"{cls.__name__} from_config, name", config.get("name"))
         if config["input_shape"] is not None:
@@ -350,13 +356,12 @@ def without_batch(shape: Any) -> Any:
     return shape[1:]
 
 
-def model_from_json(json_string: str, custom_objects: None = None) -> Any:
+def model_from_json(json_string: str, custom_objects: Mapping[str, type] | None = None) -> Any:
     """The model whose `to_json` this is, with new weights. Raises ValueError or TypeError for another text."""
-    arguments.only("model_from_json custom_objects", custom_objects, None, NO_CUSTOM_OBJECTS)
     description = json.loads(json_string)
     kinds = {cls.__name__: cls for cls in (Model, Sequential)}
     return kinds[arguments.choice("model_from_json", description.get("class"), kinds, "a model's class")].from_config(
-        description["config"]
+        description["config"], custom_objects
     )
 
 
@@ -366,7 +371,8 @@ def clone_model(
     """A model of the same layers with new weights, not compiled. The other arguments of Keras's are not offered."""
     for given in (input_tensors, clone_function, call_function):
         arguments.only("clone_model, arguments besides the model", given, None, "Make the other model by hand.")
-    return type(model).from_config(model.get_config())
+    own = {get_registered_name(type(layer)): type(layer) for layer in model.layers}
+    return type(model).from_config(model.get_config(), own)
 
 
 def save_model(model: Model, filepath: str | Path, overwrite: bool = True) -> None:
@@ -374,16 +380,26 @@ def save_model(model: Model, filepath: str | Path, overwrite: bool = True) -> No
     model.save(filepath, overwrite)
 
 
-def load_model(filepath: str | Path, custom_objects: None = None, compile: bool = True, safe_mode: bool = True) -> Any:
+def load_model(
+    filepath: str | Path,
+    custom_objects: Mapping[str, type] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Any:
     """The model that `save` wrote, a Sequential or a Model; training goes on bit for bit, on the same backend.
 
     Also reads Keras's .keras and older .h5 files, of models of layers that minicnn has; then the optimiser's state is
     Keras's.
+    `custom_objects` has classes of one's own that the file names, by name: {"Scale": Scale}.
     With compile=False, the model has no optimiser, loss or metrics. No code in a file is ever run, so safe_mode has no
     effect.
     Raises OSError if the file cannot be read, ModelFileError if it is damaged or of another program than Keras.
     """
-    arguments.only("load_model custom_objects", custom_objects, None, NO_CUSTOM_OBJECTS)
+    with custom_object_scope(custom_objects):
+        return _loaded(filepath, compile)
+
+
+def _loaded(filepath: str | Path, compile: bool) -> Any:
     content = saving.read_model(filepath)
     if not arguments.flag("load_model compile", compile):
         content = {name: part for name, part in content.items() if name not in saving.COMPILED}

@@ -13,7 +13,15 @@ from typing import Any
 from . import arguments, layers, losses, metrics, optimizers, tensor_file
 from .callbacks import CallbackList
 from .compatibility import reporter
-from .configurable import from_description
+from .configurable import UnknownClassError, from_description
+from .custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from .errors import ModelFileError, explain
 from .exchange import keras, pytorch
 from .exchange.keras import hdf5
@@ -71,6 +79,8 @@ def restore_model(model: Any, content: dict[str, Any], filepath: str | Path) -> 
             keras.compile_as_in_keras(model, content)
         elif tensor_file.outline(_describe(model)) != tensor_file.outline(content):
             raise ValueError("its description differs from that of the model restored from it")
+    except UnknownClassError as error:
+        raise ModelFileError(f"{filepath}: {error}") from error
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, MemoryError) as error:
         raise ModelFileError(
             explain(str(filepath), "a consistent model", f"a contradiction: {error}", "Save the model again.")
@@ -242,4 +252,16 @@ def _slots(model: Trainer) -> dict[str, Parameter]:
     return {f"{slot}/{name}": parameter for slot in model.optimizer.all_slot_names for name, parameter in parameters}
 
 
-__getattr__ = reporter(__name__, ("load_weights", "save_model", "save_weights"))
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "load_weights",
+    "register_keras_serializable",
+    "save_model",
+    "save_weights",
+]
+
+__getattr__ = reporter(__name__, __all__)

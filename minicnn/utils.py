@@ -9,11 +9,33 @@ import numpy as np
 from . import arguments
 from .backends import to_host
 from .compatibility import reporter
+from .custom_objects import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
 from .datasets.labels import to_categorical
 from .diagram import plot_model
 from .random import set_random_seed
 
-__all__ = ["PyDataset", "Sequence", "clear_session", "normalize", "plot_model", "set_random_seed", "to_categorical"]
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "normalize",
+    "plot_model",
+    "register_keras_serializable",
+    "set_random_seed",
+    "to_categorical",
+]
 
 
 class PyDataset:

@@ -101,7 +101,6 @@ def test_every_sentence_is_about_a_name_that_keras_has():
         ("optimizers.Lion", "Keras has it, minicnn does not. Use Adam. Known: Adadelta"),
         ("optimizers.schedules.LinearDecay", "Did you mean"),
         ("metrics.MeanIoU", "Keras has it"),
-        ("saving.register_keras_serializable", "build the model and call load_weights"),
         ("datasets.cifar100", "datasets.cifar10 has ten classes"),
         ("callbacks.BackupAndRestore", "epochs_trained"),
         ("initializers.Orthogonal", "Keras has it"),

@@ -1,6 +1,7 @@
 """Layers: state, not maths. Each has parameters, a shape rule, and one call to a pair of a backend's operations."""
 
 from ..compatibility import reporter
+from ..configurable import deserializer, serialize
 from ..parameters import Parameter
 from .activations import ELU, Activation, LeakyReLU, ReLU, Softmax
 from .augmentation import RandomErasing, RandomFlip, RandomTranslation
@@ -152,7 +153,11 @@ __all__ = [
     "ZeroPadding2D",
     "add",
     "concatenate",
+    "deserialize",
+    "serialize",
 ]
+
+deserialize = deserializer(CLASSES, "layer")
 
 
 __getattr__ = reporter(__name__, CLASSES)

@@ -233,7 +233,7 @@ def _weights(model: Any) -> bytes:
 def save_model(model: Any, content: dict[str, Any], path: Path) -> None:
     """Write a .keras file of the model, or one in Keras's older format; `content` is that of minicnn's own file.
 
-    Raises ValueError if the model has a layer of the user's, ImportError without h5py.
+    Raises ImportError without h5py.
     """
     described = _described(model, content)
     if path.suffix != ".keras":

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ... import initializers, layers, losses, metrics, optimizers, regularizers
-from ...configurable import argument_names
+from ... import custom_objects, initializers, layers, losses, metrics, optimizers, regularizers
+from ...configurable import UnknownClassError, argument_names, of_ones_own
 from ...errors import did_you_mean, explain
 from ...layers.base import default_name
 from ...optimizers import schedules
@@ -143,9 +143,14 @@ def from_keras(spec: Any) -> Any:
         return config  # its name
     kinds = [KINDS[module]] if module in KINDS else KINDS.values()
     cls = next((classes[name] for classes in kinds if name in classes), None)
+    own = custom_objects.known()
     if cls is None:
-        remedy = did_you_mean(str(name), KINDS.get(module, layers.CLASSES))
-        raise ValueError(explain(f"{name} {config.get('name', '')}".strip(), "a class of minicnn", f"{name}", remedy))
+        name = next((given for given in (spec.get("registered_name"), name) if given in own), name)
+        cls = own.get(name)
+    if cls is None:
+        remedy = f"{did_you_mean(str(name), KINDS.get(module, layers.CLASSES))} {of_ones_own(name)}"
+        where = f"{name} {config.get('name', '')}".strip()
+        raise UnknownClassError(explain(where, "a class of minicnn", repr(name), remedy))
     return {"class": name, "config": dict(_arguments(cls, config))}
 
 
@@ -183,13 +188,11 @@ def to_keras(description: Any, modules: Iterable[str] = KINDS) -> Any:
     if not isinstance(description, dict) or "class" not in description:
         return description
     name = description["class"]
-    module = next((module for module in modules if name in KINDS[module]), None)
-    if module is None:
-        remedy = 'Save the model as "model.safetensors".'
-        raise ValueError(explain(f"a file for Keras, {name}", "a class that Keras has", "one of your own", remedy))
+    module = next((module for module in modules if name in KINDS[module]), None)  # None for a class of one's own
     config = {
         key: to_keras(value) for key, value in description["config"].items() if key not in ("input_shape", "input_dim")
     }
     if config.get("trainable") is True:  # the default; not all of Keras's layers take the argument
         del config["trainable"]
-    return {"module": module, "class_name": name, "config": config, "registered_name": None}
+    own_name = None if module else name
+    return {"module": module, "class_name": name.rpartition(">")[2], "config": config, "registered_name": own_name}
