@@ -227,6 +227,36 @@ def test_a_function_of_one_s_own_is_explained():
         assert losses.get(function).name == function.__name__
 
 
+class Cubes(losses.Loss):
+    """A loss of one's own, which defines the losses of the samples only: the mean of (y_pred − y_true)³."""
+
+    def call_each(self, y_true, y_pred):
+        self.saved = y_pred - y_true
+        return (self.saved**3).mean(axis=-1)
+
+    def call_each_backward(self, dy):
+        return 3 * self.saved**2 / self.saved.shape[-1] * dy[..., None]
+
+
+def test_a_loss_of_one_s_own_of_the_samples(backend):
+    y_true, y_pred = np.zeros((2, 2)), np.array([[1.0, 2.0], [0.0, 1.0]])
+    loss = Cubes()
+    assert loss(y_true, y_pred) == pytest.approx(10 / 4)
+    np.testing.assert_allclose(loss.backward(), np.array([[3, 12], [0, 3]]) / 4)
+    assert Cubes(reduction="sum")(y_true, y_pred, [1, 2]) == pytest.approx(9 / 2 + 2 * 1 / 2)
+
+
+def test_a_call_that_returns_the_losses_of_the_samples_is_explained(backend):
+    """Keras's call returns them."""
+
+    class Squares(losses.Loss):
+        def call(self, y_true, y_pred):
+            return (y_true - y_pred) ** 2
+
+    with pytest.raises(ValueError, match=r"Squares call: .* scalar, found an array of shape \(2, 3\).*call_each"):
+        Squares()(np.ones((2, 3)), np.zeros((2, 3)))
+
+
 def test_losses_keep_the_predictions_dtype(backend):
     target = to_categorical([0, 1], 3)
     for dtype in (np.float32, np.float64):

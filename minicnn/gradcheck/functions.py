@@ -98,7 +98,7 @@ class LossFunction(Function):
         yield other
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
-        return self.loss.call(self.labels, handed["y_pred"])  # forward's checks would refuse complex numbers
+        return self.loss.mean(self.labels, handed["y_pred"])  # forward's checks would refuse complex numbers
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:
         return {"y_pred": self.loss.backward()}
@@ -195,7 +195,7 @@ class ModelFunction(LayeredFunction):
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:
         self.place(handed, dtype)
         self.network, self.loss = self.model.objective()
-        loss = self.loss.call(self.targets, self.network.forward(self.input_of(handed), self.training))
+        loss = self.loss.mean(self.targets, self.network.forward(self.input_of(handed), self.training))
         return self.network.add_penalties(loss)
 
     def run_backward(self, dy: Any, need_dx: bool) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from .. import arguments
-from ..backends import check_memory, to_device, to_host
+from ..backends import active, check_memory, to_device, to_host
 from ..backends.contract import Array, Backend, Saved
 from ..compatibility import missing_member
 from ..config import floatx
@@ -62,9 +62,8 @@ class Loss(Configurable):
         """
         y_true, y_pred = self._arrays(y_true, y_pred)
         if sample_weight is None and self.reduction in MEANS:
-            self.factors = None
-            return self.call(y_true, y_pred)
-        losses = self.call_each(y_true, y_pred)
+            return self.mean(y_true, y_pred)
+        losses = self.each(y_true, y_pred)
         weights = np.ones(losses.shape) if sample_weight is None else spread(self, sample_weight, losses.shape)
         divisor = {"sum": 1.0, "none": 1.0, "mean_with_sample_weight": weights.sum() or 1.0}
         factors = weights / divisor.get(self.reduction, weights.size)
@@ -86,7 +85,18 @@ class Loss(Configurable):
 
     def each(self, y_true: Any, y_pred: Any) -> Array:
         """The loss of each sample: y_pred (N, …, K) -> (N, …)."""
+        self.ops = active()
         return self.call_each(*self._arrays(y_true, y_pred))
+
+    def mean(self, y_true: Array, y_pred: Array) -> Array:
+        """The mean loss of arrays that `forward` has checked, a scalar. Raises ValueError if `call` returns more."""
+        self.ops, self.factors = active(), None
+        value = self.call(y_true, y_pred)
+        if np.shape(value):
+            expected, found = "the mean loss, a scalar", f"an array of shape {tuple(np.shape(value))}"
+            remedy = "Losses of samples are what call_each returns; call_each_backward(dy) is their gradient."
+            raise ValueError(explain(f"{type(self).__name__} call", expected, found, remedy))
+        return value
 
     def _arrays(self, y_true: Any, y_pred: Any) -> tuple[Array, Array]:
         where = type(self).__name__

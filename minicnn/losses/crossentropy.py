@@ -31,7 +31,6 @@ class Crossentropy(Loss):
         return twin
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
-        self.ops, self.factors = active(), None
         target = self.target_numbers(y_true, y_pred)
         crossentropy = self.ops.softmax_crossentropy if self.from_logits else self.ops.crossentropy
         value, self.saved = crossentropy(y_pred, target)
@@ -43,7 +42,6 @@ class Crossentropy(Loss):
         return self.ops.crossentropy_backward(self.saved)
 
     def call_each(self, y_true: Array, y_pred: Array) -> Array:
-        self.ops = active()
         target = self.target_numbers(y_true, y_pred)
         crossentropies = self.ops.softmax_crossentropies if self.from_logits else self.ops.crossentropies
         losses, self.saved = crossentropies(y_pred, target)
@@ -138,7 +136,6 @@ class BinaryCrossentropy(Crossentropy):
     call, call_backward = Loss.call, Loss.call_backward
 
     def call_each(self, y_true: Array, y_pred: Array) -> Array:
-        self.ops = active()
         target = self.target_numbers(y_true, y_pred)
         crossentropies = self.ops.sigmoid_crossentropies if self.from_logits else self.ops.binary_crossentropies
         losses, self.saved = crossentropies(y_pred, target)

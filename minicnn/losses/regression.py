@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from .. import arguments
-from ..backends import active
 from ..backends.contract import Array
 from .base import Loss
 
@@ -16,7 +15,6 @@ class MeanSquaredError(Loss):
     name = "mean_squared_error"
 
     def call(self, y_true: Array, y_pred: Array) -> Array:
-        self.ops, self.factors = active(), None
         value, self.saved = self.ops.mean_squared_error(y_pred, self.target_numbers(y_true, y_pred))
         return value
 
@@ -24,7 +22,6 @@ class MeanSquaredError(Loss):
         return self.ops.mean_squared_error_backward(self.saved)
 
     def call_each(self, y_true: Array, y_pred: Array) -> Array:
-        self.ops = active()
         losses, self.saved = self.ops.squared_errors(y_pred, self.target_numbers(y_true, y_pred))
         return losses
 
@@ -38,7 +35,6 @@ class MeanAbsoluteError(Loss):
     name = "mean_absolute_error"
 
     def call_each(self, y_true: Array, y_pred: Array) -> Array:
-        self.ops = active()
         losses, self.saved = self.ops.absolute_errors(y_pred, self.target_numbers(y_true, y_pred))
         return losses
 
@@ -60,7 +56,6 @@ class Huber(Loss):
         self.delta = arguments.non_negative("Huber delta", delta)
 
     def call_each(self, y_true: Array, y_pred: Array) -> Array:
-        self.ops = active()
         losses, self.saved = self.ops.huber_errors(y_pred, self.target_numbers(y_true, y_pred), self.delta)
         return losses
 
