@@ -194,6 +194,6 @@ def _to_plain(value: Any) -> Any:
         return value.describe()
     if isinstance(value, (tuple, list)):
         return [_to_plain(item) for item in value]
-    if hasattr(value, "item"):  # a NumPy scalar
-        return value.item()
+    if hasattr(value, "tolist"):  # an array, or a NumPy scalar
+        return value.tolist()
     return value

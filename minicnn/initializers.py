@@ -14,6 +14,7 @@ import numpy as np
 
 from . import arguments
 from .compatibility import reporter
+from .config import check_precision, floatx
 from .configurable import Configurable, deserializer
 from .configurable import serialize as serialize
 from .errors import explain
@@ -24,15 +25,18 @@ TRUNCATED_STDDEV = 0.87962566103423978
 
 
 class Initializer(Configurable):
-    """Makes the initial value of a parameter: initializer(shape) -> float64 array."""
+    """Makes the initial value of a parameter: initializer(shape, dtype) -> array; without a dtype, that of floatx()."""
 
     accepted_at_default: ClassVar[dict[str, Any]] = {"input_axes": None, "output_axes": None}
 
-    def __call__(self, shape: Sequence[int]) -> np.ndarray:
-        return self.values(arguments.shape(f"{type(self).__name__} shape", shape, unknown=False))
+    def __call__(self, shape: Sequence[int], dtype: Any = None) -> np.ndarray:
+        where = type(self).__name__
+        values = self.values(arguments.shape(f"{where} shape", shape, unknown=False))
+        with np.errstate(over="ignore"):  # whoever takes the values checks that they are finite
+            return values.astype(check_precision(f"{where} dtype", floatx() if dtype is None else dtype))
 
     def values(self, shape: Sequence[int]) -> np.ndarray:
-        """The array: what a subclass defines."""
+        """The numbers in float64: what a subclass defines."""
         raise NotImplementedError(
             explain(type(self).__name__, "a method values(self, shape)", "none", "Return an array of that shape.")
         )
@@ -53,13 +57,22 @@ class Ones(Initializer):
 
 
 class Constant(Initializer):
-    """All `value`."""
+    """All `value`, or an array that is broadcast to the shape: one number for each output, or a whole kernel."""
 
-    def __init__(self, value: float = 0.0) -> None:
-        self.value = arguments.number("Constant value", value)
+    value: float | np.ndarray
+
+    def __init__(self, value: Any = 0.0) -> None:
+        if isinstance(value, (list, tuple, np.ndarray)):
+            self.value = arguments.array("Constant value", "numbers", value, finite=True)
+        else:
+            self.value = arguments.number("Constant value", value)
 
     def values(self, shape: Sequence[int]) -> np.ndarray:
-        return np.full(shape, self.value)
+        try:
+            return np.broadcast_to(self.value, shape)
+        except ValueError:
+            expected, found = f"a value for the shape {tuple(shape)}", f"shape {np.shape(self.value)}"
+            raise ValueError(explain("Constant", expected, found, "Reshape it.")) from None
 
 
 class _Random(Initializer):
@@ -250,14 +263,19 @@ def fans(shape: Sequence[int]) -> tuple[float, float]:
 deserialize = deserializer(CLASSES, "initializer")
 
 
-def get(identifier: Any) -> Initializer:
-    """The initialiser for an Initializer, its class, a string name or a description. Raises ValueError for others."""
+def get(identifier: Any) -> Callable[..., Any]:
+    """The initialiser for an Initializer, its class, a string name, a description, or a function of shape and dtype.
+
+    Raises ValueError for an unknown name, TypeError for a function with other arguments.
+    """
     if isinstance(identifier, Initializer):
         return identifier
     if isinstance(identifier, type) and issubclass(identifier, Initializer):
         return identifier()
     if isinstance(identifier, dict):
         return deserialize(identifier)
+    if callable(identifier):
+        return arguments.function("initializer", identifier, "shape", keywords=["dtype"])
     known: dict[str, type[Initializer]] = {**CLASSES, **NAMES}
     return known[arguments.choice("initializer", identifier, known, "the name of an initialiser")]()
 
@@ -265,7 +283,7 @@ def get(identifier: Any) -> Initializer:
 def initial_values(where: str, identifier: Any, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
     """The initial value of a parameter. Raises ValueError, TypeError or MemoryError if the initialiser fails."""
     try:
-        values = get(identifier)(shape)
+        values = get(identifier)(shape, dtype=dtype)
     except MemoryError as error:
         raise MemoryError(explain(where, f"memory for {shape}", str(error), "Make the layer smaller.")) from None
     array = arguments.array(where, "initial values", values, dtype, finite=True)

@@ -59,7 +59,7 @@ NUMBER = {
     "beta_1": lambda bad: optimizers.Adam(beta_1=bad),
     "SGD momentum": lambda bad: optimizers.SGD(momentum=bad),
     "weight_decay": lambda bad: optimizers.AdamW(weight_decay=bad),
-    "Constant value": initializers.Constant,
+    "RandomNormal mean": initializers.RandomNormal,
     "stddev": lambda bad: initializers.RandomNormal(stddev=bad),
     "min_delta": lambda bad: callbacks.EarlyStopping(min_delta=bad),
     "validation_split": lambda bad: model().fit(X, Y, validation_split=bad, verbose=0),

@@ -63,6 +63,44 @@ def test_constants():
     np.testing.assert_array_equal(Constant(7)((2,)), 7)
 
 
+def test_a_constant_array(tmp_path):
+    """An array is broadcast to the shape: one number for each output, or a whole kernel."""
+    np.testing.assert_array_equal(Constant([1, 2])((3, 2)), [[1, 2]] * 3)
+    with pytest.raises(ValueError, match=r"Constant: expected a value for the shape \(3,\), found shape \(2,\)"):
+        Constant([1, 2])((3,))
+    edges = np.array([[1.0, 0.0], [-1.0, 0.5]], np.float32)
+    model = minicnn.Sequential(
+        [minicnn.Input((2,)), Dense(2, kernel_initializer=Constant(edges), bias_initializer=Constant(edges[1]))]
+    )
+    for one in (model, minicnn.models.model_from_json(model.to_json())):
+        np.testing.assert_array_equal(one.get_weights()[0], edges)
+        np.testing.assert_array_equal(one.get_weights()[1], edges[1])
+
+
+@pytest.mark.parametrize("bad", [True, "1", None, np.nan, 1e300, [np.nan], ["1"], [[1], [1, 2]]], ids=str)
+def test_a_constant_that_is_no_number(bad):
+    with pytest.raises((ValueError, TypeError), match="Constant value: expected .*, found"):
+        Constant(bad)
+
+
+def test_a_function_is_an_initialiser():
+    def staircase(shape, dtype=None):
+        return np.arange(np.prod(shape), dtype=dtype).reshape(shape)
+
+    layer = Dense(2, kernel_initializer=staircase, dtype="float64")
+    layer.ensure_built((None, 3))
+    np.testing.assert_array_equal(layer.get_weights()[0], [[0, 1], [2, 3], [4, 5]])
+    with pytest.raises(TypeError, match="initializer: expected a function of shape, dtype, found"):
+        initializers.get(lambda shape: np.ones(shape))
+
+
+def test_the_dtype():
+    assert GlorotUniform()((2, 3)).dtype == "float32"
+    assert GlorotUniform()(shape=(2, 3), dtype="float64").dtype == "float64"
+    with pytest.raises(ValueError, match="Ones dtype: expected dtype float32 or float64, found 'int32'"):
+        initializers.Ones()((2,), "int32")
+
+
 def test_own_seeds_repeat_and_the_common_seed_makes_all_repeat():
     np.testing.assert_array_equal(RandomNormal(seed=1)(SHAPE), RandomNormal(seed=1)(SHAPE))
     draws = []
