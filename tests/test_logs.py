@@ -82,13 +82,25 @@ def test_tensorboard(tmp_path):
     callback = TensorBoard(tmp_path, histogram_freq=1, update_freq="batch")
     fitted(callback, epochs=2, validation_data=(X, Y))
     train, validation = events(tmp_path / "train"), events(tmp_path / "validation")
-    assert [(tag, step) for tag, step, _ in validation] == [("epoch_loss", 0), ("epoch_loss", 1)]
+    assert [(tag, step) for tag, step, _ in validation if tag == "epoch_loss"] == [("epoch_loss", 0), ("epoch_loss", 1)]
+    assert [step for tag, step, _ in validation if tag == "evaluation_loss_vs_iterations"] == [1, 2]
+    rates = [value.simple_value for tag, _, value in train if tag == "epoch_learning_rate"]
+    assert rates == pytest.approx([0.1, 0.1])
     assert [step for tag, step, _ in train if tag == "batch_loss"] == [1, 2]
     ratios = [value.simple_value for tag, _, value in train if tag == "only/kernel/update_ratio"]
     assert len(ratios) == 2
     assert min(ratios) > 0
     histograms = [value.histo.num for tag, _, value in train if tag == "only/kernel/gradient"]
     assert histograms == [6, 6]
+
+
+@needs_tensorboard
+def test_tensorboard_of_an_evaluation(tmp_path):
+    model = Sequential([Input((3,)), layers.Dense(2)])
+    model.compile("sgd", "mse")
+    loss = model.evaluate(X, Y, verbose=0, callbacks=[TensorBoard(tmp_path)])
+    [(tag, step, value)] = events(tmp_path / "validation")
+    assert (tag, step, value.simple_value) == ("evaluation_loss_vs_iterations", 0, pytest.approx(loss))
 
 
 @needs_tensorboard

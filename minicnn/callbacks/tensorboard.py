@@ -20,7 +20,8 @@ BATCHES = {"epoch": 0, "batch": 1}
 class TensorBoard(StepStatistics):
     """Writes logs for TensorBoard, `tensorboard --logdir logs`. Needs the extra `tensorboard`.
 
-    The metrics of every epoch are in log_dir/train and log_dir/validation as epoch_loss, epoch_accuracy …, as in Keras.
+    The metrics of every epoch are in log_dir/train and log_dir/validation as epoch_loss, epoch_accuracy …, with
+    epoch_learning_rate; those of every evaluation, over steps, as evaluation_loss_vs_iterations …, as in Keras.
     With histogram_freq = n, the first step of every n-th epoch is measured: histograms of each parameter and of its
     gradient, and its update ratio ‖change‖ / ‖value‖. update_freq = "batch" or a number of batches writes the metrics
     of the epoch so far as batch_loss …, too. No graph is written (write_graph has no effect): `plot_model` draws it.
@@ -62,6 +63,10 @@ class TensorBoard(StepStatistics):
         self.update_freq = arguments.whole("TensorBoard update_freq", update_freq, least=0)
         self._open = imported("tensorboardX", "tensorboard", "TensorBoard").SummaryWriter
         self._writers: dict[str, Any] = {}
+        self._trains = False
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._trains = True
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         super().on_epoch_begin(epoch, logs)
@@ -73,8 +78,16 @@ class TensorBoard(StepStatistics):
             for name, value in logs.items():
                 self._writer("train").add_scalar(f"batch_{name}", value, self.model.optimizer.iterations)
 
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        writer = self._writer("validation")
+        for name, value in (logs or {}).items():
+            if np.ndim(value) == 0:
+                writer.add_scalar(f"evaluation_{name}_vs_iterations", value, self.model.optimizer.iterations)
+        if not self._trains:  # evaluate called it, and nothing follows
+            self._close()
+
     def on_epoch_end(self, epoch: int, logs: Logs) -> None:
-        for name, value in logs.items():
+        for name, value in {**logs, "learning_rate": self.model.optimizer.learning_rate}.items():
             part = "validation" if name.startswith("val_") else "train"
             if np.ndim(value) == 0:
                 self._writer(part).add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
@@ -82,6 +95,10 @@ class TensorBoard(StepStatistics):
             writer.flush()
 
     def on_train_end(self, logs: Logs | None = None) -> None:
+        self._trains = False
+        self._close()
+
+    def _close(self) -> None:
         for writer in self._writers.values():
             writer.close()
         self._writers = {}
