@@ -85,6 +85,11 @@ class TestEarlyStopping:
         _, history = train([EarlyStopping(min_delta=0.5, patience=1)], 9, losses=[5, 4, 3.8, 1, 1, 1, 1, 1, 1])
         assert history.epoch == [0, 1, 2]
 
+    def test_an_improvement_of_exactly_min_delta_is_none(self):
+        """1 − 0.7 is 0.30000000000000004 in floating point, but 0.7 + 0.3 is 1."""
+        _, history = train([EarlyStopping(min_delta=0.3, patience=1)], 3, losses=[1, 0.7, 0.6])
+        assert history.epoch == [0, 1]
+
     def test_accuracy_improves_upwards(self):
         class Accuracies(Callback):
             def on_epoch_end(self, epoch, logs):

@@ -51,7 +51,8 @@ class MonitorCallback(Callback):
 
     def improves(self, current: float, reference: float | None) -> bool:
         """Whether the value is better than the reference by more than min_delta; without a reference, it is."""
-        return reference is None or (self.sign or 1) * (current - reference) > self.min_delta
+        sign = self.sign or 1
+        return reference is None or sign * current - self.min_delta > sign * reference
 
     def get_state(self) -> dict[str, Any]:
         best = self.best if self.best is not None and np.isfinite(self.best) else None
