@@ -20,7 +20,7 @@ from .errors import did_you_mean
 OWN_LAYER = "A layer of your own also defines its gradient, in call_backward: there is no automatic differentiation."
 OWN_LOSS = "A loss of your own also defines its gradient: there is no automatic differentiation."
 OWN_METRIC = "A metric of your own keeps plain attributes; there is no add_weight."
-STEP = "A step is `step(model.parameters())`, or `apply(grads, parameters)`."
+STEP = "A step is `step(model.parameters())`, or `apply(grads, parameters)`. learning_rate and iterations are numbers."
 
 DIFFERS = {
     "Layer": OWN_LAYER,
@@ -28,6 +28,7 @@ DIFFERS = {
     "Metric": OWN_METRIC,
     "Model": "Trains one output; each layer is called once.",
     "callbacks.Callback": "`get_state` and `set_state` make it resumable.",
+    "callbacks.CallbackList": "CallbackList(callbacks, model); fit adds the History and the progress bar.",
     "callbacks.ModelCheckpoint": "Writes Keras's format to .keras and .weights.h5, safetensors to any other name.",
     "callbacks.TerminateOnNaN": "Without it, `fit` raises NonFiniteError, which names the first layer that failed.",
     "callbacks.TensorBoard": "Needs the extra tensorboard. No graph, images or profiles; gradients and update ratios.",
@@ -65,7 +66,7 @@ INSTEAD = {
     "DTypePolicy": ONE_PRECISION,
     "FloatDTypePolicy": ONE_PRECISION,
     "callbacks.BackupAndRestore": "ModelCheckpoint, then load_model and fit(…, initial_epoch=model.epochs_trained).",
-    "callbacks.SwapEMAWeights": "WeightAveraging gives the model the mean of its weights.",
+    "callbacks.SwapEMAWeights": "use_ema averages weights at the end of fit, WeightAveraging in every epoch.",
     "constraints": "Weights are not constrained; weight_decay and regularizers make them smaller.",
     "datasets.boston_housing": NO_DATA,
     "datasets.california_housing": NO_DATA,
@@ -160,10 +161,13 @@ INSTEAD_OF_MEMBERS = {
     "predict_proba": "model.predict(x)",
     "quanti": "There is no quantisation.",
     "rematerialized_call": "All values between layers are kept for the backward.",
+    "scale_loss": ONE_PRECISION,
+    "set_weights": "An optimiser's set_state(calls, get_state(), parameters) restores its state.",
     "stateless": "Layers, models, metrics and optimisers keep their state themselves.",
     "supports_masking": "There are no masks.",
     "symbolic_call": "Call the layer on an Input.",
     "variable_dtype": ONE_PRECISION,
+    "variables": "Its state is in plain attributes; an optimiser's get_state() has copies of its slots.",
 }
 """For a missing attribute or method of Keras's, or all of Keras's that begin like this: what to do instead."""
 
