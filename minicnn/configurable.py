@@ -126,7 +126,7 @@ def from_description(description: Mapping[str, Any], classes: Mapping[str, type[
 def of_ones_own(name: Any) -> str:
     """How to give a class of one's own that a description names."""
     given = f"{{{name!r}: {str(name).rpartition('>')[2]}}}"
-    return f"If it is a class of your own: load_model(path, custom_objects={given})."
+    return f"For a file that names your own: load_model(path, custom_objects={given})."
 
 
 @cache

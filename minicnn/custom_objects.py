@@ -1,6 +1,6 @@
-"""Classes of one's own that the file of a model may name: given for one call, for a block, or registered for good.
+"""Classes and functions of one's own that a model's file may name: given for a call, for a block, or for good.
 
-A file holds names and arguments, no code. Only classes that the program itself gives here are ever called.
+A file holds names and arguments, no code. Only what the program itself gives here is ever called.
 """
 
 from __future__ import annotations
@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from inspect import isfunction
 from typing import Any, TypeVar
 
 from . import arguments
 from .errors import explain, shown
 
-Class = TypeVar("Class", bound=type)
+Own = TypeVar("Own", bound=Callable[..., Any])
 
 registered: dict[str, Any] = {}
 """The classes of `register_keras_serializable`, by "package>name", and others that a program has put here."""
@@ -21,21 +22,22 @@ registered: dict[str, Any] = {}
 _of_block: ContextVar[Mapping[str, Any]] = ContextVar("_of_block", default={})  # noqa: B039  # it is never changed
 
 
-def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Class], Class]:
-    """Decorator: files may name this class, as "package>name"; without a name, by the class's own.
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[Own], Own]:
+    """Decorator: files may name this class or function, as "package>name"; without a name, by its own.
 
-    Raises TypeError for anything but a class, ValueError for a name with ">".
+    Raises TypeError for anything else, ValueError for a name with ">".
     """
     where = "register_keras_serializable"
     for part in (package, "name" if name is None else name):
         if ">" in arguments.text(where, part):
             raise ValueError(explain(where, 'a package and a name without ">"', repr(part), "Choose another one."))
 
-    def register(cls: Class) -> Class:
-        if not isinstance(cls, type):
-            raise TypeError(explain(where, "a class", shown(cls), "Derive one from layers.Layer, losses.Loss, …"))
-        registered[f"{package}>{name or cls.__name__}"] = cls
-        return cls
+    def register(own: Own) -> Own:
+        if not isinstance(own, type) and not isfunction(own):
+            remedy = "Derive a class from layers.Layer, losses.Loss, …"
+            raise TypeError(explain(where, "a class or a function", shown(own), remedy))
+        registered[f"{package}>{name or own.__name__}"] = own
+        return own
 
     return register
 

@@ -109,6 +109,33 @@ def test_a_registered_class_needs_nothing_more(tmp_path):
         assert type(loaded.layers[0]) is Twice
 
 
+def largest_error(y_true, y_pred):
+    return np.abs(y_true - y_pred).max(axis=-1)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "model.keras"])
+def test_a_function_that_is_a_metric(tmp_path, name):
+    if name == "model.keras":
+        pytest.importorskip("h5py")
+    model = Sequential([Input((4,)), layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=[largest_error])
+    model.fit(X, X[:, :2], verbose=0)
+    model.save(tmp_path / name)
+    loaded = minicnn.load_model(tmp_path / name, custom_objects={"largest_error": largest_error})
+    assert loaded.evaluate(X, X[:, :2], return_dict=True) == model.evaluate(X, X[:, :2], return_dict=True)
+    saving.register_keras_serializable("mine")(largest_error)
+    assert minicnn.metrics.get("mine>largest_error").fn is largest_error
+
+
+def test_a_function_that_is_a_metric_and_is_not_given(tmp_path):
+    model = Sequential([Input((4,)), layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=[largest_error])
+    model.save(tmp_path / "model.safetensors")
+    with pytest.raises(minicnn.ModelFileError, match=r"custom_objects=\{'largest_error': largest_error\}"):
+        minicnn.load_model(tmp_path / "model.safetensors")
+    assert not minicnn.load_model(tmp_path / "model.safetensors", compile=False).compiled
+
+
 def test_get_custom_objects_is_for_good():
     saving.get_custom_objects()["Scale"] = Scale
     assert isinstance(layers.deserialize(layers.serialize(Scale(3.0))), Scale)
@@ -137,9 +164,9 @@ def test_names_to_register(package, name):
         saving.register_keras_serializable(package, name)(Scale)
 
 
-def test_only_classes_are_registered():
-    with pytest.raises(TypeError, match="register_keras_serializable: expected a class"):
-        saving.register_keras_serializable()(len)
+def test_only_classes_and_functions_are_registered():
+    with pytest.raises(TypeError, match="register_keras_serializable: expected a class or a function"):
+        saving.register_keras_serializable()(Scale())
 
 
 def test_a_class_of_another_kind_is_no_layer(tmp_path):

@@ -9,10 +9,10 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from .. import arguments
+from .. import custom_objects
 from ..compatibility import reporter
-from ..configurable import deserializer, serialize
-from ..errors import explain, shown
+from ..configurable import UnknownClassError, deserializer, of_ones_own, serialize
+from ..errors import did_you_mean, explain, shown
 from ..losses.functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -186,9 +186,14 @@ def get(identifier: Any) -> Metric:
     if isinstance(identifier, dict):
         return deserialize(identifier)
     if isinstance(identifier, str):
+        if own := custom_objects.known().get(identifier):
+            return get(own)
         if identifier in CLASSES and identifier != "AccuracyByShape":
             return CLASSES[identifier]()
-        cls: Any = NAMES[arguments.choice("metrics", identifier, NAMES, "names of metrics")]
+        if identifier not in NAMES:
+            remedy = f"{did_you_mean(identifier, NAMES)} A function of your own is given without quotes. {of_ones_own(identifier)}"
+            raise UnknownClassError(explain("metrics", "names of metrics", shown(identifier), remedy))
+        cls: Any = NAMES[identifier]
         return cls(name=identifier)
     if inspect.isclass(identifier) and issubclass(identifier, Metric):
         return identifier()
@@ -199,7 +204,12 @@ def get(identifier: Any) -> Metric:
 
 
 def describe(metric: Metric) -> str | dict[str, Any]:
-    """The name of a metric that was made from it, or its description; `get` makes an equal metric from both."""
+    """The name of a metric that was made from it, or its description; `get` makes an equal metric from both.
+
+    A function that is a metric has its name.
+    """
+    if metric.arguments == {"fn": getattr(metric, "fn", None)}:
+        return custom_objects.get_registered_name(metric.arguments["fn"])
     from_name = NAMES.get(metric.name) is type(metric) and metric.arguments == {"name": metric.name}
     return metric.name if from_name else metric.describe()
 
