@@ -191,7 +191,8 @@ def get(identifier: Any) -> Metric:
         if identifier in CLASSES and identifier != "AccuracyByShape":
             return CLASSES[identifier]()
         if identifier not in NAMES:
-            remedy = f"{did_you_mean(identifier, NAMES)} A function of your own is given without quotes. {of_ones_own(identifier)}"
+            remedy = f"A function of your own is given without quotes. {of_ones_own(identifier)}"
+            remedy = f"{did_you_mean(identifier, NAMES)} {remedy}"
             raise UnknownClassError(explain("metrics", "names of metrics", shown(identifier), remedy))
         cls: Any = NAMES[identifier]
         return cls(name=identifier)
