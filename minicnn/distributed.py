@@ -268,7 +268,8 @@ class State:
 
 def moving_statistics(network: Network) -> list[Parameter]:
     """The weights that a forward in training changes: batch norm's moving mean and variance."""
-    return [weight for layer in network.layers if layer.trainable for weight in layer.non_trainable_weights]
+    layers = (layer for layer, mode in zip(network.layers, network.modes, strict=True) if mode is None)
+    return [weight for layer in layers if layer.trainable for weight in layer.non_trainable_weights]
 
 
 def share_of(loss: Loss, sample_weight: Any, rows: slice, samples: int) -> float:

@@ -16,7 +16,8 @@ from .fixed import Layers
 from .graph import in_order, the_inputs, the_outputs
 from .inputs import input_names, shapes_in
 from .layers import CLASSES, Input, Layer
-from .layers.input import Value
+from .layers.base import check_mode
+from .layers.input import Mode, Value
 from .network import Sources, gather
 from .several import each, listed
 from .summary import summary_text
@@ -50,7 +51,7 @@ class Model(Trainer):
         numbers = {value: number for number, value in enumerate(nodes)}
         self.set_inputs(starts, names)
         for value in nodes[len(starts) :]:
-            self.append(value.layer, tuple(numbers[source] for source in value.sources))
+            self.append(value.layer, tuple(numbers[source] for source in value.sources), value.training)
         self.set_outputs([numbers[end] for end in ends])
         self.nodes = tuple(nodes)
 
@@ -61,8 +62,9 @@ class Model(Trainer):
         Trainer.__init__(model, name=cls.__name__.lower())
         return model
 
-    def append(self, layer: Layer, sources: Sources) -> None:
-        """Append a layer that gets the values of these numbers, without building it. Its value is the output.
+    def append(self, layer: Layer, sources: Sources, training: Mode = None) -> None:
+        """Append a layer that gets the values of these numbers, without building it. Its value is the output. With
+        training=False, it is always in inference.
 
         Raises ValueError or TypeError if there are no such values, or if the layer does not fit to the others.
         """
@@ -91,6 +93,7 @@ class Model(Trainer):
             for weight in layer.weights:
                 weight.name = f"{layer.name}/{weight.name.rpartition('/')[2]}"
         self.layers, self.sources = Layers([*self.layers, layer]), (*self.sources, sources)
+        self.modes = (*self.modes, check_mode(f"{self.name}, {layer}", training))
         self.output_numbers = (self._last_number(),)
 
     def _last_number(self) -> int:
@@ -171,7 +174,7 @@ class Model(Trainer):
         nodes = list(self.nodes) or [Input(self.input_shape[1:])]
         for number in range(len(nodes) - len(self.input_names), len(self.layers)):
             sources = tuple(nodes[source] for source in self.sources[number])
-            nodes.append(self.layers[number].value_of(sources))
+            nodes.append(self.layers[number].value_of(sources, self.modes[number]))
         self.nodes = tuple(nodes)
 
     @property
@@ -230,7 +233,7 @@ class Model(Trainer):
         layers = [{"class": get_registered_name(type(layer)), "config": layer.get_config()} for layer in self.layers]
         shape = None if self.input_shape is None else each(without_batch, self.input_shape)
         graph = {"input_names": self.input_names, "sources": self.sources, "outputs": self.output_numbers}
-        return {"name": self.name, "input_shape": shape, "layers": layers, **graph}
+        return {"name": self.name, "input_shape": shape, "layers": layers, **graph, "modes": self.modes}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, type] | None = None) -> Any:
@@ -248,8 +251,9 @@ class Model(Trainer):
         if config["input_shape"] is not None:
             shapes = shapes_in(config["input_shape"])
             model.set_inputs([Input(shape) for shape in shapes], config.get("input_names", input_names(len(shapes))))
-        for description, sources in zip(config["layers"], config["sources"], strict=True):
-            model.append(from_description(description, CLASSES, "layer"), tuple(sources))
+        modes = config.get("modes", [None] * len(config["layers"]))
+        for description, sources, mode in zip(config["layers"], config["sources"], modes, strict=True):
+            model.append(from_description(description, CLASSES, "layer"), tuple(sources), mode)
         if "outputs" in config:
             model.set_outputs(config["outputs"])
         model.build_if_shape_is_known()
@@ -328,7 +332,7 @@ class Sequential(Model):
         if not self.layers:
             raise ValueError(explain(f"{self.name} pop", "at least one layer", "none", "Add layers first."))
         last = self.layers[-1]
-        self.layers, self.sources = Layers(self.layers[:-1]), self.sources[:-1]
+        self.layers, self.sources, self.modes = Layers(self.layers[:-1]), self.sources[:-1], self.modes[:-1]
         self.output_numbers, self.nodes = (len(self.layers),), self.nodes[: len(self.layers) + 1]
         return last
 
@@ -341,8 +345,8 @@ class Sequential(Model):
             layer.check_one_way(self.name)
             if layer.input_shape and not self.layers and not self.input_shape:
                 self.set_input_shape(layer.input_shape[1:])
-            for inner, sources in list(zip(layer.layers, layer.sources, strict=True)):
-                self.append(inner, tuple(before + source for source in sources))
+            for inner, sources, mode in list(zip(layer.layers, layer.sources, layer.modes, strict=True)):
+                self.append(inner, tuple(before + source for source in sources), mode)
         elif isinstance(layer, Layer):
             if layer.requested_input_shape and not self.layers:
                 self.set_input_shape(layer.requested_input_shape)

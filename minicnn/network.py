@@ -4,7 +4,7 @@ Each layer gets the network's input or the outputs of layers before it. These va
 output of the k-th layer; several inputs have the first numbers, 0, 1, …, and the layers those after them. `sources` has
 the numbers that each layer gets. In a sequence, each layer gets the value before it: ((0,), (1,), (2,), …).
 `output_numbers` has the numbers of the values that the network returns: the last one of a sequence. Several outputs are
-a list of arrays.
+a list of arrays. `modes` has False for each layer that is always in inference, also while the network is trained.
 
 It knows nothing of training: `Trainer` extends it, and `Sequential` extends `Trainer`.
 """
@@ -29,8 +29,8 @@ from .fixed import Layers, Weights
 from .inference import Inference
 from .inputs import as_input, check_input, check_samples_alike, in_their_order
 from .layers import Activation, Layer, ReLU, Softmax
-from .layers.base import IN_A_GRAPH, check_weights
-from .layers.input import values_in
+from .layers.base import check_mode, check_weights
+from .layers.input import Mode, values_in
 from .parameters import Parameter, replace_all, snapshot_of
 from .several import each, listed
 
@@ -66,6 +66,7 @@ class Network:
         layers: Sequence[Layer] = (),
         sources: Sequence[Sources] | None = None,
         outputs: Sources | None = None,
+        modes: Sequence[Mode] | None = None,
         *,
         name: str = "network",
         input_shape: Any = None,
@@ -74,6 +75,7 @@ class Network:
         self.name = arguments.text(f"{type(self).__name__} name", name)
         self.layers: list[Layer] = Layers(layers)
         self.sources = in_sequence(len(layers)) if sources is None else tuple(sources)
+        self.modes: tuple[Mode, ...] = (None,) * len(layers) if modes is None else tuple(modes)
         self.output_numbers = (len(layers),) if outputs is None else tuple(outputs)
         self.input_shape = input_shape  # with the batch axis; of several inputs, the list
         self.input_names = tuple(input_names)
@@ -113,9 +115,9 @@ class Network:
         x = self.as_input(x)
         self.check_input(x)
         values = [to_device(one, self.dtype) for one in listed(x)]
-        for layer, sources in zip(self.layers, self.sources, strict=True):
+        for layer, sources, mode in zip(self.layers, self.sources, self.modes, strict=True):
             in_training = layer.training_by_default if training is None else training
-            values.append(layer.forward(gather(values, sources), in_training))
+            values.append(layer.forward(gather(values, sources), in_training if mode is None else mode))
         if self.input_shape is None:
             self.input_shape = (None, *values[0].shape[1:])
         return values
@@ -371,7 +373,8 @@ class Network:
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """forward(x, training); without `training`, only layers of data augmentation are in training, as in Keras.
 
-        Called on an Input or a Value: the Value of the output, as in a larger graph; of several, a list.
+        Called on an Input or a Value: the Value of the output, as in a larger graph; of several, a list. There,
+        training=False has all layers compute as in inference while the larger model is trained.
         """
         x = in_their_order(self.name, self.input_names, x)
         values: list[Any] = list(values_in(self.name, x))
@@ -380,11 +383,11 @@ class Network:
             if augments:
                 return gather(self.values(x, None), self.output_numbers)
             return self.forward(x, False if training is None else training)
-        arguments.only(f"{self.name} training", training, None, IN_A_GRAPH)
+        check_mode(self.name, training)
         if (expected := len(self.input_names)) != len(values):
             raise ValueError(explain(self.name, f"{expected} inputs", f"{len(values)}", "Give one value for each."))
-        for layer, sources in zip(self.layers, self.sources, strict=True):
-            values.append(layer(gather(values, sources)))
+        for layer, sources, mode in zip(self.layers, self.sources, self.modes, strict=True):
+            values.append(layer(gather(values, sources), mode if training is None else training))
         return gather(values, self.output_numbers)
 
 
@@ -414,15 +417,16 @@ def add_parts(gradients: dict[int, Array], numbers: Sources, parts: Any) -> None
 
 
 def with_activations(
-    layers: Sequence[Layer], sources: Sequence[Sources], outputs: Sources, inputs: int = 1
-) -> tuple[list[Layer], list[Sources], Sources]:
+    layers: Sequence[Layer], sources: Sequence[Sources], outputs: Sources, modes: Sequence[Mode], inputs: int = 1
+) -> tuple[list[Layer], list[Sources], Sources, list[Mode]]:
     """A network of built layers; a layer without an activation and the activation layer that alone gets its output
     become a copy of the first one."""
     uses = Counter(source for own in (*sources, outputs) for source in own)
     new_layers: list[Layer] = []
     new_sources: list[Sources] = []
+    new_modes: list[Mode] = []
     numbers = list(range(inputs))  # the new numbers of the old values
-    for layer, own in zip(layers, sources, strict=True):
+    for layer, own, mode in zip(layers, sources, modes, strict=True):
         number = numbers[own[0]]
         fused = None
         if number >= inputs and uses[own[0]] == 1 and isinstance(layer, (Activation, ReLU, Softmax)):
@@ -433,12 +437,13 @@ def with_activations(
                 fused = before.ending_in(activation)
         if fused is None:
             new_layers.append(layer)
+            new_modes.append(mode)
             new_sources.append(tuple(numbers[source] for source in own))
             number = inputs + len(new_layers) - 1
         else:
             new_layers[number - inputs] = fused
         numbers.append(number)
-    return new_layers, new_sources, tuple(numbers[number] for number in outputs)
+    return new_layers, new_sources, tuple(numbers[number] for number in outputs), new_modes
 
 
 def _copy(thing: Any, copies: dict[int, tuple[Any, Any]]) -> Any:

@@ -154,6 +154,8 @@ def _describe(model: Trainer) -> dict[str, Any]:
     }
     if model.input_names != input_names(len(model.input_names)):
         content["input_names"] = model.input_names
+    if any(mode is not None for mode in model.modes):
+        content["modes"] = model.modes
     if not model.is_sequence:
         content["sources"] = model.sources
         if model.output_numbers != (len(model.value_names) - 1,):
@@ -190,10 +192,11 @@ def _restore(model: Any, content: dict[str, Any]) -> None:
     shapes = shapes_in(content["input_shape"])
     inputs = [layers.Input(shape[1:]) for shape in shapes]
     model.set_inputs(inputs, content.get("input_names") or input_names(len(inputs)))
-    for description, own in zip(content["layers"], sources, strict=True):
+    modes = content.get("modes") or [None] * len(content["layers"])
+    for description, own, mode in zip(content["layers"], sources, modes, strict=True):
         layer = from_description(description, layers.CLASSES, "layer")
         layer.stored_weights = weights
-        model.append(layer, tuple(own))
+        model.append(layer, tuple(own), mode)
     if "outputs" in content:
         model.set_outputs(content["outputs"])
     built_for = [(None, *arguments.shape("built_for", shape[1:])) for shape in shapes_in(content["built_for"])]

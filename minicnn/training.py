@@ -143,12 +143,14 @@ class Trainer(Network):
         if not self._is_its_layers:
             return self, self.loss
         names = self.input_names
-        layers, sources, outputs = with_activations(self.layers, self.sources, self.output_numbers, len(names))
+        layers, sources, outputs, modes = with_activations(
+            self.layers, self.sources, self.output_numbers, self.modes, len(names)
+        )
         layers, loss = on_logits(layers, self.loss)
         if layers == self.layers:
             return self, loss
         shape = self.input_shape
-        return Network(layers, sources, outputs, name=self.name, input_shape=shape, input_names=names), loss
+        return Network(layers, sources, outputs, modes, name=self.name, input_shape=shape, input_names=names), loss
 
     @property
     def _is_its_layers(self) -> bool:

@@ -373,11 +373,3 @@ def test_a_shared_layer_is_not_called_on_other_shapes():
     layer(Input((3,)))
     with pytest.raises(ValueError, match="expected 3 channels on axis -1, as it was built with"):
         layer(Input((4,)))
-
-
-def test_training_is_no_argument_in_a_graph():
-    inputs = Input((3,))
-    for called in (Dropout(0.5), Sequential([Dropout(0.5)])):
-        with pytest.raises(ValueError, match=r"training: expected None, .* model\(x, training=True\)"):
-            called(inputs, training=True)
-        assert called(inputs, training=None).sources == (inputs,)

@@ -281,7 +281,8 @@ def _layer_by_layer(function: ModelFunction, wrong: dict[str, Comparison]) -> di
     function.forward(function.arrays)
     values = [np.array(to_host(value)) for value in model.values(function.input_of(function.arrays), function.training)]
     inputs = [gather(values, sources) for sources in model.sources]
-    found = _first_wrong(function, list(zip(model.layers, inputs, strict=True)), values[-1])
+    modes = (function.training if mode is None else mode for mode in model.modes)
+    found = _first_wrong(function, list(zip(model.layers, inputs, modes, strict=True)), values[-1])
     if found is None:
         return {
             name: Diagnosis(f"{describe(compared)} Each layer and the loss are right on their own.")
@@ -293,15 +294,15 @@ def _layer_by_layer(function: ModelFunction, wrong: dict[str, Comparison]) -> di
 
 
 def _first_wrong(
-    function: ModelFunction, inputs: list[tuple[Layer, np.ndarray]], y: np.ndarray
+    function: ModelFunction, calls: list[tuple[Layer, Any, bool]], y: np.ndarray
 ) -> tuple[str, Report] | None:
-    """The loss or the last layer that is wrong on its own, and its report."""
+    """The loss or the last layer that is wrong on its own, and its report; `calls` has x and training of each layer."""
     check = _Check(LossFunction(function.model.loss, function.targets, y), "central", 200, np.random.default_rng(0))
     if not (report := check.report(list(check.gradient_findings()))):
         return "the loss", report
-    for layer, x in reversed(inputs):
+    for layer, x, training in reversed(calls):
         with left_as_found([layer]):
-            alone = LayerFunction(layer, x, function.training, np.random.default_rng(0))
+            alone = LayerFunction(layer, x, training, np.random.default_rng(0))
             check = _Check(alone, "central", 200, np.random.default_rng(0))
             if not (report := check.report(list(check.gradient_findings()))):
                 return str(layer), report

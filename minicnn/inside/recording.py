@@ -157,7 +157,7 @@ def record(model: Trainer, x: Any, y: Any, where: str) -> tuple[list[LayerTrace]
     model.check_input(batch.x)
     model.ensure_built(batch.x)
     with _copied(model) as (layers, loss), np.errstate(all="ignore"):
-        network = Network(layers, model.sources)
+        network = Network(layers, model.sources, modes=model.modes)
         values = network.values(batch.x, training=True)
         target = to_device(loss.check_targets(batch.y, tuple(values[-1].shape)))
         alone = loss.forward(target, values[-1])

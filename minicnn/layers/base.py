@@ -20,7 +20,7 @@ from ..configurable import Accepted, Configurable
 from ..errors import explain, shown
 from ..fixed import Weights
 from ..parameters import Parameter, replace_all, snapshot_of
-from .input import Value, values_in
+from .input import Mode, Value, values_in
 
 Shape = tuple[int, ...]
 
@@ -33,12 +33,6 @@ CHANNELS_LAST = {
 """What layers with a channel axis accept of Keras's `data_format`."""
 
 NO_CONSTRAINTS = {"kernel_constraint": None, "bias_constraint": None}
-
-IN_A_GRAPH = (
-    "A layer of a model is told by the model: model(x, training=True). Frozen batch norm (trainable = False) always "
-    "computes as in inference."
-)
-"""Why a call on a value of a graph does not take `training`."""
 
 SIGNATURES = {
     "build": ("input_shape",),
@@ -486,25 +480,25 @@ class Layer(Configurable):
     def __call__(self, inputs: Any, training: bool | None = None, mask: None = None) -> Any:
         """forward(inputs, training), for numbers of any dtype, which are converted to the layer's.
 
-        Called on an Input or a Value: the Value that the layer will compute in a graph.
+        Called on an Input or a Value: the Value that the layer will compute in a graph; with training=False, as in
+        inference also while the model is trained.
         """
         arguments.only(f"{self} mask", mask, None, "There are no masks: give samples of one length.")
         values = values_in(str(self), inputs)
         if values:
-            arguments.only(f"{self} training", training, None, IN_A_GRAPH)
-            return self.value_of(values)
+            return self.value_of(values, check_mode(str(self), training))
         return self.forward(self._converted(inputs), self.training_by_default if training is None else training)
 
     def _converted(self, inputs: Any) -> Any:
         """The input as an array of the layer's dtype. Raises TypeError unless it is numbers."""
         return to_device(arguments.array(self, "input", inputs, self.dtype), self.dtype)
 
-    def value_of(self, sources: tuple[Value, ...]) -> Value:
+    def value_of(self, sources: tuple[Value, ...], training: Mode = None) -> Value:
         """The Value that this layer computes from these; builds the layer."""
         self.check_input_count(len(sources))
         shapes = [source.shape for source in sources]
         output_shape = self.build_for(shapes if len(shapes) > 1 else shapes[0])
-        value = Value(self, sources, (shapes[0][0], *output_shape[1:]))
+        value = Value(self, sources, (shapes[0][0], *output_shape[1:]), training)
         self.calls_to(value)
         return value
 
@@ -548,6 +542,14 @@ class Layer(Configurable):
     def __repr__(self) -> str:
         arguments = ", ".join(f"{name}={value!r}" for name, value in self.arguments.items())
         return f"{type(self).__name__}({arguments})"
+
+
+def check_mode(where: str, training: Any) -> Mode:
+    """`training` in a call on a value of a graph. Raises ValueError unless it is False or None."""
+    if training not in (None, False):
+        remedy = "The model tells its layers: model(x, training=True). training=False keeps them in inference."
+        raise ValueError(explain(f"{where} training, in a graph", "False or None", shown(training), remedy))
+    return None if training is None else False
 
 
 def _marking_built(build: Any) -> Any:

@@ -16,6 +16,9 @@ from ..config import floatx
 from ..configurable import Accepted, Configurable
 from ..errors import explain, shown
 
+Mode = bool | None
+"""False for a layer that a graph calls with training=False; None for one that follows the model."""
+
 JOINING: dict[str, Any] = {}
 """The layers that a sign between two values stands for; merging.py enters them."""
 
@@ -23,13 +26,17 @@ JOINING: dict[str, Any] = {}
 class Value:
     """The output of a layer that has not been computed yet: the result of calling the layer on an Input or a Value."""
 
-    def __init__(self, layer: Any, sources: tuple[Value, ...], shape: tuple[int | None, ...]) -> None:
+    def __init__(
+        self, layer: Any, sources: tuple[Value, ...], shape: tuple[int | None, ...], training: Mode = None
+    ) -> None:
         self.layer = layer
         """The layer that will compute it; None for an Input."""
         self.sources = sources
         """The values that the layer gets."""
         self.shape = shape
         """Its shape; None for a batch axis of any length, and for others that the first batch has to tell."""
+        self.training = training
+        """False if the layer computes as in inference, whatever the model does; else None."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a copy. Its layer, a copy too, computes it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import minicnn
 
@@ -116,6 +117,53 @@ def test_the_outputs_of_all_layers(network, backend):
     expected = keras.Model(theirs.inputs, [layer.output for layer in computing]).predict(x, verbose=0)
     for layer, one, other in zip(computing, found, expected, strict=True):
         assert_close(one, other, layer.name)
+
+
+def part_and_whole(framework):
+    """A network with batch norm, and a larger one that calls it with training=False, as for transfer learning."""
+    layers = framework.layers
+    inputs = framework.Input((6, 5, 2))
+    x = layers.BatchNormalization(momentum=0.5)(layers.Conv2D(4, 3)(inputs))
+    part = framework.Model(inputs, layers.GlobalAveragePooling2D()(layers.Activation("relu")(x)))
+    larger = framework.Input((6, 5, 2))
+    return part, framework.Model(larger, layers.Dense(3)(part(larger, training=False)))
+
+
+def twins_in_inference():
+    """These in minicnn and in Keras, with equal weights; the moving statistics are those of another training."""
+    (part, ours), (its_part, theirs) = part_and_whole(minicnn), part_and_whole(keras)
+    rng = np.random.default_rng(0)
+    ours.set_weights([np.abs(rng.normal(size=weight.shape)) + 0.5 for weight in ours.get_weights()])
+    theirs.set_weights(ours.get_weights())
+    return part, ours, its_part, theirs, rng.normal(size=(12, 6, 5, 2)), rng.normal(size=(12, 3))
+
+
+def test_gradients_of_a_part_in_inference(backend):
+    """Keras's own layers, called in order: Keras's fit would set training=True in a model's call, against its guide."""
+    _, ours, its_part, theirs, x, y = twins_in_inference()
+    loss = minicnn.losses.MeanSquaredError()
+    loss.forward(y, ours.forward(x, training=True))
+    dx = ours.backward(loss.backward())
+    inputs = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        value = tf.reduce_mean((theirs.layers[-1](its_part(inputs, training=False)) - y) ** 2)
+    its_dx, *gradients = tape.gradient(value, [inputs, *theirs.trainable_variables])
+    assert_close(dx, its_dx.numpy(), "dx")
+    for parameter, gradient in zip(ours.parameters(), gradients, strict=True):
+        assert_close(parameter.grad, gradient.numpy(), parameter.name)
+
+
+def test_training_with_a_frozen_part_in_inference(backend):
+    part, ours, its_part, theirs, x, y = twins_in_inference()
+    part.trainable = its_part.trainable = False
+    for model, framework in ((ours, minicnn), (theirs, keras)):
+        model.compile(framework.optimizers.SGD(0.03, momentum=0.5), "mse")
+        model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0)
+    for weight, expected in zip(ours.layers[-1].weights, theirs.layers[-1].get_weights(), strict=True):
+        assert_close(weight.value, expected, weight.name)
+    for weight, expected in zip(part.weights, its_part.get_weights(), strict=True):
+        assert_close(weight.value, expected, weight.name)
 
 
 def test_unknown_lengths():

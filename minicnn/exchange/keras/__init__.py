@@ -264,9 +264,9 @@ def _described(model: Any, content: dict[str, Any]) -> dict[str, Any]:
     layers += [config.to_keras({"class": layer["class"], "config": layer["config"]}) for layer in content["layers"]]
     own = {"name": content["name"], "trainable": True, "layers": layers}
     described = {"module": "keras", "class_name": "Sequential", "config": own, "registered_name": None}
-    if "sources" in content:
+    if "sources" in content or "modes" in content:
         shapes = [*shapes, *(layer.output_shape for layer in model.layers)]
-        own |= config.graph(layers, shapes, content["sources"], model.output_numbers)
+        own |= config.graph(layers, shapes, model.sources, model.output_numbers, model.modes)
         described |= {
             "module": "keras.src.models.functional",
             "class_name": "Functional",

@@ -76,7 +76,13 @@ def sources(model: dict[str, Any], names: list[str]) -> dict[str, Any]:
         "input_names": inputs,
         "sources": [[numbers[name] for name in _layers_in(specs[own]["inbound_nodes"])] for own in names],
         "outputs": [numbers[name] for name in _layers_in(model["config"]["output_layers"])],
+        "modes": [_mode(specs[name]["inbound_nodes"][0]) for name in names],
     }
+
+
+def _mode(node: Any) -> Any:
+    """`training` in the call of a layer; None if it was not given."""
+    return node.get("kwargs", {}).get("training") if isinstance(node, dict) else None  # Keras 2 has lists
 
 
 def graph(
@@ -84,18 +90,21 @@ def graph(
     shapes: Sequence[Any],
     sources: Sequence[Sequence[int]],
     outputs: Sequence[int],
+    modes: Sequence[bool | None],
 ) -> dict[str, Any]:
     """What a Functional's config has besides a Sequential's; adds the calls to each of `layers`, the Inputs first.
 
-    `shapes` has the shape of each layer's output; `outputs` has the numbers of the outputs.
+    `shapes` has the shape of each layer's output; `outputs` has the numbers of the outputs, `modes` each layer's
+    `training`.
     """
     names, inputs = [layer["config"]["name"] for layer in layers], len(layers) - len(sources)
     for layer in layers[:inputs]:
         layer |= {"name": layer["config"]["name"], "inbound_nodes": []}
-    for layer, own in zip(layers[inputs:], sources, strict=True):
+    for layer, own, mode in zip(layers[inputs:], sources, modes, strict=True):
         values = [_keras_tensor(names[number], shapes[number]) for number in own]
         layer |= {"name": layer["config"]["name"]}
-        layer["inbound_nodes"] = [{"args": [values if len(values) > 1 else values[0]], "kwargs": {}}]
+        kwargs = {} if mode is None else {"training": mode}
+        layer["inbound_nodes"] = [{"args": [values if len(values) > 1 else values[0]], "kwargs": kwargs}]
     places = [[name, 0, 0] for name in names]
     return {"input_layers": places[:inputs], "output_layers": [places[number] for number in outputs]}
 
