@@ -129,7 +129,7 @@ class _KernelCache(NullCache):
 @cache
 def _announce() -> None:
     """Say once that kernels are being compiled."""
-    print("minicnn: compiling its kernels for this machine, once (some 15 seconds) …", file=sys.stderr)
+    print("minicnn: compiling its kernels, each once on this machine (at the first start some 15 seconds) …", file=sys.stderr)
 
 
 @intrinsic
