@@ -39,57 +39,47 @@ def stages(shape: Shape, itemsize: int, weights: tuple[Shape, ...], function: st
     return [Stage(_KERNELS[function][0], shape[1:], (size,), tables=(table,), work=size * PASS_WORK)]
 
 
-def _kernels(value: Any, slope: Any) -> tuple[Any, Any]:
-    """A stage's kernel and the backward, of the function and its derivative at one number."""
+def _kernels(function: Any) -> tuple[Any, Any]:
+    """A stage's kernel and the backward, of a function that returns y and its slope at one number x.
+
+    The compiler leaves out the one of the two that a kernel does not use.
+    """
 
     @serial
     def _curve(x, x_at, y, y_at, count, numbers):
         alpha, size = array_at(numbers[1], 1, x)[0], count * numbers[2]
         source, target = x[x_at:][:size], y[y_at:][:size]
         for i in range(size):
-            target[i] = value(source[i], alpha, x)
+            target[i], _ = function(source[i], alpha, x)
 
     @parallel
     def _curve_backward(threads, thread, dy, x, alpha, dx):
         first, last = share(len(dy), threads, thread)
         source, place, target = dy[first:last], x[first:last], dx[first:last]
         for i in range(len(source)):
-            target[i] = source[i] * slope(place[i], alpha, x)
+            _, slope = function(place[i], alpha, x)
+            target[i] = source[i] * slope
 
     return _curve, _curve_backward
 
 
 @inlined
 def _leaky_relu(x, alpha, like):
-    return x if x > 0 else alpha * x
-
-
-@inlined
-def _leaky_relu_slope(x, alpha, like):
-    return like.dtype.type(1) if x > 0 else alpha
+    slope = like.dtype.type(1) if x > 0 else alpha
+    return slope * x, slope
 
 
 @inlined
 def _elu(x, alpha, like):
-    return x if x > 0 else alpha * less_one(min(x, like.dtype.type(0)), like)
-
-
-@inlined
-def _elu_slope(x, alpha, like):
-    number = like.dtype.type
-    return number(1) if x > 0 else alpha * exp(min(x, number(0)), like)
+    below = min(x, like.dtype.type(0))
+    return (x, like.dtype.type(1)) if x > 0 else (alpha * less_one(below, like), alpha * exp(below, like))
 
 
 @inlined
 def _selu(x, alpha, like):
-    number = like.dtype.type
-    return number(SELU_SCALE) * _elu(x, number(SELU_ALPHA), like)
-
-
-@inlined
-def _selu_slope(x, alpha, like):
-    number = like.dtype.type
-    return number(SELU_SCALE) * _elu_slope(x, number(SELU_ALPHA), like)
+    scale = like.dtype.type(SELU_SCALE)
+    y, slope = _elu(x, like.dtype.type(SELU_ALPHA), like)
+    return scale * y, scale * slope
 
 
 @inlined
@@ -101,13 +91,8 @@ def _sigmoid(x, like):
 
 @inlined
 def _silu(x, alpha, like):
-    return x * _sigmoid(x, like)
-
-
-@inlined
-def _silu_slope(x, alpha, like):
     one, share = like.dtype.type(1), _sigmoid(x, like)
-    return share * (one + x * (one - share))
+    return x * share, share * (one + x * (one - share))
 
 
 def _scaled_erfc() -> tuple[float, ...]:
@@ -128,27 +113,16 @@ _SCALED_ERFC = _scaled_erfc()
 
 
 @inlined
-def _normal(x, like):
-    """Φ(x), the share of the normal distribution below x, from Φ(−√2 z) = erfc(z) / 2 for z ≥ 0; and e^(−x²/2)."""
+def _gelu(x, alpha, like):
+    """x · Φ(x) with Φ(x), the share of the normal distribution below x, from Φ(−√2 z) = erfc(z) / 2 for z ≥ 0."""
     number = like.dtype.type
-    z, density = abs(x) * number(1 / sqrt(2)), exp(number(-0.5) * x * x, like)
+    z, density = abs(x) * number(1 / sqrt(2)), exp(number(-0.5) * x * x, like)  # but for the factor 1 / √2π
     s, total = number(6) / (number(3) + z) - number(1), number(0)
     for k in range(18, -1, -1):
         total = total * s + number(_SCALED_ERFC[k])
     tail = number(0.5) * density * total
-    return number(1) - tail if x > 0 else tail, density
-
-
-@inlined
-def _gelu(x, alpha, like):
-    share, _ = _normal(x, like)
-    return x * share
-
-
-@inlined
-def _gelu_slope(x, alpha, like):
-    share, density = _normal(x, like)
-    return share + x * density * like.dtype.type(1 / sqrt(2 * pi))
+    share = number(1) - tail if x > 0 else tail
+    return x * share, share + x * density * number(1 / sqrt(2 * pi))
 
 
 _ODD = tuple(2.0 / (2 * k + 1) for k in range(17))
@@ -162,20 +136,15 @@ def _softplus(x, alpha, like):
     s, total = u / (number(2) + u), number(0)
     for k in range(terms - 1, -1, -1):
         total = total * (s * s) + number(_ODD[k])
-    return max(x, number(0)) + total * s
-
-
-@inlined
-def _softplus_slope(x, alpha, like):
-    return _sigmoid(x, like)
+    return max(x, number(0)) + total * s, _sigmoid(x, like)
 
 
 _KERNELS = {
-    "leaky_relu": _kernels(_leaky_relu, _leaky_relu_slope),
-    "elu": _kernels(_elu, _elu_slope),
-    "selu": _kernels(_selu, _selu_slope),
-    "gelu": _kernels(_gelu, _gelu_slope),
-    "silu": _kernels(_silu, _silu_slope),
-    "softplus": _kernels(_softplus, _softplus_slope),
+    "leaky_relu": _kernels(_leaky_relu),
+    "elu": _kernels(_elu),
+    "selu": _kernels(_selu),
+    "gelu": _kernels(_gelu),
+    "silu": _kernels(_silu),
+    "softplus": _kernels(_softplus),
 }
 """The stage's kernel and the backward of each of the contract's CURVES."""

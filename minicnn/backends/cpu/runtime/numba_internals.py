@@ -129,7 +129,10 @@ class _KernelCache(NullCache):
 @cache
 def _announce() -> None:
     """Say once that kernels are being compiled."""
-    print("minicnn: compiling its kernels, each once on this machine (at the first start some 15 seconds) …", file=sys.stderr)
+    print(
+        "minicnn: compiling its kernels, each once on this machine (at the first start some 15 seconds) …",
+        file=sys.stderr,
+    )
 
 
 @intrinsic
