@@ -277,13 +277,14 @@ def test_one_thread_or_two(operation):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_same_bits_for_any_number_of_threads(dtype):
-    """In activations, normalisation and losses one thread computes a row, and sums over rows have a fixed order."""
+    """One thread computes a row, and sums over rows have a fixed order; noise is a function of the index."""
     pytest.importorskip("numba")
     x, scores, target = numbers((37, 29, 31, 3), dtype), numbers((999, 37), dtype), np.abs(numbers((999, 37), dtype, 1))
     calls = [("activation", [x / x.dtype.type(3), activation]) for activation in ACTIVATIONS]
     calls += [("general_relu", [x, 0.1, 1.0, 0.2])]
     calls += [("batch_norm", [x, *(np.abs(numbers(3, dtype, seed)) + 1 for seed in range(4)), 0.9, 1e-3, True, "relu"])]
     calls += [("group_norm", [x, x[0, 0, 0], None, 3, 1e-3]), ("group_norm", [scores, scores[0], scores[1], 1, 1e-3])]
+    calls += [("dropout", [x, 0.25, 2**40 + 5, 3]), ("gaussian_noise", [x, 0.5, 2**40 + 5, 3])]
     calls += [(loss, [np.abs(scores) if loss == "crossentropy" else scores, target]) for loss in LOSSES]
     for operation, arguments in calls:
         results = []
@@ -587,6 +588,28 @@ def test_dropout_has_the_textbook_s_mask_bit_for_bit(backend, rate, seed_and_cal
         run(backend, "dropout", x, rate, *seed_and_call), run(textbook, "dropout", x, rate, *seed_and_call), strict=True
     ):
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(), (1,), (0, 3), (7, 11, 13), (70_001,)])
+@pytest.mark.parametrize("seed_and_call", [(0, 0), (2**63 - 1, 2**32 - 1)])
+def test_gaussian_noise_has_the_textbook_s_numbers(backend, seed_and_call, shape, dtype):
+    arguments = np.array(numbers(shape, dtype)), 0.5, *seed_and_call
+    assert_alike(run(backend, "gaussian_noise", *arguments), run(textbook, "gaussian_noise", *arguments))
+
+
+def test_logarithm_and_cosine_of_noise_to_the_last_digits():
+    """At the smallest and the largest numbers that 32 random bits make, and around √½, where the exponent changes."""
+    pytest.importorskip("numba")
+    from minicnn.backends.cpu import noise
+
+    ends = [2.0**-32, 2.0**-31, 0.5, np.sqrt(0.5), np.nextafter(np.sqrt(0.5), 0), 1 - 2.0**-32]
+    some = np.random.default_rng(0).integers(1, 2**32, 1000) / 2**32
+    for x in (*ends, *some):
+        np.testing.assert_allclose(noise._log.py_func(x), np.log(x), rtol=5e-16)
+        np.testing.assert_allclose(noise._cos.py_func(x), np.cos(2 * np.pi * x), atol=1e-15)
+    assert noise._log.py_func(1.0) == 0
+    assert noise._cos.py_func(0.0) == 1
 
 
 # activations

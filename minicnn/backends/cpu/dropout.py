@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..contract import Array, Saved
@@ -15,10 +17,9 @@ def dropout(x: Array, rate: float, seed: int, call: int) -> tuple[Array, Saved]:
 
     x of any shape -> y of the same shape; the mask is the textbook's, bit for bit.
     """
-    stream = (np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF), np.uint32(call & 0xFFFFFFFF))
     threshold, scale = np.uint32(keep_threshold(rate)), x.dtype.type(1 / (1 - rate))
     y, kept = np.empty(x.shape, x.dtype), np.empty(x.shape, np.bool_)
-    _draw(x.reshape(-1), *stream, threshold, scale, y.reshape(-1), kept.reshape(-1), alone=small(x))
+    _draw(x.reshape(-1), *stream(seed, call), threshold, scale, y.reshape(-1), kept.reshape(-1), alone=small(x))
     return y, (kept, scale)
 
 
@@ -38,21 +39,32 @@ def _mix(bits):
     return np.uint32(bits ^ (bits >> np.uint32(16)))
 
 
+def stream(seed: int, call: int) -> tuple[Any, Any, Any]:
+    """Seed and call as kernels take them: the two halves of the seed and the call, as uint32."""
+    return np.uint32(seed & 0xFFFFFFFF), np.uint32((seed >> 32) & 0xFFFFFFFF), np.uint32(call & 0xFFFFFFFF)
+
+
 @serial
-def _stream_keys(low, high, call):
+def stream_keys(low, high, call):
     """The textbook's `stream_keys`, from the halves of the seed."""
     first = _mix(low ^ _mix(call ^ _mix(high)))
     return first, _mix(np.uint32(first + np.uint32(0x9E3779B9)))
 
 
+@serial
+def random_bits(index, key1, key2):
+    """The textbook's `random_bits` of one index."""
+    return _mix(np.uint32(_mix(index ^ key1) + key2))
+
+
 @parallel
 def _draw(threads, thread, x, low, high, call, threshold, scale, y, kept):
     nothing = x.dtype.type(0)
-    key1, key2 = _stream_keys(low, high, call)
+    key1, key2 = stream_keys(low, high, call)
     first, last = share(len(x), threads, thread)
     source, target, keeps, offset = x[first:last], y[first:last], kept[first:last], np.uint32(first)
     for i in range(len(source)):
-        bits = _mix(np.uint32(_mix(np.uint32(offset + np.uint32(i)) ^ key1) + key2))
+        bits = random_bits(np.uint32(offset + np.uint32(i)), key1, key2)
         keeps[i] = bits >= threshold
         target[i] = source[i] * (scale if bits >= threshold else nothing)
 
