@@ -103,6 +103,22 @@ def test_several_thresholds():
         metrics.Recall(thresholds=2)
 
 
+def test_a_prediction_equal_to_the_threshold_is_no_decision():
+    """0.3 in float32 is larger than 0.3 in float64."""
+    for dtype in (np.float32, np.float64):
+        positives = metrics.TruePositives(thresholds=[0.2, 0.3, 0.4])
+        positives.update_state([1, 1], np.array([0.3, 0.4], dtype))
+        assert positives.result().tolist() == [2, 1, 0]
+        area = metrics.AUC(num_thresholds=11)
+        area.update_state([1, 0], np.array([0.3, 0.3], dtype))
+        assert area.true_positives[:, 0].tolist() == [1] * 3 + [0] * 8
+        score = metrics.FBetaScore(threshold=0.3)
+        score.update_state([[1.0, 0.0]], np.array([[0.3, 0.0]], dtype))
+        assert score.decided.tolist() == [0, 0]
+    positives.update_state([1], [1])  # integers are compared with thresholds as they are
+    assert positives.result().tolist() == [3, 2, 1]
+
+
 def test_scores_of_classes_and_the_weighted_mean():
     y_true, y_pred = [[1, 0, 0], [1, 0, 0], [0, 1, 0]], [[0.9, 0.1, 0], [0.2, 0.8, 0], [0.4, 0.6, 0]]
     np.testing.assert_allclose(metrics.F1Score()(y_true, y_pred), [2 / 3, 2 / 3, 0])

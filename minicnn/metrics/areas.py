@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import arguments
 from ..errors import explain
-from .base import Metric, decision_weights, share
+from .base import Metric, decision_weights, decisions, share
 from .functions import _of_one_rank
 
 OUTSIDE = 1e-7
@@ -84,7 +84,7 @@ class AUC(Metric):
         weights = decision_weights(self.name, sample_weight, y_pred.shape)
         labels = y_pred.shape[-1] if self.multi_label else 1
         positive, predicted, weights = (array.reshape(-1, labels) for array in (y_true > 0, y_pred, weights))
-        decided = predicted > self._thresholds[:, None, None]  # (thresholds, decisions, labels)
+        decided = decisions(predicted, self._thresholds)  # (thresholds, decisions, labels)
         self.true_positives = self.true_positives + np.einsum("tnl,nl->tl", decided, weights * positive)
         self.false_positives = self.false_positives + np.einsum("tnl,nl->tl", decided, weights * ~positive)
         self.positives = self.positives + (weights * positive).sum(axis=0)

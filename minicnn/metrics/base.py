@@ -159,6 +159,15 @@ def share(part: Any, whole: Any) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros(part.shape), where=whole > 0)
 
 
+def decisions(y_pred: np.ndarray, thresholds: Any) -> np.ndarray:
+    """y_pred (…) > threshold, for each of T thresholds -> (T, …).
+
+    The thresholds are rounded to y_pred's precision: 0.3 in float32 is larger than 0.3 in float64.
+    """
+    precision = y_pred.dtype if y_pred.dtype.kind == "f" else np.float64
+    return np.less.outer(np.asarray(thresholds, precision), y_pred)
+
+
 def decision_weights(where: str, sample_weight: Any, shape: tuple[int, ...]) -> np.ndarray:
     """Weights of decisions of this shape: 1 for None, one for each sample (N,) or (N, 1), or one for each decision."""
     weights = np.ones(()) if sample_weight is None else numbers(where, "sample_weight", sample_weight)

@@ -8,7 +8,7 @@ import numpy as np
 
 from .. import arguments
 from ..errors import explain
-from .base import Metric, decision_weights, share
+from .base import Metric, decision_weights, decisions, share
 from .functions import _of_one_rank
 
 
@@ -48,7 +48,7 @@ class DecisionCounts(Metric):
         """Add the decisions of arrays of one shape."""
         weights = decision_weights(self.name, sample_weight, y_pred.shape)
         positive, weights = y_true.ravel().astype(bool), weights.ravel()
-        decided = y_pred.ravel() > np.array(self.thresholds)[:, None]  # (thresholds, decisions)
+        decided = decisions(y_pred.ravel(), self.thresholds)  # (thresholds, decisions)
         self.true_positives = self.true_positives + (decided & positive) @ weights
         self.false_positives = self.false_positives + (decided & ~positive) @ weights
         self.true_negatives = self.true_negatives + (~decided & ~positive) @ weights
