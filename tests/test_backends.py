@@ -124,7 +124,7 @@ def ordinary_calls(dtype="float32"):
         "curve": [x, "gelu", 0.0],
         "grouped_conv2d": [x, numbers((3, 2, 2, 6), dtype, 1), numbers(6, dtype, 2), (2, 1), "same", (1, 2), 2],
         "pad2d": [x, (1, -2), (-1, 3)],
-        "upsample2d": [x, (2, 3)],
+        "upsample2d": [x, (2, 3), "bilinear"],
         "group_norm": [x, numbers(4, dtype, 1), numbers(4, dtype, 2), 2, 1e-3],
         "shared_dropout": [x, 0.25, (1, 3), 2**40 + 5, 3],
         "gaussian_noise": [x, 0.5, 2**40 + 5, 3],

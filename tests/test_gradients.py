@@ -176,7 +176,7 @@ LAYERS = {
     Cropping1D: [(Cropping1D(), STEPS), (Cropping1D((0, 3)), STEPS)],
     Cropping2D: [(Cropping2D(), IMAGES), (Cropping2D(((0, 1), (2, 1))), IMAGES)],
     UpSampling1D: [(UpSampling1D(), STEPS)],
-    UpSampling2D: [(UpSampling2D((2, 3)), IMAGES)],
+    UpSampling2D: [(UpSampling2D((2, 3)), IMAGES), (UpSampling2D((3, 2), "bilinear"), IMAGES)],
     Reshape: [(Reshape((15, -1)), IMAGES)],
     Permute: [(Permute((2, 3, 1)), IMAGES)],
     Rescaling: [(Rescaling(1 / 255, 0.5), IMAGES)],

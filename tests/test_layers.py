@@ -156,6 +156,12 @@ class TestByHand:
         dx = layer.backward(image([[1, 10, 2, 20], [3, 30, 4, 40]]))
         np.testing.assert_array_equal(dx[0, :, :, 0], [[11, 22], [33, 44]])
 
+    def test_bilinear_pixels_are_means_of_their_neighbours(self, backend):
+        layer = UpSampling2D((1, 2), interpolation="bilinear")
+        np.testing.assert_array_equal(layer.forward(image([[0, 4], [8, 8]]))[0, :, :, 0], [[0, 1, 3, 4], [8] * 4])
+        dx = layer.backward(image([[1, 10, 2, 20], [0, 4, 0, 0]]))  # the weights of a row: 1 0, ¾ ¼, ¼ ¾, 0 1
+        np.testing.assert_array_equal(dx[0, :, :, 0], [[1 + 7.5 + 0.5, 2.5 + 1.5 + 20], [3, 1]])
+
     def test_global_pooling_of_a_sequence(self, backend):
         x = f32([[[1, 10], [5, 20], [3, 60]]])
         np.testing.assert_array_equal(GlobalMaxPooling1D().forward(x), [[5, 60]])
@@ -316,7 +322,10 @@ class TestErrors:
             (lambda: Cropping1D(-1), ["cropping", "-1"]),
             (lambda: Reshape((-1, -1)), ["target_shape", "-1 at most once"]),
             (lambda: Permute((1, 3)), ["dims", "each axis from 1 on once", "(1, 3)"]),
-            (lambda: UpSampling2D(2, interpolation="bilinear"), ["interpolation='nearest', the only value"]),
+            (
+                lambda: UpSampling2D(2, interpolation="bicubic"),
+                ["interpolation", '"nearest" or "bilinear"', "'bicubic'"],
+            ),
             (lambda: GroupNormalization(0), ["groups", "0"]),
             (lambda: GaussianNoise(-1), ["stddev", "-1"]),
             (lambda: SpatialDropout2D(1.0), ["rate", "1.0"]),

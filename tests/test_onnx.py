@@ -99,6 +99,7 @@ CASES = [
     (layers.SpatialDropout2D(0.5), IMAGES),
     (layers.UpSampling1D(3), SEQUENCES),
     (layers.UpSampling2D((2, 3)), IMAGES),
+    (layers.UpSampling2D((3, 2), "bilinear"), IMAGES),
     (layers.ZeroPadding1D((1, 2)), SEQUENCES),
     (layers.ZeroPadding2D(((1, 0), (2, 1))), IMAGES),
     (layers.Dropout(0.5), VECTORS),

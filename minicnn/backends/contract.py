@@ -178,12 +178,15 @@ class Backend(Protocol):
         """dy (N, OH, OW, C) -> dx (N, H, W, C)."""
 
     @shapes(x="N H W C", y="N OH OW C")
-    def upsample2d(self, x: Array, size: Pair) -> tuple[Array, Saved]:
-        """x (N, H, W, C) -> y (N, H · SH, W · SW, C), each pixel as a block of size (SH, SW)."""
+    def upsample2d(self, x: Array, size: Pair, interpolation: str) -> tuple[Array, Saved]:
+        """x (N, H, W, C) -> y (N, H · SH, W · SW, C), size (SH, SW).
+
+        "nearest": each pixel as a block; "bilinear": a weighted mean of the nearest pixels.
+        """
 
     @shapes(dy="y")
     def upsample2d_backward(self, dy: Array, saved: Saved) -> Array:
-        """dy (N, H · SH, W · SW, C) -> dx (N, H, W, C), the sums over the blocks."""
+        """dy (N, H · SH, W · SW, C) -> dx (N, H, W, C), a weighted sum of the pixels that x's pixel is part of."""
 
     # normalisation and regularisation
     @shapes(x="... C", gamma="C", beta="C", moving_mean="C", moving_variance="C", y="... C")

@@ -103,7 +103,7 @@ PAIRS: dict[str, Callable[[str], list[Any]]] = {
     "curve": lambda dtype: [_image(dtype), "silu", 0.0],
     "grouped_conv2d": _grouped_conv2d,
     "pad2d": lambda dtype: [_image(dtype), (1, 2), (-1, 0)],
-    "upsample2d": lambda dtype: [_image(dtype), (2, 2)],
+    "upsample2d": lambda dtype: [_image(dtype), (2, 2), "bilinear"],
     "group_norm": lambda dtype: [_image(dtype), _eighths(4, dtype, 1), _eighths(4, dtype, 2), 2, 1e-3],
     "shared_dropout": lambda dtype: [_image(dtype), 0.25, (1, 2), 2**40 + 5, 3],
     "gaussian_noise": lambda dtype: [_image(dtype), 0.5, 2**40 + 5, 3],

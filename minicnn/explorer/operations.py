@@ -14,6 +14,7 @@ import numpy as np
 from .. import layers as of
 from .. import losses
 from ..backends.geometry import pad_amounts
+from ..backends.textbook.resizing import stretching
 from ..inside.recording import LayerTrace, LossTrace
 from ..layers import Layer
 from ..losses import Loss
@@ -228,7 +229,8 @@ def matrices(layer: Any, axis: int, length: int, new_length: int) -> np.ndarray:
     if hasattr(layer, "border_2d"):
         return np.eye(new_length, length, -layer.border_2d[axis - 1][0])[None]
     if hasattr(layer, "size_2d"):
-        return same.repeat(layer.size_2d[axis - 1], axis=1)
+        times, bilinear = layer.size_2d[axis - 1], layer.interpolation == "bilinear"
+        return stretching(length, times, same.dtype)[None] if bilinear else same.repeat(times, axis=1)
     if not layer.changing:
         return same
     if isinstance(layer, of.RandomTranslation):

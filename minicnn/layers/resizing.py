@@ -1,8 +1,8 @@
-"""Layers that change the size of images: zeros around them, borders cut off, pixels repeated."""
+"""Layers that change the size of images: zeros around them, borders cut off, more pixels."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from .. import arguments
 from ..backends.contract import Array, Pair, Step
@@ -90,7 +90,9 @@ class Cropping2D(_Border):
 
 
 class _UpSampling(Spatial):
-    """Each pixel is repeated along the spatial axes."""
+    """More pixels along the spatial axes."""
+
+    interpolation = "nearest"
 
     def __init__(self, size: Any, **options: Any) -> None:
         super().__init__(**options)
@@ -106,11 +108,11 @@ class _UpSampling(Spatial):
         return (input_shape[0], *lengths, input_shape[-1])
 
     def call(self, x: Array, training: bool) -> Array:
-        y, self.saved = self.ops.upsample2d(self.to_images(x), self.size_2d)
+        y, self.saved = self.ops.upsample2d(self.to_images(x), self.size_2d, self.interpolation)
         return self.from_images(y)
 
     def steps(self) -> tuple[Step, ...]:
-        return (("upsample2d", (), (self.size_2d,)),)
+        return (("upsample2d", (), (self.size_2d, self.interpolation)),)
 
     def call_backward(self, dy: Array, need_dx: bool) -> Array:
         return self.from_images(self.ops.upsample2d_backward(self.to_images(dy), self.saved))
@@ -126,13 +128,17 @@ class UpSampling1D(_UpSampling):
 
 
 class UpSampling2D(_UpSampling):
-    """Each pixel as a block of `size`: (N, H, W, C) -> (N, H · size[0], W · size[1], C), as Keras's "nearest"."""
+    """Larger images: (N, H, W, C) -> (N, H · size[0], W · size[1], C).
+
+    interpolation: "nearest", each pixel as a block of `size`, or "bilinear", weighted means of neighbouring pixels.
+    """
 
     spatial_rank = 2
-    accepted_at_default: ClassVar[dict[str, Any]] = {"interpolation": "nearest"}
 
-    def __init__(self, size: int | Pair = 2, **options: Any) -> None:
+    def __init__(self, size: int | Pair = 2, interpolation: str = "nearest", **options: Any) -> None:
         super().__init__(size, **options)
+        known = ("nearest", "bilinear")
+        self.interpolation = arguments.choice(f"{self} interpolation", interpolation, known, '"nearest" or "bilinear"')
 
 
 def _border(where: str, value: Any, rank: int) -> tuple[Pair, ...]:

@@ -171,9 +171,10 @@ def test_layer_of_keras(name, config, shape):
         ("Activation", {"activation": "gelu"}),
         ("LeakyReLU", {}),
         ("Dense", {"units": 3, "activation": "gelu"}),
+        *(("UpSampling2D", {"size": size, "interpolation": "bilinear"}) for size in (2, (3, 4), 1)),
     ],
 )
-def test_activation_whose_constants_are_float32_in_tensorflow(name, config):
+def test_layer_that_computes_in_float32_in_tensorflow(name, config):
     x = np.random.default_rng(2).normal(size=IMAGES).astype("float32")
     check_layer("keras", getattr(layers, name)(**config), IMAGES, True, x)
 

@@ -221,10 +221,12 @@ def border(graph: Graph, layer: Any, x: Tensor) -> Tensor:
 
 @exports(layers.UpSampling1D, layers.UpSampling2D)
 def up_sampling(graph: Graph, layer: Any, x: Tensor) -> Tensor:
-    """Resize, where each output pixel takes the input pixel that it lies in."""
+    """Resize: each output pixel takes the input pixel that it lies in, or a mean of those around its centre."""
     x = graph.channels_first(x)
     scales = graph.constant("size", np.array([1.0, 1.0, *layer.size]))
     way = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    if layer.interpolation == "bilinear":
+        way = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
     return replace(x, name=graph.node("Resize", x.name, "", scales, **way))
 
 

@@ -9,7 +9,7 @@ const ABOUT = {
   Cropping: "Cuts off the borders.",
   RandomFlip: "Mirrors some of the images, drawn anew in every training step.",
   RandomTranslation: "Shifts every image by a random distance, drawn anew in every training step.",
-  UpSampling: "Repeats every number.",
+  UpSampling: "Repeats every number, or takes means of neighbouring ones.",
   ZeroPadding: "Puts zeros around.",
 };
 const TITLES = {
