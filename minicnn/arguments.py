@@ -79,7 +79,8 @@ def seed(where: str, value: Any) -> int:
 
 
 def number(where: str, value: Any, least: float = -LARGEST, below: float = np.inf) -> float:
-    """A finite number of at least `least` and less than `below`."""
+    """A finite number of at least `least` and less than `below`; also a NumPy array of no axes."""
+    value = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     if not _is(value, Real) or not least <= value < below or not -LARGEST <= value <= LARGEST:
         expected, example = "a finite number", 0.001
         if below < np.inf:

@@ -32,6 +32,7 @@ from minicnn.layers import (
     MaxPooling1D,
     MaxPooling2D,
     Permute,
+    RandomFlip,
     ReLU,
     Rescaling,
     Reshape,
@@ -334,6 +335,10 @@ class TestErrors:
             (lambda: Dense(3, dtype="float16"), ["float16", "float32"]),
             (lambda: Input(28), ["Input", "28"]),
             (lambda: Softmax(axis=(1, 2)), ["axis", "(1, 2)"]),
+            (lambda: RandomFlip(bounding_box_format="xyxy"), ["bounding_box_format=None", "images, not boxes"]),
+            (lambda: Conv2D(3, 2, lora_rank=2), ["lora_rank=None, the only value"]),
+            (lambda: LayerNormalization(rms_scaling=True), ["rms_scaling=False, the only value"]),
+            (lambda: Conv2D(3, 2, groups=2), ["groups: expected a divisor of the 3 filters", "found 2"]),
         ],
     )
     def test_wrong_value(self, make, words):
@@ -391,11 +396,12 @@ class TestErrors:
             (MaxPooling2D(3), np.ones((2, 2, 8, 1), np.float32), ["window, (3, 3)"]),
             (Dense(4), np.ones(3, np.float32), ["2 axes"]),
             (Flatten(), np.ones((0, 3), np.float32), ["at least one sample", "empty"]),
+            (Flatten(), np.float32(3), ["batch axis", "a number"]),
             (Softmax(axis=4), np.ones((2, 3), np.float32), ["axis=4"]),
             (Reshape((7, 2)), np.ones((2, 3, 5), np.float32), ["fit (7, 2)", "(3, 5)"]),
             (Permute((2, 1)), np.ones((2, 3), np.float32), ["3 axes"]),
             (Cropping2D(2), np.ones((2, 4, 5, 1), np.float32), ["larger than what is cropped", "Crop less"]),
-            (Conv2D(4, 3, groups=2), np.ones((2, 4, 5, 3), np.float32), ["2 equal groups", "3 and 4"]),
+            (Conv2D(4, 3, groups=2), np.ones((2, 4, 5, 3), np.float32), ["2 equal groups", "3 channels"]),
             (Conv2D(4, 3, dilation_rate=2), np.ones((2, 4, 9, 3), np.float32), ["window, (5, 5)"]),
             (GroupNormalization(), np.ones((2, 4, 5, 3), np.float32), ["a multiple of 32 channels"]),
             (LayerNormalization(axis=1), np.ones((2, 4, 5), np.float32), ["the last axis", "axis=1"]),
@@ -596,3 +602,26 @@ def test_a_batch_size_appears_in_the_shapes():
     for wrong in ({}, {"shape": (3,), "batch_shape": (None, 3)}, {"batch_size": 2, "batch_shape": (None, 3)}):
         with pytest.raises(ValueError, match="Input: expected either shape or batch_shape"):
             Input(**wrong)
+
+
+def test_numbers_in_numpy_s_arrays():
+    layer = Rescaling(np.array(1 / 4), offset=np.float32(0.5))
+    np.testing.assert_array_equal(layer(f32([[2, 4]])), [[1, 1.5]])
+    assert layer.get_config()["scale"] == 0.25
+    with pytest.raises(ValueError, match="scale: expected a finite number, found array"):
+        Rescaling(np.array([1, 2]))
+
+
+def test_what_layers_written_for_keras_may_ask_for():
+    layer = minicnn.layers.Layer()
+    assert layer.add_weight(shape=(2,), initializer="zeros", dtype="float32").dtype == np.float32
+    with pytest.raises(ValueError, match="dtype: expected float32, the layer's, found 'float64'"):
+        layer.add_weight(shape=(2,), dtype="float64")
+    with pytest.raises(ValueError, match="dtype: expected dtype float32 or float64, found 'int32'"):
+        layer.add_weight(shape=(2,), dtype="int32")
+    with pytest.raises(TypeError, match="expected the arguments inputs and training, found attention_mask"):
+        Dense(2)(np.ones((2, 3)), attention_mask=None)
+    with pytest.raises(ValueError, match=r"build: expected the input's shape, found None"):
+        Dense(2).build(None)
+    with pytest.raises(AttributeError, match="Dense has no dtype_policy. Keras has it"):
+        Dense(2).dtype_policy = "mixed_bfloat16"

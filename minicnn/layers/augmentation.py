@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from .. import arguments
 from ..backends.contract import FILL_MODES, Array, Range, Saved
+from ..configurable import Accepted
 from ..errors import explain, shown
 from .base import CHANNELS_LAST
 from .input import values_in
@@ -22,13 +23,16 @@ class _Augmentation(RandomLayer):
 
     axes = ("batch", "height", "width", "channels")
     training_by_default = True
-    accepted_at_default: ClassVar[dict[str, Any]] = CHANNELS_LAST
+    accepted_at_default: ClassVar[dict[str, Any]] = {
+        **CHANNELS_LAST,
+        "bounding_box_format": Accepted((None,), "The layer changes images, not boxes."),
+    }
 
-    def __call__(self, inputs: Any, training: bool | None = None, mask: None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: None = None, **others: Any) -> Any:
         """As of other layers; called on one image (H, W, C), its change, so that a data set can be mapped."""
         if values_in(str(self), inputs) or (images := self._converted(inputs)).ndim != 3:
-            return super().__call__(inputs, training, mask)
-        return super().__call__(images[None], training, mask)[0]
+            return super().__call__(inputs, training, mask, **others)
+        return super().__call__(images[None], training, mask, **others)[0]
 
 
 class RandomFlip(_Augmentation):

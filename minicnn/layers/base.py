@@ -34,6 +34,8 @@ CHANNELS_LAST = {
 
 NO_CONSTRAINTS = {"kernel_constraint": None, "bias_constraint": None}
 
+NO_LORA = {"lora_rank": None, "lora_alpha": None, "quantization_config": None}
+
 SIGNATURES = {
     "build": ("input_shape",),
     "compute_output_shape": ("input_shape",),
@@ -330,6 +332,10 @@ class Layer(Configurable):
         """Build the layer if it is not yet; the batch axis and others may be None."""
         if self.input_shape is not None:
             return
+        if not isinstance(input_shape, (tuple, list)) or not input_shape:
+            raise ValueError(
+                explain(f"{self} build", "the input's shape", shown(input_shape), "Example: (None, 28, 28, 1).")
+            )
         for method, names in SIGNATURES.items():
             arguments.function(f"{self} {method}", getattr(self, method), *names)
         shape, output_shape = with_batch(1, input_shape), self._shape_for(input_shape)
@@ -352,15 +358,19 @@ class Layer(Configurable):
         initializer: Any = "glorot_uniform",
         trainable: bool = True,
         regularizer: Any = None,
+        dtype: Any = None,
     ) -> Parameter:
-        """A new parameter of this layer on the device, with its initial or its stored value.
+        """A new parameter of this layer on the device, with its initial or its stored value, in the layer's dtype.
 
-        Without a name it is called weight, weight_1, …
+        Without a name it is called weight, weight_1, … Raises ValueError for a wrong argument.
         """
         if name is None:
             count = len(self.weights)
             name = f"weight_{count}" if count else "weight"
         where, name = f"{self} {name}", f"{self.name}/{arguments.text('add_weight name', name)}"
+        if dtype is not None and check_precision(f"{where} dtype", dtype) != self.dtype:
+            remedy = "A layer computes in one dtype: leave the argument out, or make the layer with it."
+            raise ValueError(explain(f"{where} dtype", f"{self.dtype}, the layer's", shown(dtype), remedy))
         if None in shape:
             raise ValueError(explain(where, "a shape without None", f"{tuple(shape)}", KNOWN_LENGTHS))
         shape = arguments.shape(f"{where} shape", shape, unknown=False)
@@ -379,6 +389,8 @@ class Layer(Configurable):
         if x.dtype != self.dtype:
             raise TypeError(self.dtype_message(str(self), "input", x.dtype))
         self.check_rank(x.shape)
+        if not x.shape:
+            raise ValueError(explain(str(self), "an input with a batch axis", "a number", "Write [x] for x."))
         if x.shape[0] == 0:
             raise ValueError(explain(str(self), "at least one sample", f"shape {x.shape}", "Leave out empty batches."))
         self.check_channels(x.shape)
@@ -429,7 +441,9 @@ class Layer(Configurable):
         raise TypeError(explain(f"{self} {method}", f"{what}: {self.dtype} of shape {tuple(shape)}", found, remedy))
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Refuse to replace a parameter by something else."""
+        """Refuse to replace a parameter by something else, and to set a dtype policy, which would have no effect."""
+        if name == "dtype_policy":
+            raise missing_member(self, "Layer", name)
         if isinstance(vars(self).get(name), Parameter) and not isinstance(value, (Parameter, type(None))):
             remedy = f"To change its value: layer.{name}.value = array."
             raise TypeError(explain(f"{self} {name}", "a Parameter", shown(value), remedy))
@@ -477,12 +491,15 @@ class Layer(Configurable):
             remedy = "Join values first: Add()([a, b]), or Concatenate()([a, b])."
             raise ValueError(explain(str(self), "one input", f"{count}", remedy))
 
-    def __call__(self, inputs: Any, training: bool | None = None, mask: None = None) -> Any:
+    def __call__(self, inputs: Any, training: bool | None = None, mask: None = None, **others: Any) -> Any:
         """forward(inputs, training), for numbers of any dtype, which are converted to the layer's.
 
         Called on an Input or a Value: the Value that the layer will compute in a graph; with training=False, as in
         inference also while the model is trained.
         """
+        if others:
+            remedy = "A layer computes y from one input; give numbers of your own to its constructor."
+            raise TypeError(explain(str(self), "the arguments inputs and training", ", ".join(others), remedy))
         arguments.only(f"{self} mask", mask, None, "There are no masks: give samples of one length.")
         values = values_in(str(self), inputs)
         if values:

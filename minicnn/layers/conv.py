@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 from .. import arguments, initializers, regularizers
 from ..backends.contract import Array, Step
-from ..errors import explain
+from ..errors import explain, shown
 from .activated import Activated
-from .base import NO_CONSTRAINTS, Shape
+from .base import NO_CONSTRAINTS, NO_LORA, Shape
 from .windowed import SlidingWindow
 
 
@@ -16,7 +16,7 @@ class _Conv(Activated, SlidingWindow):
     """A convolution of any spatial rank: y = activation(x ∗ kernel + bias)."""
 
     window_argument = "kernel_size"
-    accepted_at_default: ClassVar[dict[str, Any]] = NO_CONSTRAINTS
+    accepted_at_default: ClassVar[dict[str, Any]] = {**NO_CONSTRAINTS, **NO_LORA}
 
     def __init__(
         self,
@@ -39,6 +39,9 @@ class _Conv(Activated, SlidingWindow):
         self.filters = arguments.whole(f"{self} filters", filters)
         self.dilation_rate = arguments.window(f"{self} dilation_rate", dilation_rate, self.spatial_rank)
         self.groups = arguments.whole(f"{self} groups", groups)
+        if self.filters % self.groups:
+            expected, remedy = f"a divisor of the {self.filters} filters", "Each group makes as many of them."
+            raise ValueError(explain(f"{self} groups", expected, shown(groups), remedy))
         self.set_activation(activation)
         self.use_bias = arguments.flag(f"{self} use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -58,10 +61,9 @@ class _Conv(Activated, SlidingWindow):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if input_shape[-1] % self.groups or self.filters % self.groups:
-            expected = f"channels and filters in {self.groups} equal groups"
-            found = f"{input_shape[-1]} and {self.filters}"
-            raise ValueError(explain(str(self), expected, found, "Choose groups that divide both."))
+        if input_shape[-1] % self.groups:
+            expected, remedy = f"channels in {self.groups} equal groups", "Choose groups that divide both."
+            raise ValueError(explain(str(self), expected, f"{input_shape[-1]} channels", remedy))
         return (input_shape[0], *self.output_axes(input_shape), self.filters)
 
     @property

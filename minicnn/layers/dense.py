@@ -8,7 +8,7 @@ from .. import arguments, initializers, regularizers
 from ..backends.contract import Array, Step
 from ..errors import explain
 from .activated import Activated
-from .base import NO_CONSTRAINTS, Shape
+from .base import NO_CONSTRAINTS, NO_LORA, Shape
 
 
 class Dense(Activated):
@@ -18,12 +18,7 @@ class Dense(Activated):
     bias_regularizer; name, dtype, input_shape, trainable.
     """
 
-    accepted_at_default: ClassVar[dict[str, Any]] = {
-        **NO_CONSTRAINTS,
-        "lora_rank": None,
-        "lora_alpha": None,
-        "quantization_config": None,
-    }
+    accepted_at_default: ClassVar[dict[str, Any]] = {**NO_CONSTRAINTS, **NO_LORA}
 
     def __init__(
         self,

@@ -109,6 +109,8 @@ class LayerNormalization(_Normalization):
     It is group normalisation with one group, where each position counts as a sample. Weights: gamma, beta.
     """
 
+    accepted_at_default: ClassVar[dict[str, Any]] = {"rms_scaling": False}
+
     def __init__(
         self,
         axis: int = -1,

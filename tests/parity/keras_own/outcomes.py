@@ -29,7 +29,7 @@ NOT_OFFERED = {
     r"channels_first": "channels_first",
     r"dtype float32 or float64|has no (dtype_policy|compute_dtype|variable_dtype)": "dtypes but float32 and float64",
     r"There are no masks|has no (compute_mask|supports_masking)": "masks",
-    r"There is no quantisation|has no enable_lora|found lora_": "quantisation and LoRA",
+    r"There is no quantisation|has no enable_lora|lora_\w+=None, the only value": "quantisation and LoRA",
     r"constraint=None, the only value": "constraints",
     r"(sparse|ragged|optional)=(None|False), the only value": "sparse, ragged and optional inputs",
     r"bounding_box_format": "bounding boxes",
