@@ -145,6 +145,7 @@ OLD = {
 INSTEAD_OF_MEMBERS = {
     "add_loss": "regularizers add to the loss; train_step is open for more.",
     "add_metric": "compile(metrics=…) measures predictions.",
+    "add_weight": "The sums of a metric are plain attributes: self.total = 0.0, also in reset_state.",
     "add_variable": "add_weight makes a Parameter; metrics keep plain attributes.",
     "compute_dtype": ONE_PRECISION,
     "compute_mask": "There are no masks.",

@@ -274,6 +274,7 @@ def test_an_activation_that_is_a_layer_or_a_function():
         (minicnn.optimizers.SGD(), "scale_loss", "SGD has no scale_loss. Keras has it.*float64"),
         (minicnn.optimizers.SGD(), "variables", r"Keras has it, .*get_state\(\) has copies"),
         (minicnn.optimizers.SGD(), "set_weights", r"Keras has it, .*set_state\(calls, get_state\(\), parameters\)"),
+        (minicnn.metrics.Mean(), "add_weight", r"Keras has it, .*self.total = 0.0, also in reset_state"),
         (minicnn.metrics.Mean(), "variables", "Keras has it, .*plain attributes"),
         (minicnn.callbacks.Callback(), "on_epoch", "Callback has no on_epoch. Did you mean 'on_epoch_"),
     ],

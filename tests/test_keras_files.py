@@ -219,6 +219,16 @@ def test_a_model_that_minicnn_cannot_have(tmp_path, change, words):
         load_model(changed(tmp_path, change))
 
 
+def test_an_initialiser_with_an_array(tmp_path):
+    """Keras describes NumPy's arrays by a class of their own."""
+    array = {"class_name": "__numpy__", "config": {"value": [1.0, 2.0], "dtype": "float64"}}
+    constant = {"module": "keras.initializers", "class_name": "Constant", "config": {"value": array}}
+    model = load_model(
+        changed(tmp_path, lambda d: d["config"]["layers"][1]["config"].update(bias_initializer=constant))
+    )
+    assert model.layers[0].bias_initializer.get_config() == {"value": [1.0, 2.0]}
+
+
 def test_a_model_that_cannot_be_compiled_is_loaded_with_a_warning(tmp_path):
     other = changed(tmp_path, lambda d: d["compile_config"]["optimizer"].update(class_name="Lion"))
     with pytest.warns(UserWarning, match="not compiled: .*Lion"):

@@ -150,6 +150,8 @@ def from_keras(spec: Any) -> Any:
     name, config, module = spec["class_name"], spec["config"], str(spec.get("module"))
     if name == "function":
         return config  # its name
+    if name == "__numpy__":
+        return config["value"]  # the numbers of an array, in lists
     kinds = [KINDS[module]] if module in KINDS else KINDS.values()
     cls = next((classes[name] for classes in kinds if name in classes), None)
     own = custom_objects.known()
