@@ -65,6 +65,11 @@ def tensorboard() -> None:
     assert list(FOLDER.glob("logs/train/*"))
 
 
+def images() -> None:
+    minicnn.utils.save_img(FOLDER / "image.png", X[0])
+    assert minicnn.utils.load_img(FOLDER / "image.png").size == (5, 6)
+
+
 def mpi() -> None:
     from minicnn.distributed import DataParallel
 
@@ -76,7 +81,9 @@ def explorer() -> None:
     minicnn.explorer.show(model(), X[:1], Y[:1])
 
 
-EXTRAS = {function.__name__: function for function in (fast, report, search, onnx, h5, tensorboard, mpi, explorer)}
+EXTRAS = {
+    function.__name__: function for function in (fast, report, search, onnx, h5, tensorboard, images, mpi, explorer)
+}
 
 
 def none() -> None:

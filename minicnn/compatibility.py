@@ -51,11 +51,6 @@ NO_RECURRENCE = "minicnn has convolutional networks only: Conv1D is for sequence
 NO_DATA = "Read the data with NumPy; minicnn.datasets has images."
 NO_FILES = "Read the files into arrays; fit also takes a generator of batches (x, y)."
 NOT_CALLED = "Give the model an Input or a first batch, or call the layer on an Input."
-AUGMENT = (
-    "Images are NumPy arrays: numpy.asarray(PIL.Image.open(path)). To augment them, RandomFlip and RandomTranslation "
-    "are layers, and fit takes any generator of batches (x, y)."
-)
-OPEN_IMAGE = "numpy.asarray(PIL.Image.open(path).resize((width, height))) is an image as an array."
 ONE_PRECISION = 'dtype="float32" or "float64" is an argument of each layer.'
 
 INSTEAD = {
@@ -96,14 +91,12 @@ INSTEAD = {
     "optimizers.Lamb": "Use Adam.",
     "optimizers.LossScaleOptimizer": ONE_PRECISION,
     "optimizers.Muon": "Use SGD with momentum.",
-    "preprocessing": AUGMENT,
+    "preprocessing.image.smart_resize": "load_img(path, target_size=…, keep_aspect_ratio=True) resizes and crops.",
     "random.": "Use numpy.random; minicnn.set_random_seed makes a training repeat.",
     "saving.load_model": "minicnn.load_model(filepath)",
     "utils.audio_dataset": NO_FILES,
     "utils.get_file": "urllib.request.urlretrieve(url, filename) fetches a file.",
-    "utils.image_dataset": NO_FILES,
-    "utils.img_to_array": OPEN_IMAGE,
-    "utils.load_img": OPEN_IMAGE,
+    "utils.image_dataset": "ImageDataGenerator().flow_from_directory(…) of preprocessing.image reads them.",
     "utils.text_dataset": NO_FILES,
 }
 """For a missing name, or all names that begin like this: what to do instead."""
@@ -135,7 +128,8 @@ OLD = {
     "layers.pooling": "Its layers are in minicnn.layers.",
     "layers.experimental": "Its layers are in minicnn.layers.",
     "optimizers.legacy": "Its optimisers are in minicnn.optimizers.",
-    "preprocessing.image.ImageDataGenerator": AUGMENT,
+    "preprocessing.sequence": NO_RECURRENCE,
+    "preprocessing.text": NO_RECURRENCE,
     "utils.np_utils": "Its functions are in minicnn.utils: from minicnn.utils import to_categorical.",
     "wrappers.scikit_learn": "minicnn.sklearn.CNNClassifier is a scikit-learn estimator.",
 }

@@ -19,20 +19,25 @@ from .custom_objects import (
 )
 from .datasets.labels import to_categorical
 from .diagram import plot_model
+from .images import array_to_img, img_to_array, load_img, save_img
 from .random import set_random_seed
 
 __all__ = [
     "CustomObjectScope",
     "PyDataset",
     "Sequence",
+    "array_to_img",
     "clear_session",
     "custom_object_scope",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "img_to_array",
+    "load_img",
     "normalize",
     "plot_model",
     "register_keras_serializable",
+    "save_img",
     "set_random_seed",
     "to_categorical",
 ]

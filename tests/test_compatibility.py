@@ -95,7 +95,7 @@ def test_every_sentence_is_about_a_name_that_keras_has():
         ("random.normal", "numpy.random"),
         ("backend.flatten", "use their functions"),
         ("utils.np_utils", "from minicnn.utils import to_categorical"),
-        ("utils.image_dataset_from_directory", "a generator of batches"),
+        ("utils.image_dataset_from_directory", "flow_from_directory"),
         ("mixed_precision", "float64"),
         ("layers.Conv2DTranspose", "UpSampling2D, then Conv2D"),
         ("optimizers.Lion", "Keras has it, minicnn does not. Use Adam. Known: Adadelta"),
@@ -127,7 +127,7 @@ def test_a_missing_name_is_explained(path, words):
     ("module", "words"),
     [
         ("applications", "Pretrained networks"),
-        ("preprocessing.image", "RandomFlip"),
+        ("preprocessing.sequence", "convolutional networks only"),
         ("constraints", "not constrained"),
         ("layers.convolutional", "in minicnn.layers"),
         ("mixed_precision", "float64"),
