@@ -1,14 +1,14 @@
-"""Convolution in groups and with gaps, put together from convolutions of parts of x.
+"""Convolution in groups and with gaps, put together from ordinary convolutions.
 
 With gaps of D - 1 pixels, a window sees every D-th pixel: D x D images, each with every D-th row and column of x, have
-windows without gaps. A group of channels is a convolution of its own. If every group is one channel (a depthwise
-convolution), its matrices would have one row: it has a kernel of its own, which takes a pixel's channels side by side.
+windows without gaps. Groups of few channels are one convolution whose kernel has zeros between them: matrices that are
+narrower than a tile of the GEMM take as long. If every group is one channel (a depthwise convolution), matrices do not
+pay at all: it has a kernel of its own, which takes a pixel's channels side by side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 
@@ -18,16 +18,12 @@ from ..textbook import grouped_conv as textbook
 from .conv import conv2d, conv2d_backward
 from .executor import geometry
 from .gemm.gemm import clear
+from .gemm.microkernel import NR_BYTES
 from .runtime.compile import inlined, parallel, share
 from .runtime.threads import small, thread_count
 from .runtime.vectors import add, lanes, load, multiply, short_loops, store
 
 Gradients = tuple["Array | None", Array, "Array | None"]
-
-Part = tuple[slice, ...]
-"""Samples, rows, columns and channels of an array."""
-
-ALL = slice(None)
 
 
 def grouped_conv2d(
@@ -37,27 +33,17 @@ def grouped_conv2d(
 
     x (N, H, W, C), kernel (KH, KW, C / groups, F), bias (F,) or None -> y (N, OH, OW, F)
     """
-    given, C, F = (x, kernel, bias, strides, padding), x.shape[-1], kernel.shape[-1]
+    given = x, kernel, bias, strides, padding
     if any(stride > 1 and gap > 1 for stride, gap in zip(strides, dilation_rate, strict=True)):  # Keras refuses it
         y, saved = textbook.grouped_conv2d(*given, dilation_rate, groups)
         return y, (textbook.grouped_conv2d_backward, saved)
     if max(dilation_rate) > 1:
-        return _by_pixels(*given, dilation_rate, groups)
-    if groups == 1:
-        y, saved = conv2d(*given, "linear")
-        return y, (conv2d_backward, saved)
-    if groups < C:
-        D, E = C // groups, F // groups
-        channels = [(slice(g * D, (g + 1) * D), slice(g * E, (g + 1) * E)) for g in range(groups)]
-        return _in_parts(*given, 1, [((ALL, ALL, ALL, own), (ALL, ALL, ALL, filters)) for own, filters in channels])
-    if F > C:  # one output of every channel, then the next one
-        every = [slice(output, None, F // C) for output in range(F // C)]
-        return _in_parts(*given, C, [((ALL,) * 4, (ALL, ALL, ALL, filters)) for filters in every])
-    return _depthwise(*given)
+        return _dilated(*given, dilation_rate, groups)
+    return _depthwise(*given) if groups == x.shape[-1] > 1 else _in_groups(*given, groups)
 
 
 def grouped_conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> Gradients:
-    """The gradients of the parts, each in its place.
+    """The gradients of the convolutions that the forward was put together from.
 
     dy (N, OH, OW, F) -> dx (N, H, W, C) or None, dkernel (KH, KW, C / groups, F), dbias (F,) or None
     """
@@ -65,80 +51,109 @@ def grouped_conv2d_backward(dy: Array, saved: Saved, need_dx: bool = True) -> Gr
     return backward(dy, saved, need_dx)
 
 
-def _in_parts(
-    x: Array,
-    kernel: Array,
-    bias: Array | None,
-    strides: Pair,
-    padding: str,
-    groups: int,
-    parts: Sequence[tuple[Part, Part]],
-    lengths: Sequence[int] | None = None,
+def _dilated(
+    x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str, gaps: Pair, groups: int
 ) -> tuple[Array, Saved]:
-    """y from its parts: of each pair, the second, a part of y, is the convolution of the first, a part of x."""
-    if lengths is None:
-        lengths = list(map(output_length, x.shape[1:3], kernel.shape, strides, [padding] * 2))
-    y, done = np.empty((len(x), *lengths, kernel.shape[-1]), x.dtype), []
-    for source, target in parts:
-        filters = target[-1]
-        own_x, own_kernel = np.ascontiguousarray(x[source]), np.ascontiguousarray(kernel[..., filters])
-        own_bias = None if bias is None else np.ascontiguousarray(bias[filters])
-        y[target], saved = grouped_conv2d(own_x, own_kernel, own_bias, strides, padding, (1, 1), groups)
-        done.append((source, target, saved))
-    return y, (_parts_backward, (x.shape, kernel, bias, done))
-
-
-def _parts_backward(dy: Array, saved: Saved, need_dx: bool) -> Gradients:
-    shape, kernel, bias, parts = saved
-    dx, dkernel = np.zeros(shape if need_dx else 0, dy.dtype), np.zeros_like(kernel)
-    dbias = None if bias is None else np.zeros_like(bias)
-    for source, target, own in parts:
-        filters = target[-1]
-        dpart, dk, db = grouped_conv2d_backward(np.ascontiguousarray(dy[target]), own, need_dx)
-        dkernel[..., filters] += dk
-        if dbias is not None:
-            dbias[filters] += db
-        if need_dx:
-            dx[source] += dpart
-    return dx if need_dx else None, dkernel, dbias
-
-
-def _by_pixels(
-    x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str, dilation_rate: Pair, groups: int
-) -> tuple[Array, Saved]:
-    """The parts are every DH-th row and DW-th column of the padded x and of y."""
-    extents = [(window - 1) * gap + 1 for window, gap in zip(kernel.shape[:2], dilation_rate, strict=True)]
+    """A convolution without gaps of all the images of every DH-th row and DW-th column, as one batch."""
+    extents = [(window - 1) * gap + 1 for window, gap in zip(kernel.shape[:2], gaps, strict=True)]
     axes = list(zip(x.shape[1:3], extents, strides, strict=True))
-    borders, lengths = [pad_amounts(*axis, padding) for axis in axes], [output_length(*axis, padding) for axis in axes]
-    firsts = product(*(range(min(gap, length)) for gap, length in zip(dilation_rate, lengths, strict=True)))
-    parts = [
-        (ALL, *(slice(at, None, gap) for at, gap in zip(first, dilation_rate, strict=True)), ALL) for first in firsts
-    ]
-    padded = np.pad(x, [(0, 0), *borders, (0, 0)])
-    y, saved = _in_parts(padded, kernel, bias, strides, "valid", groups, [(part, part) for part in parts], lengths)
-    inside = ALL, *(slice(before, before + axis[0]) for (before, _), axis in zip(borders, axes, strict=True))
-    return y, (_pixels_backward, (saved, inside))
+    borders, (OH, OW) = [pad_amounts(*axis, padding) for axis in axes], [output_length(*axis, padding) for axis in axes]
+    for k, (before, after) in enumerate(borders):
+        borders[k] = before, after + -(before + x.shape[1 + k] + after) % gaps[k]
+    parts = _space_to_batch(np.pad(x, [(0, 0), *borders, (0, 0)]), gaps)
+    y, saved = grouped_conv2d(parts, kernel, bias, strides, "valid", (1, 1), groups)
+    y = _batch_to_space(y, gaps)
+    (top, _), (left, _) = borders
+    inside = slice(None), slice(top, top + x.shape[1]), slice(left, left + x.shape[2])
+    return np.ascontiguousarray(y[:, :OH, :OW]), (_dilated_backward, (saved, y.shape, gaps, inside))
 
 
-def _pixels_backward(dy: Array, saved: Saved, need_dx: bool) -> Gradients:
-    of_padded, inside = saved
-    dpadded, dkernel, dbias = grouped_conv2d_backward(dy, of_padded, need_dx)
-    return None if dpadded is None else np.ascontiguousarray(dpadded[inside]), dkernel, dbias
+def _dilated_backward(dy: Array, saved: Saved, need_dx: bool) -> Gradients:
+    saved, shape, gaps, inside = saved
+    whole = np.zeros(shape, dy.dtype)
+    whole[:, : dy.shape[1], : dy.shape[2]] = dy
+    dparts, dkernel, dbias = grouped_conv2d_backward(_space_to_batch(whole, gaps), saved, need_dx)
+    dx = None if dparts is None else np.ascontiguousarray(_batch_to_space(dparts, gaps)[inside])
+    return dx, dkernel, dbias
+
+
+def _space_to_batch(x: Array, gaps: Pair) -> Array:
+    """x (N, DH · h, DW · w, C) -> (DH · DW · N, h, w, C): every DH-th row and DW-th column is an image."""
+    (N, H, W, C), (DH, DW) = x.shape, gaps
+    parts = x.reshape(N, H // DH, DH, W // DW, DW, C).transpose(2, 4, 0, 1, 3, 5)
+    return np.ascontiguousarray(parts).reshape(DH * DW * N, H // DH, W // DW, C)
+
+
+def _batch_to_space(x: Array, gaps: Pair) -> Array:
+    """The reverse of `_space_to_batch`."""
+    (N, h, w, C), (DH, DW) = x.shape, gaps
+    whole = x.reshape(DH, DW, N // (DH * DW), h, w, C).transpose(2, 3, 0, 4, 1, 5)
+    return np.ascontiguousarray(whole).reshape(N // (DH * DW), DH * h, DW * w, C)
+
+
+def _in_groups(
+    x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str, groups: int
+) -> tuple[Array, Saved]:
+    """One convolution for as many groups as fill a tile of the GEMM."""
+    D, E = kernel.shape[2], kernel.shape[3] // groups
+    some = next((n for n in range(1, groups) if groups % n == 0 and n * E * x.itemsize >= NR_BYTES), groups)
+    outputs, parts = [], []
+    for first in range(0, groups, some):
+        own, filters = (slice(first * size, (first + some) * size) for size in (D, E))
+        weights = _diagonal(kernel[..., filters], some), None if bias is None else np.ascontiguousarray(bias[filters])
+        y, saved = conv2d(np.ascontiguousarray(x[..., own]), *weights, strides, padding, "linear")
+        outputs.append(y)
+        parts.append((filters, saved))
+    return _side_by_side(outputs), (_in_groups_backward, (parts, some))
+
+
+def _in_groups_backward(dy: Array, saved: Saved, need_dx: bool) -> Gradients:
+    parts, some = saved
+    gradients = [conv2d_backward(np.ascontiguousarray(dy[..., filters]), own, need_dx) for filters, own in parts]
+    dx, dkernels, dbiases = zip(*gradients, strict=True)
+    dkernel = _side_by_side([_blocks(dkernel, some) for dkernel in dkernels])
+    return _side_by_side(dx) if need_dx else None, dkernel, None if dbiases[0] is None else _side_by_side(dbiases)
+
+
+def _side_by_side(arrays: Sequence[Array]) -> Array:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
+
+
+def _diagonal(kernel: Array, groups: int) -> Array:
+    """The kernel of groups, (KH, KW, D, F), as one of all channels, (KH, KW, groups · D, F): zeros between them."""
+    KH, KW, D, F = kernel.shape
+    whole = np.zeros((KH, KW, groups, D, groups, F // groups), kernel.dtype)
+    for g, own in enumerate(np.split(kernel, groups, axis=-1)):
+        whole[:, :, g, :, g] = own
+    return whole.reshape(KH, KW, groups * D, F)
+
+
+def _blocks(dkernel: Array, groups: int) -> Array:
+    """Of the gradient of such a kernel, (KH, KW, groups · D, F), that of the groups, (KH, KW, D, F)."""
+    KH, KW, C, F = dkernel.shape
+    whole = dkernel.reshape(KH, KW, groups, C // groups, groups, F // groups)
+    return _side_by_side([whole[:, :, g, :, g] for g in range(groups)])
 
 
 def _depthwise(x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str) -> tuple[Array, Saved]:
-    """y[n, p, q, c] = bias[c] + Σ_ij x[n, p·SH + i, q·SW + j, c] · kernel[i, j, 0, c]."""
-    w = windows(x.shape, kernel.shape[:2], x.shape[-1], strides, padding)
-    y, start = np.empty((w.N, w.OH, w.OW, w.C), x.dtype), np.zeros(w.C, x.dtype) if bias is None else bias
+    """y[n, p, q, c] = bias[c] + Σ_ij x[n, p·SH + i, q·SW + j, c] · kernel[i, j, 0, c], with each channel of x repeated
+    for each of its outputs."""
+    KH, KW, _, F = kernel.shape
+    outputs = F // x.shape[-1]
+    x = x if outputs == 1 else np.repeat(x, outputs, axis=-1)
+    w = windows(x.shape, (KH, KW), F, strides, padding)
+    y, start = np.empty((w.N, w.OH, w.OW, F), x.dtype), np.zeros(F, x.dtype) if bias is None else bias
     _convolve(x.reshape(-1), kernel.reshape(-1), start, y.reshape(-1), np.array(w), alone=small(x))
-    return y, (_depthwise_backward, (x, kernel, bias, w))
+    return y, (_depthwise_backward, (x, kernel, bias, outputs, w))
 
 
 def _depthwise_backward(dy: Array, saved: Saved, need_dx: bool) -> Gradients:
-    x, kernel, bias, w = saved
+    x, kernel, bias, outputs, w = saved
     dx, sums = np.empty(x.shape if need_dx else 0, x.dtype), np.zeros((thread_count(), kernel.size + w.C))
     _gradients(*(array.reshape(-1) for array in (x, kernel, dy, dx)), sums, np.array(w), alone=small(x))
     dkernel, dbias = np.split(sums.sum(axis=0).astype(x.dtype), [kernel.size])
+    if need_dx and outputs > 1:
+        dx = dx.reshape(*x.shape[:3], -1, outputs).sum(axis=-1)
     return dx if need_dx else None, dkernel.reshape(kernel.shape), None if bias is None else dbias
 
 

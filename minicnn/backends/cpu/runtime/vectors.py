@@ -143,7 +143,8 @@ def _maximum(builder: Any, one: Any, other: Any) -> Any:
     return builder.call(declared, [one, other], fastmath=["nsz"])  # −0 and 0 are equal
 
 
-add = _of_two(lambda builder, one, other: builder.fadd(one, other))
-multiply = _of_two(lambda builder, one, other: builder.fmul(one, other))
+# a product and a sum may be one instruction
+add = _of_two(lambda builder, one, other: builder.fadd(one, other, flags=("contract",)))
+multiply = _of_two(lambda builder, one, other: builder.fmul(one, other, flags=("contract",)))
 maximum = _of_two(_maximum)
 """The larger of two numbers, NaN if one is."""
