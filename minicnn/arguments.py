@@ -144,7 +144,9 @@ def padding(where: str, value: Any) -> str:
 
 
 def activation(where: str, value: Any) -> str:
-    """The name of an activation; None means "linear", and "swish" "silu", as in Keras."""
+    """The name of an activation; None means "linear", and "swish" "silu", as in Keras. tf.nn.relu is "relu"."""
+    if str(getattr(value, "__module__", "")).startswith("tensorflow."):
+        value = value.__name__.removesuffix("_v2")  # tf.nn.softmax calls itself softmax_v2
     if value is None or (isinstance(value, str) and value == "swish"):
         return "silu" if value else "linear"
     if callable(value) and not isinstance(value, str):

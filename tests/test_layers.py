@@ -301,6 +301,17 @@ class TestDropout:
         assert abs((a == b).mean() - 0.5) < 0.025  # five standard deviations
 
 
+def test_functions_of_tensorflow_are_taken_by_their_names():
+    def softmax_v2(logits):
+        """tf.nn.softmax has this name and this module."""
+
+    softmax_v2.__module__ = "tensorflow.python.ops.nn_ops"
+    assert Dense(3, activation=softmax_v2).activation == "softmax"
+    softmax_v2.__name__ = "relu6"
+    with pytest.raises(ValueError, match="Dense 'dense' activation: .*'relu6'"):
+        Dense(3, activation=softmax_v2)
+
+
 class TestErrors:
     """Each says which layer, what was expected, what was found, and what to do."""
 

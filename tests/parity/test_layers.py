@@ -108,6 +108,16 @@ CASES = {
 }
 
 
+def test_functions_of_tensorflow_as_activations():
+    tensorflow = pytest.importorskip("tensorflow")
+    names = ["relu", "softmax", "sigmoid", "tanh", "elu", "selu", "leaky_relu", "gelu", "silu", "swish", "softplus"]
+    x = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
+    for name in names:
+        function = getattr(tensorflow.nn, name)
+        ours, theirs = layers.Activation(function)(x), keras.layers.Activation(function)(x)
+        np.testing.assert_allclose(minicnn.to_host(ours), keras.ops.convert_to_numpy(theirs), atol=1e-5, err_msg=name)
+
+
 AUGMENTATION = {"RandomErasing", "RandomFlip", "RandomTranslation"}
 JOINS = {"Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract"}  # in test_branches.py
 
