@@ -26,7 +26,7 @@ DIFFERS = {
     "Layer": OWN_LAYER,
     "Loss": OWN_LOSS,
     "Metric": OWN_METRIC,
-    "Model": "Trains one output; each layer is called once.",
+    "Model": "Each layer is called once.",
     "callbacks.Callback": "`get_state` and `set_state` make it resumable.",
     "callbacks.CallbackList": "CallbackList(callbacks, model); fit adds the History and the progress bar.",
     "callbacks.ModelCheckpoint": "Writes Keras's format to .keras and .weights.h5, safetensors to any other name.",

@@ -12,6 +12,7 @@ from .backends import active, to_device, to_host
 from .backends.contract import Array, on_gpu
 from .distributed import DataParallel
 from .errors import explain
+from .inputs import in_their_order
 from .several import each, listed
 
 Batch = tuple[Any, "Array | None", "np.ndarray | None"]
@@ -39,22 +40,20 @@ class Batches:
         where: str = "data",
         dtype: Any = None,
         input_names: Sequence[str] = ("input",),
+        target_names: Sequence[str] | None = None,
         *,
         sample_weight: Any = None,
         class_weight: Mapping[int, float] | None = None,
         steps: int | None = None,
     ) -> None:
         self.x, self.input_names = check_inputs(where, input_names, x, dtype), input_names
-        self.y = None if y is None else _on_host(arguments.array(where, "targets y", y, dtype, finite=True))
-        self._moved: tuple[Any, Array | None] | None = None
+        self.target_names = target_names
+        self.y = None if y is None else check_targets(where, target_names, y, dtype)
+        self._moved: tuple[Any, Any] | None = None
         self.batch_size = arguments.whole(f"{where} batch_size", 32 if batch_size is None else batch_size)
         self.steps = steps
-        if self.y is not None and self.y.shape[:1] != (self.samples,):
-            remedy = "Pair x and y up again."
-            raise ValueError(
-                explain(where, f"as many targets as samples, {self.samples}", f"y of shape {self.y.shape}", remedy)
-            )
-        self.weights = weights_of_samples(where, self.samples, self.y, sample_weight, class_weight)
+        check_as_many(where, target_names, self.samples, self.y)
+        self.weights = weights_of_targets(where, target_names, self.samples, self.y, sample_weight, class_weight)
 
     @property
     def samples(self) -> int:
@@ -79,26 +78,25 @@ class Batches:
 
     def in_order(self, dtype: Any) -> Iterator[Batch]:
         """The batches in the samples' order, x converted to `dtype`."""
-        (x, y), weights = self._on_device(), self.weights
-        for where in self.slices():
-            w = None if weights is None else weights[where]
-            own = self.own(where)
-            yield each(lambda one: to_device(one[own], dtype), x), None if y is None else y[where], w  # noqa: B023
+        x, y = self._on_device()
+        for rows in self.slices():
+            own = self.own(rows)
+            yield each(lambda one: to_device(one[own], dtype), x), _rows(y, rows), _rows(self.weights, rows)  # noqa: B023
 
     def shuffled(self, dtype: Any, order: np.ndarray) -> Iterator[Batch]:
         """The batches of the samples permuted by `order`, x converted to `dtype`."""
         take = active().take
-        weights = None if self.weights is None else self.weights[order]
+        weights = _rows(self.weights, order)
         (x, y), order = self._on_device(), to_device(order)
-        for where in self.slices():
-            w = None if weights is None else weights[where]
-            own = order[self.own(where)]
-            yield each(lambda one: take(one, own, dtype), x), None if y is None else take(y, order[where], None), w  # noqa: B023
+        for rows in self.slices():
+            own, whole = order[self.own(rows)], order[rows]
+            xb = each(lambda one: take(one, own, dtype), x)  # noqa: B023
+            yield xb, None if y is None else each(lambda one: take(one, whole, None), y), _rows(weights, rows)  # noqa: B023
 
-    def _on_device(self) -> tuple[Any, Array | None]:
+    def _on_device(self) -> tuple[Any, Any]:
         """x and y in the active backend's memory; they are transferred once, not once per epoch."""
         if self._moved is None or not active().owns(listed(self._moved[0])[0]):
-            self._moved = each(to_device, self.x), None if self.y is None else to_device(self.y)
+            self._moved = each(to_device, self.x), None if self.y is None else each(to_device, self.y)
         return self._moved
 
     def split(self, share: float) -> tuple[Batches, Batches]:
@@ -109,20 +107,60 @@ class Batches:
             raise ValueError(
                 explain("fit validation_split", "a share that leaves samples on both sides", share, "Use more samples.")
             )
-        y, w = self.y, self.weights
         first, last = (
             Batches(
-                each(lambda one: one[part], self.x),  # noqa: B023
-                None if y is None else y[part],
+                _rows(self.x, part),
+                _rows(self.y, part),
                 self.batch_size,
                 "fit",
                 input_names=self.input_names,
-                sample_weight=None if w is None else w[part],
+                target_names=self.target_names,
+                sample_weight=_rows(self.weights, part),
             )
             for part in (slice(0, at), slice(at, None))
         )
         first.steps = self.steps
         return first, last
+
+
+def _rows(arrays: Any, which: Any) -> Any:
+    """These rows of an array, or of a list of arrays; None of None."""
+    return None if arrays is None else each(lambda one: one[which], arrays)
+
+
+def check_targets(where: str, names: Sequence[str] | None, y: Any, dtype: Any) -> Any:
+    """y on the host, as an array of finite numbers; of several outputs, the list in the order of these names."""
+    if names is None:
+        return _on_host(arguments.array(where, "targets y", y, dtype, finite=True))
+    return [check_targets(f"{where}, output {name!r}", None, one, dtype) for name, one in zip(names, y, strict=True)]
+
+
+def check_as_many(where: str, names: Sequence[str] | None, samples: int, y: Any) -> None:
+    """Raise ValueError unless there are as many targets as samples, for each of several outputs."""
+    for number, one in enumerate([] if y is None else listed(y)):
+        if one.shape[:1] != (samples,):
+            where = f"{where}, output {names[number]!r}" if names else where
+            expected, found = f"as many targets as samples, {samples}", f"y of shape {one.shape}"
+            raise ValueError(explain(where, expected, found, "Pair x and y up again."))
+
+
+def weights_of_targets(
+    where: str, names: Sequence[str] | None, samples: int, y: Any, sample_weight: Any, class_weight: Any
+) -> Any:
+    """weights_of_samples; of several outputs, a list for their targets, from one array for all, a list or a dict."""
+    if names is None:
+        return weights_of_samples(where, samples, y, sample_weight, class_weight)
+    if class_weight is not None:
+        remedy = "Give sample_weight, a list with the weights of the samples for each output."
+        raise ValueError(explain(f"{where} class_weight", "None, for several outputs", "a dict", remedy))
+    if sample_weight is None:
+        return None
+    if not isinstance(sample_weight, (list, tuple, dict)):
+        sample_weight = [sample_weight] * len(names)
+    if len(names) > 1:
+        sample_weight = in_their_order(f"{where} sample_weight", names, sample_weight)
+    given = (np.ones(samples) if one is None else one for one in sample_weight)
+    return [weights_of_samples(where, samples, one, weights, None) for one, weights in zip(y, given, strict=True)]
 
 
 def weights_of_samples(

@@ -122,9 +122,11 @@ class DataParallel:
                 'Processes read their samples by number. np.load(path, mmap_mode="r") reads no others from the disk.'
             )
             raise TypeError(explain("fit with DataParallel", "arrays x and y", "an iterable of batches", remedy))
-        if (inputs := len(model.input_names)) > 1:
-            remedy = "Concatenate the inputs in the data."
-            raise ValueError(explain("fit with DataParallel", "a model of one input", f"{inputs}", remedy))
+        counts = len(model.input_names), len(model.output_numbers)
+        if counts != (1, 1):
+            remedy = "Concatenate them: the inputs in the data, the outputs by a layer."
+            expected, found = "a model of one input and one output", f"{counts[0]} and {counts[1]}"
+            raise ValueError(explain("fit with DataParallel", expected, found, remedy))
         smallest = min(train.samples, train.batch_size)
         if smallest < self.shards:
             expected, found = f"at least {self.shards} samples in a batch, one per shard", f"{smallest}"

@@ -27,7 +27,7 @@ from .compatibility import missing_member
 from .errors import explain, shown
 from .fixed import Layers, Weights
 from .inference import Inference
-from .inputs import as_input, check_input, check_samples_alike, in_their_order
+from .inputs import as_input, check_input, check_samples_alike, fits, in_their_order
 from .layers import Activation, Layer, ReLU, Softmax
 from .layers.base import check_mode, check_weights
 from .layers.input import Mode, values_in
@@ -365,10 +365,10 @@ class Network:
 
     def check_input(self, x: Any) -> None:
         """Raise ValueError unless x, an array or a list of one for each input, has the network's input shape."""
-        if len(self.input_names) == 1:
-            return check_input(f"{self.name}, {self.layers[0]}", x, self.input_shape)
-        for name, one, shape in zip(self.input_names, x, self.input_shape or (), strict=True):
-            check_input(f"{self.name}, input {name!r}", one, shape)
+        for name, one, shape in zip(self.input_names, listed(x), listed(self.input_shape), strict=True):
+            if shape is None or not fits(one.shape, shape):
+                where = f"input {name!r}" if len(self.input_names) > 1 else self.layers[0]
+                check_input(f"{self.name}, {where}", one, shape)
 
     def __call__(self, x: Any, training: bool | None = None) -> Any:
         """forward(x, training); without `training`, only layers of data augmentation are in training, as in Keras.

@@ -10,7 +10,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
-from . import arguments, layers, losses, metrics, optimizers, tensor_file
+from . import arguments, layers, metrics, optimizers, tensor_file
 from .callbacks import CallbackList
 from .compatibility import reporter
 from .configurable import UnknownClassError, from_description
@@ -28,13 +28,14 @@ from .exchange.keras import hdf5
 from .inputs import input_names, shapes_in
 from .layers.base import check_stored
 from .network import in_sequence
+from .outputs import LossOfOutputs, describe_losses, describe_metrics
 from .parameters import Parameter
 from .training import Trainer
 
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")  # "PK" alone may be the length of a header
 
 
-COMPILED = ("optimizer", "loss", "metrics", "weighted_metrics", "callbacks", "compile")
+COMPILED = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "callbacks", "compile")
 """The parts of a file's content that say how the model was compiled."""
 
 
@@ -170,12 +171,21 @@ def _describe(model: Trainer) -> dict[str, Any]:
         content["optimizer"] = {**optimizer.describe(), "calls": optimizer.calls, "slots": slots}
         if undecayed := [name for name, weight in _weights(model).items() if not optimizer.decays(weight)]:
             content["optimizer"]["undecayed"] = undecayed
-        content["loss"] = model.loss.describe()
-        content["metrics"] = list(map(metrics.describe, model.compiled_metrics))
-        if model.weighted_metrics:
-            content["weighted_metrics"] = list(map(metrics.describe, model.weighted_metrics))
+        content |= _describe_objective(model)
         content["callbacks"] = model.callbacks.get_state()
     return content
+
+
+def _describe_objective(model: Trainer) -> dict[str, Any]:
+    """The loss and the metrics; of several outputs, lists with an entry for each."""
+    loss, given, weighted = model.loss, model.compiled_metrics, model.weighted_metrics
+    if isinstance(loss, LossOfOutputs):
+        content: dict[str, Any] = {"loss": describe_losses(loss), "loss_weights": loss.weights}
+        lists: list[Any] = [describe_metrics(loss, given), describe_metrics(loss, weighted)]
+    else:
+        content = {"loss": loss.describe()}
+        lists = [list(map(metrics.describe, some)) for some in (given, weighted)]
+    return content | {"metrics": lists[0]} | ({"weighted_metrics": lists[1]} if weighted else {})
 
 
 def _describe_layer(layer: layers.Layer) -> dict[str, Any]:
@@ -219,7 +229,8 @@ def _restore_training(model: Trainer, content: dict[str, Any]) -> None:
     description = content["optimizer"]
     model.compile(
         optimizers.get(description),
-        losses.get(content["loss"]),
+        content["loss"],
+        content.get("loss_weights"),
         metrics=content["metrics"],
         weighted_metrics=content.get("weighted_metrics"),
     )

@@ -6,18 +6,18 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from . import arguments
 from .backends import to_device
-from .data import Batch, check_inputs, weights_of_samples
+from .data import Batch, check_as_many, check_inputs, check_targets, weights_of_targets
 from .errors import explain
 from .inputs import in_their_order
+from .losses import Loss
+from .outputs import targets_in_order
 from .several import each, listed
 
 END = object()
 
-Check = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Check = Callable[[Any, Any], Any]
 """check(x, y): the targets of a batch in the form that the loss takes; raises an error if they do not fit."""
 
 
@@ -36,12 +36,13 @@ class Stream:
         where: str,
         dtype: Any,
         input_names: Sequence[str] = ("input",),
+        loss: Loss | None = None,
         *,
         class_weight: Mapping[int, float] | None = None,
         steps: int | None = None,
         check: Check | None = None,
     ) -> None:
-        self.source, self.where, self.dtype, self.input_names = source, where, dtype, input_names
+        self.source, self.where, self.dtype, self.input_names, self.loss = source, where, dtype, input_names, loss
         self.class_weight, self.steps, self.check = class_weight, steps, check
         self._rest: Iterator[Any] | None = None
 
@@ -106,12 +107,12 @@ class Stream:
             return moved, None, None
         if y is None:
             raise ValueError(explain(self.where, "batches (x, y)", "x alone", "Give one target per sample."))
-        y = self.check(x, np.asarray(arguments.array(self.where, "targets y", y, self.dtype, finite=True)))
-        if (samples := len(listed(x)[0])) != len(y):
-            expected, found = f"as many targets as samples, {samples}", f"y of shape {y.shape}"
-            raise ValueError(explain(self.where, expected, found, "Pair x and y up again."))
-        weights = weights_of_samples(self.where, samples, y, weight, self.class_weight)
-        return moved, to_device(y), weights
+        names, y = targets_in_order(self.where, self.loss, y)
+        y = self.check(x, check_targets(self.where, names, y, self.dtype))
+        samples = len(listed(x)[0])
+        check_as_many(self.where, names, samples, y)
+        weights = weights_of_targets(self.where, names, samples, y, weight, self.class_weight)
+        return moved, each(to_device, y), weights
 
 
 def is_stream(x: Any, y: Any) -> bool:

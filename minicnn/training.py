@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import arguments, losses, metrics, optimizers, streams
+from . import arguments, losses, metrics, optimizers, outputs, streams
 from .backends import active, to_host
 from .backends.contract import Array
 from .callbacks import Callback, CallbackList, History, TerminateOnNaN
@@ -73,7 +73,7 @@ class Trainer(Network):
         self,
         optimizer: Any = "rmsprop",
         loss: Any = None,
-        loss_weights: None = None,
+        loss_weights: Any = None,
         metrics: Any = None,
         weighted_metrics: Any = None,
         run_eagerly: bool = False,
@@ -84,23 +84,23 @@ class Trainer(Network):
         """Choose the optimiser, the loss and the metrics, each by object, by Keras's string name, or by class.
 
         `metrics` are measured without weights, `weighted_metrics` with `sample_weight` and `class_weight`.
+        For several outputs: one loss for all, or losses, `loss_weights` and metrics in a list or a dict by the outputs'
+        names (those of their layers); None for an output that is not trained. The loss is the weighted sum.
         The last four arguments choose how Keras executes a step, and change no result; here they have no effect.
         Raises ValueError for an unknown name, or if the loss is missing; TypeError for a loss without a gradient.
         """
         if loss is None:
             raise ValueError(explain("compile", "a loss", "none", 'Example: loss="categorical_crossentropy".'))
-        if (count := len(self.output_numbers)) > 1:
-            remedy = "Train a model of one output. Models share layers, so this one predicts with the trained weights."
-            raise ValueError(explain("compile", "a model of one output", f"{count}", remedy))
-        arguments.only(
-            "compile loss_weights", loss_weights, None, "A model has one output, so there is nothing to weigh."
-        )
         self.optimizer = optimizers.get(optimizer)
-        self.loss = losses.get(loss)
-        if self.loss.reduction == "none":
-            raise ValueError(explain("compile loss", "one number for a batch", "reduction='none'", 'Use "sum".'))
-        self.compiled_metrics = _metrics("compile metrics", metrics)
-        self.weighted_metrics = _metrics("compile weighted_metrics", weighted_metrics)
+        if len(self.output_numbers) > 1:
+            several = self.loss = outputs.loss_of(self.output_names, loss, loss_weights)
+            self.compiled_metrics = outputs.metrics_of("compile metrics", several, metrics)
+            self.weighted_metrics = outputs.metrics_of("compile weighted_metrics", several, weighted_metrics)
+        else:
+            arguments.only("compile loss_weights", loss_weights, None, "There is one output, so nothing to weigh.")
+            self.loss = outputs.one_number(loss)
+            self.compiled_metrics = _metrics("compile metrics", metrics)
+            self.weighted_metrics = _metrics("compile weighted_metrics", weighted_metrics)
         names = self.metrics_names
         if len(set(names)) < len(names):
             raise ValueError(explain("compile metrics", "different names", ", ".join(names), "Give each a name=…."))
@@ -108,8 +108,15 @@ class Trainer(Network):
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of what evaluate returns: "loss" and the metrics."""
-        return ["loss", *(metric.name for metric in (*self.compiled_metrics, *self.weighted_metrics))]
+        """The names of what evaluate returns: "loss", the losses of several outputs, and the metrics."""
+        metrics = (*self.compiled_metrics, *self.weighted_metrics)
+        return [*self._loss_names(), *(metric.name for metric in metrics)]
+
+    def _loss_names(self) -> list[str]:
+        """The names of the mean losses: "loss", and those of several outputs."""
+        loss = getattr(self, "loss", None)
+        of_outputs = loss.target_names if isinstance(loss, outputs.LossOfOutputs) else []
+        return ["loss", *(f"{name}_loss" for name in of_outputs)]
 
     def train_step(self, x: Array, y: Array, sample_weight: Any = None) -> tuple[Array, Array]:
         """One step on one batch: forward, loss, backward, update. Returns loss and outputs from before the update."""
@@ -328,19 +335,19 @@ class Trainer(Network):
         infer = self.infer if batches.count == 1 else self.frozen()  # all batches with the same weights
         watchers = self._watchers("predict", callbacks, batches, verbose)
         watchers.on_predict_begin({})
-        outputs = []
+        results = []
         for number, (xb, _, _) in enumerate(batches.in_order(self.dtype)):
             watchers.on_predict_batch_begin(number, {})
-            outputs.append(each(to_host, infer(xb)))
-            watchers.on_predict_batch_end(number, {"outputs": outputs[-1]})
+            results.append(each(to_host, infer(xb)))
+            watchers.on_predict_batch_end(number, {"outputs": results[-1]})
         watchers.on_predict_end({})
-        if not outputs:
+        if not results:
             raise ValueError(
                 explain("predict", "at least one batch", "none", "The iterable has ended: pass a new one.")
             )
         if len(self.output_numbers) == 1:
-            return np.concatenate(outputs)
-        return [np.concatenate(batches) for batches in zip(*outputs, strict=True)]
+            return np.concatenate(results)
+        return [np.concatenate(parts) for parts in zip(*results, strict=True)]
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch: a NumPy array, or a list if there are several. Faster than predict: x is not
@@ -361,25 +368,25 @@ class Trainer(Network):
         if x is None:
             raise ValueError(explain(where, "samples x", "none", "Give an array, or an iterable of batches."))
         if not streams.is_stream(x, y):
-            x = self.as_input(x, where)
-            weights = {"sample_weight": sample_weight}
-            batches = Batches(x, y, batch_size, where, self.dtype, self.input_names, **weights, **options)
-            if batches.y is None:
+            if y is None:
                 raise ValueError(explain(where, "targets y", "none", "Give one target per sample."))
+            x, (targets, y) = self.as_input(x, where), outputs.targets_in_order(where, self.loss, y)
+            options["sample_weight"] = sample_weight
+            batches = Batches(x, y, batch_size, where, self.dtype, self.input_names, targets, **options)
             batches.y = self._checked_targets(batches.x, batches.y)
             return batches
         for name, value in {"batch_size": batch_size, "sample_weight": sample_weight}.items():
             remedy = "An iterable yields whole batches: (x, y), or (x, y, sample_weight)."
             if value != arguments.LARGEST_INT:
                 arguments.only(f"{where} {name}", value, None, remedy)
-        return Stream(x, where, self.dtype, self.input_names, check=self._checked_targets, **options)
+        return Stream(x, where, self.dtype, self.input_names, self.loss, check=self._checked_targets, **options)
 
     def _train_epoch(
         self, batches: Batches | Stream, shuffle: bool, watchers: CallbackList, notices: Notices | None
     ) -> dict[str, float]:
         """One pass over the batches; `notices` look at the first one. Returns the metrics; {} if there was no batch."""
-        mean_loss, plain, weighted = self._trackers()
-        logs = RunningLogs([mean_loss, *plain, *weighted])
+        means, plain, weighted = self._trackers()
+        logs = RunningLogs([*means, *plain, *weighted])
         if shuffle and isinstance(batches, Batches):
             order = np.random.default_rng((self.seed, self.epochs_trained)).permutation(batches.samples)
             stream = batches.shuffled(self.dtype, order)
@@ -396,10 +403,10 @@ class Trainer(Network):
                     self._objective = _, loss = self.objective()  # in every step it would take a percent of the time
                     activation = self._activation_for(loss, [*plain, *weighted])
                 value, y_pred = train_step(x, y, weights)
-                if number == 0 and notices is not None:
+                if number == 0 and notices is not None and type(y) is not list:
                     first = self.optimizer.calls == 1
                     notices.first_batch(self.layers, loss, first, x, y, y_pred, weights)
-                mean_loss.update(value, len(y))
+                _update_means(means, [value, *loss.parts], len(listed(y)[0]))
                 _update(plain, weighted, activation, y, y_pred, weights)
                 watchers.on_train_batch_end(number, logs)
         finally:
@@ -413,8 +420,8 @@ class Trainer(Network):
 
     def _measure(self, batches: Batches | Stream, watchers: CallbackList) -> dict[str, float]:
         """The loss and the metrics over the batches; {} if there was no batch."""
-        mean_loss, plain, weighted = self._trackers()
-        logs = RunningLogs([mean_loss, *plain, *weighted])
+        means, plain, weighted = self._trackers()
+        logs = RunningLogs([*means, *plain, *weighted])
         watchers.on_test_begin({})
         parallel = batches.parallel
         network: Network | None = None
@@ -426,7 +433,8 @@ class Trainer(Network):
                 network, loss = network.snapshot(), copy(loss)  # another thread's training step keeps its own `saved`
                 activation = self._activation_for(loss, [*plain, *weighted])
             y_pred = network.infer(x) if parallel is None else parallel.infer(network, x, len(y))
-            mean_loss.update(network.add_penalties(loss.forward(y, y_pred, weights)), len(y))
+            value = network.add_penalties(loss.forward(y, y_pred, weights))
+            _update_means(means, [value, *loss.parts], len(listed(y)[0]))
             _update(plain, weighted, activation, y, y_pred, weights)
             watchers.on_test_batch_end(number, logs)
         measured = {} if network is None else dict(logs)
@@ -445,11 +453,12 @@ class Trainer(Network):
             return None
         return self.loss.activation
 
-    def _trackers(self) -> tuple[RunningMean, list[Metric], list[Metric]]:
+    def _trackers(self) -> tuple[list[RunningMean], list[Metric], list[Metric]]:
+        """The mean loss, then those of several outputs, and the metrics; all have seen no batch."""
         plain, weighted = (
             [metric.fresh() for metric in given] for given in (self.compiled_metrics, self.weighted_metrics)
         )
-        return RunningMean("loss"), plain, weighted
+        return list(map(RunningMean, self._loss_names())), plain, weighted
 
     def check_compiled(self, where: str) -> None:
         """Raise RuntimeError, naming the caller, unless the model has an optimiser and a loss."""
@@ -459,7 +468,7 @@ class Trainer(Network):
             raise RuntimeError(f'{where} needs a compiled model. Call compile(optimizer="adam", loss=…) first.')
         self.optimizer, self.loss = optimizers.get(self.optimizer), losses.get(self.loss)
 
-    def _checked_targets(self, x: Any, y: np.ndarray) -> np.ndarray:
+    def _checked_targets(self, x: Any, y: Any) -> Any:
         """Check all targets against the network's output shape.
 
         A network that is not built for samples of x's shape predicts the first one, which builds it.
@@ -467,16 +476,24 @@ class Trainer(Network):
         x = self.as_input(x)
         self.check_input(x)
         known = self._is_its_layers and self.built and self.built_for == with_batch(None, shape_of(x))
-        shape = with_batch(len(listed(x)[0]), self.output_shape if known else self.infer(each(first_sample, x)).shape)
-        check_flattened(self.loss, y, shape)
+        shape = self.output_shape if known else shape_of(self.infer(each(first_sample, x)))
+        shape = with_batch(len(listed(x)[0]), shape)
+        for loss, targets, its_shape in self.loss.parts_of(y, shape):
+            check_flattened(loss, targets, its_shape)
         return self.loss.check_targets(y, shape)
+
+
+def _update_means(means: Sequence[RunningMean], values: Sequence[Array], samples: int) -> None:
+    """Add a batch's loss, and those of several outputs, to their means."""
+    for mean, value in zip(means, values, strict=False):  # a train_step of one's own may not compute the parts
+        mean.update(value, samples)
 
 
 def _metrics(where: str, given: Any) -> list[Metric]:
     """Metric objects for a metric or a list of metrics; a list inside a list is the one of Keras's only output."""
     several = given if isinstance(given, (list, tuple)) else [] if given is None else [given]
     if isinstance(given, Mapping):
-        remedy = "A model has one output: give a list."
+        remedy = "This model has one output: give a list."
         raise TypeError(explain(where, "a list of metrics", "a dict", remedy))
     flat = [item for part in several for item in (part if isinstance(part, (list, tuple)) else [part])]
     return [metrics.get(item) for item in flat]

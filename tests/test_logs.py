@@ -130,9 +130,7 @@ def test_a_plot_of_a_stack(tmp_path):
     model = Sequential([Input((6, None, 2)), layers.Conv2D(3, 2, activation="relu"), layers.GlobalAveragePooling2D()])
     assert plot_model(model, tmp_path / "model.svg") == tmp_path / "model.svg"
     assert texts(tmp_path / "model.svg")[:4] == ["input", "output (N, 6, ?, 2)", "conv2d", "Conv2D, relu"]
-    model.predict(np.zeros((1, 6, 5, 2)))
-    plot_model(model, tmp_path / "model.svg")
-    assert {"output (N, 5, 4, 3)", "27 weights"} <= set(texts(tmp_path / "model.svg"))
+    assert {"output (N, 5, ?, 3)", "27 weights"} <= set(texts(tmp_path / "model.svg"))
     plot_model(model, tmp_path / "small.svg", show_shapes=False, show_layer_names=False)
     assert texts(tmp_path / "small.svg") == ["input", "Conv2D, relu", "GlobalAveragePooling2D"]
     assert len(arrows(tmp_path / "small.svg")) == 2

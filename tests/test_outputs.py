@@ -203,8 +203,3 @@ def test_pictures_of_several_outputs(tmp_path):
     model.summary(print_fn=lambda text: lines.extend(text.splitlines()))
     assert lines[4].endswith("input")
     assert minicnn.utils.plot_model(model, tmp_path / "model.svg").exists()
-
-
-def test_a_model_of_several_outputs_is_not_trained_yet():
-    with pytest.raises(ValueError, match="a model of one output, found 5.*share layers"):
-        all_outputs(stack()).compile("adam", "mse")

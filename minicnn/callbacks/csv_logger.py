@@ -52,8 +52,7 @@ class CSVLogger(Callback):
 
     def _all_columns(self, logs: Logs) -> list[str]:
         """The epoch, the metrics of the first epoch, and those of a validation, which may begin in a later epoch."""
-        metrics = [*self.model.compiled_metrics, *self.model.weighted_metrics]
-        validated = ["val_loss", *(f"val_{metric.name}" for metric in metrics)]
+        validated = [f"val_{name}" for name in self.model.metrics_names]
         return list(dict.fromkeys(["epoch", *logs, *(validated if self.params["validation"] else [])]))
 
     def on_train_end(self, logs: Logs | None = None) -> None:

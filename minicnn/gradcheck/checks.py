@@ -16,6 +16,7 @@ from ..layers.base import shape_of
 from ..layers.merging import Merge
 from ..models import Model
 from ..network import gather
+from ..outputs import targets_in_order
 from ..random import seeded
 from ..several import each
 from . import protocol
@@ -138,7 +139,9 @@ def check_model(
         with seeded(seed):
             model.build((None, *x.shape[1:]))
     with left_as_found(model.layers):
-        function = ModelFunction(model, x, _numbers("check_model y", y, None), training, rng)
+        names, y = targets_in_order("check_model", model.loss, y)
+        y = _numbers("check_model y", y, None) if names is None else [_numbers("check_model y", one, None) for one in y]
+        function = ModelFunction(model, x, y, training, rng)
         check = _Check(function, method, samples, rng)
         return check.report(list(check.findings()))
 
@@ -282,7 +285,8 @@ def _layer_by_layer(function: ModelFunction, wrong: dict[str, Comparison]) -> di
     values = [np.array(to_host(value)) for value in model.values(function.input_of(function.arrays), function.training)]
     inputs = [gather(values, sources) for sources in model.sources]
     modes = (function.training if mode is None else mode for mode in model.modes)
-    found = _first_wrong(function, list(zip(model.layers, inputs, modes, strict=True)), values[-1])
+    calls = list(zip(model.layers, inputs, modes, strict=True))
+    found = _first_wrong(function, calls, gather(values, model.output_numbers))
     if found is None:
         return {
             name: Diagnosis(f"{describe(compared)} Each layer and the loss are right on their own.")
@@ -293,13 +297,12 @@ def _layer_by_layer(function: ModelFunction, wrong: dict[str, Comparison]) -> di
     return {name: Diagnosis(f"the mistake is in {where}. Its {text}", report.causes) for name in wrong}
 
 
-def _first_wrong(
-    function: ModelFunction, calls: list[tuple[Layer, Any, bool]], y: np.ndarray
-) -> tuple[str, Report] | None:
+def _first_wrong(function: ModelFunction, calls: list[tuple[Layer, Any, bool]], y: Any) -> tuple[str, Report] | None:
     """The loss or the last layer that is wrong on its own, and its report; `calls` has x and training of each layer."""
-    check = _Check(LossFunction(function.model.loss, function.targets, y), "central", 200, np.random.default_rng(0))
-    if not (report := check.report(list(check.gradient_findings()))):
-        return "the loss", report
+    for loss, targets, predictions in function.model.loss.parts_of(function.targets, y):
+        check = _Check(LossFunction(loss, targets, predictions), "central", 200, np.random.default_rng(0))
+        if not (report := check.report(list(check.gradient_findings()))):
+            return "the loss", report
     for layer, x, training in reversed(calls):
         with left_as_found([layer]):
             alone = LayerFunction(layer, x, training, np.random.default_rng(0))

@@ -13,6 +13,7 @@ from .. import arguments
 from ..backends import to_device, to_host
 from ..errors import explain
 from ..layers import Layer, Parameter
+from ..layers.base import shape_of
 from ..losses import Loss
 from ..models import Model
 from ..several import each
@@ -186,10 +187,10 @@ class ModelFunction(LayeredFunction):
 
     takes_dy = False
 
-    def __init__(self, model: Model, x: Any, y: np.ndarray, training: bool, rng: np.random.Generator) -> None:
+    def __init__(self, model: Model, x: Any, y: Any, training: bool, rng: np.random.Generator) -> None:
         super().__init__(model.layers, x, training, rng)
         self.model = model
-        self.targets = model.loss.check_targets(y, model.forward(each(to_device, x)).shape)
+        self.targets = model.loss.check_targets(y, shape_of(model.forward(each(to_device, x))))
         self.title = f"{model.name} under {type(model.loss).__name__}, training={training}"
 
     def run_forward(self, handed: Mapping[str, Any], dtype: np.dtype) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -42,6 +43,9 @@ class Loss(Configurable):
     """The backend of the last forward; the backward runs on the same one."""
 
     saved: Saved = None
+
+    parts: Sequence[Array] = ()
+    """The losses of a model's outputs in the last forward, if there are several."""
 
     factors: Array | None = None
     """What the losses of the samples are multiplied by before they are added up; None for a mean without weights."""
@@ -158,6 +162,10 @@ class Loss(Configurable):
                 )
             )
         return y_true
+
+    def parts_of(self, y_true: Any, y_pred: Any) -> list[tuple[Loss, Any, Any]]:
+        """The loss, its targets and its predictions, or their shape; of several outputs, those of each."""
+        return [(self, y_true, y_pred)]
 
     def __call__(self, y_true: Array, y_pred: Array, sample_weight: Any = None) -> Array:
         return self.forward(y_true, y_pred, sample_weight)

@@ -107,6 +107,44 @@ def test_several_inputs(by_name, backend):
         np.testing.assert_allclose(ours.history.history[name], values, rtol=1e-6)
 
 
+def two_outputs(framework):
+    """A class, and a number that is also computed from it."""
+    layers = framework.layers
+    inputs = framework.Input((6, 5, 2))
+    x = layers.Flatten()(layers.Conv2D(4, 3, activation="tanh")(inputs))
+    kind = layers.Dense(3, activation="softmax", name="kind")(x)
+    return framework.Model(inputs, [kind, layers.Dense(1, name="size")(layers.Concatenate()([x, kind]))])
+
+
+LOSSES = {"kind": "sparse_categorical_crossentropy", "size": "mse"}
+
+
+@pytest.mark.parametrize(
+    ("options", "weights"),
+    [
+        ({"loss": LOSSES, "loss_weights": {"kind": 0.5, "size": 2.0}, "metrics": {"size": ["mae"]}}, None),
+        ({"loss": list(LOSSES.values()), "metrics": [["accuracy"], ["mae"]]}, "array"),
+        ({"loss": list(LOSSES.values()), "loss_weights": [1.0, 0.5]}, "list"),
+    ],
+)
+def test_training_of_several_outputs(options, weights, backend):
+    ours, theirs = two_outputs(minicnn), two_outputs(keras)
+    ours.set_weights(theirs.get_weights())
+    rng = np.random.default_rng(0)
+    x, kinds, sizes = rng.normal(size=(12, 6, 5, 2)), np.arange(12) % 3, rng.normal(size=(12, 1))
+    y = {"kind": kinds, "size": sizes} if isinstance(options["loss"], dict) else [kinds, sizes]
+    w = {None: None, "array": rng.uniform(0.5, 2, 12), "list": [rng.uniform(0.5, 2, 12), rng.uniform(0.5, 2, 12)]}
+    for model, framework in ((ours, minicnn), (theirs, keras)):
+        model.compile(framework.optimizers.SGD(0.01, momentum=0.5), **options)
+        model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, sample_weight=w[weights])
+    for weight, expected in zip(ours.weights, theirs.get_weights(), strict=True):
+        assert_close(weight.value, expected, weight.name)
+    assert set(ours.history.history) == set(theirs.history.history)
+    for name, values in theirs.history.history.items():
+        np.testing.assert_allclose(ours.history.history[name], values, rtol=1e-5, err_msg=name)
+    np.testing.assert_allclose(ours.evaluate(x, y), theirs.evaluate(x, y, verbose=0), rtol=1e-5)
+
+
 @networks
 def test_the_outputs_of_all_layers(network, backend):
     ours, theirs = network(minicnn), network(keras)

@@ -169,6 +169,15 @@ def test_several_inputs_and_outputs_in_both_directions(tmp_path):
         model.save(path)
         for one, other in zip(opened(path).predict(x, verbose=0), expected, strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
+    for model, library in ((mine, minicnn), (its, keras)):
+        model.compile(
+            library.optimizers.SGD(0.01, momentum=0.9), ["mse", None, "mae"], [1.0, None, 0.5], [["mae"], None, None]
+        )
+    y = [RNG.normal(size=shape) for shape in ((12, 2), (12, 6, 4, 3), (12, 4))]
+    for model, opened in ((mine, keras.models.load_model), (its, minicnn.load_model)):
+        model.save(tmp_path / "model.keras")
+        twin = opened(tmp_path / "model.keras")
+        np.testing.assert_allclose(twin.evaluate(x, y, verbose=0), model.evaluate(x, y, verbose=0), rtol=1e-4)
     its.save_weights(tmp_path / "its.weights.h5")
     fresh = ports(minicnn)
     fresh.load_weights(tmp_path / "its.weights.h5")

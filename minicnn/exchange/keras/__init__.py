@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from ... import losses, optimizers
+from ... import optimizers
 from ...errors import ModelFileError, explain
 from ...files import atomic_writer
 from ...random import draw_seed
@@ -133,7 +133,8 @@ def compile_as_in_keras(model: Any, content: dict[str, Any]) -> None:
     try:
         model.compile(
             optimizers.get(config.from_keras(described["optimizer"])),
-            losses.get(config.from_keras(described["loss"])),
+            config.from_keras(described["loss"]),
+            described.get("loss_weights"),
             metrics=config.from_keras(described.get("metrics")),
             weighted_metrics=config.from_keras(described.get("weighted_metrics")),
         )
@@ -276,6 +277,7 @@ def _described(model: Any, content: dict[str, Any]) -> dict[str, Any]:
         described["compile_config"] = {
             "optimizer": config.to_keras({key: content["optimizer"][key] for key in ("class", "config")}),
             "loss": config.to_keras(content["loss"], ["keras.losses"]),
+            "loss_weights": content.get("loss_weights"),
             "metrics": config.to_keras(content["metrics"], ["keras.metrics"]),
             "weighted_metrics": config.to_keras(content.get("weighted_metrics"), ["keras.metrics"]),
         }

@@ -145,8 +145,10 @@ def from_keras(spec: Any) -> Any:
     """
     if isinstance(spec, list):
         return [from_keras(part) for part in spec]
-    if not isinstance(spec, dict) or "class_name" not in spec:
+    if not isinstance(spec, dict):
         return spec
+    if "class_name" not in spec:  # losses or metrics by the names of outputs, say
+        return {key: from_keras(part) for key, part in spec.items()}
     name, config, module = spec["class_name"], spec["config"], str(spec.get("module"))
     if name == "function":
         return config  # its name
