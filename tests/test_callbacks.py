@@ -241,6 +241,20 @@ class TestReduceLROnPlateau:
 
 
 class TestOthers:
+    def test_a_list_in_a_loop_of_one_s_own(self):
+        """Keras's documentation calls the methods with logs=…."""
+        seen = []
+        spy = LambdaCallback(
+            on_train_begin=lambda logs: seen.append("train"),
+            on_epoch_begin=lambda epoch, logs: seen.append((epoch, logs)),
+            on_train_batch_end=lambda batch, logs: seen.append((batch, logs["loss"])),
+        )
+        callbacks = CallbackList([spy], Sequential([Input((2,)), Dense(1)]))
+        callbacks.on_train_begin(logs={})
+        callbacks.on_epoch_begin(0, logs={})
+        callbacks.on_train_batch_end(1, logs={"loss": 2.0})
+        assert seen == ["train", (0, {}), (1, 2.0)]
+
     def test_lambda_callback(self):
         seen = []
         spy = LambdaCallback(

@@ -173,9 +173,9 @@ class CallbackList:
         if method not in SIGNATURES:
             raise AttributeError(method)
 
-        def call_all(*args: Any) -> None:
+        def call_all(*args: Any, **named: Any) -> None:
             for callback in self._callbacks:
-                getattr(callback, method)(*args)
+                getattr(callback, method)(*args, **named)
 
         return call_all
 
