@@ -97,6 +97,7 @@ INSTEAD = {
     "utils.audio_dataset": NO_FILES,
     "utils.get_file": "urllib.request.urlretrieve(url, filename) fetches a file.",
     "utils.image_dataset": "ImageDataGenerator().flow_from_directory(…) of preprocessing.image reads them.",
+    "utils.model_to_dot": "plot_model(model, 'model.svg') draws the model, without Graphviz.",
     "utils.text_dataset": NO_FILES,
 }
 """For a missing name, or all names that begin like this: what to do instead."""
