@@ -49,11 +49,15 @@ def in_their_order(where: str, names: Sequence[str], x: Any) -> Any:
 
 def as_input(where: str, x: Any, shape: Shape | None, dtype: Any) -> Array:
     """x as an array with as many axes as `shape`: as in Keras, a last axis of length 1 is added to x or removed from it
-    if it then fits. Raises TypeError or ValueError, naming `where`, for anything but numbers.
+    if it then fits, and a list of one array is that array. Raises TypeError or ValueError, naming `where`, for anything
+    but numbers.
     """
+    alone = isinstance(x, (list, tuple)) and len(x) == 1
     x = arguments.array(where, "x", x, dtype)
     if shape is None or len(x.shape) == len(shape):
         return x
+    if alone and fits(x.shape[1:], shape):
+        return x[0]
     if fits((*x.shape, 1), shape):
         return x[..., None]
     return x[..., 0] if x.shape[-1:] == (1,) and fits(x.shape[:-1], shape) else x

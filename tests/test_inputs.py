@@ -35,6 +35,17 @@ def compiled(model):
     return model
 
 
+@pytest.mark.parametrize("form", [lambda x: [x], lambda x: (x,)])
+def test_a_list_of_one_array_is_the_array(form):
+    """As in Keras, for a model of one input; a list of one sample stays a batch of one sample."""
+    model = compiled(Sequential([Input((3,)), Dense(3, activation="softmax")]))
+    np.testing.assert_array_equal(model.predict(form(NUMBERS)), model.predict(NUMBERS))
+    assert model.evaluate(form(NUMBERS), Y, verbose=0) == model.evaluate(NUMBERS, Y, verbose=0)
+    model.fit(form(NUMBERS), Y, validation_data=(form(NUMBERS), Y), verbose=0)
+    assert model.optimizer.iterations == 1
+    assert model.predict(form(NUMBERS[0])).shape == (1, 3)
+
+
 FORMS = {
     "list": [IMAGES, NUMBERS],
     "tuple": (IMAGES, NUMBERS),
