@@ -124,8 +124,17 @@ def text(where: str, value: Any) -> str:
 def choice(where: str, value: Any, known: Collection[str], expected: str) -> str:
     """One of the `known` strings."""
     if not isinstance(value, str) or value not in known:
-        raise ValueError(explain(where, expected, shown(value), did_you_mean(shown(value), known)))
+        remedy = _own_import(value) or did_you_mean(shown(value), known)
+        raise ValueError(explain(where, expected, shown(value), remedy))
     return value
+
+
+def _own_import(value: Any) -> str:
+    """The remedy for an object of Keras's, or of a framework like it; "" for others."""
+    package = type(value).__module__.partition(".")[0]
+    if package not in ("keras", "tensorflow", "tf_keras", "torch"):
+        return ""
+    return f"This is an object of {package}: import {type(value).__name__} from minicnn instead."
 
 
 def verbose(where: str, value: Any) -> int | str:

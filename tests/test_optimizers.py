@@ -410,3 +410,10 @@ def test_apply_gradients():
     np.testing.assert_array_equal(p.value, [0.5, 1])
     np.testing.assert_array_equal(q.value, [1])
     assert optimizer.iterations == 1
+
+
+def test_an_optimiser_of_keras_is_explained():
+    """A script's import that was not changed."""
+    keras_own = type("RMSprop", (), {"__module__": "keras.src.optimizers.rmsprop"})()
+    with pytest.raises(ValueError, match="an object of keras: import RMSprop from minicnn instead"):
+        optimizers.get(keras_own)
