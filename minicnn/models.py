@@ -44,7 +44,10 @@ class Model(Trainer):
     def __init__(self, inputs: Any = None, outputs: Any = None, *, name: str = "model") -> None:
         super().__init__(name=name)
         if inputs is None or outputs is None:
-            remedy = "Example: Model(inputs, outputs). A class of your own extends Sequential's forward and backward."
+            remedy = (
+                "Example: Model(inputs, outputs). Instead of a class with Keras's call, write a function that calls "
+            )
+            remedy += "layers on an Input and returns the Model: its backward comes from the graph."
             raise TypeError(explain(type(self).__name__, "inputs and outputs", "none", remedy))
         (starts, names), ends = the_inputs(self.name, inputs), the_outputs(self.name, outputs)
         nodes = in_order(self.name, starts, ends)

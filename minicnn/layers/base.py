@@ -167,10 +167,25 @@ class Layer(Configurable):
                 if not weight.trainable:  # batch norm's statistics change now, the other weights in the optimiser step
                     weight.hold()
         y = self.call(x, training)
+        if training and not as_before:
+            self._check_inner_layers()
         if not as_before or _kind(y) != self._last_output:
             self._check_result("call", "y", y, self._shape_after(shape_of(x)))
             self._last_input, self._last_output = (_kind(x), self.dtype, self.ops), _kind(y)
         return y
+
+    def _check_inner_layers(self) -> None:
+        """Raise TypeError if a layer inside this one has parameters, which would not be trained."""
+        for inner in self._inner_layers() if self.trainable else ():
+            if any(not any(own is parameter for own in self.weights) for parameter in inner.parameters()):
+                remedy = "A layer inside a layer is not trained. Write a function that calls the layers on a value, "
+                remedy += "def block(x): return Dropout(0.5)(Dense(3)(x)), or freeze it with trainable = False."
+                raise TypeError(explain(str(self), "parameters of its own", f"those of {inner} inside it", remedy))
+
+    def _inner_layers(self) -> list[Layer]:
+        """The layers in this one's attributes, alone or in lists."""
+        lists = (value if isinstance(value, (list, tuple)) else [value] for value in vars(self).values())
+        return [one for several in lists for one in several if isinstance(one, Layer)]
 
     def _check_batch(self, x: Array) -> Array:
         """x as an array; builds the layer. Raises ValueError or TypeError if x does not fit."""
@@ -348,6 +363,10 @@ class Layer(Configurable):
             raise ValueError(explain(str(self), "known lengths for weights", f"{shape}", KNOWN_LENGTHS)) from error
         finally:
             self._building = False
+        for inner in self._inner_layers():
+            if not inner.built and type(inner).build is not Layer.build:  # inference would build it in a copy
+                expected, remedy = f"a method build that builds {inner} inside it", "inner.build(input_shape) does it."
+                raise TypeError(explain(str(self), expected, "none", remedy))
         self.input_shape = with_batch(None, input_shape)
         self.output_shape = output_shape
 
