@@ -67,6 +67,10 @@ class Parameter:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self.numpy() if dtype is None else self.numpy().astype(dtype)
 
+    def __float__(self) -> float:
+        """The number of a parameter of one entry."""
+        return float(self.numpy().item())
+
     def assign(self, value: Any) -> None:
         """Replace the value by these numbers. Raises ValueError unless they have its shape."""
         numbers = arguments.array(self.name, "a value", value)

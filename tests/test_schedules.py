@@ -42,6 +42,20 @@ def test_rates(schedule, rates):
     assert {step: schedule(step) for step in rates} == pytest.approx(rates, abs=1e-15)
 
 
+@pytest.mark.parametrize("name", schedules.CLASSES)
+def test_any_kind_of_number_is_a_step(name):
+    arguments = {
+        "CosineDecayRestarts": (0.1, 10),
+        "PiecewiseConstantDecay": ([2], [0.2, 0.1]),
+        "ExponentialDecay": (0.1, 10, 0.5),
+        "InverseTimeDecay": (0.1, 10, 0.5, True),
+    }
+    schedule = schedules.CLASSES[name](*arguments.get(name, (0.1, 10)))
+    for step in (np.int64(3), np.array(3), Parameter("step", np.array(3.0))):
+        assert schedule(step) == schedule(3)
+        assert type(schedule(step)) is float
+
+
 def test_an_optimiser_asks_for_the_rate_before_each_step(backend):
     p = Parameter("p", np.array([0.0]))
     p.grad = np.array([-1.0])

@@ -25,7 +25,7 @@ class LearningRateSchedule(Configurable):
     def __init__(self, *, name: str | None = None) -> None:
         self.name = type(self).__name__ if name is None else arguments.text(f"{type(self).__name__} name", name)
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: float) -> float:
         """The learning rate of the step that follows `step` earlier ones."""
         expected = "a method __call__(self, step)"
         raise NotImplementedError(explain(type(self).__name__, expected, "none", "Return the learning rate from it."))
@@ -52,8 +52,8 @@ class ExponentialDecay(LearningRateSchedule):
         self.decay_rate = _rate(self, "decay_rate", decay_rate)
         self.staircase = arguments.flag("ExponentialDecay staircase", staircase)
 
-    def __call__(self, step: int) -> float:
-        exponent = step / self.decay_steps
+    def __call__(self, step: float) -> float:
+        exponent = float(step) / self.decay_steps
         return self.initial_learning_rate * self.decay_rate ** (math.floor(exponent) if self.staircase else exponent)
 
 
@@ -74,8 +74,8 @@ class InverseTimeDecay(LearningRateSchedule):
         self.decay_rate = _rate(self, "decay_rate", decay_rate)
         self.staircase = arguments.flag("InverseTimeDecay staircase", staircase)
 
-    def __call__(self, step: int) -> float:
-        quotient = step // self.decay_steps if self.staircase else step / self.decay_steps
+    def __call__(self, step: float) -> float:
+        quotient = float(step) // self.decay_steps if self.staircase else float(step) / self.decay_steps
         return self.initial_learning_rate / (1 + self.decay_rate * quotient)
 
 
@@ -101,8 +101,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
             remedy = "There is one more value than boundaries: the last is for all later steps."
             raise ValueError(explain(where, expected, found, remedy))
 
-    def __call__(self, step: int) -> float:
-        return self.values[sum(step > boundary for boundary in self.boundaries)]
+    def __call__(self, step: float) -> float:
+        return self.values[sum(float(step) > boundary for boundary in self.boundaries)]
 
 
 class PolynomialDecay(LearningRateSchedule):
@@ -129,7 +129,8 @@ class PolynomialDecay(LearningRateSchedule):
         self.power = arguments.non_negative("PolynomialDecay power", power)
         self.cycle = arguments.flag("PolynomialDecay cycle", cycle)
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: float) -> float:
+        step = float(step)
         turns = max(math.ceil(step / self.decay_steps), 1) if self.cycle else 1
         left = 1 - min(step / (self.decay_steps * turns), 1)
         return (self.initial_learning_rate - self.end_learning_rate) * left**self.power + self.end_learning_rate
@@ -166,8 +167,9 @@ class CosineDecay(LearningRateSchedule):
         self.warmup_target = None if warmup_target is None else _rate(self, "warmup_target", warmup_target)
         self.warmup_steps = arguments.non_negative("CosineDecay warmup_steps", warmup_steps)
 
-    def __call__(self, step: int) -> float:
-        top, decayed = self.initial_learning_rate, float(step)
+    def __call__(self, step: float) -> float:
+        step = float(step)
+        top, decayed = self.initial_learning_rate, step
         if self.warmup_target is not None:
             if step < self.warmup_steps:
                 return top + (self.warmup_target - top) * step / self.warmup_steps
@@ -199,7 +201,7 @@ class CosineDecayRestarts(LearningRateSchedule):
         self.m_mul = arguments.non_negative("CosineDecayRestarts m_mul", m_mul)
         self.alpha = arguments.non_negative("CosineDecayRestarts alpha", alpha)
 
-    def __call__(self, step: int) -> float:
+    def __call__(self, step: float) -> float:
         top, steps, since = 1.0, self.first_decay_steps, float(step)
         while since >= steps:
             top, steps, since = top * self.m_mul, steps * self.t_mul, since - steps
