@@ -287,3 +287,10 @@ def test_unknown_name():
         losses.get("categorical_crossentrop")
     with pytest.raises(TypeError, match="from_logits"):
         CategoricalCrossentropy(logits=True)
+
+
+@pytest.mark.parametrize(("outputs", "remedy"), [(1, "sparse_categorical_crossentropy"), (6, "pixels / 255")])
+def test_targets_of_binary_crossentropy_above_one(outputs, remedy):
+    y_true = np.full((2, outputs), 255.0)
+    with pytest.raises(ValueError, match=f"expected targets from 0 to 1, found targets from 255.0 to 255.0.*{remedy}"):
+        BinaryCrossentropy().check_targets(y_true, y_true.shape)

@@ -162,6 +162,8 @@ class BinaryCrossentropy(Crossentropy):
         if y_true.size and (y_true.min() < 0 or y_true.max() > 1):
             found = f"targets from {y_true.min()} to {y_true.max()}"
             remedy = "For several classes: loss='sparse_categorical_crossentropy' and one output for each class."
+            if np.prod(output_shape[1:]) > 1:  # an autoencoder, say
+                remedy = "Scale the targets: pixels / 255, say."
             raise ValueError(explain("BinaryCrossentropy", "targets from 0 to 1", found, remedy))
         return y_true
 
