@@ -80,6 +80,7 @@ INSTEAD = {
     "layers.LSTM": NO_RECURRENCE,
     "layers.Normalization": "Rescaling(1 / std, -mean / std) does it with the mean and std of numpy.",
     "layers.RNN": NO_RECURRENCE,
+    "layers.PReLU": "LeakyReLU has one slope, which is not trained.",
     "layers.Random": "RandomFlip, RandomTranslation and RandomErasing augment images.",
     "layers.Resizing": "Resize the images before the training, with Pillow, say.",
     "layers.SimpleRNN": NO_RECURRENCE,
@@ -120,6 +121,7 @@ WHOLE_MODULES = {
 OLD = {
     "backend.": NO_TENSORS,
     "backend.get_value": "float(optimizer.learning_rate) is the learning rate, parameter.numpy() a weight.",
+    "backend.int_shape": "x.shape is the shape of x, an array or a layer's output.",
     "backend.set_value": "Assign it: optimizer.learning_rate = 0.1, parameter.value = array.",
     "layers.advanced_activations": "Its layers are in minicnn.layers.",
     "layers.convolutional": "Its layers are in minicnn.layers.",

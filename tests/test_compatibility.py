@@ -94,6 +94,8 @@ def test_every_sentence_is_about_a_name_that_keras_has():
         ("saving.load_model", "minicnn.load_model"),
         ("random.normal", "numpy.random"),
         ("backend.flatten", "use their functions"),
+        ("backend.int_shape", "x.shape is the shape"),
+        ("layers.PReLU", "LeakyReLU has one slope"),
         ("utils.np_utils", "from minicnn.utils import to_categorical"),
         ("utils.image_dataset_from_directory", "flow_from_directory"),
         ("mixed_precision", "float64"),
