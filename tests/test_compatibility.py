@@ -250,9 +250,12 @@ def test_input_with_a_batch_axis():
 
 def test_values_are_for_layers():
     value = minicnn.layers.Dense(1)(minicnn.Input((2,)))
-    for compute in (lambda: value + 1, lambda: 2 * value, lambda: value / value, lambda: np.exp(value)):
-        with pytest.raises(TypeError, match=r"Add\(\)\(\[x, y\]\).*Rescaling"):
+    computing = (lambda: value + 1, lambda: 2 * value, lambda: value / value, lambda: value**2, lambda: np.exp(value))
+    for compute in (*computing, lambda: value[:, 0], lambda: value > 0):
+        with pytest.raises(TypeError, match=r"Add\(\)\(\[x, y\]\).*Rescaling.*slices"):
             compute()
+    with pytest.raises(AttributeError, match="Value has no batch_shape. Did you mean 'shape'. Known: dtype, layer, "):
+        value.batch_shape  # noqa: B018
 
 
 def test_an_activation_that_is_a_layer_or_a_function():

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 from .. import arguments
 from ..config import floatx
 from ..configurable import Accepted, Configurable
-from ..errors import explain, shown
+from ..errors import did_you_mean, explain, shown
 
 Mode = bool | None
 """False for a layer that a graph calls with training=False; None for one that follows the model."""
@@ -64,10 +64,17 @@ class Value:
 
     def _refuse(self, *other: Any, **options: Any) -> Any:
         """Raises TypeError: a value has no numbers yet, and only layers compute with it."""
-        remedy = "Add()([x, y]), Subtract and Multiply combine values; Rescaling(scale, offset) is for numbers."
+        remedy = "Add()([x, y]), Subtract and Multiply combine values; Rescaling(scale, offset) is for numbers, "
+        remedy += "Cropping1D and Cropping2D for slices."
         raise TypeError(explain("arithmetic with a Value", "a layer", "an operator", remedy))
 
-    __radd__ = __rsub__ = __rmul__ = __truediv__ = __neg__ = __array__ = _refuse
+    __radd__ = __rsub__ = __rmul__ = __truediv__ = __floordiv__ = __pow__ = __matmul__ = __neg__ = __array__ = _refuse
+    __getitem__ = __lt__ = __le__ = __gt__ = __ge__ = _refuse
+
+    def __getattr__(self, name: str) -> Any:
+        """Called for an attribute that does not exist."""
+        known = ("dtype", "layer", "shape", "sources", "training")
+        raise AttributeError(f"{type(self).__name__} has no {name}. {did_you_mean(name, known)}")
 
     def __repr__(self) -> str:
         return f"Value({self.layer}, shape={self.shape})"

@@ -84,6 +84,9 @@ def print_summary(results: dict[str, tuple[str, str]]) -> None:
     print("\nThe share is (passed + words) / (passed + words + failed).")
     for kind, meaning in KINDS.items():
         print(f"  {kind:8} {meaning}")
+    failed = [cause for kind, cause in results.values() if kind == "failed"]
+    numbers, unclear = (sum(cause.startswith(start) for cause in failed) for start in ("other numbers", "unclear"))
+    print(f"Of the failed, {numbers} have other numbers than Keras's, and {unclear} an error not in minicnn's form.")
     for kind in ("apart", "failed"):
         print(f"\nCauses, {kind}:")
         causes = Counter(alike(cause) for found, cause in results.values() if found == kind)

@@ -40,7 +40,9 @@ NOT_OFFERED = {
 }
 """Words of minicnn's errors that say that something is not offered, and what it is."""
 
-CLEAR = re.compile(r"expected .*, found |Did you mean|Known: |Keras has it, minicnn does not", re.DOTALL)
+CLEAR = re.compile(
+    r"expected .*, found |Did you mean|Known: |Its arguments: |Keras has it, minicnn does not", re.DOTALL
+)
 """The form of minicnn's messages, which say what was expected and what was found."""
 
 
