@@ -346,6 +346,7 @@ class TestErrors:
             (lambda: Dense(3, dtype="float16"), ["float16", "float32"]),
             (lambda: Input(28), ["Input", "28"]),
             (lambda: Softmax(axis=(1, 2)), ["axis", "(1, 2)"]),
+            (lambda: ReLU(max_value=5, threshold=5.0), ["max_value", "more than the threshold, 5.0", "found 5"]),
             (lambda: RandomFlip(bounding_box_format="xyxy"), ["bounding_box_format=None", "images, not boxes"]),
             (lambda: Conv2D(3, 2, lora_rank=2), ["lora_rank=None, the only value"]),
             (lambda: LayerNormalization(rms_scaling=True), ["rms_scaling=False, the only value"]),

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from .. import arguments
 from ..backends.contract import Array, Step
-from ..errors import explain
+from ..errors import explain, shown
 from .activated import Activated
 from .base import Layer, Shape
 
@@ -101,6 +101,9 @@ class ReLU(Layer):
         self.max_value = None if max_value is None else arguments.non_negative(f"{self} max_value", max_value)
         self.negative_slope = arguments.non_negative(f"{self} negative_slope", negative_slope)
         self.threshold = arguments.non_negative(f"{self} threshold", threshold)
+        if self.max_value is not None and 0 < self.threshold >= self.max_value:  # the pieces would overlap
+            expected, remedy = f"more than the threshold, {threshold}", "Between the two, y = x."
+            raise ValueError(explain(f"{self} max_value", expected, shown(max_value), remedy))
 
     def call(self, x: Array, training: bool) -> Array:
         y, self.saved = self.ops.general_relu(x, self.negative_slope, self.max_value, self.threshold)
