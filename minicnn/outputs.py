@@ -7,7 +7,7 @@ The targets y are a list with one array for each output that has a loss.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import copy
 from typing import Any
 
@@ -123,10 +123,26 @@ def one_number(loss: Any) -> Loss:
     return loss
 
 
-def metrics_of(where: str, loss: LossOfOutputs, given: Any) -> list[MetricOfOutput]:
+def of_the_output(where: str, names: Sequence[str], given: Any) -> Any:
+    """What is given for the only output: alone, or in a dict by its name."""
+    is_one = not isinstance(given, dict) or "class" in given  # or its description
+    return given if is_one else _for_each(where, names, given)[0]
+
+
+def weighted(metric: Metric, name: str, taken: Collection[str]) -> Metric:
+    """The metric; as in Keras, a copy called "weighted_…" if one of its name is measured without weights."""
+    if name not in taken:
+        return metric
+    twin = copy(metric)
+    twin.name = f"weighted_{metric.name}"
+    return twin
+
+
+def metrics_of(where: str, loss: LossOfOutputs, given: Any, taken: Collection[str] = ()) -> list[MetricOfOutput]:
     """The metrics of outputs with this loss: a list with one or several for each, or a dict by names.
 
-    Raises ValueError or TypeError for an output without a loss: it has no targets.
+    One whose name is `taken`, by a metric without weights, is called "output_weighted_…". Raises ValueError or
+    TypeError for an output without a loss: it has no targets.
     """
     found = []
     for number, some in enumerate(_for_each(where, loss.names, [None] * len(loss.names) if given is None else given)):
@@ -135,7 +151,10 @@ def metrics_of(where: str, loss: LossOfOutputs, given: Any) -> list[MetricOfOutp
             remedy = "An output without a loss has no targets."
             raise ValueError(explain(where, "metrics of outputs with a loss", f"one of {loss.names[number]}", remedy))
         target = loss.outputs.index(number) if listed else 0
-        found += [MetricOfOutput(copy(metrics.get(one)), loss.names[number], target, number) for one in listed]
+        name = loss.names[number]
+        for metric in map(copy, map(metrics.get, listed)):
+            own = weighted(metric, f"{name}_{metric.name}", taken)
+            found.append(MetricOfOutput(own, name, target, number))
     return found
 
 

@@ -84,8 +84,9 @@ class Trainer(Network):
         """Choose the optimiser, the loss and the metrics, each by object, by Keras's string name, or by class.
 
         `metrics` are measured without weights, `weighted_metrics` with `sample_weight` and `class_weight`.
-        For several outputs: one loss for all, or losses, `loss_weights` and metrics in a list or a dict by the outputs'
-        names (those of their layers); None for an output that is not trained. The loss is the weighted sum.
+        A weighted metric that is also measured without weights is called "weighted_…". For several outputs: one loss
+        for all, or losses, `loss_weights` and metrics in a list or a dict by the outputs' names (those of their
+        layers); None for an output that is not trained. The loss is the weighted sum.
         The last four arguments choose how Keras executes a step, and change no result; here they have no effect.
         Raises ValueError for an unknown name, or if the loss is missing; TypeError for a loss without a gradient.
         """
@@ -95,12 +96,16 @@ class Trainer(Network):
         if len(self.output_numbers) > 1:
             several = self.loss = outputs.loss_of(self.output_names, loss, loss_weights)
             self.compiled_metrics = outputs.metrics_of("compile metrics", several, metrics)
-            self.weighted_metrics = outputs.metrics_of("compile weighted_metrics", several, weighted_metrics)
+            taken = {metric.name for metric in self.compiled_metrics}
+            self.weighted_metrics = outputs.metrics_of("compile weighted_metrics", several, weighted_metrics, taken)
         else:
             arguments.only("compile loss_weights", loss_weights, None, "There is one output, so nothing to weigh.")
-            self.loss = outputs.one_number(loss)
-            self.compiled_metrics = _metrics("compile metrics", metrics)
-            self.weighted_metrics = _metrics("compile weighted_metrics", weighted_metrics)
+            loss = outputs.of_the_output("compile loss", self.output_names, loss)
+            self.loss = outputs.one_number(loss[0] if isinstance(loss, (list, tuple)) and len(loss) == 1 else loss)
+            self.compiled_metrics = _metrics("compile metrics", self.output_names, metrics)
+            found = _metrics("compile weighted_metrics", self.output_names, weighted_metrics)
+            taken = {metric.name for metric in self.compiled_metrics}
+            self.weighted_metrics = [outputs.weighted(metric, metric.name, taken) for metric in found]
         names = self.metrics_names
         if len(set(names)) < len(names):
             raise ValueError(explain("compile metrics", "different names", ", ".join(names), "Give each a name=…."))
@@ -489,12 +494,10 @@ def _update_means(means: Sequence[RunningMean], values: Sequence[Array], samples
         mean.update(value, samples)
 
 
-def _metrics(where: str, given: Any) -> list[Metric]:
-    """Metric objects for a metric or a list of metrics; a list inside a list is the one of Keras's only output."""
+def _metrics(where: str, names: Sequence[str], given: Any) -> list[Metric]:
+    """Metric objects for a metric or a list of metrics of the only output; also in a list, or a dict by its name."""
+    given = outputs.of_the_output(where, names, given)
     several = given if isinstance(given, (list, tuple)) else [] if given is None else [given]
-    if isinstance(given, Mapping):
-        remedy = "This model has one output: give a list."
-        raise TypeError(explain(where, "a list of metrics", "a dict", remedy))
     flat = [item for part in several for item in (part if isinstance(part, (list, tuple)) else [part])]
     return [metrics.get(item) for item in flat]
 

@@ -220,3 +220,24 @@ def test_wrong_targets(y, options, error, words):
 def test_what_needs_one_output_says_so():
     with pytest.raises(ValueError, match="one input and one output, found 1 and 2"):
         minicnn.trace(compiled(two_outputs()), X, [KINDS, SIZES])
+
+
+@pytest.mark.parametrize("loss", ["mse", ["mse"], {"size": "mse"}, {"size": ["mse"]}], ids=str)
+def test_the_loss_and_metrics_of_the_only_output_by_its_name(loss, tmp_path):
+    inputs = Input((5, 4, 2))
+    model = Model(inputs, Dense(1, name="size")(Flatten()(inputs)))
+    model.compile("sgd", loss, metrics={"size": ["mse", "mae"]}, weighted_metrics={"size": "mse"})
+    found = model.evaluate(X, SIZES, sample_weight=W, return_dict=True)
+    assert list(found) == ["loss", "mse", "mae", "weighted_mse"]
+    assert found["weighted_mse"] != found["mse"]
+    model.save(tmp_path / "model.safetensors")
+    assert load_model(tmp_path / "model.safetensors").evaluate(X, SIZES, sample_weight=W, return_dict=True) == found
+
+
+def test_metrics_with_and_without_weights(tmp_path):
+    model = compiled(two_outputs(), metrics={"size": "mae"}, weighted_metrics={"size": "mae", "kind": "accuracy"})
+    assert model.metrics_names[3:] == ["size_mae", "kind_accuracy", "size_weighted_mae"]
+    model.save(tmp_path / "model.safetensors")
+    assert load_model(tmp_path / "model.safetensors").metrics_names == model.metrics_names
+    with pytest.raises(ValueError, match="'sort'.*size"):
+        Model(model.inputs, model.outputs[1]).compile("sgd", {"sort": "mse"})
