@@ -112,7 +112,7 @@ def __getattr__(name: str) -> Any:
 
 def _drawn(draw: str):
     def function(shape, *args, dtype=None, seed=None, **kwargs):
-        generator = np.random.default_rng(seed if isinstance(seed, int) else None)
+        generator = np.random.default_rng(seed) if isinstance(seed, int) else np.random  # set_random_seed seeds it
         return np.asarray(getattr(generator, draw)(*args, size=shape, **kwargs)).astype(dtype or floatx())
 
     return function
