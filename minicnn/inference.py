@@ -73,6 +73,8 @@ class Inference:
         compiled, ops = self._compiled, active()
         plan = [(operation, len(weights), options) for operation, weights, options in steps]
         if compiled is None or compiled.ops is not ops or compiled.plan != plan:
+            for layer in network.layers:  # after a change of the device, batch norm transfers its constants here
+                layer.check_weights_memory()
             compiled = self._compiled = _Compiled(ops, plan, ops.compile_inference(steps))
         return compiled, snapshot_of([weight for _, mine, _ in steps for weight in mine])
 
