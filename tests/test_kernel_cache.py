@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -276,9 +275,9 @@ def test_a_second_process_loads_and_says_nothing(filled):
 
 
 def test_any_damage_heals(filled, tmp_path):
-    """All files of a training step are damaged in all ways; the next run replaces them, the one after it only loads."""
+    """A file of a training step is damaged in each way; the next run replaces them, the one after it only loads."""
     parent = shutil.copytree(filled, tmp_path / "copy")
-    for file, damage in zip(files_of(parent), cycle(DAMAGE.values()), strict=False):
+    for file, damage in zip(files_of(parent), DAMAGE.values(), strict=False):
         file.write_bytes(damage(file.read_bytes()))
     assert train(parent).startswith("minicnn: compiling its kernels")
     assert train(parent) == ""
@@ -287,7 +286,7 @@ def test_any_damage_heals(filled, tmp_path):
 def test_content_that_numba_cannot_use_heals(filled, tmp_path):
     """The digest is correct: another build of Numba may have saved this content."""
     parent = shutil.copytree(filled, tmp_path / "copy")
-    for file, content in zip(files_of(parent), cycle([b"no pickle", pickle.dumps(1), pickle.dumps(())]), strict=False):
+    for file, content in zip(files_of(parent), [b"no pickle", pickle.dumps(1), pickle.dumps(())], strict=False):
         file.write_bytes(cache._digest(file.stem, content) + content)
     assert train(parent).startswith("minicnn: compiling its kernels")
     assert train(parent) == ""

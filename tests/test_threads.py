@@ -160,7 +160,7 @@ def distance(answer, outputs):
 )
 def test_predicting_while_one_trains(backend, train, kind):
     """Every answer is that of the weights after some step, and training is not affected."""
-    epochs, record, alone = 20, Record(), Record()
+    epochs, record, alone = 12, Record(), Record()
     train(make(kind), alone, epochs)
     model = make(kind)
     model.predict(X)  # compiled before the threads start
