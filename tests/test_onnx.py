@@ -170,7 +170,7 @@ image_layers = st.one_of(
     st.builds(layers.MaxPooling2D, windows, windows, paddings),
     st.builds(layers.AveragePooling2D, windows, windows, paddings),
     st.builds(layers.BatchNormalization, axis=st.sampled_from([-1, 1, 2, 3]), epsilon=st.floats(1e-3, 1)),
-    st.builds(layers.ReLU, st.none() | st.floats(0.5, 2), st.floats(0, 1), st.sampled_from([0.0, 0.5])),
+    st.builds(layers.ReLU, st.none() | st.floats(0.75, 2), st.floats(0, 1), st.sampled_from([0.0, 0.5])),
     st.builds(layers.Activation, names),
     st.builds(layers.Softmax, axis=st.sampled_from([-1, 1, 2, 3])),
     st.builds(layers.Dense, units=st.integers(1, 4), activation=names, use_bias=st.booleans()),
