@@ -71,8 +71,8 @@ def batch_norm_backward(dy: Array, saved: Saved, need_dx: bool = True) -> tuple[
     dgamma, dbeta = (dgamma * inverse_std).astype(rows.dtype), dbeta.astype(rows.dtype)
     if not need_dx:
         return None, dgamma, dbeta
-    share = gamma * inverse_std / M if training else np.zeros_like(gamma)
-    by_mean, by_variance = share * dbeta, share * inverse_std * dgamma  # the paths through the batch's
+    factor = gamma * inverse_std / M if training else np.zeros_like(gamma)
+    by_mean, by_variance = factor * dbeta, factor * inverse_std * dgamma  # the paths through the batch's statistics
     dx = np.empty(dy.shape, rows.dtype)
     _input_gradient(*given, by_mean, by_variance, dx.reshape(rows.shape), alone=small(rows))
     return dx, dgamma, dbeta
