@@ -1,9 +1,10 @@
 """Convolution in groups and with gaps, put together from ordinary convolutions.
 
 With gaps of D - 1 pixels, a window sees every D-th pixel: D x D images, each with every D-th row and column of x, have
-windows without gaps. Groups of few channels are one convolution whose kernel has zeros between them: matrices that are
-narrower than a tile of the GEMM take as long. If every group is one channel (a depthwise convolution), matrices do not
-pay at all: it has a kernel of its own, which takes a pixel's channels side by side.
+windows without gaps. Several groups of few channels become one convolution, whose kernel has zeros between them: the
+matrix of one group would be narrower than a tile of the GEMM, and take as long as a whole tile. If every group is one
+channel, a depthwise convolution, matrices do not pay at all: it has a kernel of its own, which takes a pixel's channels
+side by side.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ def _dilated(
     """A convolution without gaps of all the images of every DH-th row and DW-th column, as one batch."""
     extents = [(window - 1) * gap + 1 for window, gap in zip(kernel.shape[:2], gaps, strict=True)]
     axes = list(zip(x.shape[1:3], extents, strides, strict=True))
-    borders, (OH, OW) = [pad_amounts(*axis, padding) for axis in axes], [output_length(*axis, padding) for axis in axes]
-    for k, (before, after) in enumerate(borders):
-        borders[k] = before, after + -(before + x.shape[1 + k] + after) % gaps[k]
-    parts = _space_to_batch(np.pad(x, [(0, 0), *borders, (0, 0)]), gaps)
+    OH, OW = (output_length(*axis, padding) for axis in axes)
+    (top, bottom), (left, right) = (pad_amounts(*axis, padding) for axis in axes)
+    bottom += -(top + x.shape[1] + bottom) % gaps[0]  # to a whole number of rows for each part
+    right += -(left + x.shape[2] + right) % gaps[1]
+    parts = _space_to_batch(np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0))), gaps)
     y, saved = grouped_conv2d(parts, kernel, bias, strides, "valid", (1, 1), groups)
     y = _batch_to_space(y, gaps)
-    (top, _), (left, _) = borders
     inside = slice(None), slice(top, top + x.shape[1]), slice(left, left + x.shape[2])
     return np.ascontiguousarray(y[:, :OH, :OW]), (_dilated_backward, (saved, y.shape, gaps, inside))
 
@@ -94,7 +95,10 @@ def _batch_to_space(x: Array, gaps: Pair) -> Array:
 def _in_groups(
     x: Array, kernel: Array, bias: Array | None, strides: Pair, padding: str, groups: int
 ) -> tuple[Array, Saved]:
-    """One convolution for as many groups as fill a tile of the GEMM."""
+    """One convolution for as many groups as fill a tile of the GEMM.
+
+    An infinite number or NaN in one of these groups also reaches the others: its product with a zero is NaN.
+    """
     D, E = kernel.shape[2], kernel.shape[3] // groups
     some = next((n for n in range(1, groups) if groups % n == 0 and n * E * x.itemsize >= NR_BYTES), groups)
     outputs, parts = [], []
